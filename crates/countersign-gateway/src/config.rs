@@ -1,0 +1,3 @@
+//! The configuration: read, checked, completed.
+
+pub mod resolved;

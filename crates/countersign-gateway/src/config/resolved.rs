@@ -1,0 +1,340 @@
+//! The configuration after it was read, checked and completed: what the rest of the gateway sees.
+//!
+//! Nothing here is optional for lack of a default, no path is unread, and no value is unchecked.
+
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+
+use countersign::{Audience, ClientId, Issuer, Role, Secret};
+use http::{HeaderName, Method, StatusCode, Uri};
+use ipnet::IpNet;
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who signs, and the origin of our pages.
+    pub issuer: Issuer,
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Read-only: metrics, health, the key set.
+    pub admin_listen: SocketAddr,
+    /// Keys, audit log, socket.
+    pub state_dir: PathBuf,
+    /// Data worker threads.
+    pub workers: NonZeroUsize,
+    /// Peers whose `X-Forwarded-*` is believed. Empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Whose sessions are accepted.
+    pub session: SessionConfig,
+    /// What a token says.
+    pub claims: ClaimsConfig,
+    /// How a token is signed.
+    pub token: TokenConfig,
+    /// Who gets it.
+    pub routes: Vec<RouteConfig>,
+    /// Bounds of the HTTP side.
+    pub limits: Limits,
+    /// What is written to the log.
+    pub log: LogConfig,
+}
+
+/// Certificate chain and private key, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Chain, leaf first.
+    pub certificate_file: PathBuf,
+    /// Private key.
+    pub key_file: PathBuf,
+}
+
+/// `[session]`: whose sessions are accepted, and how the authorization server is asked.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// The cookie that holds the session token.
+    pub cookie: Option<String>,
+    /// Accept `Authorization: Bearer` with an opaque token too.
+    pub bearer: bool,
+    /// What is asked.
+    pub source: SourceConfig,
+    /// How long an answer is taken as fresh. Default 30 s.
+    pub recheck: Duration,
+    /// Longest life of a session whose end the server does not tell, from first sight. Default 8 h.
+    pub max_age: Duration,
+    /// Longest wait for one look-up. Default 2 s.
+    pub timeout: Duration,
+    /// Sessions kept in memory, together for all workers. Default 100,000.
+    pub cache_entries: NonZeroUsize,
+    /// Look-ups at once. Default 256.
+    pub max_lookups: NonZeroUsize,
+    /// Look-ups at once for one client address. Default 32.
+    pub max_lookups_per_client: NonZeroUsize,
+    /// Requests waiting for one look-up. Default 1,024.
+    pub max_waiters: NonZeroUsize,
+    /// Clients whose sessions are accepted. Empty: any (only with `insecure_any_client` or without bearer).
+    pub accept_clients: Vec<ClientId>,
+}
+
+/// What the authorization server is asked.
+#[derive(Debug, Clone)]
+pub enum SourceConfig {
+    /// Introspection (RFC 7662).
+    Introspection(IntrospectionConfig),
+    /// Introspection, then OpenID Connect userinfo with the same token; both must agree on `sub`.
+    IntrospectionAndUserinfo(IntrospectionConfig, UserinfoConfig),
+    /// OpenID Connect userinfo alone.
+    Userinfo(UserinfoConfig),
+    /// Any endpoint that understands the credential and answers JSON.
+    Whoami(WhoamiConfig),
+}
+
+/// A URL of the authorization server, given or found by discovery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Found in the metadata of this issuer (RFC 8414, OpenID Connect Discovery) when it is first needed.
+    Discovered(Uri),
+    /// Given.
+    Given(Uri),
+}
+
+/// Introspection (RFC 7662).
+#[derive(Debug, Clone)]
+pub struct IntrospectionConfig {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// How we prove who we are.
+    pub client_auth: ClientAuth,
+}
+
+/// How the gateway authenticates at the authorization server (RFC 6749 §2.3, RFC 7523).
+#[derive(Debug, Clone)]
+pub enum ClientAuth {
+    /// HTTP basic.
+    Basic(ClientId, Secret<String>),
+    /// An access token of its own.
+    Bearer(Secret<String>),
+    /// No authentication: only to loopback, or named insecure.
+    None,
+    /// `client_id` and `client_secret` in the body.
+    Post(ClientId, Secret<String>),
+    /// A signed assertion; the key is PKCS#8 PEM.
+    PrivateKeyJwt(ClientId, Secret<String>),
+}
+
+/// OpenID Connect userinfo.
+#[derive(Debug, Clone)]
+pub struct UserinfoConfig {
+    /// Where.
+    pub endpoint: Endpoint,
+}
+
+/// Any endpoint that understands the credential.
+#[derive(Debug, Clone)]
+pub struct WhoamiConfig {
+    /// Where.
+    pub endpoint: Uri,
+    /// GET or POST. Default GET.
+    pub method: Method,
+    /// What "no session" looks like besides an empty or `null` answer.
+    pub no: SaysNo,
+}
+
+/// What "no session" looks like in a `whoami` answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaysNo {
+    /// These statuses. Default 401.
+    pub status: Vec<StatusCode>,
+    /// A redirect whose path starts with this. Every other redirect is nonsense (503).
+    pub redirect_to: Option<String>,
+}
+
+/// Where a claim is found: `session.org.id`, `userinfo.groups`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimPath {
+    /// Which answer.
+    pub root: ClaimRoot,
+    /// Member names and array indexes, outermost first. Never empty.
+    pub steps: Vec<String>,
+}
+
+/// The two answers a claim can come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimRoot {
+    /// The answer of introspection or whoami.
+    Session,
+    /// The answer of userinfo.
+    Userinfo,
+}
+
+/// `[claims]`: paths into the answer. `None`: the standard member of that name, if any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimsConfig {
+    /// Default `sub`. Required.
+    pub subject: Option<ClaimPath>,
+    /// Default `username`, then `preferred_username`.
+    pub username: Option<ClaimPath>,
+    /// Default `email`.
+    pub email: Option<ClaimPath>,
+    /// Default `roles`.
+    pub roles: Option<ClaimPath>,
+    /// No default. When given, a session without it is refused.
+    pub organisation: Option<ClaimPath>,
+}
+
+/// `[token]`: how a token is signed.
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    /// Asymmetric algorithm of the key ring. Default ES256.
+    pub algorithm: RingAlgorithm,
+    /// Life of a token. Default 5 min.
+    pub lifetime: Duration,
+    /// Longest `Authorization` value in bytes. Default 4,096.
+    pub header_budget: usize,
+    /// Audiences that asked for HS256 by name, each with its own secret of at least 32 bytes.
+    pub shared_secrets: Vec<(Audience, Secret<Vec<u8>>)>,
+}
+
+/// The algorithms a key ring can be made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RingAlgorithm {
+    /// Ed25519 (RFC 8037, RFC 9864).
+    Ed25519,
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+/// `[[route]]`: one host and path prefix.
+#[derive(Debug, Clone)]
+pub struct RouteConfig {
+    /// Only for this host, lower case, without port. `None`: every host.
+    pub host: Option<String>,
+    /// Path prefix: begins and ends with `/`.
+    pub path: String,
+    /// One or several `http://host:port`, `https://…` or `h2c://…` origins.
+    pub upstreams: Vec<UpstreamOrigin>,
+    /// What kind of route.
+    pub kind: RouteKind,
+    /// The prefix is removed before the request is forwarded.
+    pub strip_prefix: bool,
+    /// Upgrades (`WebSocket` and others) are allowed.
+    pub upgrade: bool,
+    /// Methods that are let through. Empty: all but CONNECT and TRACE.
+    pub methods: Vec<Method>,
+    /// The header `Countersign: 1` is required with cookie and unsafe method.
+    pub require_countersign_header: bool,
+    /// The service's own `Cache-Control: public` may pass.
+    pub allow_public_cache: bool,
+    /// Paths that are not canonical are forwarded as they are.
+    pub insecure_path: bool,
+    /// Header names with `_` or `.` that pass.
+    pub allow_headers: Vec<HeaderName>,
+    /// Origins of other sites whose pages may send requests with the cookie.
+    pub allowed_origins: Vec<String>,
+}
+
+/// What kind of route.
+#[derive(Debug, Clone)]
+pub enum RouteKind {
+    /// The old application: cookie and `Authorization` pass untouched, no token.
+    Legacy,
+    /// No look-up, credential removed, no token.
+    Public,
+    /// Session in, access token out.
+    Translate(TranslateConfig),
+}
+
+/// What a translate route demands and gives.
+#[derive(Debug, Clone)]
+pub struct TranslateConfig {
+    /// Whom the token is for.
+    pub audience: Audience,
+    /// One of these roles is needed. Empty: any caller with a session.
+    pub require_roles: Vec<Role>,
+    /// Put `preferred_username` in the token.
+    pub with_username: bool,
+    /// Put `email` in the token.
+    pub with_email: bool,
+}
+
+/// Scheme and authority of one upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UpstreamOrigin {
+    /// How it is spoken to.
+    pub protocol: UpstreamProtocol,
+    /// Host name or address, without brackets.
+    pub host: Arc<str>,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// How an upstream is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// `http://`: HTTP/1.1 in clear.
+    Http1,
+    /// `h2c://`: HTTP/2 in clear with prior knowledge.
+    Http2PriorKnowledge,
+    /// `https://`: TLS, HTTP/2 or HTTP/1.1 by ALPN.
+    Tls,
+}
+
+/// Bounds of the HTTP side, each with its default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Header section in bytes. Default 32 KiB.
+    pub header_bytes: usize,
+    /// Header fields. Default 100, and not more.
+    pub header_count: usize,
+    /// Request body in bytes. Default 16 MiB; 0 is no limit.
+    pub body_bytes: u64,
+    /// Open connections, together for all workers. Default 10,000.
+    pub connections: usize,
+    /// For the whole header section. Default 10 s.
+    pub header_timeout: Duration,
+    /// Between two requests on one connection. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Between two pieces of a body, either way. Default 30 s.
+    pub body_timeout: Duration,
+    /// TCP and TLS to an upstream. Default 2 s.
+    pub connect_timeout: Duration,
+    /// From the sent request to the first byte of the answer. Default 60 s.
+    pub first_byte_timeout: Duration,
+    /// Longest life of an answer's stream or an upgraded connection. Default 1 h.
+    pub max_stream: Duration,
+    /// For open requests after SIGTERM. Default 30 s.
+    pub drain: Duration,
+    /// Idle connections kept to one upstream, for each worker. Default 64.
+    pub upstream_idle: usize,
+    /// HTTP/2 streams at once on one connection. Default 128.
+    pub http2_streams: u32,
+}
+
+impl Limits {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        header_bytes: 32 * 1024,
+        header_count: 100,
+        body_bytes: 16 * 1024 * 1024,
+        connections: 10_000,
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(60),
+        body_timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(2),
+        first_byte_timeout: Duration::from_secs(60),
+        max_stream: Duration::from_secs(3600),
+        drain: Duration::from_secs(30),
+        upstream_idle: 64,
+        http2_streams: 128,
+    };
+}
+
+/// `[log]`: what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// JSON lines instead of text. Default true.
+    pub json: bool,
+    /// A line for each forwarded request. Default false.
+    pub requests: bool,
+}

@@ -1,0 +1,8 @@
+//! The Countersign gateway as a library: a session goes in, a signed access token comes out.
+
+pub mod config;
+pub mod credential;
+pub mod entropy;
+pub mod error;
+pub mod identity;
+pub mod session;

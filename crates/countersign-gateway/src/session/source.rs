@@ -1,0 +1,52 @@
+//! How the authorization server is asked, whatever it speaks.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use countersign::UnixTime;
+use serde_json::{Map, Value};
+
+use crate::{credential::OwnedCredential, error::SourceError};
+
+/// What the authorization server said about a credential.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It is a session.
+    Live(Box<Answer>),
+    /// It is not, or no longer.
+    No,
+}
+
+/// A live session, as the server described it.
+///
+/// `Debug` shows member names only, never values.
+#[derive(Clone, PartialEq)]
+pub struct Answer {
+    /// The object that introspection or whoami answered.
+    pub session: Map<String, Value>,
+    /// The object that userinfo answered, when it was asked.
+    pub userinfo: Option<Map<String, Value>>,
+    /// When the session ends, if the server says so (`exp`).
+    pub ends: Option<UnixTime>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("session", &self.session.keys().collect::<Vec<_>>())
+            .field("userinfo", &self.userinfo.as_ref().map(|u| u.keys().collect::<Vec<_>>()))
+            .field("ends", &self.ends)
+            .finish()
+    }
+}
+
+/// The future of one look-up.
+pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Verdict, SourceError>> + Send + 'a>>;
+
+/// Asks the authorization server about one credential.
+///
+/// "It says no" is [`Verdict::No`]; "it cannot be asked" and "it talks nonsense" are errors. The two are never
+/// mixed up: the first ends a session, the second never does.
+pub trait Source: Send + Sync + fmt::Debug {
+    /// One look-up. Ends within the configured time-out, reads no more than its bounds, follows no redirect.
+    fn ask<'a>(&'a self, credential: &'a Arc<OwnedCredential>, now: UnixTime) -> Asking<'a>;
+}
