@@ -92,7 +92,8 @@ pub enum SourceConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// Found in the metadata of this issuer (RFC 8414, OpenID Connect Discovery) when it is first needed.
-    Discovered(Uri),
+    /// The issuer is kept as it was written: the metadata must repeat it byte for byte.
+    Discovered(Issuer),
     /// Given.
     Given(Uri),
 }

@@ -58,6 +58,8 @@ pub enum Refusal {
     PathNotCanonical,
     /// The caller has none of the roles the route demands.
     RoleMissing,
+    /// The session's token is bound to a key (`cnf`), and no proof of that key is checked here.
+    SessionBoundToKey,
     /// The authorization server says: not a session (any more).
     SessionEnded,
     /// The session belongs to a client that is not in `accept_clients`.
@@ -143,6 +145,7 @@ impl Refusal {
         Self::PathNotCanonical,
         Self::RequestLineMalformed,
         Self::RoleMissing,
+        Self::SessionBoundToKey,
         Self::SessionEnded,
         Self::SessionOfOtherClient,
         Self::SessionOfOtherKind,
@@ -330,6 +333,13 @@ impl Refusal {
                 Error("insufficient_scope"),
                 None,
                 "the caller has none of the roles that are needed here",
+            ),
+            Self::SessionBoundToKey => (
+                "session_bound_to_key",
+                StatusCode::UNAUTHORIZED,
+                Error("invalid_token"),
+                None,
+                "the credential is bound to a key and cannot be used as a plain bearer token",
             ),
             Self::SessionEnded => (
                 "session_ended",

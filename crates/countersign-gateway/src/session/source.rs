@@ -5,7 +5,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use countersign::UnixTime;
 use serde_json::{Map, Value};
 
-use crate::{credential::OwnedCredential, error::SourceError};
+use crate::{
+    credential::OwnedCredential,
+    error::{Refusal, SourceError},
+};
 
 /// What the authorization server said about a credential.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +17,10 @@ pub enum Verdict {
     Live(Box<Answer>),
     /// It is not, or no longer.
     No,
+    /// It lives, but is nothing that may stand for a session here: a refresh or ID token
+    /// ([`Refusal::SessionOfOtherKind`]), or one bound to a key whose proof is not checked here
+    /// ([`Refusal::SessionBoundToKey`]). Remembered like a "no", but never a revocation.
+    Refused(Refusal),
 }
 
 /// A live session, as the server described it.
