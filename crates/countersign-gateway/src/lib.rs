@@ -6,3 +6,4 @@ pub mod entropy;
 pub mod error;
 pub mod identity;
 pub mod session;
+pub mod store;

@@ -1,1 +1,3 @@
+//! The gateway from outside: one binary, one module for each part.
 
+mod store;

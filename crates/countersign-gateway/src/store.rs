@@ -1,0 +1,159 @@
+//! What must survive a restart and be equal on every replica.
+//!
+//! 1. A store holds sealed records; it can read none of them. Who reads or writes it can become nobody.
+//! 2. Creation is compare-and-set: of two gateways that start at once on one store, exactly one creates the ring
+//!    and the other uses it.
+//! 3. Every change names the version it was made from; a change of an older version is [`StoreError::Conflict`].
+//! 4. All calls block and are made on the control thread, never on a data worker.
+
+mod directory;
+pub mod embedded;
+pub mod memory;
+
+use std::{fmt, io, path::PathBuf};
+
+pub use directory::StateDirectory;
+
+/// Keeps the sealed key ring.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The ring as it is now; `None` if none was ever created.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read. A caller must not take that for "no ring".
+    fn ring(&self) -> Result<Option<SealedRing>, StoreError>;
+
+    /// Creates the ring in version 1.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is one already; nothing is changed then.
+    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError>;
+
+    /// Replaces the records of `expected` by `records`, all or none, and answers the new version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the ring is not in that version any more, or there is none.
+    fn replace_ring(
+        &self,
+        expected: RingVersion,
+        records: &[SealedRecord],
+    ) -> Result<RingVersion, StoreError>;
+}
+
+/// Counts the changes of the ring. The first is 1; it never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RingVersion(u64);
+
+impl RingVersion {
+    /// The version of a ring that was just created.
+    pub const FIRST: Self = Self(1);
+
+    /// A version that was stored.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The version as a number.
+    #[must_use]
+    pub const fn as_number(self) -> u64 {
+        self.0
+    }
+
+    /// The version after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for RingVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The ring as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedRing {
+    /// Which version this is.
+    pub version: RingVersion,
+    /// Its records, sorted by purpose and name.
+    pub records: Vec<SealedRecord>,
+}
+
+/// One sealed value and what it is for. Purpose and name are bound to the value by its seal.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SealedRecord {
+    /// What kind of thing is sealed.
+    pub purpose: String,
+    /// Which one: a key id, or empty where there is only one.
+    pub name: String,
+    /// Ciphertext with its header and tag.
+    pub sealed: Vec<u8>,
+}
+
+impl fmt::Debug for SealedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedRecord")
+            .field("purpose", &self.purpose)
+            .field("name", &self.name)
+            .field("sealed_bytes", &self.sealed.len())
+            .finish()
+    }
+}
+
+/// Why the store could not do what was asked. The gateway keeps what it has in memory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another gateway was quicker; read again.
+    #[error("the ring was changed by another gateway")]
+    Conflict,
+    /// The database answers an error: full disk, damaged file, missing permission.
+    #[error("the store cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A file or folder cannot be made or read.
+    #[error("`{}` cannot be used: {error}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another gateway runs on this `state_dir`.
+    #[error("`{}` is in use by another gateway", .0.display())]
+    InUse(PathBuf),
+    /// Others than the owner may read or enter.
+    #[error("`{}` is open to other users (mode {mode:04o}); run `chmod {wanted:o}` on it", path.display())]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The bits it may have.
+        wanted: u32,
+    },
+    /// The database was written by a newer release.
+    #[error("the store has schema {found}, this release reads up to {known}")]
+    Schema {
+        /// In the file.
+        found: i64,
+        /// Known here.
+        known: i64,
+    },
+}
+
+impl StoreError {
+    /// Stable name, the same in logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict => "store_conflict",
+            Self::Database(_) => "store_database",
+            Self::File { .. } => "store_file",
+            Self::InUse(_) => "store_in_use",
+            Self::Open { .. } => "store_open_to_others",
+            Self::Schema { .. } => "store_schema",
+        }
+    }
+}

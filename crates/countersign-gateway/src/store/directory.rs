@@ -1,0 +1,126 @@
+//! The folder that holds keys, audit log and socket: entered by one gateway, readable by its owner alone.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::StoreError;
+
+/// Permission bits of the folder.
+const FOLDER_MODE: u32 = 0o700;
+/// Permission bits of every file in it.
+const FILE_MODE: u32 = 0o600;
+/// The largest file [`StateDirectory::read`] reads.
+const MAX_READ: u64 = 64 * 1024;
+
+/// An entered `state_dir`: exists, is closed to other users, and is locked against a second gateway.
+///
+/// The lock is the operating system's (`flock` on `lock`), so that it ends with the process, however it ends.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes the folder (mode 0700) if there is none, checks it and locks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when other users may enter it, [`StoreError::InUse`] when another gateway has it,
+    /// [`StoreError::File`] when it cannot be made or entered.
+    pub fn enter(path: &Path) -> Result<Self, StoreError> {
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(at(path))?;
+        closed(path, FOLDER_MODE)?;
+        let lock_path = path.join("lock");
+        let lock = private().create(true).truncate(false).open(&lock_path).map_err(at(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(StoreError::File { path: lock_path, error }),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes sure the file exists and is readable by its owner alone. An empty file is made if there is none.
+    pub(super) fn prepare(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.file(name);
+        private().create(true).truncate(false).open(&path).map_err(at(&path))?;
+        closed(&path, FILE_MODE)?;
+        Ok(path)
+    }
+
+    /// The content of a small file, `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when other users may read it, [`StoreError::File`] when it cannot be read or is
+    /// longer than 64 KiB.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        read_private(&self.file(name))
+    }
+
+    /// Writes a small file whole: a reader sees the old content or the new, also after a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when it cannot be written.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        let path = self.file(name);
+        let new = self.file(&format!("{name}.new"));
+        let write = || -> io::Result<()> {
+            let mut file = private().create(true).truncate(true).open(&new)?;
+            file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+            file.write_all(content)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(at(&path))
+    }
+}
+
+/// The content of a small file that only its owner may read, `None` if there is none.
+pub(crate) fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::File { path: path.to_owned(), error }),
+    };
+    closed(path, FILE_MODE)?;
+    let mut content = Vec::new();
+    let read = file.take(MAX_READ.saturating_add(1)).read_to_end(&mut content).map_err(at(path))?;
+    if read as u64 > MAX_READ {
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, "longer than 64 KiB");
+        return Err(StoreError::File { path: path.to_owned(), error });
+    }
+    Ok(Some(content))
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(FILE_MODE);
+    options
+}
+
+/// Refuses a file or folder with any permission bit that is not in `wanted`.
+fn closed(path: &Path, wanted: u32) -> Result<(), StoreError> {
+    let mode = fs::metadata(path).map_err(at(path))?.mode() & 0o7777;
+    let beyond_owner = mode & 0o077;
+    if beyond_owner == 0 { Ok(()) } else { Err(StoreError::Open { path: path.to_owned(), mode, wanted }) }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
+    |error| StoreError::File { path: path.to_owned(), error }
+}

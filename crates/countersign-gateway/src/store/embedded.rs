@@ -1,0 +1,141 @@
+//! The store of a single gateway: SQLite in `state_dir`.
+//!
+//! Write-ahead log with `synchronous=FULL`: what was answered as written is on the disk. The file is
+//! `countersign.db`, mode 0600, and so are the log files SQLite puts beside it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError};
+
+/// File name in `state_dir`.
+pub const FILE: &str = "countersign.db";
+/// The schema this release writes.
+const SCHEMA: i64 = 1;
+/// How long a call waits for a lock another process (a backup, a shell) holds on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The tables of schema 1. `ring` has one row at most, which is what makes creation compare-and-set.
+const TABLES: &str = "
+    CREATE TABLE ring (
+        only    INTEGER PRIMARY KEY CHECK (only = 1),
+        version INTEGER NOT NULL CHECK (version > 0)
+    ) STRICT;
+    CREATE TABLE ring_record (
+        purpose TEXT NOT NULL,
+        name    TEXT NOT NULL,
+        sealed  BLOB NOT NULL,
+        PRIMARY KEY (purpose, name)
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// SQLite in `state_dir`. One connection, used from the control thread.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    connection: Mutex<Connection>,
+    _directory: Arc<StateDirectory>,
+}
+
+impl EmbeddedStore {
+    /// Opens the database, or makes it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be used, is open to other users, or was written by a newer release.
+    pub fn open(directory: Arc<StateDirectory>) -> Result<Self, StoreError> {
+        // SQLite gives its log files the permissions of the database file, so that one is made first.
+        let path = directory.prepare(FILE)?;
+        let mut connection = Connection::open(&path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "secure_delete", "ON")?;
+        migrate(&mut connection)?;
+        Ok(Self { connection: Mutex::new(connection), _directory: directory })
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        0 => {
+            change.execute_batch(TABLES)?;
+            change.pragma_update(None, "user_version", SCHEMA)?;
+            change.commit()?;
+            Ok(())
+        }
+        SCHEMA => Ok(()),
+        found => Err(StoreError::Schema { found, known: SCHEMA }),
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
+        let mut connection = self.locked();
+        let reading = connection.transaction()?;
+        let Some(version) = version(&reading)? else { return Ok(None) };
+        let mut statement =
+            reading.prepare_cached("SELECT purpose, name, sealed FROM ring_record ORDER BY purpose, name")?;
+        let records = statement
+            .query_map([], |row| {
+                Ok(SealedRecord { purpose: row.get(0)?, name: row.get(1)?, sealed: row.get(2)? })
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(SealedRing { version, records }))
+    }
+
+    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
+        let mut connection = self.locked();
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if version(&change)?.is_some() {
+            return Err(StoreError::Conflict);
+        }
+        write(&change, RingVersion::FIRST, records)?;
+        change.commit()?;
+        Ok(RingVersion::FIRST)
+    }
+
+    fn replace_ring(
+        &self,
+        expected: RingVersion,
+        records: &[SealedRecord],
+    ) -> Result<RingVersion, StoreError> {
+        let mut connection = self.locked();
+        let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if version(&change)? != Some(expected) {
+            return Err(StoreError::Conflict);
+        }
+        write(&change, expected.next(), records)?;
+        change.commit()?;
+        Ok(expected.next())
+    }
+}
+
+fn version(change: &Transaction<'_>) -> Result<Option<RingVersion>, StoreError> {
+    let number: Option<i64> =
+        change.query_row("SELECT version FROM ring WHERE only = 1", [], |row| row.get(0)).optional()?;
+    let Some(number) = number else { return Ok(None) };
+    let number = u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, number))?;
+    Ok(Some(RingVersion::from_number(number)))
+}
+
+fn write(change: &Transaction<'_>, version: RingVersion, records: &[SealedRecord]) -> Result<(), StoreError> {
+    let number = i64::try_from(version.as_number())
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    change.execute("INSERT OR REPLACE INTO ring (only, version) VALUES (1, ?1)", params![number])?;
+    change.execute("DELETE FROM ring_record", [])?;
+    let mut statement =
+        change.prepare_cached("INSERT INTO ring_record (purpose, name, sealed) VALUES (?1, ?2, ?3)")?;
+    for record in records {
+        statement.execute(params![record.purpose, record.name, record.sealed])?;
+    }
+    Ok(())
+}
