@@ -1,0 +1,41 @@
+//! What is allowed to break a rule, each with its reason. A line that nothing needs any more is a fault.
+
+/// Files (second part empty) and functions that may be longer: path, function, reason.
+pub(crate) const LONG: &[(&str, &str, &str)] = &[(
+    "crates/countersign-gateway/src/error/refusal.rs",
+    "row",
+    "a flat table: one arm for each refusal, read from top to bottom",
+)];
+
+/// Packages that are built in two versions: name, reason.
+pub(crate) const TWICE: &[(&str, &str)] = &[
+    ("base64", "pem 4, which rcgen needs for tests, is ahead of everyone else"),
+    ("block-buffer", "with digest"),
+    ("cpufeatures", "with sha2"),
+    ("crypto-common", "with digest"),
+    ("digest", "with sha2"),
+    ("hashbrown", "sqlx's hashlink is behind quick_cache"),
+    ("pem", "jsonwebtoken is behind rcgen; both are for tests"),
+    ("sha2", "sqlx-core is behind sqlx-postgres, both of one release"),
+    ("syn", "derive macros move to syn 3 one after another; only at build time"),
+    ("unicode-width", "miette is behind its own textwrap"),
+    ("untrusted", "aws-lc-rs is behind rustls-webpki"),
+];
+
+/// Licences that go with Apache-2.0 OR MIT.
+pub(crate) const LICENCES: &[&str] = &[
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
