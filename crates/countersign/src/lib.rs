@@ -2,12 +2,22 @@
 
 mod claims;
 mod identifiers;
+mod json;
+mod jwk;
+pub mod jws;
+mod key_set;
 mod secret;
+#[cfg(feature = "sign")]
+mod sign;
 mod time;
 
 pub use claims::Claims;
 pub use identifiers::{
     Audience, ClientId, InvalidOrganisation, Issuer, KeyId, OrganisationId, Role, SessionId, Subject, TokenId,
 };
+pub use jwk::{Jwk, JwkError};
+pub use key_set::{KeySet, KeySetError, SkippedKey};
 pub use secret::Secret;
+#[cfg(feature = "sign")]
+pub use sign::{SignError, SigningKey};
 pub use time::{Clock, SystemClock, UnixTime};

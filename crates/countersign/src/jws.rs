@@ -1,0 +1,158 @@
+//! Compact JSON Web Signatures (RFC 7515), below every rule about claims.
+//!
+//! 1. Only the compact form: exactly three segments, each canonical base64url (no padding, no white space, no
+//!    trailing bits), at most [`MAX_BYTES`] in all unless told otherwise. No JSON form, no JWE.
+//! 2. The header is one JSON object in which no member is there twice. `crit` is refused, since no extension is
+//!    implemented, and so is `b64: false` (RFC 7797).
+//! 3. The key fixes the algorithm; the header must name that very one. There is no `none`.
+//! 4. Public keys and shared secrets are different types, so that a public key can never be used as a secret.
+//! 5. ECDSA signatures are `r || s` of exactly the curve's length (RFC 7518 §3.4).
+//!
+//! ```
+//! use countersign::jws::{self, JwsError, SharedSecret};
+//! # use countersign::{Secret, jws::Algorithm};
+//! let key = SharedSecret::new(Algorithm::Hs256, Secret::new(b"0123456789abcdef0123456789abcdef".to_vec()))?;
+//! let token = b"eyJhbGciOiJub25lIn0.e30.AA"; // {"alg":"none"}
+//! assert_eq!(jws::verify(token, &key).unwrap_err(), JwsError::AlgorithmMismatch);
+//! # Ok::<(), countersign::jws::KeyError>(())
+//! ```
+
+mod algorithm;
+mod der;
+mod encoding;
+mod header;
+mod key;
+mod pem;
+mod roca;
+
+pub use algorithm::Algorithm;
+pub use header::Header;
+pub use key::{Key, KeyError, SharedSecret, VerifyingKey};
+
+pub(crate) use algorithm::{Curve, Family};
+pub(crate) use encoding::{decode, encode};
+pub(crate) use key::Material;
+#[cfg(feature = "sign")]
+pub(crate) use {der::rsa_components, encoding::encode_onto, pem::Pem};
+
+/// The longest token that is looked at, in bytes, unless told otherwise: 8 KiB.
+pub const MAX_BYTES: usize = 8 * 1024;
+
+/// Why a compact JWS was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum JwsError {
+    /// The header names another algorithm than the key's (RFC 7515 §5.2, RFC 8725 §3.1).
+    #[error("the token's algorithm is not the key's")]
+    AlgorithmMismatch,
+    /// The header has `crit`, or `b64` other than `true` (RFC 7515 §4.1.11, RFC 7797 §3).
+    #[error("the token demands an extension that is not implemented")]
+    CriticalHeader,
+    /// A segment is not canonical base64url (RFC 7515 §2).
+    #[error("a segment of the token is not base64url")]
+    Encoding,
+    /// The header is not one JSON object without doubled members, or a member has the wrong type.
+    #[error("the token's header is malformed")]
+    HeaderMalformed,
+    /// Not exactly three segments (RFC 7515 §7.1).
+    #[error("the token does not have three segments")]
+    Segments,
+    /// The signature is not the key's over this header and payload.
+    #[error("the signature is not valid")]
+    SignatureInvalid,
+    /// Longer than the limit.
+    #[error("the token is too long")]
+    TooLarge,
+}
+
+/// A compact JWS taken apart, its signature **not yet verified**.
+#[derive(Debug, Clone)]
+pub struct Unverified<'a> {
+    header: Header,
+    signed: &'a [u8],
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// The header and payload of a token whose signature has been verified. Only this module makes one.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    header: Header,
+    payload: Vec<u8>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Takes `token` apart and reads its header.
+    ///
+    /// # Errors
+    /// [`JwsError`] if it is longer than `max_bytes` or breaks rule 1 or 2 of the [module](self).
+    pub fn parse(token: &'a [u8], max_bytes: usize) -> Result<Self, JwsError> {
+        if token.len() > max_bytes {
+            return Err(JwsError::TooLarge);
+        }
+        let mut segments = token.split(|&byte| byte == b'.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(JwsError::Segments);
+        };
+        // INVARIANT: both segments and the dot between them are part of the token.
+        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(JwsError::Segments)?;
+        let header = decode(header).ok_or(JwsError::Encoding)?;
+        let payload = decode(payload).ok_or(JwsError::Encoding)?;
+        let signature = decode(signature).ok_or(JwsError::Encoding)?;
+        Ok(Self { header: Header::parse(&header)?, signed, payload, signature })
+    }
+
+    /// The header, which anybody can have written.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload, which anybody can have written: for choosing among issuers, and nothing else.
+    pub(crate) fn dangerous_payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Checks the signature with `key`.
+    ///
+    /// # Errors
+    /// [`JwsError::AlgorithmMismatch`] or [`JwsError::SignatureInvalid`].
+    pub fn verify(self, key: &impl Key) -> Result<Verified, JwsError> {
+        if self.header.algorithm() != key.algorithm().name() {
+            return Err(JwsError::AlgorithmMismatch);
+        }
+        if !key.is_signature(self.signed, &self.signature) {
+            return Err(JwsError::SignatureInvalid);
+        }
+        Ok(Verified { header: self.header, payload: self.payload })
+    }
+}
+
+impl Verified {
+    /// The header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The payload: any bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Header and payload.
+    #[must_use]
+    pub fn into_parts(self) -> (Header, Vec<u8>) {
+        (self.header, self.payload)
+    }
+}
+
+/// Verifies a compact JWS of at most [`MAX_BYTES`] with one key.
+///
+/// # Errors
+/// [`JwsError`], by the rules of the [module](self).
+pub fn verify(token: &[u8], key: &impl Key) -> Result<Verified, JwsError> {
+    Unverified::parse(token, MAX_BYTES)?.verify(key)
+}
