@@ -5,5 +5,6 @@ pub mod credential;
 pub mod entropy;
 pub mod error;
 pub mod identity;
+pub mod observe;
 pub mod session;
 pub mod store;

@@ -1,0 +1,194 @@
+//! Counters as text, in the [Prometheus exposition format] 0.0.4.
+//!
+//! [Prometheus exposition format]: https://prometheus.io/docs/instrumenting/exposition_formats/
+
+use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
+
+use super::{
+    labels::Label,
+    metrics::{Counters, Histogram, Metrics, Pairs, WorkerMetrics},
+};
+
+/// The media type of the text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What is known only at the moment of reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Sessions in the cache.
+    pub cached_sessions: u64,
+    /// Keys in the key set that do not sign yet, sign, and only verify.
+    pub keys: [u64; 3],
+    /// Log lines lost because the queue was full.
+    pub log_lines_lost: u64,
+    /// Request lines lost because the queue was full.
+    pub request_lines_lost: u64,
+    /// Audit lines lost because the queue or the disk was full.
+    pub audit_lines_lost: u64,
+    /// The audit log cannot be written.
+    pub audit_failing: bool,
+    /// The gateway serves and is not draining.
+    pub ready: bool,
+}
+
+impl Metrics {
+    /// All counters of all workers, added up, as text.
+    #[must_use]
+    pub fn text(&self, gauges: &Gauges) -> String {
+        let mut text = Text { text: String::with_capacity(16 * 1024), metrics: self };
+        text.traffic();
+        text.sessions();
+        text.gauges(gauges);
+        text.text
+    }
+}
+
+struct Text<'a> {
+    text: String,
+    metrics: &'a Metrics,
+}
+
+impl Text<'_> {
+    fn traffic(&mut self) {
+        self.pairs("requests_total", "Answered requests.", ["route", "status"], |w| &w.answers);
+        self.counters("refusals_total", "Requests that were turned away.", "code", |w| &w.refusals);
+        self.head("requests_in_flight", "gauge", "Requests that are not answered yet.");
+        self.line("requests_in_flight", "", self.metrics.requests_in_flight());
+        self.head("connections_open", "gauge", "Open connections from clients.");
+        self.line("connections_open", "", self.metrics.open_connections());
+        self.counters("connection_events_total", "What happened to connections.", "event", |w| {
+            &w.connections
+        });
+        self.counters("upstream_events_total", "What happened to upstreams.", "event", |w| &w.upstream);
+    }
+
+    fn sessions(&mut self) {
+        self.counters("session_cache_total", "What requests met in the cache.", "result", |w| &w.cache);
+        self.pairs("lookups_total", "Look-ups that ended.", ["source", "outcome"], |w| &w.lookups);
+        self.histogram("lookup_duration_seconds", "Duration of look-ups.", seconds, |w| &w.lookup_micros);
+        self.counters("session_events_total", "What happened to sessions.", "event", |w| &w.sessions);
+        self.histogram("token_bytes", "Length of signed `Authorization` values.", plain, |w| &w.token_bytes);
+        self.counters("reloads_total", "Reloads of the configuration.", "outcome", |w| &w.reloads);
+        self.head("store_failures_total", "counter", "Calls of the store that failed.");
+        let failures = self.metrics.workers.iter().map(|w| w.store_failures.load(Relaxed)).sum();
+        self.line("store_failures_total", "", failures);
+    }
+
+    fn gauges(&mut self, gauges: &Gauges) {
+        self.head("sessions_cached", "gauge", "Sessions in the cache.");
+        self.line("sessions_cached", "", gauges.cached_sessions);
+        self.head("keys", "gauge", "Keys in the key set by phase.");
+        for (phase, count) in ["published", "signing", "verifying_only"].into_iter().zip(gauges.keys) {
+            self.line("keys", &format!("{{phase=\"{phase}\"}}"), count);
+        }
+        self.head("lost_lines_total", "counter", "Lines lost to a full queue or disk.");
+        let lost = [
+            ("audit", gauges.audit_lines_lost),
+            ("log", gauges.log_lines_lost),
+            ("requests", gauges.request_lines_lost),
+        ];
+        for (log, count) in lost {
+            self.line("lost_lines_total", &format!("{{log=\"{log}\"}}"), count);
+        }
+        self.head("audit_failing", "gauge", "1 while the audit log cannot be written.");
+        self.line("audit_failing", "", u64::from(gauges.audit_failing));
+        self.head("ready", "gauge", "1 while the gateway serves and is not draining.");
+        self.line("ready", "", u64::from(gauges.ready));
+        self.head("build_info", "gauge", "Always 1; the release is the label.");
+        self.line("build_info", concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.text, "# HELP countersign_{name} {help}\n# TYPE countersign_{name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: u64) {
+        let _ = writeln!(self.text, "countersign_{name}{labels} {value}");
+    }
+
+    fn counters<L: Label>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        of: fn(&WorkerMetrics) -> &Counters<L>,
+    ) {
+        self.head(name, "counter", help);
+        for value in L::ALL {
+            let sum = self.metrics.workers.iter().map(|worker| of(worker).count(*value)).sum();
+            self.line(name, &format!("{{{label}=\"{}\"}}", value.label()), sum);
+        }
+    }
+
+    /// Pairs that were never counted are left out: most of them cannot happen.
+    fn pairs<A: Label, B: Label>(
+        &mut self,
+        name: &str,
+        help: &str,
+        [first, second]: [&str; 2],
+        of: fn(&WorkerMetrics) -> &Pairs<A, B>,
+    ) {
+        self.head(name, "counter", help);
+        for a in A::ALL {
+            for b in B::ALL {
+                let sum: u64 = self.metrics.workers.iter().map(|worker| of(worker).count(*a, *b)).sum();
+                if sum > 0 {
+                    let labels = format!("{{{first}=\"{}\",{second}=\"{}\"}}", a.label(), b.label());
+                    self.line(name, &labels, sum);
+                }
+            }
+        }
+    }
+
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: fn(u64) -> String,
+        of: fn(&WorkerMetrics) -> &Histogram,
+    ) {
+        self.head(name, "histogram", help);
+        let Some(first) = self.metrics.workers.first() else { return };
+        let bounds = of(first).bounds.iter().map(|bound| unit(*bound)).chain(["+Inf".to_owned()]);
+        let mut counts = vec![0_u64; of(first).bounds.len().saturating_add(1)];
+        let mut sum = 0_u64;
+        for worker in self.metrics.workers.iter() {
+            for (count, more) in counts.iter_mut().zip(of(worker).buckets()) {
+                *count = count.saturating_add(more);
+            }
+            sum = sum.saturating_add(of(worker).sum());
+        }
+        let mut below = 0_u64;
+        for (bound, count) in bounds.zip(counts) {
+            below = below.saturating_add(count);
+            self.line(&format!("{name}_bucket"), &format!("{{le=\"{bound}\"}}"), below);
+        }
+        let _ = writeln!(self.text, "countersign_{name}_sum {}", unit(sum));
+        self.line(&format!("{name}_count"), "", below);
+    }
+}
+
+/// Microseconds as seconds, without a rounding error.
+fn seconds(micros: u64) -> String {
+    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn plain(number: u64) -> String {
+    number.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn microseconds_are_written_as_seconds() {
+        for (micros, text) in
+            [(0, "0"), (1, "0.000001"), (2_500, "0.0025"), (1_000_000, "1"), (2_500_000, "2.5")]
+        {
+            assert_eq!(seconds(micros), text);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The closed sets that metric labels and log fields are made of.
+
+use http::StatusCode;
+
+use crate::error::{Refusal, SourceError};
+
+/// A closed set of names that can index an array.
+pub(super) trait Label: Copy + 'static {
+    /// All of them.
+    const ALL: &'static [Self];
+    /// Stable name.
+    fn label(self) -> &'static str;
+    /// Place in an array of `ALL.len()`.
+    fn index(self) -> usize;
+}
+
+macro_rules! labels {
+    ($(#[$doc:meta])* $visibility:vis enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        $visibility enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Stable name, the same in logs and metrics.
+            #[must_use]
+            $visibility const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+
+        impl Label for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn label(self) -> &'static str {
+                $name::label(self)
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+labels! {
+    /// What a request met in the session cache.
+    pub enum CacheResult {
+        /// Waited for a look-up that another request began.
+        Coalesced = "coalesced",
+        /// Fresh enough.
+        Hit = "hit",
+        /// Not known, or past its recheck: a look-up began.
+        Miss = "miss",
+        /// Known to be no session (remembered for at most two seconds).
+        No = "no",
+        /// Fresh enough, and old enough to begin the next look-up.
+        Refresh = "refresh",
+    }
+}
+
+labels! {
+    /// What happened to a client's connection, or to a listener.
+    pub enum ConnectionEvent {
+        /// Accepted.
+        Accepted = "accepted",
+        /// The listener stopped accepting; open connections are served to their end.
+        Draining = "draining",
+        /// Accepting failed: no file descriptors, for example.
+        AcceptFailed = "accept_failed",
+        /// A listener accepts.
+        Listening = "listening",
+        /// Closed at once because too many were open.
+        OverLimit = "over_limit",
+        /// The peer broke off or broke the protocol.
+        ProtocolError = "protocol_error",
+        /// The certificate was read again.
+        TlsReloaded = "tls_reloaded",
+        /// The TLS handshake failed or took too long.
+        TlsFailed = "tls_failed",
+    }
+}
+
+labels! {
+    /// Where a key is in its life.
+    pub enum KeyPhase {
+        /// In the key set, not signing yet.
+        Published = "published",
+        /// The one that signs.
+        Signing = "signing",
+        /// In the key set for tokens that still live.
+        VerifyingOnly = "verifying_only",
+        /// In no key set.
+        Gone = "gone",
+    }
+}
+
+labels! {
+    /// What came of a look-up.
+    pub enum LookupOutcome {
+        /// It is a session.
+        Live = "live",
+        /// It is not.
+        No = "no",
+        /// An answer that is no answer.
+        Nonsense = "nonsense",
+        /// The server refuses us.
+        RefusesUs = "refuses_us",
+        /// No complete answer in time.
+        Timeout = "timeout",
+        /// Given up because too many were under way.
+        TooMany = "too_many",
+        /// No connection, or a failing server.
+        Unavailable = "unavailable",
+    }
+}
+
+labels! {
+    /// How a reload went.
+    pub enum ReloadOutcome {
+        /// The new configuration is in force.
+        Applied = "applied",
+        /// It is wrong; the old one stays in force.
+        Refused = "refused",
+        /// Nothing in it differs.
+        Unchanged = "unchanged",
+    }
+}
+
+labels! {
+    /// What kind of route a request took.
+    pub enum RouteLabel {
+        /// The old application.
+        Legacy = "legacy",
+        /// None matched.
+        None = "none",
+        /// Our own pages: key set, metadata.
+        Own = "own",
+        /// Without a session.
+        Public = "public",
+        /// Session in, token out.
+        Translate = "translate",
+    }
+}
+
+labels! {
+    /// What happened to a session.
+    pub enum SessionEvent {
+        /// Seen for the first time.
+        Began = "began",
+        /// A recheck changed a claim.
+        Changed = "changed",
+        /// The server says no, its end has come, or its subject changed.
+        Ended = "ended",
+    }
+}
+
+labels! {
+    /// What is asked about a credential.
+    pub enum SourceLabel {
+        /// RFC 7662.
+        Introspection = "introspection",
+        /// Introspection, then userinfo.
+        IntrospectionAndUserinfo = "introspection_and_userinfo",
+        /// OpenID Connect userinfo.
+        Userinfo = "userinfo",
+        /// Any endpoint.
+        Whoami = "whoami",
+    }
+}
+
+labels! {
+    /// What happened to an upstream.
+    pub enum UpstreamEvent {
+        /// A connection was made.
+        Connected = "connected",
+        /// A connection could not be made.
+        ConnectFailed = "connect_failed",
+        /// It gets no requests for a while.
+        Ejected = "ejected",
+        /// Its answer was not HTTP.
+        Malformed = "malformed",
+        /// It gets requests again.
+        Recovered = "recovered",
+        /// A request that was not sent went to another connection.
+        Retried = "retried",
+        /// It did not answer in time.
+        TimedOut = "timed_out",
+    }
+}
+
+labels! {
+    /// First digit of a status.
+    pub(super) enum StatusClass {
+        /// 1xx, which only an upgrade ends with.
+        Informational = "1xx",
+        /// 2xx.
+        Success = "2xx",
+        /// 3xx.
+        Redirection = "3xx",
+        /// 4xx.
+        ClientError = "4xx",
+        /// 5xx, and what is no class.
+        ServerError = "5xx",
+    }
+}
+
+impl From<StatusCode> for StatusClass {
+    fn from(status: StatusCode) -> Self {
+        match status.as_u16() {
+            100..=199 => Self::Informational,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirection,
+            400..=499 => Self::ClientError,
+            _ => Self::ServerError,
+        }
+    }
+}
+
+impl From<&SourceError> for LookupOutcome {
+    fn from(error: &SourceError) -> Self {
+        match error {
+            SourceError::Unavailable(_) => Self::Unavailable,
+            SourceError::Timeout => Self::Timeout,
+            SourceError::Nonsense(_) => Self::Nonsense,
+            SourceError::RefusesUs(_) => Self::RefusesUs,
+            SourceError::TooMany => Self::TooMany,
+        }
+    }
+}
+
+impl Label for Refusal {
+    const ALL: &'static [Self] = Self::ALL;
+
+    fn label(self) -> &'static str {
+        self.code()
+    }
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}

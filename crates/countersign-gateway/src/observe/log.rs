@@ -1,0 +1,211 @@
+//! The structured log: observations as `tracing` events, written by a thread of its own.
+//!
+//! Events go to standard error, one line each. A line per forwarded request is not among them
+//! ([`requests`](super::requests)). Default level is `info`; look-ups that simply worked are `debug`.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use tracing::Level;
+use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+
+use super::{
+    Observation,
+    labels::{LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
+    lines::{Lines, LinesGuard, Losses, Sink},
+};
+
+/// Sends events to the log until it is dropped.
+#[derive(Debug)]
+pub struct LogGuard {
+    losses: Arc<Losses>,
+    _lines: LinesGuard,
+}
+
+impl LogGuard {
+    /// What the log lost.
+    #[must_use]
+    pub fn losses(&self) -> Arc<Losses> {
+        Arc::clone(&self.losses)
+    }
+}
+
+/// Why the log could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The writing thread could not be started.
+    #[error("the log's thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+    /// This process has a log already.
+    #[error("this process has a log already")]
+    Twice,
+}
+
+/// Starts the log of this process on standard error: JSON lines, or text for people.
+///
+/// # Errors
+/// [`LogError`] when there is one already or its thread cannot be started.
+pub fn install(json: bool, level: Level) -> Result<LogGuard, LogError> {
+    let (dispatch, guard) = dispatch(json, level, io::stderr())?;
+    tracing::dispatcher::set_global_default(dispatch).map_err(|_| LogError::Twice)?;
+    Ok(guard)
+}
+
+/// A log that is not the process's own: for tests, with `tracing::dispatcher::with_default`.
+///
+/// # Errors
+/// [`LogError::Thread`].
+pub fn dispatch(
+    json: bool,
+    level: Level,
+    sink: impl Write + Send + 'static,
+) -> Result<(tracing::Dispatch, LogGuard), LogError> {
+    let (lines, guard) = Lines::start("log", Stream { stream: sink, json })?;
+    let losses = lines.losses();
+    let filter = LevelFilter::from_level(level);
+    let builder = tracing_subscriber::fmt().with_max_level(filter).with_writer(LineMaker(lines));
+    let dispatch = if json {
+        tracing::Dispatch::new(builder.json().flatten_event(true).with_current_span(false).finish())
+    } else {
+        tracing::Dispatch::new(builder.with_ansi(false).finish())
+    };
+    Ok((dispatch, LogGuard { losses, _lines: guard }))
+}
+
+/// The stream that log lines end up in.
+struct Stream<W> {
+    stream: W,
+    json: bool,
+}
+
+impl<W: Write + Send + 'static> Sink for Stream<W> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.stream.write_all(lines)?;
+        self.stream.flush()
+    }
+
+    fn lost(&self, count: u64) -> Vec<u8> {
+        if self.json {
+            format!("{{\"level\":\"WARN\",\"message\":\"log lines lost\",\"count\":{count}}}\n").into_bytes()
+        } else {
+            format!("WARN log lines lost count={count}\n").into_bytes()
+        }
+    }
+
+    // The log has nowhere else to tell of itself: the count is in the metrics.
+    fn failing(&self, _: &io::Error) {}
+
+    fn recovered(&self) {}
+}
+
+struct LineMaker(Lines);
+
+impl<'a> MakeWriter<'a> for LineMaker {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &LineMaker {
+    // The formatter hands over each event in one piece.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.send(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes an event whose level is known only when it happens.
+macro_rules! event {
+    ($level:expr, $($rest:tt)+) => {
+        match $level {
+            Level::ERROR => tracing::error!($($rest)+),
+            Level::WARN => tracing::warn!($($rest)+),
+            Level::INFO => tracing::info!($($rest)+),
+            _ => tracing::debug!($($rest)+),
+        }
+    };
+}
+
+pub(super) fn read(observation: &Observation<'_>) {
+    match observation {
+        Observation::Connection { event, client, detail } => {
+            tracing::info!(event = event.label(), client = client.map(display), detail, "connection");
+        }
+        Observation::Key { kid, phase, signs_from } => tracing::info!(
+            kid = kid.as_str(),
+            phase = phase.label(),
+            signs_from = signs_from.map(|at| display(super::timestamp::Timestamp(at))),
+            "key"
+        ),
+        Observation::LookedUp(looked_up) => {
+            let fine = matches!(looked_up.outcome, LookupOutcome::Live | LookupOutcome::No);
+            let millis = u64::try_from(looked_up.duration.as_millis()).unwrap_or(u64::MAX);
+            event!(
+                if fine { Level::DEBUG } else { Level::WARN },
+                source = looked_up.source.label(),
+                outcome = looked_up.outcome.label(),
+                millis,
+                coalesced = looked_up.coalesced,
+                detail = looked_up.detail,
+                "look-up"
+            );
+        }
+        Observation::Refused(refused) => event!(
+            if refused.refusal.row().status.is_server_error() { Level::WARN } else { Level::INFO },
+            code = refused.refusal.code(),
+            decision = refused.decision,
+            route = refused.route,
+            session = refused.session.map(AsRef::<str>::as_ref),
+            client = refused.client.map(display),
+            detail = refused.detail,
+            "refused"
+        ),
+        Observation::Reloaded { outcome, detail } => event!(
+            if *outcome == ReloadOutcome::Refused { Level::ERROR } else { Level::INFO },
+            outcome = outcome.label(),
+            detail,
+            "reload"
+        ),
+        Observation::Session(seen) => event!(
+            if seen.event == SessionEvent::Began { Level::DEBUG } else { Level::INFO },
+            event = seen.event.label(),
+            session = seen.session.as_str(),
+            reason = seen.reason,
+            "session"
+        ),
+        Observation::Store { failure, detail } => event!(
+            if failure.is_some() { Level::ERROR } else { Level::INFO },
+            code = failure,
+            detail,
+            "store"
+        ),
+        Observation::TokenSigned(signed) => tracing::debug!(
+            jti = signed.jti.as_str(),
+            kid = signed.kid.map(AsRef::<str>::as_ref),
+            session = signed.session.map(AsRef::<str>::as_ref),
+            audience = signed.audience.as_str(),
+            bytes = signed.bytes,
+            "token signed"
+        ),
+        Observation::Upstream { event, origin, detail } => event!(
+            match event {
+                UpstreamEvent::Connected | UpstreamEvent::Retried => Level::DEBUG,
+                UpstreamEvent::Recovered => Level::INFO,
+                _ => Level::WARN,
+            },
+            event = event.label(),
+            origin,
+            detail,
+            "upstream"
+        ),
+    }
+}
