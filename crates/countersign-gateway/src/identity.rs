@@ -1,4 +1,15 @@
-//! What we understood of a session: pure data.
+//! Session → identity: what we understood of the answer. Pure.
+
+mod fault;
+mod mapping;
+mod path;
+mod value;
+
+pub use self::{
+    fault::{Claim, ClaimFault, Why},
+    mapping::Mapping,
+    value::{MAX_ROLES, MAX_VALUE_BYTES},
+};
 
 use countersign::{ClientId, OrganisationId, Role, Subject};
 

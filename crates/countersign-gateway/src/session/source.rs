@@ -1,5 +1,19 @@
 //! How the authorization server is asked, whatever it speaks.
 
+mod answer;
+mod client;
+mod client_auth;
+mod combined;
+mod discovery;
+mod form;
+mod introspection;
+mod json;
+mod moment;
+mod server;
+mod settings;
+mod userinfo;
+mod whoami;
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use countersign::UnixTime;
@@ -8,6 +22,19 @@ use serde_json::{Map, Value};
 use crate::{
     credential::OwnedCredential,
     error::{Refusal, SourceError},
+};
+
+pub(crate) use self::answer::text_or_integer;
+use self::server::Lookup;
+pub use self::{
+    client::{MAX_ANSWER_BYTES, MAX_ANSWER_HEADER_BYTES, Reply},
+    combined::combine,
+    discovery::{Metadata, process_metadata},
+    introspection::process_introspection,
+    server::{AuthorizationServer, SourceSetupError, from_config},
+    settings::settings_bytes,
+    userinfo::process_userinfo,
+    whoami::process_whoami,
 };
 
 /// What the authorization server said about a credential.

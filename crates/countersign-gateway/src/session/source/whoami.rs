@@ -1,0 +1,149 @@
+//! `whoami`: any endpoint of the old application that understands the cookie (or a bearer token) and answers JSON.
+//!
+//! | the server answers | it means |
+//! |---|---|
+//! | 200 with an object that has members | live, unless `exp`, `expires_at` or `expires_in` says it is over |
+//! | 200 with `null`, `{}`, `[]` or a body of stated length 0; 204 | no |
+//! | a status listed in `no.status` (401), but never 5xx | no |
+//! | a redirect whose path is `no.redirect_to`, or lies below it | no |
+//! | every other redirect | nonsense |
+//! | 403 that is not listed | it refuses us |
+//! | 408, 425, 429, 5xx | it cannot be asked |
+//! | a page, another kind of JSON, everything else | nonsense |
+//!
+//! `null`, `{}` and `[]` are what frameworks answer for "nobody": a Spring controller that returns `null` gives an
+//! empty body, PHP writes an empty session as `[]`, Node session endpoints answer `{}`. An empty body whose length
+//! was not stated may be the rest of a crash, so it is nonsense.
+
+use bytes::Bytes;
+use countersign::{Secret, UnixTime};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use serde_json::Value;
+
+use super::{
+    Answer, Lookup, Verdict, answer,
+    client::{HttpClient, Reply},
+    moment,
+    userinfo::bearer,
+};
+use crate::{
+    config::resolved::SaysNo,
+    credential::{CredentialKind, OwnedCredential},
+    error::SourceError,
+};
+
+/// Asks the endpoint.
+#[derive(Debug)]
+pub(super) struct Whoami {
+    pub(super) http: HttpClient,
+    pub(super) endpoint: Uri,
+    pub(super) method: Method,
+    pub(super) no: SaysNo,
+    /// The session cookie's name, if sessions come in a cookie.
+    pub(super) cookie: Option<String>,
+}
+
+impl Whoami {
+    pub(super) async fn look_up(&self, lookup: &mut Lookup<'_>) -> Result<Verdict, SourceError> {
+        // What cannot stand in its header cannot be a session.
+        let Some((name, value)) = self.carry(lookup.credential) else { return Ok(Verdict::No) };
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.endpoint.clone();
+        request.headers_mut().insert(name, value);
+        let reply = self.http.send(request, lookup.deadline).await?;
+        lookup.note(&reply);
+        process_whoami(&reply, &self.endpoint, &self.no, lookup.now)
+    }
+
+    /// The one header that carries the credential. Nothing else of the client's request is sent.
+    fn carry(&self, credential: &OwnedCredential) -> Option<(header::HeaderName, HeaderValue)> {
+        let secret = credential.value.expose();
+        match credential.kind {
+            CredentialKind::Bearer => Some((header::AUTHORIZATION, bearer(secret)?)),
+            CredentialKind::Cookie => {
+                let name = self.cookie.as_deref()?;
+                // A semicolon would begin a second cookie.
+                let value = (!secret.contains(';')).then(|| Secret::new(format!("{name}={secret}")))?;
+                let mut value = HeaderValue::from_str(value.expose()).ok()?;
+                value.set_sensitive(true);
+                Some((header::COOKIE, value))
+            }
+        }
+    }
+}
+
+/// Judges a `whoami` answer by the table of this module. `endpoint` is where it came from: redirects may be relative.
+///
+/// # Errors
+/// [`SourceError`] for every answer that is no verdict.
+pub fn process_whoami(
+    reply: &Reply,
+    endpoint: &Uri,
+    no: &SaysNo,
+    now: UnixTime,
+) -> Result<Verdict, SourceError> {
+    let status = reply.status;
+    let says_no = (no.status.contains(&status) && !status.is_server_error())
+        || status == StatusCode::NO_CONTENT
+        || (status.is_redirection() && leads_to_log_in(reply, endpoint, no));
+    if says_no {
+        return Ok(Verdict::No);
+    }
+    answer::outage(reply)?;
+    match status {
+        StatusCode::OK => {}
+        StatusCode::FORBIDDEN => return Err(answer::refused(reply)),
+        _ => return Err(answer::unexpected(reply)),
+    }
+    if reply.body.iter().all(u8::is_ascii_whitespace) {
+        return if reply.body_is_framed {
+            Ok(Verdict::No)
+        } else {
+            Err(SourceError::Nonsense("an empty body whose length was not stated".into()))
+        };
+    }
+    let session = match answer::value(reply)? {
+        Value::Null => return Ok(Verdict::No),
+        Value::Array(values) if values.is_empty() => return Ok(Verdict::No),
+        Value::Object(members) if members.is_empty() => return Ok(Verdict::No),
+        Value::Object(members) => members,
+        _ => return Err(SourceError::Nonsense("JSON, but not an object".into())),
+    };
+    let ends = moment::session_end(&session, now)?;
+    if ends.is_some_and(|end| end <= now) {
+        return Ok(Verdict::No);
+    }
+    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
+}
+
+fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {
+    let (Some(log_in), Some(location)) = (no.redirect_to.as_deref(), reply.location.as_deref()) else {
+        return false;
+    };
+    let path = path_of(location, endpoint);
+    // `/login` matches `/login`, `/login?next=…`, `/login;jsessionid=…` and `/login/…`, never `/login-failed`.
+    path.strip_prefix(log_in).is_some_and(|rest| {
+        rest.is_empty() || log_in.ends_with('/') || rest.starts_with(['/', '?', '#', ';'])
+    })
+}
+
+/// The path of a `Location`, which may be absolute, without scheme, without host or relative (RFC 9110 §10.2.2).
+fn path_of(location: &str, endpoint: &Uri) -> String {
+    let behind_scheme = match location.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Some(rest),
+        _ => location.strip_prefix("//"),
+    };
+    if let Some(rest) = behind_scheme {
+        return rest.find(['/', '?', '#']).map_or_else(
+            || "/".to_owned(),
+            |at| rest.split_at_checked(at).map_or_else(String::new, |(_, path)| path.to_owned()),
+        );
+    }
+    if location.starts_with('/') {
+        return location.to_owned();
+    }
+    let folder = endpoint.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/{location}")
+}
