@@ -4,6 +4,7 @@ pub mod config;
 pub mod credential;
 pub mod entropy;
 pub mod error;
+pub mod http;
 pub mod identity;
 pub mod observe;
 pub mod session;

@@ -1,0 +1,190 @@
+//! Does this request come from one of our pages?
+//!
+//! A browser sends the session cookie with requests that other sites make, too. For a request that is let in by a
+//! cookie and changes something, one of these must hold (RFC 10017 §6.1.3.3, Fetch Metadata):
+//!
+//! 1. `Sec-Fetch-Site: same-origin`: the browser itself says so, and no script can write this field;
+//! 2. `Origin` is ours or one of the allowed ones, byte for byte.
+//!
+//! Neither field is a refusal, and so is either of them twice. `Sec-Fetch-Site: none` (address bar, bookmark) is no
+//! proof: a navigation the user started is always a `GET`, so an unsafe method with `none` comes from something that
+//! is not a page of ours. `Origin: null` is never ours; together with `same-origin` it passes by rule 1, as a page
+//! with `Referrer-Policy: no-referrer` sends it.
+//!
+//! Call it only when the credential is the cookie: nobody can make a browser send a bearer token.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use crate::error::Refusal;
+
+/// What counts as one of our pages.
+#[derive(Debug, Clone, Copy)]
+pub struct CsrfRules<'a> {
+    /// The origin of our pages as a browser writes it: `https://shop.example`, no default port, no slash. It
+    /// comes from the issuer, never from `Host`.
+    pub own_origin: &'a str,
+    /// Origins of other sites, written the same way.
+    pub allowed_origins: &'a [String],
+    /// The header `Countersign: 1` is needed as well. A page of another site can't send it without being asked
+    /// first (CORS preflight).
+    pub require_countersign_header: bool,
+}
+
+/// Checks a request that carries the session cookie. Safe methods (RFC 9110 §9.2.1) pass unless the request asks
+/// for an upgrade: a WebSocket is opened with `GET`, from any site, with the cookie.
+///
+/// # Errors
+/// [`Refusal::Csrf`] or [`Refusal::CountersignHeaderMissing`].
+pub fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    rules: &CsrfRules<'_>,
+    is_upgrade: bool,
+) -> Result<(), Refusal> {
+    if is_safe(method) && !is_upgrade {
+        return Ok(());
+    }
+    if !from_our_page(headers, rules)? {
+        return Err(Refusal::Csrf);
+    }
+    // A browser's WebSocket cannot set a header; its proof is the origin.
+    if rules.require_countersign_header && !is_upgrade {
+        check_countersign_header(headers)?;
+    }
+    Ok(())
+}
+
+/// Checks that there is exactly one header `Countersign`, with the value `1`.
+///
+/// # Errors
+/// [`Refusal::CountersignHeaderMissing`].
+pub fn check_countersign_header(headers: &HeaderMap) -> Result<(), Refusal> {
+    match only(headers, &COUNTERSIGN) {
+        Ok(Some(value)) if value == "1" => Ok(()),
+        _ => Err(Refusal::CountersignHeaderMissing),
+    }
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn from_our_page(headers: &HeaderMap, rules: &CsrfRules<'_>) -> Result<bool, Refusal> {
+    let site = only(headers, &SEC_FETCH_SITE)?;
+    let origin = only(headers, &header::ORIGIN)?;
+    if site.is_some_and(|site| site == "same-origin") {
+        return Ok(true);
+    }
+    let Some(origin) = origin.map(HeaderValue::as_bytes) else { return Ok(false) };
+    Ok(origin != b"null"
+        && (origin == rules.own_origin.as_bytes()
+            || rules.allowed_origins.iter().any(|allowed| origin == allowed.as_bytes())))
+}
+
+/// The value of a header that may occur once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() { Err(Refusal::Csrf) } else { Ok(first) }
+}
+
+static COUNTERSIGN: HeaderName = HeaderName::from_static("countersign");
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+#[cfg(test)]
+mod tests {
+    use super::{CsrfRules, check, check_countersign_header};
+    use crate::error::Refusal;
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .fold(HeaderMap::new(), |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            })
+    }
+
+    fn verdict(
+        method: &Method,
+        fields: &[(&'static str, &'static str)],
+        is_upgrade: bool,
+    ) -> Result<(), Refusal> {
+        let allowed = ["https://partner.example".to_owned(), "null".to_owned()];
+        let rules = CsrfRules {
+            own_origin: "https://shop.example",
+            allowed_origins: &allowed,
+            require_countersign_header: false,
+        };
+        check(method, &headers(fields), &rules, is_upgrade)
+    }
+
+    #[test]
+    fn safe_methods_pass_without_proof() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert_eq!(verdict(&method, &[("sec-fetch-site", "cross-site")], false), Ok(()));
+        }
+    }
+
+    #[test]
+    fn one_proof_is_enough() {
+        for fields in [
+            &[("sec-fetch-site", "same-origin")][..],
+            &[("origin", "https://shop.example")],
+            &[("origin", "https://partner.example"), ("sec-fetch-site", "cross-site")],
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")],
+        ] {
+            assert_eq!(verdict(&Method::POST, fields, false), Ok(()), "{fields:?}");
+            assert_eq!(verdict(&Method::GET, fields, true), Ok(()), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn no_proof_is_a_refusal() {
+        for fields in [
+            &[][..],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "Same-Origin")],
+            &[("sec-fetch-site", "same-origin, same-origin")],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")],
+            &[("origin", "null")],
+            &[("origin", "https://shop.example.evil.example")],
+            &[("origin", "https://sub.shop.example")],
+            &[("origin", "http://shop.example")],
+            &[("origin", "https://shop.example:8443")],
+            &[("origin", "https://shop.example https://evil.example")],
+            &[("origin", "https://shop.example"), ("origin", "https://shop.example")],
+            &[("origin", "https://evil.example"), ("sec-fetch-site", "same-site")],
+            &[("content-type", "text/plain"), ("referer", "https://shop.example/")],
+        ] {
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert_eq!(verdict(&method, fields, false), Err(Refusal::Csrf), "{fields:?}");
+            }
+            let custom = Method::from_bytes(b"get").unwrap();
+            assert_eq!(verdict(&custom, fields, false), Err(Refusal::Csrf), "{fields:?}");
+            assert_eq!(verdict(&Method::GET, fields, true), Err(Refusal::Csrf), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn the_static_header_is_exactly_one_one() {
+        let good = headers(&[("countersign", "1")]);
+        assert_eq!(check_countersign_header(&good), Ok(()));
+        for fields in [&[][..], &[("countersign", "0")], &[("countersign", "1"), ("countersign", "1")]] {
+            assert_eq!(check_countersign_header(&headers(fields)), Err(Refusal::CountersignHeaderMissing));
+        }
+        let rules =
+            CsrfRules { own_origin: "https://a", allowed_origins: &[], require_countersign_header: true };
+        let mut fields = headers(&[("origin", "https://a")]);
+        assert_eq!(check(&Method::POST, &fields, &rules, false), Err(Refusal::CountersignHeaderMissing));
+        assert_eq!(check(&Method::GET, &fields, &rules, true), Ok(()));
+        fields.insert("countersign", HeaderValue::from_static("1"));
+        assert_eq!(check(&Method::POST, &fields, &rules, false), Ok(()));
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may keep an answer.
+//!
+//! An answer to a request with a session is for that session. Unless the service says otherwise, no shared cache may
+//! give it to the next one: `Vary: Cookie`, and `Cache-Control: private, no-cache`.
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::list::{Names, has_member, members, remove_all};
+
+/// What the gateway does to `Vary` and `Cache-Control`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheRule {
+    /// A translated request on a route that lets the service say `public` or `s-maxage`.
+    MayBePublic,
+    /// A translated request.
+    Private,
+    /// A route without session: nothing.
+    Untouched,
+}
+
+/// Makes an answer private unless the service already did, and names the cookie in `Vary`, in one field: some caches
+/// read only one.
+///
+/// Kept is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and without `public` or
+/// `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`, RFC 9213;
+/// `Surrogate-Control`; `X-Accel-Expires`) go with it.
+pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule) {
+    if rule == CacheRule::Untouched {
+        return;
+    }
+    vary_by_cookie(headers);
+    let said = directives(headers);
+    let is_public = said.public && rule == CacheRule::MayBePublic;
+    if is_public {
+        return;
+    }
+    if said.public || !said.private {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    let doomed: Names = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
+        })
+        .cloned()
+        .collect();
+    remove_all(headers, doomed);
+}
+
+fn vary_by_cookie(headers: &mut HeaderMap) {
+    let cookie = HeaderValue::from_static("Cookie");
+    if !headers.contains_key(header::VARY) {
+        headers.insert(header::VARY, cookie);
+        return;
+    }
+    if has_member(headers, &header::VARY, b"cookie") || has_member(headers, &header::VARY, b"*") {
+        return;
+    }
+    let mut merged = Vec::new();
+    for member in headers.get_all(header::VARY).iter().flat_map(members) {
+        merged.extend_from_slice(member);
+        merged.extend_from_slice(b", ");
+    }
+    merged.extend_from_slice(b"Cookie");
+    // What was cut from valid values is valid; should it not be, `*` keeps the answer from being shared at all.
+    let merged = HeaderValue::from_maybe_shared(bytes::Bytes::from(merged));
+    headers.insert(header::VARY, merged.unwrap_or_else(|_| HeaderValue::from_static("*")));
+}
+
+/// What the service said.
+#[derive(Default)]
+struct Said {
+    private: bool,
+    public: bool,
+}
+
+fn directives(headers: &HeaderMap) -> Said {
+    let mut said = Said::default();
+    for directive in headers.get_all(header::CACHE_CONTROL).iter().flat_map(members) {
+        let mut halves = directive.splitn(2, |byte| *byte == b'=');
+        let name = halves.next().unwrap_or_default().trim_ascii();
+        let is_bare = halves.next().is_none();
+        let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
+        // `private="set-cookie"` makes one field private, not the answer.
+        said.private |= is_bare && (is("no-store") || is("private") || is("no-cache"));
+        said.public |= is("public") || is("s-maxage");
+    }
+    said
+}

@@ -1,0 +1,124 @@
+//! What of a service's answer reaches the client.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use memchr::memmem;
+use smallvec::SmallVec;
+
+use super::{
+    cache::{self, CacheRule},
+    list::{Names, remove_all, remove_connection},
+    request::{UpgradeRule, is_hop_by_hop, is_no_trailer},
+};
+
+/// What one answer may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseRules<'a> {
+    /// Name of the session cookie, which no service behind the gateway may set. `None` on a `legacy` route: there it
+    /// is the application's own.
+    pub session_cookie: Option<&'a str>,
+    /// The `Authorization` value that went to the service.
+    pub token: Option<&'a HeaderValue>,
+    /// Who may keep the answer.
+    pub cache: CacheRule,
+    /// `Keep` for a 101 answer to an upgrade that was let through.
+    pub upgrade: UpgradeRule,
+}
+
+/// Removes hop-by-hop fields and those `Connection` names, `Countersign-*`, a `Set-Cookie` for the session cookie, and
+/// every field whose value holds our token; then says who may keep the answer.
+///
+/// Our own `Countersign-*` fields are set afterwards.
+pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
+    let mut doomed = Names::new();
+    let mut has_connection = false;
+    let mut sets_session = false;
+    for (name, value) in &*headers {
+        if *name == header::CONNECTION {
+            has_connection = true;
+        } else if is_hop_by_hop(name)
+            || is_answer_hop_by_hop(name)
+            || is_ours(name)
+            || holds_token(value, rules)
+        {
+            doomed.push(name.clone());
+        } else if *name == header::SET_COOKIE {
+            sets_session |= sets_cookie(value, rules.session_cookie);
+        }
+    }
+    if sets_session {
+        keep_other_cookies(headers, rules.session_cookie);
+    }
+    let upgrade = match rules.upgrade {
+        UpgradeRule::Keep => headers.get(header::UPGRADE).cloned(),
+        UpgradeRule::Remove => None,
+    };
+    if has_connection {
+        remove_connection(headers);
+    }
+    remove_all(headers, doomed);
+    if let Some(upgrade) = upgrade {
+        headers.insert(header::UPGRADE, upgrade);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    cache::apply(headers, rules.cache);
+}
+
+/// Removes from an answer's trailers what [`strip_response`] removes from its headers, and what must not be in a
+/// trailer at all.
+pub fn strip_response_trailers(trailers: &mut HeaderMap, rules: &ResponseRules<'_>) {
+    remove_connection(trailers);
+    let doomed: Names = trailers
+        .iter()
+        .filter(|(name, value)| {
+            is_hop_by_hop(name)
+                || is_answer_hop_by_hop(name)
+                || is_ours(name)
+                || is_no_trailer(name)
+                || holds_token(value, rules)
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    remove_all(trailers, doomed);
+}
+
+fn is_answer_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(*name, header::TE | header::PROXY_AUTHENTICATE)
+}
+
+/// `Countersign-*` and its look-alikes: only the gateway says these.
+fn is_ours(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("countersign") || name.starts_with("x-countersign")
+}
+
+fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
+    let Some(token) = rules.token else { return false };
+    let token = token.as_bytes();
+    let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
+    value.len() >= token.len() && !token.is_empty() && memmem::find(value.as_bytes(), token).is_some()
+}
+
+/// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6). A cookie without
+/// name is sent as its bare value, so `=SESSION=x` and `SESSION` count too.
+fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
+    let Some(name) = name.map(str::as_bytes) else { return false };
+    let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair).trim_ascii_start();
+    pair.strip_prefix(name).is_some_and(|rest| {
+        let rest = rest.trim_ascii_start();
+        rest.is_empty() || rest.starts_with(b"=")
+    })
+}
+
+fn keep_other_cookies(headers: &mut HeaderMap, name: Option<&str>) {
+    let others: SmallVec<[HeaderValue; 4]> = headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter(|value| !sets_cookie(value, name))
+        .cloned()
+        .collect();
+    headers.remove(header::SET_COOKIE);
+    for value in others {
+        headers.append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,345 @@
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+
+use super::{
+    CacheRule, CredentialRule, Disposition, Pattern, REMOVED, RequestRules, ResponseRules, UpgradeRule,
+    asks_for_upgrade, disposition, strip_request, strip_request_trailers, strip_response,
+    strip_response_trailers,
+};
+
+const REQUEST: RequestRules<'_> = RequestRules {
+    allow: &[],
+    remove: &[],
+    credential: CredentialRule::Remove,
+    upgrade: UpgradeRule::Remove,
+};
+
+const RESPONSE: ResponseRules<'_> = ResponseRules {
+    session_cookie: Some("SESSION"),
+    token: None,
+    cache: CacheRule::Private,
+    upgrade: UpgradeRule::Remove,
+};
+
+fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in fields {
+        headers
+            .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+    }
+    headers
+}
+
+fn text(headers: &HeaderMap) -> Vec<String> {
+    let mut lines: Vec<_> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    lines.sort();
+    lines
+}
+
+fn stripped(fields: &[(&str, &str)], rules: &RequestRules<'_>) -> Vec<String> {
+    let mut headers = map(fields);
+    strip_request(&mut headers, rules);
+    text(&headers)
+}
+
+fn answered(fields: &[(&str, &str)], rules: &ResponseRules<'_>) -> Vec<String> {
+    let mut headers = map(fields);
+    strip_response(&mut headers, rules);
+    text(&headers)
+}
+
+fn name(name: &str) -> HeaderName {
+    HeaderName::from_bytes(name.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_table_is_lower_case_with_dashes() {
+    for pattern in REMOVED {
+        let (Pattern::Exact(pattern, _) | Pattern::Prefix(pattern, _)) = pattern;
+        assert!(pattern.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{pattern}");
+    }
+}
+
+#[test]
+fn every_pattern_is_found_in_every_spelling() {
+    for pattern in REMOVED {
+        let (pattern, expected, is_prefix) = match *pattern {
+            Pattern::Exact(name, disposition) => (name, disposition, false),
+            Pattern::Prefix(name, disposition) => (name, disposition, true),
+        };
+        for separator in ["-", "_", ".", "~", "!"] {
+            let spelled = pattern.replace('-', separator);
+            assert_eq!(disposition(&name(&spelled)), expected, "{spelled}");
+            assert_eq!(disposition(&name(&spelled.to_uppercase())), expected, "{spelled}");
+            if is_prefix {
+                assert_eq!(disposition(&name(&format!("{spelled}{separator}more"))), expected, "{spelled}");
+            }
+        }
+    }
+}
+
+#[test]
+fn other_names_pass_or_are_aliases() {
+    for kept in
+        ["accept", "cookie", "x-request-id", "x-use", "traceparent", "countersign", "content-type", "--x"]
+    {
+        assert_eq!(disposition(&name(kept)), Disposition::Keep, "{kept}");
+    }
+    for alias in ["x_request_id", "content.length", "transfer_encoding", "_", "x!y", "cookie_"] {
+        assert_eq!(disposition(&name(alias)), Disposition::Alias, "{alias}");
+    }
+}
+
+#[test]
+fn ordinary_fields_pass_untouched() {
+    let fields = [
+        ("host", "shop.example"),
+        ("accept", "*/*"),
+        ("cookie", "SESSION=a; theme=dark"),
+        ("x-request-id", "7"),
+        ("trailer", "checksum"),
+        ("te", "trailers"),
+        ("content-length", "3"),
+    ];
+    let mut headers = map(&fields);
+    let before = text(&headers);
+    strip_request(&mut headers, &REQUEST);
+    assert_eq!(text(&headers), before);
+}
+
+#[test]
+fn identity_is_removed_in_all_its_values() {
+    let fields = [
+        ("authorization", "Bearer a"),
+        ("authorization", "Bearer b"),
+        ("x_user", "admin"),
+        ("X-Roles", "user"),
+        ("X-Roles", "admin"),
+        ("x.forwarded.user", "admin"),
+        ("x-countersign-token", "x"),
+        ("countersign-decision", "x"),
+        ("Txn-Token", "x"),
+        ("x-http-method-override", "DELETE"),
+        ("proxy", "http://evil.example"),
+        ("odd_name", "x"),
+        ("accept", "*/*"),
+    ];
+    assert_eq!(stripped(&fields, &REQUEST), ["accept: */*"]);
+}
+
+#[test]
+fn a_legacy_route_keeps_the_credential_alone() {
+    let rules = RequestRules { credential: CredentialRule::Keep, ..REQUEST };
+    let fields = [
+        ("authorization", "Basic a"),
+        ("authorization_", "x"),
+        ("proxy-authorization", "x"),
+        ("x-user", "admin"),
+        ("x-http-method-override", "PUT"),
+    ];
+    assert_eq!(stripped(&fields, &rules), ["authorization: Basic a", "x-http-method-override: PUT"]);
+}
+
+#[test]
+fn names_are_allowed_and_removed_by_configuration() {
+    let (allow, remove) = ([name("odd_name"), name("x_user")], [name("x-tenant")]);
+    let rules = RequestRules { allow: &allow, remove: &remove, ..REQUEST };
+    let fields = [("odd_name", "1"), ("other_name", "1"), ("x_user", "1"), ("x-tenant", "1")];
+    assert_eq!(stripped(&fields, &rules), ["odd_name: 1"]);
+}
+
+#[test]
+fn connection_removes_what_it_names_and_nothing_of_ours() {
+    let fields = [
+        ("connection", "keep-alive, X-Trace , authorization"),
+        ("connection", "host, content-length,, \"x"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("http2-settings", "x"),
+        ("x-trace", "1"),
+        ("host", "shop.example"),
+        ("content-length", "3"),
+        ("transfer-encoding", "chunked"),
+        ("expect", "100-continue"),
+        ("upgrade", "h2c"),
+        ("te", "gzip, Trailers"),
+        ("accept", "*/*"),
+    ];
+    let mut headers = map(&fields);
+    strip_request(&mut headers, &REQUEST);
+    headers.insert("authorization", HeaderValue::from_static("Bearer ours"));
+    assert_eq!(
+        text(&headers),
+        [
+            "accept: */*",
+            "authorization: Bearer ours",
+            "content-length: 3",
+            "host: shop.example",
+            "te: trailers"
+        ]
+    );
+    assert_eq!(stripped(&[("te", "gzip")], &REQUEST), [""; 0]);
+}
+
+#[test]
+fn an_upgrade_passes_only_when_kept() {
+    let fields = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("x-user", "a")];
+    assert_eq!(stripped(&fields, &REQUEST), [""; 0]);
+    let rules = RequestRules { upgrade: UpgradeRule::Keep, ..REQUEST };
+    assert_eq!(stripped(&fields, &rules), ["connection: upgrade", "upgrade: websocket"]);
+    assert_eq!(stripped(&[("accept", "*/*")], &rules), ["accept: */*"]);
+}
+
+#[test]
+fn what_counts_as_an_upgrade() {
+    let asks = |fields: &[(&str, &str)], version| asks_for_upgrade(version, &map(fields));
+    let upgrade = ("connection", "keep-alive, Upgrade");
+    assert!(asks(&[upgrade, ("upgrade", "websocket")], Version::HTTP_11));
+    assert!(asks(&[upgrade, ("upgrade", "SPDY/3.1")], Version::HTTP_11));
+    assert!(!asks(&[upgrade, ("upgrade", "websocket")], Version::HTTP_10));
+    assert!(!asks(&[upgrade, ("upgrade", "websocket")], Version::HTTP_2));
+    assert!(!asks(&[("upgrade", "websocket")], Version::HTTP_11));
+    assert!(!asks(&[upgrade], Version::HTTP_11));
+    for protocol in ["h2c", "H2C", "HTTP/2.0", "TLS/1.2", "websocket, h2c", "h2c,websocket", ""] {
+        assert!(!asks(&[upgrade, ("upgrade", protocol)], Version::HTTP_11), "{protocol}");
+    }
+    assert!(!asks(&[upgrade, ("upgrade", "websocket"), ("upgrade", "h2c")], Version::HTTP_11));
+}
+
+#[test]
+fn trailers_obey_the_same_rules() {
+    let fields = [
+        ("authorization", "Bearer a"),
+        ("x_user", "admin"),
+        ("content-length", "3"),
+        ("transfer-encoding", "chunked"),
+        ("cookie", "SESSION=x"),
+        ("host", "a"),
+        ("connection", "checksum2"),
+        ("checksum2", "x"),
+        ("checksum", "7"),
+    ];
+    for rules in [REQUEST, RequestRules { credential: CredentialRule::Keep, ..REQUEST }] {
+        let mut trailers = map(&fields);
+        strip_request_trailers(&mut trailers, &rules);
+        assert_eq!(text(&trailers), ["checksum: 7"]);
+    }
+    let token = HeaderValue::from_static("Bearer eyJ.a.b");
+    let mut trailers = map(&[
+        ("grpc-status", "0"),
+        ("grpc-message", "leaked eyJ.a.b"),
+        ("set-cookie", "SESSION=x"),
+        ("countersign-refused", "x"),
+        ("cache-control", "public"),
+    ]);
+    strip_response_trailers(&mut trailers, &ResponseRules { token: Some(&token), ..RESPONSE });
+    assert_eq!(text(&trailers), ["grpc-status: 0"]);
+}
+
+#[test]
+fn an_answer_keeps_no_hop_and_no_name_of_ours() {
+    let fields = [
+        ("connection", "close, X-Internal"),
+        ("keep-alive", "timeout=5"),
+        ("x-internal", "1"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("proxy-authenticate", "Basic"),
+        ("countersign-forwarded", "0"),
+        ("x-countersign-x", "1"),
+        ("content-type", "text/plain"),
+        ("www-authenticate", "Bearer"),
+    ];
+    let rules = ResponseRules { cache: CacheRule::Untouched, ..RESPONSE };
+    assert_eq!(answered(&fields, &rules), ["content-type: text/plain", "www-authenticate: Bearer"]);
+    let rules = ResponseRules { upgrade: UpgradeRule::Keep, ..rules };
+    let fields = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "x")];
+    assert_eq!(
+        answered(&fields, &rules),
+        ["connection: upgrade", "sec-websocket-accept: x", "upgrade: websocket"]
+    );
+}
+
+#[test]
+fn only_the_session_cookie_is_removed() {
+    let rules = ResponseRules { cache: CacheRule::Untouched, ..RESPONSE };
+    for value in
+        ["SESSION=a; Path=/", " SESSION =a", "=SESSION=a", "= SESSION=a", "SESSION", "SESSION; Path=/"]
+    {
+        let fields = [("set-cookie", "theme=dark"), ("set-cookie", value), ("set-cookie", "a=SESSION=1")];
+        assert_eq!(
+            answered(&fields, &rules),
+            ["set-cookie: a=SESSION=1", "set-cookie: theme=dark"],
+            "{value}"
+        );
+    }
+    for value in ["SESSION2=a", "session=a", "XSESSION=a", "a=1; SESSION=b"] {
+        assert_eq!(answered(&[("set-cookie", value)], &rules), [format!("set-cookie: {value}")], "{value}");
+    }
+    let rules = ResponseRules { session_cookie: None, ..rules };
+    assert_eq!(answered(&[("set-cookie", "SESSION=a")], &rules), ["set-cookie: SESSION=a"]);
+}
+
+#[test]
+fn a_field_that_holds_our_token_is_removed() {
+    let token = HeaderValue::from_static("Bearer eyJ.a.b");
+    let rules = ResponseRules { token: Some(&token), cache: CacheRule::Untouched, ..RESPONSE };
+    let fields = [
+        ("location", "https://shop.example/?token=eyJ.a.b"),
+        ("set-cookie", "jwt=eyJ.a.b"),
+        ("x-echo", "eyJ.a.b"),
+        ("x-other", "eyJ.a."),
+        ("x-scheme", "Bearer"),
+    ];
+    assert_eq!(answered(&fields, &rules), ["x-other: eyJ.a.", "x-scheme: Bearer"]);
+}
+
+#[test]
+fn an_answer_is_private_unless_the_service_says_so_itself() {
+    let cached = |fields: &[(&str, &str)], cache| answered(fields, &ResponseRules { cache, ..RESPONSE });
+    let private = "cache-control: private, no-cache";
+    assert_eq!(cached(&[], CacheRule::Untouched), [""; 0]);
+    assert_eq!(cached(&[], CacheRule::Private), [private, "vary: Cookie"]);
+    for said in ["no-store", "Private, max-age=60", "no-cache", "max-age=0, no-cache"] {
+        let kept = [format!("cache-control: {said}"), "vary: Cookie".to_owned()];
+        assert_eq!(cached(&[("cache-control", said)], CacheRule::Private), kept);
+        assert_eq!(cached(&[("cache-control", said)], CacheRule::MayBePublic), kept);
+    }
+    for said in ["max-age=60", "private=\"x\"", "no-cache=\"set-cookie\"", "must-revalidate"] {
+        for rule in [CacheRule::Private, CacheRule::MayBePublic] {
+            assert_eq!(cached(&[("cache-control", said)], rule), [private, "vary: Cookie"], "{said}");
+        }
+    }
+    for said in ["public", "public, max-age=60", "s-maxage=5", "private, s-maxage=5", "PUBLIC, no-cache"] {
+        assert_eq!(
+            cached(&[("cache-control", said)], CacheRule::Private),
+            [private, "vary: Cookie"],
+            "{said}"
+        );
+        assert_eq!(
+            cached(&[("cache-control", said)], CacheRule::MayBePublic),
+            [format!("cache-control: {said}"), "vary: Cookie".to_owned()]
+        );
+    }
+    let split = [("cache-control", "no-store"), ("cache-control", "public")];
+    assert_eq!(cached(&split, CacheRule::Private), [private, "vary: Cookie"]);
+    let overruling = [
+        ("cdn-cache-control", "max-age=60"),
+        ("surrogate-control", "max-age=60"),
+        ("x-accel-expires", "60"),
+        ("cache-control", "private"),
+    ];
+    assert_eq!(cached(&overruling, CacheRule::Private), ["cache-control: private", "vary: Cookie"]);
+}
+
+#[test]
+fn vary_is_merged_into_one_field() {
+    let vary = |values: &[&str]| {
+        let fields: Vec<_> = values.iter().map(|value| ("vary", *value)).collect();
+        answered(&fields, &RESPONSE).into_iter().filter(|line| line.starts_with("vary")).collect::<Vec<_>>()
+    };
+    assert_eq!(vary(&["accept-encoding", "origin"]), ["vary: accept-encoding, origin, Cookie"]);
+    assert_eq!(vary(&["Accept, COOKIE"]), ["vary: Accept, COOKIE"]);
+    assert_eq!(vary(&["*"]), ["vary: *"]);
+    assert_eq!(vary(&[""]), ["vary: Cookie"]);
+}

@@ -1,0 +1,202 @@
+//! Which host is this request for?
+//!
+//! Exactly one valid `Host` (RFC 9112 §3.2), and when the request target names an authority too (absolute form,
+//! HTTP/2 `:authority`) both must say the same. RFC 9112 §3.2.2 would let the target win; a request that says two
+//! things is refused here, because whoever stands before or behind us may have listened to the other one.
+
+use std::{borrow::Cow, net::Ipv6Addr};
+
+use http::{HeaderMap, Uri, Version, header};
+
+use crate::error::Refusal;
+
+/// The host of a request: lower case, without port, IPv6 in brackets. Borrowed unless a letter had to be lowered.
+///
+/// # Errors
+/// [`Refusal::HostInvalid`]: none, several, malformed, or contradicted by the request target.
+pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<Cow<'a, str>, Refusal> {
+    let mut values = headers.get_all(header::HOST).iter();
+    let field = match (values.next(), values.next()) {
+        (Some(value), None) => {
+            Some(parse(value.to_str().map_err(|_| Refusal::HostInvalid)?).ok_or(Refusal::HostInvalid)?)
+        }
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err(Refusal::HostInvalid),
+    };
+    let target = match uri.authority() {
+        Some(authority) => Some(parse(authority.as_str()).ok_or(Refusal::HostInvalid)?),
+        None => None,
+    };
+    // HTTP/2 replaces `Host` by `:authority` (RFC 9113 §8.3.1); before it, `Host` is always needed.
+    let one = match (target, field) {
+        (Some(target), Some(field)) if agree(&target, &field, uri.scheme_str()) => target,
+        (Some(target), None) if version >= Version::HTTP_2 => target,
+        (None, Some(field)) => field,
+        _ => return Err(Refusal::HostInvalid),
+    };
+    Ok(if one.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(one.host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(one.host)
+    })
+}
+
+/// Whether the bytes are a host with an optional port, as one `Host` field may hold it. An empty `Host` is none.
+#[must_use]
+pub fn is_valid(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|value| parse(value).is_some())
+}
+
+/// Host and port as they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct HostPort<'a> {
+    host: &'a str,
+    port: Option<u16>,
+}
+
+fn agree(target: &HostPort<'_>, field: &HostPort<'_>, scheme: Option<&str>) -> bool {
+    let default = match scheme {
+        Some("http") => Some(80),
+        Some("https") => Some(443),
+        _ => None,
+    };
+    target.host.eq_ignore_ascii_case(field.host) && target.port.or(default) == field.port.or(default)
+}
+
+/// Reads `host [":" port]`. The host is a name of letters, digits, `-` and `_` with single dots between them, an IPv4
+/// address, or an IPv6 address in brackets without zone; user information, percent-encoding and the dot at the end
+/// are not let in.
+fn parse(value: &str) -> Option<HostPort<'_>> {
+    let (host, port) = if value.starts_with('[') {
+        let end = value.find(']')? + 1;
+        let (host, rest) = value.split_at_checked(end)?;
+        let inner = host.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse::<Ipv6Addr>().ok()?;
+        (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
+    } else {
+        match value.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (value, None),
+        }
+    };
+    let is_name = || {
+        host.len() <= MAX_HOST_BYTES
+            && host.split('.').all(|label| {
+                !label.is_empty()
+                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            })
+    };
+    if !host.starts_with('[') && !is_name() {
+        return None;
+    }
+    let port = match port {
+        // `u16::from_str` takes a sign.
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
+        Some(_) => return None,
+        None => None,
+    };
+    Some(HostPort { host, port })
+}
+
+/// Longest host name of the DNS (RFC 1035 §2.3.4).
+const MAX_HOST_BYTES: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::{check, is_valid};
+    use crate::error::Refusal;
+    use http::{HeaderMap, HeaderValue, Uri, Version, header};
+    use std::borrow::Cow;
+
+    fn verdict(uri: &str, hosts: &[&str], version: Version) -> Result<String, Refusal> {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(header::HOST, HeaderValue::from_str(host).unwrap());
+        }
+        check(&uri.parse::<Uri>().unwrap(), &headers, version).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn one_host_is_taken() {
+        for (host, expected) in [
+            ("shop.example", "shop.example"),
+            ("Shop.Example:8080", "shop.example"),
+            ("localhost", "localhost"),
+            ("127.0.0.1:1", "127.0.0.1"),
+            ("[::1]:8080", "[::1]"),
+            ("[2001:DB8::1]", "[2001:db8::1]"),
+            ("under_score.example", "under_score.example"),
+        ] {
+            assert_eq!(verdict("/a", &[host], Version::HTTP_11).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_lower_case_host_is_borrowed() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("shop.example:80"));
+        let uri = Uri::from_static("/");
+        assert!(matches!(check(&uri, &headers, Version::HTTP_11), Ok(Cow::Borrowed("shop.example"))));
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for host in [
+            "",
+            " ",
+            "a b",
+            "a,b",
+            "user@shop.example",
+            "shop.example.",
+            ".shop.example",
+            "shop..example",
+            "shop.example:",
+            "shop.example:+80",
+            "shop.example:65536",
+            "shop.example:80:80",
+            "shop.example/admin",
+            "shop.example?x",
+            "shop%2eexample",
+            "[::1",
+            "[::1]x",
+            "[fe80::1%25eth0]",
+            "[shop.example]",
+            "::1",
+        ] {
+            assert!(!is_valid(host.as_bytes()), "{host}");
+            assert_eq!(verdict("/", &[host], Version::HTTP_11), Err(Refusal::HostInvalid), "{host}");
+        }
+        assert!(!is_valid("caf\u{e9}.example".as_bytes()));
+        assert!(!is_valid(b"\xff"));
+        assert!(!is_valid("a".repeat(256).as_bytes()));
+    }
+
+    #[test]
+    fn none_and_two_are_refused() {
+        assert_eq!(verdict("/", &[], Version::HTTP_11), Err(Refusal::HostInvalid));
+        assert_eq!(verdict("/", &[], Version::HTTP_2), Err(Refusal::HostInvalid));
+        assert_eq!(verdict("/", &["a", "b"], Version::HTTP_11), Err(Refusal::HostInvalid));
+        assert_eq!(verdict("/", &["a", "a"], Version::HTTP_11), Err(Refusal::HostInvalid));
+    }
+
+    #[test]
+    fn target_and_field_must_agree() {
+        for (uri, host, version, good) in [
+            ("http://shop.example/a", "shop.example", Version::HTTP_11, true),
+            ("http://shop.example/a", "SHOP.example:80", Version::HTTP_11, true),
+            ("https://shop.example:443/a", "shop.example", Version::HTTP_2, true),
+            ("http://shop.example:8080/a", "shop.example:8080", Version::HTTP_11, true),
+            ("http://shop.example:8080/a", "shop.example", Version::HTTP_11, false),
+            ("http://evil.example/a", "shop.example", Version::HTTP_11, false),
+            ("http://user@shop.example/a", "shop.example", Version::HTTP_11, false),
+        ] {
+            assert_eq!(verdict(uri, &[host], version).is_ok(), good, "{uri} {host}");
+        }
+        assert_eq!(verdict("http://a.example/", &[], Version::HTTP_11), Err(Refusal::HostInvalid));
+        assert_eq!(verdict("http://a.example/", &[], Version::HTTP_2).as_deref(), Ok("a.example"));
+        assert_eq!(
+            verdict("http://a.example/", &["a.example", "a.example"], Version::HTTP_2),
+            Err(Refusal::HostInvalid)
+        );
+    }
+}
