@@ -7,5 +7,7 @@ pub mod error;
 pub mod http;
 pub mod identity;
 pub mod observe;
+pub mod server;
 pub mod session;
 pub mod store;
+pub mod upstream;

@@ -21,8 +21,8 @@ const STAGES: &[&str] = &[
     "issue",
     "keyring",
     "translate",
-    "entry",
     "server",
+    "entry",
 ];
 
 /// Modules that every stage may import, and that import no stage that does work.

@@ -82,6 +82,8 @@ pub enum Refusal {
     UriTooLong,
     /// An upgrade on a route that does not allow it.
     UpgradeNotAllowed,
+    /// The service behind the gateway closed the connection without an answer. It may have acted on the request.
+    UpstreamClosed,
     /// The service behind the gateway answered with something that is not HTTP.
     UpstreamMalformed,
     /// The service behind the gateway did not answer in time.
@@ -156,6 +158,7 @@ impl Refusal {
         Self::TokenTooLarge,
         Self::TooManyLookups,
         Self::UpgradeNotAllowed,
+        Self::UpstreamClosed,
         Self::UpstreamMalformed,
         Self::UpstreamTimeout,
         Self::UpstreamUnreachable,
@@ -410,6 +413,13 @@ impl Refusal {
                 NoChallenge,
                 None,
                 "this route does not allow an upgrade of the connection",
+            ),
+            Self::UpstreamClosed => (
+                "upstream_closed",
+                StatusCode::BAD_GATEWAY,
+                NoChallenge,
+                None,
+                "the service closed the connection without an answer",
             ),
             Self::UpstreamMalformed => (
                 "upstream_malformed",

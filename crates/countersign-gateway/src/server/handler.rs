@@ -1,0 +1,115 @@
+//! What answers a request, and what it is told about where the request came from.
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use countersign::{Clock, UnixTime};
+use http::{Request, Response};
+
+use super::Outbound;
+use crate::upstream::{Inbound, Pools};
+
+/// Answers requests. One value is shared by all workers.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Dropped when the client goes away first.
+    fn handle(
+        &self,
+        request: Request<Inbound>,
+        connection: &Arc<Connection>,
+        worker: &Arc<Worker>,
+    ) -> impl Future<Output = Response<Outbound>> + Send;
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Whether it is encrypted to us.
+    pub tls: bool,
+    pub(super) activity: Activity,
+}
+
+/// A data worker: a thread with its own runtime and its own connections to the services.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: usize,
+    /// Its way to the services.
+    pub upstreams: Pools,
+    clock: Arc<dyn Clock>,
+}
+
+impl Worker {
+    pub(super) fn new(index: usize, clock: Arc<dyn Clock>) -> Self {
+        Self { index, upstreams: Pools::new(index), clock }
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(peer: SocketAddr, tls: bool) -> Self {
+        Self { peer, tls, activity: Activity::default() }
+    }
+}
+
+/// What the connection's time-outs need to know. Written by the layers, read by the connection's task.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// Requests whose answer is not complete.
+    open: AtomicUsize,
+    /// Requests so far.
+    begun: AtomicUsize,
+    /// Bytes arrived that belong to no request yet.
+    received: AtomicBool,
+    /// The client does not take what we send.
+    blocked: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn begin(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.received.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.received.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn receive(&self) {
+        self.received.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn block(&self, blocked: bool) {
+        self.blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_received(&self) -> bool {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,23 @@
+//! The way to the services: connections, time-outs, health, and bodies that are never buffered.
+
+mod body;
+mod connect;
+mod deadline;
+mod error;
+mod http1;
+mod http2;
+mod inbound;
+mod origin;
+mod pools;
+mod relay;
+mod target;
+mod tls;
+
+pub use body::Body;
+pub use connect::NAMES_TTL;
+pub use deadline::Deadline;
+pub use error::{BodyError, Unreachable, UpstreamError};
+pub use inbound::Inbound;
+pub use origin::{EJECT_FAILURES, EJECT_TIME, EJECT_WINDOW, IDLE_AGE};
+pub use pools::Pools;
+pub use target::{Registry, Target};

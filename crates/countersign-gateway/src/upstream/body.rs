@@ -1,0 +1,165 @@
+//! The body of a service's answer, on its way to the client.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken};
+
+/// The body of an answer: streamed, and ended when it does not keep its time.
+///
+/// 1. Reading it drives the upstream connection; at its end the connection goes back to its pool, and a body that
+///    is dropped earlier closes it.
+/// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
+/// 3. Longer than `max_stream`, or than [`Self::end_by`] says: [`BodyError::Over`].
+/// 4. Trailers pass.
+#[derive(Debug)]
+pub struct Body {
+    incoming: Option<Incoming>,
+    connection: Connection,
+    timeout: Duration,
+    waiting_since: Option<Instant>,
+    until: Instant,
+    deadline: Arc<Deadline>,
+    _outstanding: Option<Outstanding>,
+}
+
+/// What a body needs to be read.
+#[derive(Debug)]
+pub(super) enum Connection {
+    /// Driven by whoever reads.
+    Http1(Box<http1::Client>),
+    /// Driven by its own task; held because it counts the open streams.
+    Http2(http2::Client),
+    /// Given back.
+    None,
+}
+
+/// Counts a request that is under way at an origin, for the choice between several.
+#[derive(Debug)]
+pub(super) struct Outstanding(Arc<Pool>);
+
+impl Outstanding {
+    pub(super) fn new(pool: &Arc<Pool>) -> Self {
+        pool.begin();
+        Self(Arc::clone(pool))
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Body {
+    pub(super) fn new(
+        incoming: Incoming,
+        connection: Connection,
+        timeout: Duration,
+        until: Instant,
+        deadline: Arc<Deadline>,
+        outstanding: Option<Outstanding>,
+    ) -> Self {
+        let mut body = Self {
+            incoming: Some(incoming),
+            connection,
+            timeout,
+            waiting_since: None,
+            until,
+            deadline,
+            _outstanding: outstanding,
+        };
+        if body.is_end_stream() {
+            body.finish();
+        }
+        body
+    }
+
+    /// The stream ends at `until` at the latest.
+    pub fn end_by(&mut self, until: Instant) {
+        self.until = self.until.min(until);
+    }
+
+    fn finish(&mut self) {
+        self.incoming = None;
+        if let Connection::Http1(client) = std::mem::replace(&mut self.connection, Connection::None) {
+            client.release();
+        }
+    }
+
+    fn abandon(&mut self) {
+        self.incoming = None;
+        self.connection = Connection::None;
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let Connection::Http1(client) = &mut self.connection else {
+            return Pin::new(incoming).poll_frame(cx);
+        };
+        if let Poll::Ready(frame) = poll_unwoken(|cx| Pin::new(&mut *incoming).poll_frame(cx)) {
+            return Poll::Ready(frame);
+        }
+        client.drive();
+        if let Poll::Ready(frame) = poll_unwoken(|cx| Pin::new(incoming).poll_frame(cx)) {
+            return Poll::Ready(frame);
+        }
+        client.listen(cx);
+        Poll::Pending
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let Poll::Ready(frame) = this.poll_incoming(cx) else {
+            let now = Instant::now();
+            let silent = *this.waiting_since.get_or_insert(now) + this.timeout;
+            ready!(this.deadline.poll(cx, now, silent.min(this.until)));
+            this.abandon();
+            let error = if now >= this.until { BodyError::Over } else { BodyError::Timeout };
+            return Poll::Ready(Some(Err(error)));
+        };
+        this.waiting_since = None;
+        match frame {
+            None => {
+                this.finish();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                this.abandon();
+                Poll::Ready(Some(Err(BodyError::from_hyper(&error))))
+            }
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}

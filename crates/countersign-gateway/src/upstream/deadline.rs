@@ -1,0 +1,156 @@
+//! One lazily armed timer for everything a task waits for.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::BodyError;
+
+/// The timer of one task: a connection (HTTP/1.1) or a stream (HTTP/2).
+///
+/// Whoever waits names the moment it waits for at every poll; the timer below is armed for the earliest moment
+/// that was ever named and armed again only when it fires early. A request that does not wait long touches no
+/// timer wheel.
+///
+/// All waits of one `Deadline` must be polled by the same task.
+#[derive(Default)]
+pub struct Deadline(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    armed: Option<Armed>,
+    progress: Option<Instant>,
+    failure: Option<BodyError>,
+}
+
+struct Armed {
+    sleep: Pin<Box<Sleep>>,
+    at: Instant,
+    waker: Waker,
+}
+
+impl Deadline {
+    /// Ready once `at` is past; otherwise the task is woken no later than `at`.
+    pub fn poll(&self, cx: &mut Context<'_>, now: Instant, at: Instant) -> Poll<()> {
+        if now >= at {
+            return Poll::Ready(());
+        }
+        let mut state = self.state();
+        let armed = state.armed.get_or_insert_with(|| Armed {
+            sleep: Box::pin(sleep_until(at)),
+            at: now,
+            waker: Waker::noop().clone(),
+        });
+        if now < armed.at && armed.at <= at && armed.waker.will_wake(cx.waker()) {
+            return Poll::Pending;
+        }
+        if armed.at <= now || armed.at > at {
+            armed.sleep.as_mut().reset(at);
+            armed.at = at;
+        }
+        armed.waker.clone_from(cx.waker());
+        armed.sleep.as_mut().poll(cx)
+    }
+
+    /// Another request body begins.
+    pub(super) fn begin_body(&self) {
+        let mut state = self.state();
+        state.progress = None;
+        state.failure = None;
+    }
+
+    /// Notes that a piece of the request body arrived at `now`.
+    pub(super) fn touch_body(&self, now: Instant) {
+        self.state().progress = Some(now);
+    }
+
+    /// When a piece of the request body last arrived, or `since` if that is later.
+    pub(super) fn body_progress_since(&self, since: Instant) -> Instant {
+        self.state().progress.map_or(since, |progress| progress.max(since))
+    }
+
+    /// Notes why the request body ended before its end.
+    pub(super) fn fail_body(&self, error: BodyError) {
+        self.state().failure = Some(error);
+    }
+
+    /// Why the request body ended before its end, if it did.
+    pub(super) fn body_failure(&self) -> Option<BodyError> {
+        self.state().failure
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deadline").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, task::Poll, time::Duration};
+
+    use tokio::time::{Instant, advance};
+
+    use super::Deadline;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_moment_arms_nothing_and_is_still_met() {
+        let deadline = Deadline::default();
+        let start = Instant::now();
+        let (soon, late) = (start + Duration::from_secs(1), start + Duration::from_secs(5));
+        poll_fn(|cx| {
+            assert!(deadline.poll(cx, start, soon).is_pending());
+            assert!(deadline.poll(cx, start, late).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let mut polls = 0;
+        poll_fn(|cx| {
+            polls += 1;
+            deadline.poll(cx, Instant::now(), late)
+        })
+        .await;
+        assert_eq!(Instant::now(), late);
+        assert_eq!(polls, 3, "first, early firing, the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_moment_is_met() {
+        let deadline = Deadline::default();
+        let start = Instant::now();
+        poll_fn(|cx| {
+            assert!(deadline.poll(cx, start, start + Duration::from_secs(60)).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let soon = start + Duration::from_secs(2);
+        poll_fn(|cx| deadline.poll(cx, Instant::now(), soon)).await;
+        assert_eq!(Instant::now(), soon);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_task_that_polls_is_the_one_woken() {
+        let deadline = std::sync::Arc::new(Deadline::default());
+        let at = Instant::now() + Duration::from_secs(3);
+        poll_fn(|cx| {
+            assert!(deadline.poll(cx, Instant::now(), at).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        let other = std::sync::Arc::clone(&deadline);
+        let task = tokio::spawn(async move { poll_fn(|cx| other.poll(cx, Instant::now(), at)).await });
+        task.await.unwrap();
+        assert_eq!(Instant::now(), at);
+        advance(Duration::ZERO).await;
+    }
+}

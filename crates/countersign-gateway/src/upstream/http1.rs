@@ -1,0 +1,160 @@
+//! One HTTP/1.1 connection to a service.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{Builder, Connection, Parts, SendRequest},
+};
+use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
+
+use super::{
+    Deadline, Inbound, UpstreamError,
+    connect::Stream,
+    error::Unreachable,
+    origin::{IDLE_AGE, Pool},
+    relay::{Relay, poll_unwoken},
+};
+
+/// A connection that is driven by the task that uses it: it has no task of its own, so a request costs no
+/// wake-up between tasks.
+pub(super) struct Client {
+    sender: SendRequest<Inbound>,
+    connection: Connection<TokioIo<Stream>, Inbound>,
+    done: bool,
+    relay: Arc<Relay>,
+    waker: Waker,
+    used: Instant,
+    keep: usize,
+    pool: Arc<Pool>,
+}
+
+/// Why an exchange gave no answer.
+pub(super) enum Failure {
+    /// The request may have been received.
+    Sent(UpstreamError),
+    /// Not one byte was written; here it is back.
+    Unsent(Box<Request<Inbound>>),
+}
+
+impl Failure {
+    /// When the request's body failed, that is the reason, whatever the connection says.
+    pub(super) fn sent(error: &hyper::Error, body: &Deadline) -> Self {
+        Self::Sent(body.body_failure().map_or_else(|| UpstreamError::from_hyper(error), UpstreamError::Body))
+    }
+}
+
+impl Client {
+    pub(super) async fn new(stream: Stream, pool: Arc<Pool>) -> Result<Box<Self>, UpstreamError> {
+        let (sender, connection) = Builder::new()
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| UpstreamError::Unreachable(Unreachable::Protocol))?;
+        let relay = Relay::new();
+        let waker = Waker::from(Arc::clone(&relay));
+        let used = Instant::now();
+        Ok(Box::new(Self { sender, connection, done: false, relay, waker, used, keep: 0, pool }))
+    }
+
+    /// Sends the request and waits for the head of the answer: `limit` from the moment the last piece of the
+    /// request was passed on.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Inbound>,
+        deadline: &Deadline,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
+        self.used = now;
+        self.relay.hush();
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let outcome = poll_fn(|cx| {
+            self.drive();
+            if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
+                return Poll::Ready(Some(outcome));
+            }
+            let late = deadline.body_progress_since(now) + limit;
+            if deadline.poll(cx, Instant::now(), late).is_ready() {
+                return Poll::Ready(None);
+            }
+            self.listen(cx);
+            Poll::Pending
+        })
+        .await;
+        match outcome {
+            None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut error)) => Err(error.take_message().map_or_else(
+                || Failure::sent(error.error(), deadline),
+                |request| Failure::Unsent(Box::new(request)),
+            )),
+        }
+    }
+
+    /// Moves bytes. What this makes ready is seen by polling it again, without a wake-up.
+    pub(super) fn drive(&mut self) {
+        self.relay.hush();
+        self.relay.take_woken();
+        if !self.done {
+            let mut cx = Context::from_waker(&self.waker);
+            self.done = self.connection.poll_without_shutdown(&mut cx).is_ready();
+        }
+    }
+
+    /// The task of `cx` is woken when there is something to drive.
+    pub(super) fn listen(&self, cx: &Context<'_>) {
+        self.relay.listen(cx);
+    }
+
+    /// Whether it was used recently enough to be used again.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.used) < IDLE_AGE
+    }
+
+    /// Whether it takes another request.
+    pub(super) fn is_usable(&mut self) -> bool {
+        if self.relay.take_woken() {
+            self.drive();
+        }
+        self.is_ready()
+    }
+
+    /// At most so many idle connections are kept when this one is given back.
+    pub(super) const fn keep(&mut self, keep: usize) {
+        self.keep = keep;
+    }
+
+    /// Keeps it for the next request if it is at the end of this one; closes it otherwise.
+    pub(super) fn release(self: Box<Self>) {
+        self.relay.hush();
+        if self.is_ready() {
+            self.relay.take_woken();
+            let (pool, keep) = (Arc::clone(&self.pool), self.keep);
+            pool.put(self, keep);
+        }
+    }
+
+    /// The stream below after a switch of protocols, with what was read beyond the answer.
+    pub(super) fn into_stream(self) -> Parts<TokioIo<Stream>> {
+        self.connection.into_parts()
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.done && self.sender.is_ready()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("done", &self.done).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! The HTTP/2 connections of one worker to one origin, shared by its requests.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use http::{HeaderMap, Request, Response, Uri, header, uri};
+use hyper::{
+    body::Incoming,
+    client::conn::http2::{Builder, SendRequest},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::time::Instant;
+
+use super::{
+    Deadline, Inbound, UpstreamError, connect::Stream, error::Unreachable, http1::Failure, origin::Origin,
+};
+use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
+
+/// Connections of one worker to one origin, at most.
+const CONNECTIONS: usize = 4;
+/// Streams on one connection before another is opened: the number a server allows at least (RFC 9113 §6.5.2).
+const STREAMS: usize = 100;
+/// A ping after so long without a frame while requests are open.
+const PING_AFTER: Duration = Duration::from_secs(20);
+/// ...and the connection is given up when it is not answered for so long.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    open: Mutex<Vec<Client>>,
+    /// Held while a connection is opened, so that a burst opens one.
+    pub(super) opening: tokio::sync::Mutex<()>,
+}
+
+/// A handle to a shared connection. Each clone counts as a stream.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    sender: SendRequest<Inbound>,
+    streams: Arc<()>,
+}
+
+impl Shared {
+    /// The connection with the fewest streams, if it should take one more.
+    pub(super) fn take(&self) -> Option<Client> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|client| !client.sender.is_closed());
+        let full = open.len() >= CONNECTIONS;
+        let client = open.iter().min_by_key(|client| Arc::strong_count(&client.streams))?;
+        (full || Arc::strong_count(&client.streams) <= STREAMS).then(|| client.clone())
+    }
+
+    pub(super) async fn open(&self, stream: Stream) -> Result<Client, UpstreamError> {
+        let (sender, connection) = Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| UpstreamError::Unreachable(Unreachable::Protocol))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "HTTP/2 connection to a service ended");
+            }
+        });
+        let client = Client { sender, streams: Arc::new(()) };
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
+        Ok(client)
+    }
+}
+
+impl Client {
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<Inbound>,
+        deadline: &Deadline,
+        body_deadline: &Deadline,
+        limit: Duration,
+        now: Instant,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let outcome = poll_fn(|cx| {
+            if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
+            }
+            let late = body_deadline.body_progress_since(now) + limit;
+            deadline.poll(cx, Instant::now(), late).map(|()| None)
+        })
+        .await;
+        match outcome {
+            None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut error)) => Err(error.take_message().map_or_else(
+                || Failure::sent(error.error(), body_deadline),
+                |request| Failure::Unsent(Box::new(request)),
+            )),
+        }
+    }
+}
+
+/// Puts the request into HTTP/2's form: scheme and authority are pseudo-headers, `Host` is not sent
+/// (RFC 9113 §8.3.1).
+pub(super) fn with_pseudo_headers(
+    request: &mut Request<Inbound>,
+    origin: &Origin,
+) -> Result<(), UpstreamError> {
+    let malformed = |_| UpstreamError::Unreachable(Unreachable::Protocol);
+    let authority = authority(request.headers_mut(), &origin.key)?;
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(if origin.key.protocol == UpstreamProtocol::Tls {
+        uri::Scheme::HTTPS
+    } else {
+        uri::Scheme::HTTP
+    });
+    parts.authority = Some(authority);
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
+    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(malformed)?;
+    *request.version_mut() = http::Version::HTTP_2;
+    Ok(())
+}
+
+fn authority(headers: &mut HeaderMap, origin: &UpstreamOrigin) -> Result<uri::Authority, UpstreamError> {
+    let named = headers.remove(header::HOST).and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    let text = if origin.host.contains(':') {
+        format!("[{}]:{}", origin.host, origin.port)
+    } else {
+        format!("{}:{}", origin.host, origin.port)
+    };
+    text.parse().map_err(|_| UpstreamError::Unreachable(Unreachable::Name))
+}

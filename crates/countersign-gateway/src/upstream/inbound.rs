@@ -1,0 +1,110 @@
+//! The body of a request, on its way to a service.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{BodyError, Deadline};
+
+/// The body of a request: streamed, counted, and ended when it does not keep its time.
+///
+/// 1. More than the limit of bytes: [`BodyError::TooLarge`], after at most the limit was passed on.
+/// 2. Nothing for the body time-out while the service waits for more: [`BodyError::Timeout`].
+/// 3. Trailers pass.
+#[derive(Debug)]
+pub struct Inbound {
+    incoming: Option<Incoming>,
+    left: u64,
+    timeout: Duration,
+    waiting_since: Option<Instant>,
+    deadline: Arc<Deadline>,
+}
+
+impl Inbound {
+    /// A body of at most `limit` bytes (0: no limit) that pauses for `timeout` at most.
+    #[must_use]
+    pub fn new(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
+        deadline.begin_body();
+        let left = if limit == 0 { u64::MAX } else { limit };
+        Self { incoming: Some(incoming), left, timeout, waiting_since: None, deadline }
+    }
+
+    /// No body, for a request that is made anew. It is part of the same task as this one.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            incoming: None,
+            left: 0,
+            timeout: self.timeout,
+            waiting_since: None,
+            deadline: Arc::clone(&self.deadline),
+        }
+    }
+
+    pub(super) const fn deadline(&self) -> &Arc<Deadline> {
+        &self.deadline
+    }
+
+    /// Gives the body a timer of its own, because another task is going to poll it.
+    pub(super) fn detach(&mut self) {
+        if !self.is_end_stream() {
+            self.deadline = Arc::default();
+        }
+    }
+
+    fn fail(&mut self, error: BodyError) -> BodyError {
+        self.incoming = None;
+        self.deadline.fail_body(error);
+        error
+    }
+}
+
+impl HttpBody for Inbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+            let now = Instant::now();
+            let since = *this.waiting_since.get_or_insert(now);
+            ready!(this.deadline.poll(cx, now, since + this.timeout));
+            return Poll::Ready(Some(Err(this.fail(BodyError::Timeout))));
+        };
+        this.waiting_since = None;
+        let frame = match frame {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(BodyError::from_hyper(&error))))),
+            Some(Ok(frame)) => frame,
+        };
+        if let Some(data) = frame.data_ref() {
+            let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            let Some(left) = this.left.checked_sub(length) else {
+                return Poll::Ready(Some(Err(this.fail(BodyError::TooLarge))));
+            };
+            this.left = left;
+            this.deadline.touch_body(Instant::now());
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}

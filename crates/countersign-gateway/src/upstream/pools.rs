@@ -1,0 +1,209 @@
+//! Sending a request to a target over the connections of one worker.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Response, Uri, Version, header, uri};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Body, Inbound, Target, UpstreamError,
+    body::{Connection, Outstanding},
+    connect::{self, Alpn},
+    error::Unreachable,
+    http1::{self, Failure},
+    http2,
+    origin::{Negotiated, Origin, Pool},
+};
+
+/// The way of one worker to every upstream.
+///
+/// 1. A request is sent once. It is sent again, and only once more, when the connection hands it back unsent:
+///    then on a fresh connection, or at another origin if no connection could be opened.
+/// 2. A connection that is closed by the service after bytes of the request were written is an error
+///    ([`UpstreamError::Closed`]): the service may have acted on it.
+/// 3. Dropping the future or the body of the answer ends the exchange: HTTP/1.1 closes the connection, HTTP/2
+///    resets the stream.
+#[derive(Debug)]
+pub struct Pools {
+    worker: usize,
+}
+
+/// An attempt that gave no answer.
+enum Missed {
+    /// Unsent on an open connection: a fresh one may do.
+    Again(Box<Request<Inbound>>, UpstreamError),
+    /// No connection: another origin may do.
+    Elsewhere(Box<Request<Inbound>>, UpstreamError),
+    /// The request may have been received.
+    Final(UpstreamError),
+}
+
+impl Pools {
+    /// The connections of worker number `worker`.
+    #[must_use]
+    pub const fn new(worker: usize) -> Self {
+        Self { worker }
+    }
+
+    /// Sends the request and waits for the head of the answer.
+    ///
+    /// The request has the path and query it is to be sent with and a `Host` field; the rest of its target, its
+    /// version and what HTTP/2 wants otherwise is seen to here.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when there is no answer. Nothing of the request is in it.
+    pub async fn send(
+        &self,
+        target: &Target,
+        mut request: Request<Inbound>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let now = Instant::now();
+        let mut origin = target.choose(self.worker, now, None)?;
+        let mut retry = false;
+        loop {
+            match self.attempt(target, origin, request, now, retry).await {
+                Ok(response) => return Ok(response),
+                Err(Missed::Again(again, _)) if !retry => request = *again,
+                Err(Missed::Elsewhere(again, _)) if !retry && target.len() > 1 => {
+                    request = *again;
+                    origin = target.choose(self.worker, now, Some(origin))?;
+                }
+                Err(Missed::Again(_, error) | Missed::Elsewhere(_, error) | Missed::Final(error)) => {
+                    return Err(error);
+                }
+            }
+            retry = true;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        target: &Target,
+        origin: &Arc<Origin>,
+        mut request: Request<Inbound>,
+        now: Instant,
+        fresh: bool,
+    ) -> Result<Response<Body>, Missed> {
+        let limits = &target.limits;
+        let Some(pool) = origin.pool(self.worker) else {
+            return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::NoOrigin)));
+        };
+        let outstanding = (target.len() > 1).then(|| Outstanding::new(pool));
+        let connection = match self.ready(pool, origin, now, fresh) {
+            Some(connection) => connection,
+            None => match self.open(pool, origin, limits.connect_timeout).await {
+                Ok(connection) => connection,
+                Err(error) => return Err(Missed::Elsewhere(Box::new(request), error)),
+            },
+        };
+        let deadline = Arc::clone(request.body().deadline());
+        let (response, connection) = match connection {
+            Connection::Http1(mut client) => {
+                into_origin_form(&mut request).map_err(Missed::Final)?;
+                client.keep(limits.upstream_idle);
+                let response = client.exchange(request, &deadline, limits.first_byte_timeout, now).await;
+                (response, Connection::Http1(client))
+            }
+            Connection::Http2(mut client) => {
+                http2::with_pseudo_headers(&mut request, origin).map_err(Missed::Final)?;
+                request.body_mut().detach();
+                let body = Arc::clone(request.body().deadline());
+                let response =
+                    client.exchange(request, &deadline, &body, limits.first_byte_timeout, now).await;
+                (response, Connection::Http2(client))
+            }
+            Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),
+        };
+        match response {
+            Ok(response) => Ok(response.map(|incoming| {
+                let until = now + limits.max_stream;
+                Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding)
+            })),
+            Err(Failure::Sent(error)) => Err(Missed::Final(error)),
+            Err(Failure::Unsent(request)) => Err(Missed::Again(request, UpstreamError::Closed)),
+        }
+    }
+
+    /// An open connection that takes a request now.
+    fn ready(&self, pool: &Pool, origin: &Origin, now: Instant, fresh: bool) -> Option<Connection> {
+        match origin.negotiated() {
+            Negotiated::Http1 if fresh => None,
+            Negotiated::Http1 => pool.take(now).map(Connection::Http1),
+            Negotiated::Http2 => pool.shared.take().map(Connection::Http2),
+            Negotiated::Unknown => None,
+        }
+    }
+
+    /// Opens a connection within `limit`; for HTTP/2 joins the one that is being opened.
+    async fn open(
+        &self,
+        pool: &Arc<Pool>,
+        origin: &Origin,
+        limit: Duration,
+    ) -> Result<Connection, UpstreamError> {
+        let opening = async {
+            if origin.negotiated() != Negotiated::Http1 {
+                let alone = pool.shared.opening.lock().await;
+                if let Some(client) = pool.shared.take() {
+                    return Ok(Connection::Http2(client));
+                }
+                if origin.negotiated() != Negotiated::Http1 {
+                    let connection = self.dial(pool, origin, limit).await;
+                    drop(alone);
+                    return connection;
+                }
+            }
+            self.dial(pool, origin, limit).await
+        };
+        timeout(limit, opening).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
+    }
+
+    async fn dial(
+        &self,
+        pool: &Arc<Pool>,
+        origin: &Origin,
+        limit: Duration,
+    ) -> Result<Connection, UpstreamError> {
+        let dialled = connect::dial(origin, self.worker, limit, Alpn::Any).await?;
+        if dialled.http2 {
+            pool.shared.open(dialled.stream).await.map(Connection::Http2)
+        } else {
+            http1::Client::new(dialled.stream, Arc::clone(pool)).await.map(Connection::Http1)
+        }
+    }
+
+    /// A connection of its own for a request that wants to leave HTTP.
+    pub(super) async fn dial_http1(&self, target: &Target) -> Result<Box<http1::Client>, UpstreamError> {
+        let mut origin = target.choose(self.worker, Instant::now(), None)?;
+        let limit = target.limits.connect_timeout;
+        let mut dialled = connect::dial(origin, self.worker, limit, Alpn::Http1).await;
+        if dialled.is_err() && target.len() > 1 {
+            origin = target.choose(self.worker, Instant::now(), Some(origin))?;
+            dialled = connect::dial(origin, self.worker, limit, Alpn::Http1).await;
+        }
+        let dialled = dialled?;
+        match origin.pool(self.worker) {
+            Some(pool) if !dialled.http2 => http1::Client::new(dialled.stream, Arc::clone(pool)).await,
+            _ => Err(UpstreamError::Unreachable(Unreachable::Protocol)),
+        }
+    }
+}
+
+/// Puts the request into HTTP/1.1's form (RFC 9112 §3.2.1); undoes [`http2::with_pseudo_headers`].
+pub(super) fn into_origin_form(request: &mut Request<Inbound>) -> Result<(), UpstreamError> {
+    *request.version_mut() = Version::HTTP_11;
+    if request.uri().scheme().is_none() && request.uri().authority().is_none() {
+        return Ok(());
+    }
+    let malformed = UpstreamError::Unreachable(Unreachable::Protocol);
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    if let Some(authority) = parts.authority
+        && !request.headers().contains_key(header::HOST)
+    {
+        let host = header::HeaderValue::from_str(authority.as_str()).map_err(|_| malformed)?;
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let path = parts.path_and_query.unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+    Ok(())
+}
