@@ -6,6 +6,7 @@ pub mod entropy;
 pub mod error;
 pub mod http;
 pub mod identity;
+pub mod keyring;
 pub mod observe;
 pub mod server;
 pub mod session;

@@ -1,0 +1,403 @@
+//! Claims → signed token, and the life of the keys that sign.
+//!
+//! 1. A [`KeyRing`] is an immutable snapshot. Which of its keys signs is a pure function of time
+//!    ([`schedule`]), the same on every replica.
+//! 2. The first start makes one key that signs at once, one standby key that is only published, and a secret of
+//!    32 bytes under which sessions get their keyed hashes: equal on every replica and after every restart.
+//! 3. Keys and secret leave the process only sealed ([`seal`]) under a key-encryption key
+//!    ([`encryption_key`]). The name of a key is the thumbprint of its public half and is proved again when it is
+//!    read: no token can name one key and be signed by another.
+//! 4. Another `algorithm` in the configuration never invalidates a token: keys of the new one are published at
+//!    once and sign after the lead (a day); until then the present key signs. Going back within the lead takes
+//!    the plan back.
+//! 5. An audience with a shared secret (HS256) is signed for with that secret and with no key of the ring. The
+//!    secret has no `kid` and is in no key set.
+
+pub mod encryption_key;
+mod keeper;
+mod records;
+pub mod schedule;
+pub mod seal;
+mod witness;
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use countersign::{Audience, Claims, KeyId, Secret, SigningKey, TokenId, UnixTime, jws::Algorithm};
+use http::HeaderValue;
+
+use crate::{
+    config::resolved::RingAlgorithm,
+    entropy::NoEntropy,
+    error::Refusal,
+    observe::KeyPhase,
+    store::{RingVersion, StoreError},
+};
+
+use self::{
+    encryption_key::EncryptionKeyError,
+    records::Contents,
+    schedule::{Policy, Schedule, ScheduleFault, ScheduledKey},
+    seal::{OpenError, SealError},
+};
+
+pub use keeper::{RingKeeper, RingSettings};
+pub use witness::{Seen, Witness};
+
+/// Bytes of the secret under which sessions are hashed.
+pub const SESSION_SECRET_BYTES: usize = 32;
+/// The `typ` of an access token (RFC 9068 §2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
+
+/// The keys as they are in one version of the ring.
+#[derive(Debug)]
+pub struct KeyRing {
+    version: RingVersion,
+    schedule: Schedule,
+    /// In the order of the schedule.
+    keys: Vec<Arc<SigningKey>>,
+    policy: Policy,
+    session_secret: Secret<[u8; SESSION_SECRET_BYTES]>,
+    shared: Vec<(Audience, Arc<SigningKey>)>,
+}
+
+/// One key of the ring and where it is in its life.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyView<'a> {
+    /// The key.
+    pub key: &'a Arc<SigningKey>,
+    /// Its name, algorithm and moments.
+    pub scheduled: &'a ScheduledKey,
+    /// Its phase at the moment that was asked for.
+    pub phase: KeyPhase,
+}
+
+impl KeyRing {
+    fn new(version: RingVersion, contents: Contents, settings: &RingSettings) -> Result<Self, RingFault> {
+        let ring = Self {
+            version,
+            schedule: contents.schedule,
+            keys: contents.keys,
+            policy: settings.policy,
+            session_secret: contents.session_secret,
+            shared: Vec::new(),
+        };
+        ring.with_settings(settings)
+    }
+
+    /// The same keys with the configured policy and shared secrets: what a reload needs when the store cannot be
+    /// asked.
+    ///
+    /// # Errors
+    /// [`RingFault::Key`] for a shared secret that is too short.
+    pub fn with_settings(&self, settings: &RingSettings) -> Result<Self, RingFault> {
+        let shared = settings.shared_secrets.iter().map(|(audience, secret)| {
+            let key = SigningKey::shared_secret(Algorithm::Hs256, secret.clone())?;
+            Ok::<_, RingFault>((audience.clone(), Arc::new(key)))
+        });
+        Ok(Self {
+            version: self.version,
+            schedule: self.schedule.clone(),
+            keys: self.keys.clone(),
+            policy: settings.policy,
+            session_secret: self.session_secret.clone(),
+            shared: shared.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Which version of the stored ring this is.
+    #[must_use]
+    pub const fn version(&self) -> RingVersion {
+        self.version
+    }
+
+    /// Every key, in the order in which they were made.
+    pub fn keys(&self, now: UnixTime) -> impl Iterator<Item = KeyView<'_>> {
+        self.schedule.keys().iter().zip(&self.keys).map(move |(scheduled, key)| KeyView {
+            key,
+            scheduled,
+            phase: schedule::phase(&scheduled.times, now, &self.policy),
+        })
+    }
+
+    /// The keys that are in the key set at `now`: all but those that are gone.
+    pub fn published(&self, now: UnixTime) -> impl Iterator<Item = KeyView<'_>> {
+        self.keys(now).filter(|key| key.phase != KeyPhase::Gone)
+    }
+
+    /// Whether tokens of that key verify with the key set of `now`. A cached token of any other key is not to be
+    /// handed out.
+    #[must_use]
+    pub fn verifies(&self, kid: &KeyId, now: UnixTime) -> bool {
+        self.published(now).any(|key| key.scheduled.kid == *kid)
+    }
+
+    /// The next moment after `now` at which a key changes its phase.
+    #[must_use]
+    pub fn next_change(&self, now: UnixTime) -> Option<UnixTime> {
+        self.schedule.next_change(now, &self.policy)
+    }
+
+    /// The secret under which sessions get their keyed hashes.
+    #[must_use]
+    pub const fn session_secret(&self) -> &Secret<[u8; SESSION_SECRET_BYTES]> {
+        &self.session_secret
+    }
+
+    /// The key that signs for that audience at `now`.
+    ///
+    /// # Errors
+    /// [`SignError::NoKey`].
+    pub fn signer_for(&self, audience: &Audience, now: UnixTime) -> Result<&Arc<SigningKey>, SignError> {
+        if let Some((_, key)) = self.shared.iter().find(|(other, _)| other == audience) {
+            return Ok(key);
+        }
+        let signing = self.keys(now).find(|key| key.phase == KeyPhase::Signing);
+        signing.map(|key| key.key).ok_or(SignError::NoKey)
+    }
+
+    /// Whether a signature for that audience takes long enough (RSA: about a millisecond) to be made on the
+    /// blocking pool.
+    #[must_use]
+    pub fn is_slow(&self, audience: &Audience, now: UnixTime) -> bool {
+        self.signer_for(audience, now).is_ok_and(|key| key.algorithm() == Algorithm::Rs256)
+    }
+
+    /// Signs the claims as an access token of its audience's key.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn sign(&self, claims: &Claims, now: UnixTime) -> Result<SignedToken, SignError> {
+        let key = self.signer_for(&claims.aud, now)?;
+        let token = key.sign(ACCESS_TOKEN, claims)?;
+        let mut header_value =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| SignError::Unwritable)?;
+        header_value.set_sensitive(true);
+        Ok(SignedToken {
+            header_value,
+            kid: key.key_id().cloned(),
+            jti: claims.jti.clone(),
+            iat: claims.iat,
+            exp: claims.exp,
+        })
+    }
+}
+
+/// A signed access token, ready to be put into a request. Only a [`KeyRing`] makes one.
+///
+/// `Debug` shows everything but the token.
+#[derive(Debug, Clone)]
+pub struct SignedToken {
+    header_value: HeaderValue,
+    kid: Option<KeyId>,
+    jti: TokenId,
+    iat: UnixTime,
+    exp: UnixTime,
+}
+
+impl SignedToken {
+    /// `Bearer …`, marked sensitive. Cloning it copies no bytes.
+    #[must_use]
+    pub const fn header_value(&self) -> &HeaderValue {
+        &self.header_value
+    }
+
+    /// The key that signed; `None`: a shared secret.
+    #[must_use]
+    pub const fn kid(&self) -> Option<&KeyId> {
+        self.kid.as_ref()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn jti(&self) -> &TokenId {
+        &self.jti
+    }
+
+    /// When it was signed.
+    #[must_use]
+    pub const fn iat(&self) -> UnixTime {
+        self.iat
+    }
+
+    /// The first moment at which it is no longer valid.
+    #[must_use]
+    pub const fn exp(&self) -> UnixTime {
+        self.exp
+    }
+}
+
+/// The ring that is in force. Outlives every reload; replaced whole.
+#[derive(Debug)]
+pub struct KeyRingHandle(ArcSwap<KeyRing>);
+
+impl KeyRingHandle {
+    /// Puts the first ring in force.
+    #[must_use]
+    pub fn new(ring: KeyRing) -> Self {
+        Self(ArcSwap::from_pointee(ring))
+    }
+
+    /// The ring in force, without counting a reference: for use within one synchronous function.
+    #[must_use]
+    pub fn load(&self) -> Guard<Arc<KeyRing>> {
+        self.0.load()
+    }
+
+    /// The ring in force, to keep.
+    #[must_use]
+    pub fn load_full(&self) -> Arc<KeyRing> {
+        self.0.load_full()
+    }
+
+    /// Puts another ring in force, unless the present one is of a later version.
+    pub fn replace(&self, ring: KeyRing) {
+        let ring = Arc::new(ring);
+        self.0.rcu(
+            |present| {
+                if present.version > ring.version { Arc::clone(present) } else { Arc::clone(&ring) }
+            },
+        );
+    }
+}
+
+/// Why a token could not be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignError {
+    /// The key could not sign.
+    #[error(transparent)]
+    Key(#[from] countersign::SignError),
+    /// No key signs.
+    #[error("there is no key to sign with")]
+    NoKey,
+    /// The token is no header value.
+    #[error("the token is no header value")]
+    Unwritable,
+}
+
+impl From<SignError> for Refusal {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::NoKey => Self::KeysUnavailable,
+            SignError::Key(_) | SignError::Unwritable => Self::Bug,
+        }
+    }
+}
+
+/// Why there is no ring. The gateway does not start, or goes on with the ring it has.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RingFault {
+    /// The store is empty, and was not.
+    #[error(
+        "the store holds no keys, but did before; restore it, or delete `state_dir/ring-seen` to begin with new keys"
+    )]
+    EmptyAfterFull,
+    /// No key-encryption key.
+    #[error(transparent)]
+    EncryptionKey(#[from] EncryptionKeyError),
+    /// No randomness for a new ring.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// Records are missing or left over.
+    #[error("the ring has {found} records instead of {expected}")]
+    Incomplete {
+        /// By the ring's own list.
+        expected: usize,
+        /// In the store.
+        found: usize,
+    },
+    /// A key could not be made, read or written.
+    #[error(transparent)]
+    Key(#[from] countersign::SignError),
+    /// The bytes of a key are another key's.
+    #[error("the key stored as `{kid}` is another key")]
+    KeyMismatch {
+        /// The name it stands under.
+        kid: KeyId,
+    },
+    /// A record is not there.
+    #[error("the {purpose} `{name}` is missing in the store")]
+    Missing {
+        /// What is missing.
+        purpose: &'static str,
+        /// Which.
+        name: String,
+    },
+    /// Another ring than the one this gateway used before.
+    #[error(
+        "the store holds other keys than before; restore it, or delete `state_dir/ring-seen` to accept them"
+    )]
+    OtherRing,
+    /// The stored moments make no schedule.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleFault),
+    /// A new record could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A record could not be opened.
+    #[error("the {purpose} `{name}` in the store {error}")]
+    Sealed {
+        /// What it is.
+        purpose: &'static str,
+        /// Which.
+        name: String,
+        /// Why.
+        error: OpenError,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record was opened and is not what its purpose says.
+    #[error("a record of the ring has an unknown form; it may be of a newer release")]
+    Unreadable,
+    /// The ring cannot be written down.
+    #[error("the ring cannot be written down")]
+    Unwritable,
+    /// An older version than was seen before.
+    #[error(
+        "the store went back from version {seen} of the keys to {found}; restore it, or delete `state_dir/ring-seen` to accept that"
+    )]
+    WentBack {
+        /// Seen before.
+        seen: u64,
+        /// There now.
+        found: u64,
+    },
+    /// The note of the ring seen last is not readable.
+    #[error("`state_dir/ring-seen` is malformed")]
+    WitnessMalformed,
+}
+
+impl RingFault {
+    /// Stable name, the same in logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyAfterFull => "keyring_empty_after_full",
+            Self::EncryptionKey(_) => "keyring_encryption_key",
+            Self::Entropy(_) | Self::Seal(SealError::Entropy(_)) => "keyring_no_entropy",
+            Self::Incomplete { .. } => "keyring_incomplete",
+            Self::Key(_) | Self::Seal(SealError::Crypto) | Self::Unwritable => "keyring_key",
+            Self::KeyMismatch { .. } => "keyring_key_mismatch",
+            Self::Missing { .. } => "keyring_record_missing",
+            Self::OtherRing => "keyring_other_ring",
+            Self::Schedule(_) => "keyring_schedule",
+            Self::Sealed { error: OpenError::Tampered, .. } => "keyring_tampered",
+            Self::Sealed { error: OpenError::WrongKey, .. } => "keyring_wrong_encryption_key",
+            Self::Sealed { error: OpenError::Version, .. } | Self::Unreadable => "keyring_unreadable",
+            Self::Store(error) => error.code(),
+            Self::WentBack { .. } => "keyring_went_back",
+            Self::WitnessMalformed => "keyring_witness_malformed",
+        }
+    }
+}
+
+/// What a ring's algorithm is called in a token.
+const fn algorithm(algorithm: RingAlgorithm) -> Algorithm {
+    match algorithm {
+        RingAlgorithm::Ed25519 => Algorithm::Ed25519,
+        RingAlgorithm::Es256 => Algorithm::Es256,
+        RingAlgorithm::Rs256 => Algorithm::Rs256,
+    }
+}

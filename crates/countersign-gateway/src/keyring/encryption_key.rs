@@ -1,0 +1,94 @@
+//! The key-encryption key: where it comes from, and when a new one may be made.
+
+use std::path::PathBuf;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign::Secret;
+use zeroize::Zeroizing;
+
+use super::seal::KEY_BYTES;
+use crate::{
+    entropy::{Entropy, NoEntropy},
+    store::{StateDirectory, StoreError, read_private},
+};
+
+/// Name of the generated key in `state_dir`.
+pub const FILE: &str = "kek";
+
+/// Where the key-encryption key is kept.
+///
+/// The generated one lies beside the store. It protects a copy of the database (a backup, a replica's store), not
+/// against someone who can read all of `state_dir`; for that it must come from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EncryptionKeySource {
+    /// A file with 32 random bytes in Base64, as `openssl rand -base64 32` writes them, readable by its owner
+    /// alone. Never written by the gateway.
+    File(PathBuf),
+    /// `state_dir/kek`, made at the first start. The default.
+    #[default]
+    Generated,
+}
+
+/// Why there is no key-encryption key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncryptionKeyError {
+    /// No new key can be made.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The file holds something else.
+    #[error("`{}` does not hold 32 bytes in Base64", .0.display())]
+    Malformed(PathBuf),
+    /// The file is gone although there is a ring sealed under it.
+    #[error(
+        "`{}` is missing, and the stored keys are sealed under it; restore it, or begin anew with an empty `state_dir`",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EncryptionKeySource {
+    /// Reads the key. The generated one is made if it is missing and `anything_sealed` is false.
+    ///
+    /// # Errors
+    /// [`EncryptionKeyError`].
+    pub fn load(
+        &self,
+        directory: &StateDirectory,
+        anything_sealed: bool,
+        entropy: &dyn Entropy,
+    ) -> Result<Secret<[u8; KEY_BYTES]>, EncryptionKeyError> {
+        let path = match self {
+            Self::File(path) => path.clone(),
+            Self::Generated => directory.file(FILE),
+        };
+        match read_private(&path)? {
+            Some(content) => {
+                let content = Zeroizing::new(content);
+                parse(&content).ok_or(EncryptionKeyError::Malformed(path))
+            }
+            None if *self == Self::Generated && !anything_sealed => generate(directory, entropy),
+            None => Err(EncryptionKeyError::Missing(path)),
+        }
+    }
+}
+
+fn parse(content: &[u8]) -> Option<Secret<[u8; KEY_BYTES]>> {
+    let bytes = Zeroizing::new(STANDARD.decode(content.trim_ascii()).ok()?);
+    Some(Secret::new(<[u8; KEY_BYTES]>::try_from(bytes.as_slice()).ok()?))
+}
+
+fn generate(
+    directory: &StateDirectory,
+    entropy: &dyn Entropy,
+) -> Result<Secret<[u8; KEY_BYTES]>, EncryptionKeyError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    entropy.fill(&mut *key)?;
+    let mut content = Zeroizing::new(STANDARD.encode(*key));
+    content.push('\n');
+    directory.write(FILE, content.as_bytes())?;
+    Ok(Secret::new(*key))
+}
