@@ -10,6 +10,8 @@ use std::{borrow::Cow, collections::HashSet, fmt};
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use crate::rule::Rule;
+
 /// A JSON value that borrows its strings from the text where they hold no escape.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json<'a> {
@@ -62,7 +64,7 @@ impl<'a> Object<'a> {
             let mut seen = HashSet::with_capacity(members.len());
             members.iter().all(|(name, _)| seen.insert(name))
         };
-        all_different.then_some(Self(members))
+        (!Rule::DuplicateMember.is_broken_by(!all_different)).then_some(Self(members))
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) use key::Material;
 #[cfg(feature = "sign")]
 pub(crate) use {der::rsa_components, encoding::encode_onto, pem::Pem};
 
+use crate::rule::Rule;
+
 /// The longest token that is looked at, in bytes, unless told otherwise: 8 KiB.
 pub const MAX_BYTES: usize = 8 * 1024;
 
@@ -86,15 +88,18 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`JwsError`] if it is longer than `max_bytes` or breaks rule 1 or 2 of the [module](self).
     pub fn parse(token: &'a [u8], max_bytes: usize) -> Result<Self, JwsError> {
-        if token.len() > max_bytes {
+        if Rule::Size.is_broken_by(token.len() > max_bytes) {
             return Err(JwsError::TooLarge);
         }
         let mut segments = token.split(|&byte| byte == b'.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (segments.next(), segments.next(), segments.next(), segments.next())
+        let (Some(header), Some(payload), Some(signature)) =
+            (segments.next(), segments.next(), segments.next())
         else {
             return Err(JwsError::Segments);
         };
+        if Rule::ThreeSegments.is_broken_by(segments.next().is_some()) {
+            return Err(JwsError::Segments);
+        }
         // INVARIANT: both segments and the dot between them are part of the token.
         let signed = token.get(..header.len() + 1 + payload.len()).ok_or(JwsError::Segments)?;
         let header = decode(header).ok_or(JwsError::Encoding)?;
@@ -119,10 +124,10 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`JwsError::AlgorithmMismatch`] or [`JwsError::SignatureInvalid`].
     pub fn verify(self, key: &impl Key) -> Result<Verified, JwsError> {
-        if self.header.algorithm() != key.algorithm().name() {
+        if Rule::Algorithm.is_broken_by(self.header.algorithm() != key.algorithm().name()) {
             return Err(JwsError::AlgorithmMismatch);
         }
-        if !key.is_signature(self.signed, &self.signature) {
+        if Rule::Signature.is_broken_by(!key.is_signature(self.signed, &self.signature)) {
             return Err(JwsError::SignatureInvalid);
         }
         Ok(Verified { header: self.header, payload: self.payload })

@@ -1,5 +1,9 @@
 //! Several public keys as JSON (RFC 7517 §5), read strictly.
 
+mod source;
+
+pub use source::{KeySource, PublishedKeys, StaticKeys};
+
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};

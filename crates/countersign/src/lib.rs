@@ -7,13 +7,17 @@ mod json;
 mod jwk;
 pub mod jws;
 mod key_set;
+mod refusal;
 mod roles;
+mod rule;
 #[cfg(feature = "sqlx-sqlite")]
 pub mod scope;
 mod secret;
+mod seen;
 #[cfg(feature = "sign")]
 mod sign;
 mod time;
+mod verifier;
 
 pub use caller::Caller;
 pub use claims::Claims;
@@ -21,9 +25,14 @@ pub use identifiers::{
     Audience, ClientId, InvalidOrganisation, Issuer, KeyId, OrganisationId, Role, SessionId, Subject, TokenId,
 };
 pub use jwk::{Jwk, JwkError};
-pub use key_set::{KeySet, KeySetError, SkippedKey};
+pub use key_set::{KeySet, KeySetError, KeySource, PublishedKeys, SkippedKey, StaticKeys};
+pub use refusal::{Challenge, ClaimName, RefusalRow, TokenRefusal};
 pub use roles::{AnyRole, HasAnyRole, HasRole, InOrganisation, NoOrganisation, RoleMissing, RoleName};
 pub use secret::Secret;
 #[cfg(feature = "sign")]
 pub use sign::{SignError, SigningKey};
 pub use time::{Clock, SystemClock, UnixTime};
+pub use verifier::{
+    Actor, Complete, NoRevocations, Revocable, Revocations, Standing, VerifiedClaims, Verifier,
+    VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys,
+};

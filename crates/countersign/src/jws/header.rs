@@ -4,6 +4,7 @@ use super::JwsError;
 use crate::{
     KeyId,
     json::{self, Json, Object},
+    rule::Rule,
 };
 
 /// What a token's header says (RFC 7515 §4). Untrusted until the signature is verified.
@@ -59,14 +60,15 @@ impl Header {
         let typ = string(&members, "typ")?;
         string(&members, "cty")?;
         // We implement no extension, so every use of `crit` is either malformed or names something unknown.
-        if members.member("crit").is_some() {
+        if Rule::Critical.is_broken_by(members.member("crit").is_some()) {
             return Err(JwsError::CriticalHeader);
         }
         // RFC 7797 §3: only `true` says what is the case anyway.
-        if !matches!(members.member("b64"), None | Some(Json::Bool(true))) {
+        let as_it_stands = matches!(members.member("b64"), None | Some(Json::Bool(true)));
+        if Rule::Critical.is_broken_by(!as_it_stands) {
             return Err(JwsError::CriticalHeader);
         }
-        if key_id.is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
+        if Rule::KeyIdLength.is_broken_by(key_id.is_some_and(|id| id.len() > MAX_KEY_ID_BYTES)) {
             return Err(JwsError::HeaderMalformed);
         }
         Ok(Self { algorithm: algorithm.into(), key_id: key_id.map(KeyId::from), typ: typ.map(Box::from) })

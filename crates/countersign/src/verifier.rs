@@ -1,0 +1,295 @@
+//! Decides whether a token is good, and says what it says.
+//!
+//! The work is done in this order, cheap and structural things first, and nothing of the payload is used before the
+//! signature holds, but for choosing among several issuers:
+//!
+//! 1. **Form**: at most 8 KiB, three segments of canonical base64url, a header that is one JSON object without
+//!    doubled members ([`jws`](crate::jws)). `crit` is refused; `jwk`, `jku`, `x5u` and `x5c` are not even read.
+//! 2. **Issuer and key**: the key comes from the chosen issuer's set, by `kid`; a token without `kid` can mean only
+//!    the single key of a set. The key fixes the algorithm.
+//! 3. **Signature.**
+//! 4. **Type**: `typ` is `at+jwt` (RFC 9068 §4).
+//! 5. **Claims**: `iss aud exp iat sub jti client_id` are there; a claim of the wrong JSON type is a refusal, never
+//!    "absent"; `iss` and `aud` are exactly ours; no `cnf`; `exp` and `nbf` and `iat` fit the present moment;
+//!    `organisation` names exactly one; `roles` is an array of strings.
+//! 6. **Revocation**, last.
+//!
+//! A token seen before skips 1 to 5 but for time, audience and whether its key is still published.
+//!
+//! # What an attacker can do if this is wrong
+//! Be anyone, in every service that uses this crate.
+
+mod builder;
+mod judge;
+mod revocations;
+mod verified;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub use self::{
+    builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
+    revocations::{NoRevocations, Revocable, Revocations, Standing},
+    verified::{Actor, VerifiedClaims},
+};
+use self::{
+    judge::{Expected, Judged, check_time, judge, named_issuer},
+    verified::{Proof, ProofKey, Token},
+};
+use crate::{
+    Audience, Clock, Issuer, KeySource, TokenRefusal, UnixTime,
+    jws::{Algorithm, JwsError, SharedSecret, Unverified, Verified},
+    rule::Rule,
+    seen::Seen,
+};
+
+/// Verifies access tokens of the issuers it was told to trust. A clone is cheap and shares everything.
+///
+/// ```
+/// use countersign::{KeySet, TokenRefusal, Verifier};
+/// # fn key_set() -> KeySet { KeySet::default() }
+/// let verifier = Verifier::builder()
+///     .issuer("https://shop.example")
+///     .audience("orders")
+///     .key_set(key_set())
+///     .build()?;
+/// assert_eq!(verifier.verify("rubbish").unwrap_err(), TokenRefusal::TokenMalformed);
+/// # Ok::<(), countersign::VerifierError>(())
+/// ```
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    trusted: Vec<Trusted>,
+    leeway: Duration,
+    max_lifetime: Duration,
+    max_token_bytes: usize,
+    types: Vec<Box<str>>,
+    clock: Arc<dyn Clock>,
+    revocations: Arc<dyn Revocations>,
+    seen: Seen,
+}
+
+/// One issuer, who we are for it, and its keys.
+#[derive(Debug)]
+struct Trusted {
+    issuer: Issuer,
+    audience: Audience,
+    keys: IssuerKeys,
+}
+
+/// An issuer has public keys or shares secrets with us, never both.
+#[derive(Debug)]
+enum IssuerKeys {
+    Published(Box<dyn KeySource>),
+    Shared(Vec<SharedSecret>),
+}
+
+impl Verifier {
+    /// How far the clocks of issuer and service may differ, unless told otherwise.
+    pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
+    /// The most leeway.
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(60);
+    /// The longest life of a token, unless told otherwise.
+    pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+    /// How many good tokens are remembered, unless told otherwise.
+    pub const DEFAULT_SEEN_BEFORE: usize = 10_000;
+    /// The most secrets shared with one issuer.
+    pub const MAX_SECRETS: usize = 4;
+
+    /// Begins with the first of the three things that have no default.
+    #[must_use]
+    pub fn builder() -> VerifierBuilder<WantsIssuer> {
+        VerifierBuilder::new()
+    }
+
+    /// Decides about a token, the bytes after `Bearer `, at the present moment.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`], the first of the module's rules that is broken.
+    pub fn verify(&self, token: impl AsRef<[u8]>) -> Result<VerifiedClaims, TokenRefusal> {
+        self.verify_at(token.as_ref(), self.0.clock.now())
+    }
+
+    /// The same, at a given moment.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`], the first of the module's rules that is broken.
+    pub fn verify_at(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
+        match self.0.seen.find(token) {
+            Some(claims) => self.0.once_more(token, claims, now),
+            None => self.0.first_sight(token, now),
+        }
+    }
+}
+
+impl Inner {
+    fn first_sight(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
+        let unverified = Unverified::parse(token, self.max_token_bytes)?;
+        let (issuer, trusted) = self.choose(&unverified)?;
+        let (verified, key) = trusted.check_signature(unverified, now)?;
+
+        let (header, payload) = verified.into_parts();
+        if Rule::Type.is_broken_by(!self.types.iter().any(|typ| header.is_type(typ))) {
+            return Err(TokenRefusal::TokenOfOtherType);
+        }
+        let expected = Expected {
+            issuer: &trusted.issuer,
+            audience: &trusted.audience,
+            max_lifetime: self.max_lifetime,
+            leeway: self.leeway,
+            now,
+        };
+        let Judged { claims, not_before, actors, others } = judge(&payload, &expected)?;
+        let proof = Proof { issuer, key };
+        let claims = VerifiedClaims::new(Token { claims, not_before, actors, others, header, proof });
+        self.check_revocation(&claims)?;
+        self.seen.remember(token, &claims);
+        Ok(claims)
+    }
+
+    /// All that can have changed since the token was first seen.
+    fn once_more(
+        &self,
+        bytes: &[u8],
+        claims: VerifiedClaims,
+        now: UnixTime,
+    ) -> Result<VerifiedClaims, TokenRefusal> {
+        match self.check_again(claims.token(), now).and_then(|()| self.check_revocation(&claims)) {
+            Ok(()) => Ok(claims),
+            // Not the token's fault, and it may pass.
+            Err(refusal @ (TokenRefusal::KeysUnavailable | TokenRefusal::RevocationsUnavailable)) => {
+                Err(refusal)
+            }
+            Err(refusal) => {
+                self.seen.forget(bytes);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn check_again(&self, token: &Token, now: UnixTime) -> Result<(), TokenRefusal> {
+        let trusted = self.trusted.get(token.proof.issuer).ok_or(TokenRefusal::IssuerUnknown)?;
+        if Rule::Audience.is_broken_by(token.claims.aud != trusted.audience) {
+            return Err(TokenRefusal::AudienceMismatch);
+        }
+        trusted.check_still_published(&token.proof.key, now)?;
+        check_time(token.claims.exp, token.claims.iat, token.not_before, now, self.leeway)
+    }
+
+    fn check_revocation(&self, claims: &VerifiedClaims) -> Result<(), TokenRefusal> {
+        match self.revocations.standing(&claims.revocable()) {
+            Standing::Good => Ok(()),
+            Standing::Unknown => Err(TokenRefusal::RevocationsUnavailable),
+            Standing::Revoked if Rule::Revocation.is_broken_by(true) => Err(TokenRefusal::TokenRevoked),
+            Standing::Revoked => Ok(()),
+        }
+    }
+
+    /// The issuer of a token: the only one, or the one its payload names. Whether the payload tells the truth is
+    /// decided with that issuer's keys, and its `iss` is compared again after that.
+    fn choose(&self, unverified: &Unverified<'_>) -> Result<(usize, &Trusted), TokenRefusal> {
+        if let [only] = self.trusted.as_slice() {
+            return Ok((0, only));
+        }
+        let named = named_issuer(unverified.dangerous_payload())?;
+        let mut all = self.trusted.iter().enumerate();
+        all.find(|(_, trusted)| trusted.issuer == *named).ok_or(TokenRefusal::IssuerUnknown)
+    }
+}
+
+impl Trusted {
+    fn check_signature(
+        &self,
+        unverified: Unverified<'_>,
+        now: UnixTime,
+    ) -> Result<(Verified, ProofKey), TokenRefusal> {
+        let named = Algorithm::from_name(unverified.header().algorithm());
+        let is_ours = match &self.keys {
+            IssuerKeys::Published(_) => named.is_some_and(|algorithm| !algorithm.is_symmetric()),
+            IssuerKeys::Shared(_) => named.is_some_and(Algorithm::is_symmetric),
+        };
+        // Before a key is looked for, so that such a token never causes a look for newer keys.
+        if Rule::AlgorithmKind.is_broken_by(!is_ours) {
+            return Err(TokenRefusal::AlgorithmMismatch);
+        }
+        match &self.keys {
+            IssuerKeys::Published(source) => check_published(source.as_ref(), unverified, now),
+            IssuerKeys::Shared(secrets) => check_shared(secrets, unverified),
+        }
+    }
+
+    /// A key that was taken out of the set verifies nothing any more.
+    fn check_still_published(&self, key: &ProofKey, now: UnixTime) -> Result<(), TokenRefusal> {
+        let (ProofKey::Published { key, generation }, IssuerKeys::Published(source)) = (key, &self.keys)
+        else {
+            return Ok(());
+        };
+        let published = source.published();
+        let present = published.generation();
+        if generation.load(Ordering::Relaxed) == present && published.is_usable(now) {
+            return Ok(());
+        }
+        let keys = published.current(now).ok_or(TokenRefusal::KeysUnavailable)?;
+        let still = keys.find(key.key_id().as_str()).is_some_and(|found| found.jwk() == key.jwk());
+        if Rule::KeyStillPublished.is_broken_by(!still) {
+            return Err(TokenRefusal::KeyUnknown);
+        }
+        generation.store(present, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn check_published(
+    source: &dyn KeySource,
+    unverified: Unverified<'_>,
+    now: UnixTime,
+) -> Result<(Verified, ProofKey), TokenRefusal> {
+    let published = source.published();
+    // Before the keys: if they change in between, the token is looked at again on its next use.
+    let generation = published.generation();
+    let keys = published.current(now).ok_or(TokenRefusal::KeysUnavailable)?;
+    let key = match unverified.header().key_id() {
+        Some(id) => keys.find(id.as_str()).ok_or_else(|| {
+            source.handle_unknown_key(id);
+            TokenRefusal::KeyUnknown
+        })?,
+        None => keys.only().ok_or(TokenRefusal::KeyUnknown)?,
+    };
+    let verified = unverified.verify(key.as_ref())?;
+    Ok((verified, ProofKey::Published { key: Arc::clone(key), generation: AtomicU64::new(generation) }))
+}
+
+/// Secrets have no names: each of the token's algorithm is tried.
+fn check_shared(
+    secrets: &[SharedSecret],
+    unverified: Unverified<'_>,
+) -> Result<(Verified, ProofKey), TokenRefusal> {
+    let mut refusal = JwsError::AlgorithmMismatch;
+    for secret in secrets {
+        match unverified.clone().verify(secret) {
+            Ok(verified) => return Ok((verified, ProofKey::Shared)),
+            Err(JwsError::AlgorithmMismatch) => {}
+            Err(other) => refusal = other,
+        }
+    }
+    Err(refusal.into())
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("trusted", &self.0.trusted)
+            .field("leeway", &self.0.leeway)
+            .field("max_lifetime", &self.0.max_lifetime)
+            .field("types", &self.0.types)
+            .field("seen", &self.0.seen)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,253 @@
+//! Judges the claims of a payload whose signature holds. Pure: bytes, expectations and the time go in.
+
+use std::{borrow::Cow, time::Duration};
+
+use serde_json::{Map, Value};
+
+use super::verified::Actor;
+use crate::{
+    Audience, ClaimName, Claims, Issuer, OrganisationId, Role, TokenRefusal, UnixTime,
+    json::{self, Json, Object},
+    rule::Rule,
+};
+
+/// What a token must say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) audience: &'a Audience,
+    pub(crate) max_lifetime: Duration,
+    pub(crate) leeway: Duration,
+    pub(crate) now: UnixTime,
+}
+
+/// What a good token says.
+pub(crate) struct Judged {
+    pub(crate) claims: Claims,
+    pub(crate) not_before: Option<UnixTime>,
+    pub(crate) actors: Vec<Actor>,
+    pub(crate) others: Map<String, Value>,
+}
+
+/// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power.
+pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
+    let members = Members::sort(json::object(payload).map_err(|_| TokenRefusal::PayloadMalformed)?);
+
+    let issuer = required(text(members.iss, ClaimName::Issuer)?, ClaimName::Issuer)?;
+    if Rule::Issuer.is_broken_by(expected.issuer != &*issuer) {
+        return Err(TokenRefusal::IssuerUnknown);
+    }
+    check_audience(members.aud, expected.audience)?;
+    if Rule::Bound.is_broken_by(members.cnf.is_some()) {
+        return Err(TokenRefusal::TokenBound);
+    }
+
+    let exp = required(date(members.exp, ClaimName::Expires)?, ClaimName::Expires)?;
+    let iat = required(date(members.iat, ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
+    let not_before = date(members.nbf, ClaimName::NotBefore)?;
+    check_time(exp, iat, not_before, expected.now, expected.leeway)?;
+    if Rule::Lifetime.is_broken_by(exp.saturating_since(iat) > expected.max_lifetime) {
+        return Err(TokenRefusal::TokenLivesTooLong);
+    }
+
+    let sub = required(name(members.sub, ClaimName::Subject)?, ClaimName::Subject)?;
+    let jti = required(name(members.jti, ClaimName::TokenId)?, ClaimName::TokenId)?;
+    let client_id = required(name(members.client_id, ClaimName::ClientId)?, ClaimName::ClientId)?;
+    let sid = name(members.sid, ClaimName::SessionId)?;
+    let username = text(members.preferred_username, ClaimName::Username)?;
+    let email = text(members.email, ClaimName::Email)?;
+
+    let organisation = organisation(members.organisation.as_ref())?;
+    let roles = roles(members.roles)?;
+    let scope = text(members.scope, ClaimName::Scope)?;
+    let actors = actors(members.act.as_ref())?;
+
+    let claims = Claims {
+        iss: expected.issuer.clone(),
+        aud: expected.audience.clone(),
+        sub: (&*sub).into(),
+        client_id: (&*client_id).into(),
+        iat,
+        exp,
+        jti: (&*jti).into(),
+        sid: sid.as_deref().map(Into::into),
+        roles,
+        organisation,
+        scope: scope.map(Cow::into_owned),
+        username: username.map(Cow::into_owned),
+        email: email.map(Cow::into_owned),
+    };
+    Ok(Judged { claims, not_before, actors, others: members.others })
+}
+
+/// The issuer a payload names, for choosing among several. Nothing else of an unverified payload is looked at.
+pub(crate) fn named_issuer(payload: &[u8]) -> Result<String, TokenRefusal> {
+    let members = json::object(payload).map_err(|_| TokenRefusal::PayloadMalformed)?;
+    match members.member("iss") {
+        None => Err(TokenRefusal::ClaimMissing(ClaimName::Issuer)),
+        Some(Json::Text(issuer)) => Ok(issuer.as_ref().to_owned()),
+        Some(_) => Err(TokenRefusal::ClaimMalformed(ClaimName::Issuer)),
+    }
+}
+
+/// The rules about time that a token can break by waiting: asked at first sight and on every use after it.
+pub(crate) fn check_time(
+    exp: UnixTime,
+    iat: UnixTime,
+    not_before: Option<UnixTime>,
+    now: UnixTime,
+    leeway: Duration,
+) -> Result<(), TokenRefusal> {
+    let latest_start = now.saturating_add(leeway);
+    if Rule::Expiry.is_broken_by(now >= exp.saturating_add(leeway)) {
+        return Err(TokenRefusal::TokenExpired);
+    }
+    if Rule::NotBefore.is_broken_by(not_before.is_some_and(|start| start > latest_start)) {
+        return Err(TokenRefusal::TokenNotYetValid);
+    }
+    if Rule::IssuedAt.is_broken_by(iat > latest_start) {
+        return Err(TokenRefusal::TokenIssuedInFuture);
+    }
+    Ok(())
+}
+
+/// The claims with a meaning here, each with whatever value it has.
+#[derive(Default)]
+struct Members<'a> {
+    act: Option<Json<'a>>,
+    aud: Option<Json<'a>>,
+    client_id: Option<Json<'a>>,
+    cnf: Option<Json<'a>>,
+    email: Option<Json<'a>>,
+    exp: Option<Json<'a>>,
+    iat: Option<Json<'a>>,
+    iss: Option<Json<'a>>,
+    jti: Option<Json<'a>>,
+    nbf: Option<Json<'a>>,
+    organisation: Option<Json<'a>>,
+    preferred_username: Option<Json<'a>>,
+    roles: Option<Json<'a>>,
+    scope: Option<Json<'a>>,
+    sid: Option<Json<'a>>,
+    sub: Option<Json<'a>>,
+    others: Map<String, Value>,
+}
+
+impl<'a> Members<'a> {
+    fn sort(object: Object<'a>) -> Self {
+        let mut members = Self::default();
+        for (name, value) in object.into_members() {
+            let place = match &*name {
+                "act" => &mut members.act,
+                "aud" => &mut members.aud,
+                "client_id" => &mut members.client_id,
+                "cnf" => &mut members.cnf,
+                "email" => &mut members.email,
+                "exp" => &mut members.exp,
+                "iat" => &mut members.iat,
+                "iss" => &mut members.iss,
+                "jti" => &mut members.jti,
+                "nbf" => &mut members.nbf,
+                "organisation" => &mut members.organisation,
+                "preferred_username" => &mut members.preferred_username,
+                "roles" => &mut members.roles,
+                "scope" => &mut members.scope,
+                "sid" => &mut members.sid,
+                "sub" => &mut members.sub,
+                _ => {
+                    members.others.insert(name.into_owned(), value.into_value());
+                    continue;
+                }
+            };
+            *place = Some(value);
+        }
+        members
+    }
+}
+
+fn required<T>(value: Option<T>, claim: ClaimName) -> Result<T, TokenRefusal> {
+    value.ok_or(TokenRefusal::ClaimMissing(claim))
+}
+
+/// A string; a value of another type is malformed, never absent (CVE-2026-25537).
+fn text(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<Cow<'_, str>>, TokenRefusal> {
+    match value {
+        None => Ok(None),
+        Some(Json::Text(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenRefusal::ClaimMalformed(claim)),
+    }
+}
+
+/// A string that names something: not empty.
+fn name(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<Cow<'_, str>>, TokenRefusal> {
+    let text = text(value, claim)?;
+    if Rule::NotEmpty.is_broken_by(text.as_ref().is_some_and(|text| text.is_empty())) {
+        return Err(TokenRefusal::ClaimMalformed(claim));
+    }
+    Ok(text)
+}
+
+/// A NumericDate: an integer or a finite float from the epoch to the end of the year 9999. A fraction of a second is
+/// dropped.
+fn date(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<UnixTime>, TokenRefusal> {
+    let latest = UnixTime::MAX.as_secs();
+    match value {
+        None => Ok(None),
+        Some(Json::Unsigned(seconds)) if seconds <= latest => Ok(Some(UnixTime::from_secs(seconds))),
+        // The range holds no value that the conversion could change but for its fraction.
+        Some(Json::Float(seconds)) if (0.0..=latest as f64).contains(&seconds) => {
+            Ok(Some(UnixTime::from_secs(seconds as u64)))
+        }
+        Some(_) => Err(TokenRefusal::ClaimMalformed(claim)),
+    }
+}
+
+/// `aud` is one string or an array of strings (RFC 7519 §4.1.3), and one of them is exactly ours.
+fn check_audience(value: Option<Json<'_>>, ours: &Audience) -> Result<(), TokenRefusal> {
+    let malformed = TokenRefusal::ClaimMalformed(ClaimName::Audience);
+    let is_for_us = match required(value, ClaimName::Audience)? {
+        Json::Text(audience) => ours == &*audience,
+        Json::Array(audiences) => {
+            let mut found = false;
+            for audience in &audiences {
+                found |= ours == audience.text().ok_or(malformed)?;
+            }
+            found
+        }
+        _ => return Err(malformed),
+    };
+    if Rule::Audience.is_broken_by(!is_for_us) { Err(TokenRefusal::AudienceMismatch) } else { Ok(()) }
+}
+
+/// Exactly one organisation, or none.
+fn organisation(value: Option<&Json<'_>>) -> Result<Option<OrganisationId>, TokenRefusal> {
+    let Some(value) = value else { return Ok(None) };
+    let text = value.text().ok_or(TokenRefusal::OrganisationInvalid)?;
+    OrganisationId::new(text).map(Some).map_err(|_| TokenRefusal::OrganisationInvalid)
+}
+
+/// An array of strings; a single string could be one role or several, so it is neither.
+fn roles(value: Option<Json<'_>>) -> Result<Vec<Role>, TokenRefusal> {
+    let malformed = TokenRefusal::ClaimMalformed(ClaimName::Roles);
+    match value {
+        None => Ok(Vec::new()),
+        Some(Json::Array(roles)) => {
+            roles.iter().map(|role| role.text().map(Role::from).ok_or(malformed)).collect()
+        }
+        Some(_) => Err(malformed),
+    }
+}
+
+/// The chain of `act` (RFC 8693 §4.1), the present actor first.
+fn actors(mut value: Option<&Json<'_>>) -> Result<Vec<Actor>, TokenRefusal> {
+    let malformed = TokenRefusal::ClaimMalformed(ClaimName::Actor);
+    let mut actors = Vec::new();
+    while let Some(level) = value {
+        let Json::Object(level) = level else { return Err(malformed) };
+        let subject = level.member("sub").and_then(Json::text).filter(|subject| !subject.is_empty());
+        let issuer = level.member("iss").map(|issuer| issuer.text().ok_or(malformed)).transpose()?;
+        actors.push(Actor { subject: subject.ok_or(malformed)?.into(), issuer: issuer.map(Issuer::from) });
+        value = level.member("act");
+    }
+    Ok(actors)
+}

@@ -1,0 +1,52 @@
+//! The seam for what makes a good token bad before its end.
+
+use std::fmt;
+
+use crate::{Issuer, OrganisationId, SessionId, Subject, TokenId, UnixTime};
+
+/// Knows which tokens are revoked.
+///
+/// Asked last, for a token that is good in every other respect, and again on every use of it. Must not block.
+pub trait Revocations: Send + Sync + fmt::Debug {
+    /// How the token stands now.
+    fn standing(&self, token: &Revocable<'_>) -> Standing;
+}
+
+/// What a revocation can name, of one token.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Revocable<'a> {
+    /// Who signed the token; every other name here means something for this issuer only.
+    pub issuer: &'a Issuer,
+    /// `jti`.
+    pub token: &'a TokenId,
+    /// `sid`.
+    pub session: Option<&'a SessionId>,
+    /// `sub`.
+    pub subject: &'a Subject,
+    /// `organisation`.
+    pub organisation: Option<&'a OrganisationId>,
+    /// `iat`: a revocation concerns tokens issued before it.
+    pub issued_at: UnixTime,
+}
+
+/// What is known about a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Not revoked, as far as this service must know.
+    Good,
+    /// Revoked.
+    Revoked,
+    /// It cannot be known, and must not be guessed: answered with 503.
+    Unknown,
+}
+
+/// No revocation is ever known: a token is good until its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoRevocations;
+
+impl Revocations for NoRevocations {
+    fn standing(&self, _: &Revocable<'_>) -> Standing {
+        Standing::Good
+    }
+}
