@@ -9,6 +9,7 @@ mod form;
 mod introspection;
 mod json;
 mod moment;
+pub mod probe;
 mod server;
 mod settings;
 mod userinfo;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::resolved::{Endpoint, IntrospectionConfig, SessionConfig, SourceConfig, UserinfoConfig},
-    credential::OwnedCredential,
+    credential::{CredentialKind, OwnedCredential},
     entropy::Entropy,
     error::SourceError,
 };
@@ -60,7 +60,9 @@ impl Lookup<'_> {
 #[derive(Debug)]
 pub struct AuthorizationServer {
     way: Way,
-    timeout: Duration,
+    /// How credentials come when nobody says otherwise.
+    pub(super) kind: CredentialKind,
+    pub(super) timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -119,7 +121,8 @@ pub fn from_config(
             cookie: session.cookie.clone(),
         }),
     };
-    Ok(Arc::new(AuthorizationServer { way, timeout: session.timeout }))
+    let kind = if session.cookie.is_some() { CredentialKind::Cookie } else { CredentialKind::Bearer };
+    Ok(Arc::new(AuthorizationServer { way, kind, timeout: session.timeout }))
 }
 
 /// What the ways of asking are made of.

@@ -1,0 +1,273 @@
+//! What `check` asks the real server before anybody relies on it.
+//!
+//! A server that calls every token dead because *our client* may not ask looks exactly like a server whose users
+//! are all logged out. Only a token that the operator knows to be live tells them apart.
+
+use std::{fmt, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{Clock, Secret, UnixTime};
+use tokio::time::Instant;
+
+use super::{AuthorizationServer, Verdict};
+use crate::{
+    credential::OwnedCredential,
+    entropy::{Entropy, NoEntropy},
+    error::{Refusal, SourceError},
+};
+
+/// Clocks that differ by less are called equal: `Date` has whole seconds, and the answer was on its way.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// From here on tokens are refused for the clocks alone.
+const CLOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// One question and its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// What came back.
+    pub outcome: Result<Verdict, SourceError>,
+    /// How long it took.
+    pub took: Duration,
+    /// The server's clock, if it told.
+    pub server_time: Option<UnixTime>,
+    /// Ours, at the same moment.
+    pub our_time: UnixTime,
+}
+
+/// Everything that was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probed {
+    /// A token nobody ever issued.
+    pub unknown: Asked,
+    /// A token the operator says is live.
+    pub live: Option<Asked>,
+    /// How long a look-up may take.
+    pub timeout: Duration,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Fine,
+    /// Works, but look at it.
+    Warning,
+    /// Will not work, or is dangerous.
+    Fault,
+}
+
+/// One thing that `check` says about the authorization server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// A token nobody issued was called live.
+    AcceptsAnything,
+    /// No answer to the question about a token nobody issued.
+    CannotBeAsked(SourceError),
+    /// The clocks differ by this much.
+    ClockDiffers(Duration),
+    /// A token nobody issued was called dead: the endpoint works, and knows us or asks for no client.
+    KnowsUnknown,
+    /// The token that is said to be live was called live.
+    KnowsLive,
+    /// The token that is said to be live was called dead.
+    LiveCalledDead,
+    /// The token that is said to be live was not answered.
+    LiveCannotBeAsked(SourceError),
+    /// The token that is said to be live may not stand for a session.
+    LiveIsNoSession(Refusal),
+    /// No live token was given, so nothing shows that the server tells us about sessions.
+    NotProven,
+    /// An answer took more than half of the time-out.
+    Slow(Duration),
+}
+
+impl Finding {
+    /// How bad it is.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::KnowsUnknown | Self::KnowsLive => Severity::Fine,
+            Self::ClockDiffers(by) if by.as_secs() <= CLOCK_LIMIT.as_secs() => Severity::Warning,
+            Self::NotProven | Self::Slow(_) => Severity::Warning,
+            Self::AcceptsAnything
+            | Self::CannotBeAsked(_)
+            | Self::ClockDiffers(_)
+            | Self::LiveCalledDead
+            | Self::LiveCannotBeAsked(_)
+            | Self::LiveIsNoSession(_) => Severity::Fault,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AcceptsAnything => f.write_str(
+                "a random token is called a live session: whoever sends anything would be let in; this endpoint \
+                 does not look at the credential",
+            ),
+            Self::CannotBeAsked(error) => write!(f, "the authorization server {error}"),
+            Self::ClockDiffers(by) => {
+                write!(f, "its clock and ours differ by {} s: set both by NTP", by.as_secs())
+            }
+            Self::KnowsUnknown => f.write_str("a random token is called dead, as it should be"),
+            Self::KnowsLive => f.write_str("the given token is called live"),
+            Self::LiveCalledDead => f.write_str(
+                "the token you gave is called dead: if you can still use it, our client may not ask about it \
+                 (allow it to introspect tokens of other clients); otherwise log in again for a fresh one",
+            ),
+            Self::LiveCannotBeAsked(error) => {
+                write!(f, "asked about the token you gave, the authorization server {error}")
+            }
+            Self::LiveIsNoSession(refusal) => {
+                write!(f, "the token you gave may not stand for a session: {}", refusal.row().text)
+            }
+            Self::NotProven => f.write_str(
+                "no live token was given: a server that calls every token dead because our client may not ask \
+                 looks the same; give one to be sure",
+            ),
+            Self::Slow(took) => write!(f, "an answer took {} ms, more than half of the time-out", took.as_millis()),
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// Asks about a random token, and about `live` if it is given.
+    ///
+    /// # Errors
+    /// [`NoEntropy`]: no random token could be made.
+    pub async fn probe(
+        &self,
+        live: Option<&OwnedCredential>,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<Probed, NoEntropy> {
+        let mut random = [0; 32];
+        entropy.fill(&mut random)?;
+        let unknown = OwnedCredential {
+            kind: live.map_or(self.kind, |live| live.kind),
+            value: Secret::new(URL_SAFE_NO_PAD.encode(random)),
+        };
+        let unknown = self.ask_once(&unknown, clock).await;
+        let live = match live {
+            Some(live) => Some(self.ask_once(live, clock).await),
+            None => None,
+        };
+        Ok(Probed { unknown, live, timeout: self.timeout })
+    }
+
+    async fn ask_once(&self, credential: &OwnedCredential, clock: &dyn Clock) -> Asked {
+        let begun = Instant::now();
+        let (outcome, server_time) = self.look_up(credential, clock.now()).await;
+        Asked { outcome, took: begun.elapsed(), server_time, our_time: clock.now() }
+    }
+}
+
+/// Says what the answers mean, worst things where they were found.
+#[must_use]
+pub fn judge(probed: &Probed) -> Vec<Finding> {
+    let mut findings = vec![match &probed.unknown.outcome {
+        Ok(Verdict::No) => Finding::KnowsUnknown,
+        Ok(Verdict::Live(_) | Verdict::Refused(_)) => Finding::AcceptsAnything,
+        Err(error) => Finding::CannotBeAsked(error.clone()),
+    }];
+    findings.push(match probed.live.as_ref().map(|live| &live.outcome) {
+        None => Finding::NotProven,
+        Some(Ok(Verdict::Live(_))) => Finding::KnowsLive,
+        Some(Ok(Verdict::No)) => Finding::LiveCalledDead,
+        Some(Ok(Verdict::Refused(refusal))) => Finding::LiveIsNoSession(*refusal),
+        Some(Err(error)) => Finding::LiveCannotBeAsked(error.clone()),
+    });
+    let all = || std::iter::once(&probed.unknown).chain(&probed.live);
+    findings.extend(all().filter_map(difference).max().map(Finding::ClockDiffers));
+    let slowest = all().filter(|asked| asked.outcome.is_ok()).map(|asked| asked.took).max();
+    findings.extend(slowest.filter(|&took| took > probed.timeout / 2).map(Finding::Slow));
+    findings
+}
+
+/// How far the clocks are apart, if that is more than the measurement is wrong by.
+fn difference(asked: &Asked) -> Option<Duration> {
+    let server = asked.server_time?;
+    let by = server.saturating_since(asked.our_time).max(asked.our_time.saturating_since(server));
+    (by > CLOCK_TOLERANCE.saturating_add(asked.took)).then_some(by)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign::UnixTime;
+
+    use super::{Asked, Finding, Probed, Severity, judge};
+    use crate::{
+        error::{Refusal, SourceError},
+        session::source::{Answer, Verdict},
+    };
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+
+    fn asked(outcome: Result<Verdict, SourceError>) -> Asked {
+        Asked { outcome, took: Duration::from_millis(20), server_time: Some(NOW), our_time: NOW }
+    }
+
+    fn live() -> Verdict {
+        Verdict::Live(Box::new(Answer { session: serde_json::Map::new(), userinfo: None, ends: None }))
+    }
+
+    fn findings(unknown: Asked, live: Option<Asked>) -> Vec<Finding> {
+        judge(&Probed { unknown, live, timeout: Duration::from_secs(2) })
+    }
+
+    #[test]
+    fn a_refused_client_is_told_from_a_dead_session() {
+        let no = || asked(Ok(Verdict::No));
+        assert_eq!(findings(no(), None), [Finding::KnowsUnknown, Finding::NotProven]);
+        assert_eq!(findings(no(), Some(asked(Ok(live())))), [Finding::KnowsUnknown, Finding::KnowsLive]);
+        assert_eq!(findings(no(), Some(no())), [Finding::KnowsUnknown, Finding::LiveCalledDead]);
+        assert_eq!(Finding::LiveCalledDead.severity(), Severity::Fault);
+        let refuses = SourceError::RefusesUs("status 401 with `invalid_client`".into());
+        assert_eq!(
+            findings(asked(Err(refuses.clone())), None),
+            [Finding::CannotBeAsked(refuses), Finding::NotProven]
+        );
+        let refresh = asked(Ok(Verdict::Refused(Refusal::SessionOfOtherKind)));
+        assert!(
+            findings(no(), Some(refresh)).contains(&Finding::LiveIsNoSession(Refusal::SessionOfOtherKind))
+        );
+    }
+
+    #[test]
+    fn an_endpoint_that_lets_everybody_in_is_a_fault() {
+        let all = findings(asked(Ok(live())), None);
+        assert_eq!(all.first(), Some(&Finding::AcceptsAnything));
+        assert_eq!(Finding::AcceptsAnything.severity(), Severity::Fault);
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told() {
+        let at = |secs: u64| Asked { server_time: Some(UnixTime::from_secs(secs)), ..asked(Ok(Verdict::No)) };
+        for (server, expected) in [
+            (1_800_000_005, None),
+            (1_799_999_995, None),
+            (1_800_000_006, Some((6, Severity::Warning))),
+            (1_799_999_940, Some((60, Severity::Warning))),
+            (1_799_999_939, Some((61, Severity::Fault))),
+            (1_800_003_600, Some((3600, Severity::Fault))),
+        ] {
+            let found = findings(at(server), None).into_iter().find_map(|finding| match finding {
+                Finding::ClockDiffers(by) => Some((by.as_secs(), finding.severity())),
+                _ => None,
+            });
+            assert_eq!(found, expected, "{server}");
+        }
+        let silent = Asked { server_time: None, ..asked(Ok(Verdict::No)) };
+        assert_eq!(findings(silent, None).len(), 2);
+    }
+
+    #[test]
+    fn a_slow_server_is_told() {
+        let slow = Asked { took: Duration::from_millis(1001), ..asked(Ok(Verdict::No)) };
+        assert!(findings(slow, None).contains(&Finding::Slow(Duration::from_millis(1001))));
+    }
+}
