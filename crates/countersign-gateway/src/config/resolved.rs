@@ -37,6 +37,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is written to the log.
     pub log: LogConfig,
+    /// The `insecure_…` keys that are on, as `session.insecure_http`, `route[2].insecure_path`.
+    pub insecure: Vec<String>,
 }
 
 /// Certificate chain and private key, PEM.

@@ -1,0 +1,231 @@
+//! Every key of the configuration, once. The parser, its errors, the reference page and the JSON schema read this.
+
+use crate::config::key::{Absent, Key, Kind};
+
+const fn key(path: &'static str, kind: Kind, absent: Absent, meaning: &'static str) -> Key {
+    Key { path, kind, absent, meaning, since: "0.1" }
+}
+
+const EMPTY: Absent = Absent::Default("[]");
+const OFF: Absent = Absent::Default("false");
+
+/// Every key, in the order of the reference page: a table stands before its keys.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("issuer", Kind::Issuer, Absent::Required,
+        "Who signs: the `iss` of every token, the origin of the gateway's own pages and the place of its metadata. \
+         It is compared byte for byte by every verifier."),
+    key("listen", Kind::Address, Absent::Default("\"127.0.0.1:8080\""),
+        "Where requests come in, and where the key set is served (`/.well-known/jwks.json`). Another address than \
+         loopback needs `[tls]` or `insecure_listen = true`."),
+    key("admin_listen", Kind::Address, Absent::Default("\"127.0.0.1:8081\""),
+        "Read-only listener in plain HTTP: `/metrics`, `/healthz`, `/readyz` and the key set."),
+    key("state_dir", Kind::File, Absent::Described("`$STATE_DIRECTORY` (systemd), else `/var/lib/countersign`"),
+        "The gateway's own folder (0700): signing keys, audit log and the socket of `countersign keys`."),
+    key("workers", Kind::Count { min: 1, max: 1_024 }, Absent::Described("the number of cores"),
+        "Data worker threads."),
+    key("trusted_proxies", Kind::List(&Kind::Network), EMPTY,
+        "Peers whose `X-Forwarded-*` is believed. Empty: nobody's. A network with prefix length 0 needs \
+         `insecure_trust_any_proxy = true`."),
+    key("insecure_listen", Kind::Flag, OFF,
+        "Lets `listen` be another address than loopback without `[tls]`: whoever can read the network between \
+         caller and gateway reads the session cookie."),
+    key("insecure_trust_any_proxy", Kind::Flag, OFF,
+        "Lets `trusted_proxies` hold every address: any caller can then choose the address it is seen with."),
+    key("insecure_secret_files", Kind::Flag, OFF,
+        "Accepts secret files that every user of the machine can read. Files that group or others can write are \
+         refused in any case."),
+
+    key("tls", Kind::Table, Absent::Described("`listen` speaks plain HTTP"),
+        "Certificate and key of `listen`. Both files are read again when they change."),
+    key("tls.certificate_file", Kind::File, Absent::Required,
+        "The certificate chain in PEM, leaf first."),
+    key("tls.key_file", Kind::SecretFile, Absent::Required,
+        "The private key in PEM."),
+
+    key("session", Kind::Table, Absent::Required,
+        "Whose sessions are accepted, and how the authorization server is asked about them."),
+    key("session.cookie", Kind::CookieName, Absent::Described("no cookie is a credential"),
+        "The cookie that holds the session token. `cookie`, `bearer` or both are needed."),
+    key("session.bearer", Kind::Flag, OFF,
+        "Accepts an opaque token in `Authorization: Bearer` too. Needs `accept_clients`."),
+    key("session.introspect", Kind::Endpoint, Absent::Described("introspection is not asked, unless `discover` stands alone"),
+        "Introspection endpoint (RFC 7662). Not with `whoami`."),
+    key("session.userinfo", Kind::Endpoint, Absent::Described("userinfo is not asked"),
+        "OpenID Connect userinfo endpoint, alone or after `introspect`; both must then agree on `sub`. Not with `whoami`."),
+    key("session.whoami", Kind::Url, Absent::Described("no such endpoint is asked"),
+        "Any endpoint that understands the credential and answers JSON. Gets the cookie or token as it came. \
+         Not with `introspect`, `userinfo` or `discover`."),
+    key("session.whoami_method", Kind::Choice(&["GET", "POST"]), Absent::Default("\"GET\""),
+        "The method `whoami` is asked with."),
+    key("session.no", Kind::Table, Absent::Described("its defaults"),
+        "What \"no session\" looks like in an answer of `whoami`, besides an empty or `null` body."),
+    key("session.no.status", Kind::List(&Kind::Status), Absent::Default("[401]"),
+        "These statuses mean no."),
+    key("session.no.redirect_to", Kind::RedirectPath, Absent::Described("every redirect is nonsense (503)"),
+        "A redirect to a path that begins so means no. Every other redirect is nonsense (503)."),
+    key("session.discover", Kind::Url, Absent::Described("nothing is discovered"),
+        "Issuer whose metadata (RFC 8414, OpenID Connect Discovery) names the endpoints that are `\"discover\"`; \
+         without `introspect` and `userinfo` it names the introspection endpoint."),
+    key("session.client_auth", Kind::Choice(&["basic", "post", "bearer", "private_key_jwt", "none"]), Absent::Default("\"basic\""),
+        "How the gateway authenticates at the introspection endpoint. The secret is the client secret (`basic`, \
+         `post`), an access token (`bearer`) or a private key in PKCS#8 PEM (`private_key_jwt`)."),
+    key("session.client_id", Kind::ClientId, Absent::Described("required with `basic`, `post` and `private_key_jwt`"),
+        "The gateway's own client at the authorization server."),
+    key("session.client_secret_file", Kind::SecretFile, Absent::Described("`client_secret_env` is needed, unless `client_auth = \"none\"`"),
+        "File with the secret. Line ends behind it are not part of it."),
+    key("session.client_secret_env", Kind::SecretVariable, Absent::Described("`client_secret_file` is needed, unless `client_auth = \"none\"`"),
+        "Environment variable with the secret."),
+    key("session.accept_clients", Kind::List(&Kind::ClientId), EMPTY,
+        "Clients whose sessions are accepted: `client_id` or `aud` of the answer. Empty: any client, which with \
+         `bearer` needs `insecure_any_client = true`."),
+    key("session.recheck", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"30s\""),
+        "How long an answer is taken as fresh: a log-out that only the authorization server knows of takes effect \
+         at the next request after it, and in an outage requests get 503 from then on."),
+    key("session.max_age", Kind::Duration { min: "1m", max: "30d" }, Absent::Default("\"8h\""),
+        "Longest life of a session whose end the server does not tell, from first sight."),
+    key("session.timeout", Kind::Duration { min: "10ms", max: "1m" }, Absent::Default("\"2s\""),
+        "Longest wait for one look-up."),
+    key("session.cache_entries", Kind::Count { min: 64, max: 10_000_000 }, Absent::Default("100_000"),
+        "Sessions kept in memory, together for all workers: about 2 KiB each."),
+    key("session.max_lookups", Kind::Count { min: 1, max: 65_536 }, Absent::Default("256"),
+        "Look-ups at once."),
+    key("session.max_lookups_per_client", Kind::Count { min: 1, max: 65_536 }, Absent::Default("32"),
+        "Look-ups at once for one client address."),
+    key("session.max_waiters", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("1_024"),
+        "Requests waiting for one look-up."),
+    key("session.insecure_http", Kind::Flag, OFF,
+        "Lets the authorization server be asked over plain HTTP beyond loopback: whoever can read that network \
+         reads every credential."),
+    key("session.insecure_any_client", Kind::Flag, OFF,
+        "Lets `bearer` accept tokens that were issued to any client: an application that its user trusts with \
+         little can then act here with all of that user's rights."),
+    key("session.insecure_no_client_auth", Kind::Flag, OFF,
+        "Lets `client_auth = \"none\"` be used beyond loopback."),
+
+    key("claims", Kind::Table, Absent::Described("the standard members"),
+        "What a token says: paths into the answer of the authorization server. `session` is what introspection or \
+         `whoami` answered, `userinfo` what userinfo answered."),
+    key("claims.subject", Kind::ClaimPath, Absent::Described("`sub` of the answer"),
+        "Who the caller is. A session without it is refused."),
+    key("claims.username", Kind::ClaimPath, Absent::Described("`username`, then `preferred_username`"),
+        "The name a person logs in with. Only on routes that ask for it."),
+    key("claims.email", Kind::ClaimPath, Absent::Described("`email`"),
+        "E-mail address. Only on routes that ask for it."),
+    key("claims.roles", Kind::ClaimPath, Absent::Described("`roles`"),
+        "What the caller may do: an array, or one string of roles separated by spaces."),
+    key("claims.organisation", Kind::ClaimPath, Absent::Described("tokens name no organisation"),
+        "Whose data the caller may see. When given, a session without exactly one organisation is refused."),
+
+    key("token", Kind::Table, Absent::Described("its defaults"),
+        "How tokens are signed."),
+    key("token.algorithm", Kind::Choice(&["ES256", "Ed25519", "RS256"]), Absent::Default("\"ES256\""),
+        "Algorithm of the key ring."),
+    key("token.lifetime", Kind::Duration { min: "30s", max: "1h" }, Absent::Default("\"5m\""),
+        "Life of a token. Never beyond the end of its session."),
+    key("token.header_budget", Kind::Size { min: "512B", max: "16KiB" }, Absent::Default("\"4KiB\""),
+        "Longest `Authorization` value. A token that would be longer is refused by name, never cut."),
+    key("token.shared_secret", Kind::Tables, Absent::Described("every token is signed by the key ring"),
+        "An audience whose tokens are signed with HS256. Whoever holds the secret can make tokens for it."),
+    key("token.shared_secret[].audience", Kind::Audience, Absent::Required,
+        "The audience. A route must have it."),
+    key("token.shared_secret[].secret_file", Kind::SecretFile, Absent::Required,
+        "File with the secret: at least 32 bytes, another one for each audience. Line ends behind it are not part of it."),
+
+    key("route", Kind::Tables, Absent::Required,
+        "Who gets it. The longest matching `path` wins, a route with `host` before one without. Exactly one kind: \
+         with `audience` (session in, access token out), `public` or `legacy`."),
+    key("route[].path", Kind::PathPrefix, Absent::Required,
+        "Path prefix. `/orders/` matches `/orders/…` only."),
+    key("route[].host", Kind::Host, Absent::Described("every host"),
+        "Only for this host."),
+    key("route[].upstream", Kind::OneOrList(&Kind::Upstream), Absent::Required,
+        "Where requests go. `https` speaks HTTP/2 or HTTP/1.1, `http` HTTP/1.1, `h2c` HTTP/2 in clear. `http` and \
+         `h2c` beyond loopback need `insecure_http = true`."),
+    key("route[].audience", Kind::Audience, Absent::Described("required, unless `public` or `legacy`"),
+        "Whom the token is for. Routes with the same audience ask for the same `claims`."),
+    key("route[].require", Kind::Table, Absent::Described("any caller with a session"),
+        "What is demanded of a caller."),
+    key("route[].require.roles", Kind::List(&Kind::Role), EMPTY,
+        "One of these roles is needed."),
+    key("route[].claims", Kind::List(&Kind::Choice(&["username", "email"])), EMPTY,
+        "What the token says besides subject, roles and organisation: `username` becomes `preferred_username`."),
+    key("route[].public", Kind::Flag, OFF,
+        "No look-up, no token; the credential is removed."),
+    key("route[].legacy", Kind::Flag, OFF,
+        "The old application: cookie and `Authorization` pass untouched, no token."),
+    key("route[].strip_prefix", Kind::Flag, OFF,
+        "Removes `path` before the request is forwarded."),
+    key("route[].methods", Kind::List(&Kind::Method), Absent::Described("all but `CONNECT` and `TRACE`"),
+        "Methods that are let through."),
+    key("route[].upgrade", Kind::Flag, OFF,
+        "Allows upgrades, such as WebSocket."),
+    key("route[].require_countersign_header", Kind::Flag, OFF,
+        "Demands the header `Countersign: 1` of requests with cookie and unsafe method, which no other site's form can send."),
+    key("route[].allowed_origins", Kind::List(&Kind::Origin), EMPTY,
+        "Origins of other sites whose pages may send unsafe requests with the cookie."),
+    key("route[].allow_public_cache", Kind::Flag, OFF,
+        "Lets the service's own `Cache-Control: public` pass."),
+    key("route[].allow_headers", Kind::List(&Kind::HeaderName), EMPTY,
+        "Header names with `_` or `.` that pass. Others are dropped: many servers cannot tell them from `-`."),
+    key("route[].insecure_path", Kind::Flag, OFF,
+        "Forwards paths that are not canonical as they are: gateway and service may then see two different paths."),
+    key("route[].insecure_http", Kind::Flag, OFF,
+        "Lets `upstream` be `http` or `h2c` beyond loopback: whoever can read that network reads every token."),
+
+    key("limits", Kind::Table, Absent::Described("its defaults"),
+        "Bounds of the HTTP side."),
+    key("limits.header_bytes", Kind::Size { min: "4KiB", max: "256KiB" }, Absent::Default("\"32KiB\""),
+        "Header section of a request."),
+    key("limits.header_count", Kind::Count { min: 8, max: 100 }, Absent::Default("100"),
+        "Header fields of a request."),
+    key("limits.body_bytes", Kind::Size { min: "0B", max: "1024GiB" }, Absent::Default("\"16MiB\""),
+        "Body of a request. 0 is no limit."),
+    key("limits.connections", Kind::Count { min: 16, max: 1_000_000 }, Absent::Default("10_000"),
+        "Open connections, together for all workers."),
+    key("limits.header_timeout", Kind::Duration { min: "100ms", max: "5m" }, Absent::Default("\"10s\""),
+        "For the whole header section of a request."),
+    key("limits.idle_timeout", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"60s\""),
+        "Between two requests on one connection."),
+    key("limits.body_timeout", Kind::Duration { min: "100ms", max: "1h" }, Absent::Default("\"30s\""),
+        "Between two pieces of a body, either way."),
+    key("limits.connect_timeout", Kind::Duration { min: "10ms", max: "1m" }, Absent::Default("\"2s\""),
+        "TCP and TLS to an upstream."),
+    key("limits.first_byte_timeout", Kind::Duration { min: "100ms", max: "1h" }, Absent::Default("\"60s\""),
+        "From the sent request to the first byte of the answer."),
+    key("limits.max_stream", Kind::Duration { min: "1s", max: "7d" }, Absent::Default("\"1h\""),
+        "Longest life of an answer's stream or an upgraded connection."),
+    key("limits.drain", Kind::Duration { min: "0s", max: "1h" }, Absent::Default("\"30s\""),
+        "For open requests after SIGTERM."),
+    key("limits.upstream_idle", Kind::Count { min: 0, max: 10_000 }, Absent::Default("64"),
+        "Idle connections kept to one upstream, for each worker."),
+    key("limits.http2_streams", Kind::Count { min: 1, max: 10_000 }, Absent::Default("128"),
+        "HTTP/2 streams at once on one connection."),
+
+    key("log", Kind::Table, Absent::Described("its defaults"),
+        "What is written to standard error."),
+    key("log.json", Kind::Flag, Absent::Default("true"),
+        "JSON lines instead of text."),
+    key("log.requests", Kind::Flag, OFF,
+        "A line for each forwarded request. Refusals, look-ups and key events are always written."),
+];
+
+/// The row of a key.
+#[must_use]
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The last part of a path: the name as it stands in the file.
+#[must_use]
+pub(super) fn name_of(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, name)| name)
+}
+
+/// The names that may stand in a table; its path is empty for the top of the file.
+pub(super) fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
+    KEYS.iter().filter_map(move |key| match key.path.rsplit_once('.') {
+        Some((parent, name)) => (parent == table).then_some(name),
+        None => table.is_empty().then_some(key.path),
+    })
+}

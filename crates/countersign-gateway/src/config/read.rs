@@ -1,0 +1,49 @@
+//! One file → one [`Config`]: each table in its own module.
+
+mod limits;
+mod route;
+mod server;
+mod session;
+mod token;
+
+use std::num::NonZeroUsize;
+
+use toml::{Spanned, de::DeTable};
+
+use crate::config::{
+    reader::{Reader, Section},
+    resolved::Config,
+};
+
+/// Reads everything, so that every fault is found; a configuration only comes out if there is none.
+pub(super) fn config<'a>(
+    reader: &mut Reader<'a>,
+    document: &'a Spanned<DeTable<'a>>,
+    cores: NonZeroUsize,
+) -> Option<Config> {
+    let top = Section::top(document);
+    let server = server::read(reader, &top, cores);
+    let session = session::read(reader, &top);
+    let claims = token::claims(reader, &top);
+    let routes = route::read(reader, &top);
+    let token = token::read(reader, &top, server.issuer.as_ref(), &routes);
+    let limits = limits::read(reader, &top);
+    let log = limits::log(reader, &top);
+    token::claims_fit_source(reader, &top, &claims, session.as_ref());
+    Some(Config {
+        issuer: server.issuer?,
+        listen: server.listen?,
+        admin_listen: server.admin_listen?,
+        state_dir: server.state_dir?,
+        workers: server.workers,
+        trusted_proxies: server.trusted_proxies,
+        tls: server.tls,
+        session: session?,
+        claims,
+        token,
+        routes,
+        limits,
+        log,
+        insecure: reader.insecure.clone(),
+    })
+}

@@ -1,0 +1,156 @@
+//! The top of the file and `[tls]`.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+};
+
+use countersign::Issuer;
+use ipnet::IpNet;
+
+use crate::config::{
+    error::ConfigErrorCode,
+    reader::{Fault, Field, Reader, Section},
+    resolved::TlsFiles,
+    value,
+};
+
+pub(super) struct Server {
+    pub(super) issuer: Option<Issuer>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) admin_listen: Option<SocketAddr>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) workers: NonZeroUsize,
+    pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) tls: Option<TlsFiles>,
+}
+
+/// The issuer of the tokens that `countersign audit` makes to be refused.
+const AUDIT_ISSUER: &str = "https://countersign-audit.invalid";
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_ADMIN_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
+const DEFAULT_STATE_DIR: &str = "/var/lib/countersign";
+
+pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>, cores: NonZeroUsize) -> Server {
+    reader.any_secret_file = reader.insecure(top, "insecure_secret_files");
+    let issuer = reader.text(top, "issuer", issuer).given();
+    let tls_section = reader.section(top, "tls");
+    let tls = tls(reader, &tls_section);
+    let (listen, admin_listen) = listeners(reader, top, tls_section.is_absent());
+    let workers =
+        reader.count(top, "workers").and_then(|count| NonZeroUsize::new(usize::try_from(count).ok()?));
+    Server {
+        issuer,
+        listen,
+        admin_listen,
+        state_dir: state_dir(reader, top),
+        workers: workers.unwrap_or(cores),
+        trusted_proxies: trusted_proxies(reader, top),
+        tls,
+    }
+}
+
+fn issuer(text: &str) -> Result<Issuer, value::Problem> {
+    if text == AUDIT_ISSUER {
+        return Err("is the issuer whose tokens are made to be refused");
+    }
+    value::origin(text).map(Issuer::from)
+}
+
+fn address(text: &str) -> Result<SocketAddr, value::Problem> {
+    if text.starts_with("localhost:") || text.starts_with(':') {
+        return Err("has no IP address");
+    }
+    text.parse().map_err(|_| "is not an IP address and port")
+}
+
+fn listeners<'a>(
+    reader: &mut Reader<'a>,
+    top: &Section<'a>,
+    plain: bool,
+) -> (Option<SocketAddr>, Option<SocketAddr>) {
+    let listen = given_or(reader.text(top, "listen", address), DEFAULT_LISTEN);
+    let admin_listen = given_or(reader.text(top, "admin_listen", address), DEFAULT_ADMIN_LISTEN);
+    let insecure = reader.insecure(top, "insecure_listen");
+    if plain && !insecure && listen.is_some_and(|address| !address.ip().is_loopback()) {
+        let problem = "is plain HTTP beyond loopback: set `[tls]`, or `insecure_listen = true`";
+        reader.fault(top, "listen", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
+    }
+    if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
+        let name = if top.has("admin_listen") { "admin_listen" } else { "listen" };
+        let problem = "is the address of the other listener";
+        reader.fault(top, name, Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    (listen, admin_listen)
+}
+
+fn given_or<T>(field: Field<T>, default: T) -> Option<T> {
+    if field.is_absent() { Some(default) } else { field.given() }
+}
+
+fn state_dir<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<PathBuf> {
+    match reader.file(top, "state_dir") {
+        Field::Given(path) => Some(path),
+        Field::Bad => None,
+        Field::Absent => {
+            // systemd names several folders with `:` between them; the first is ours.
+            let named = reader.environment.variable("STATE_DIRECTORY");
+            let first =
+                named.as_deref().and_then(|all| all.split(':').next()).filter(|first| !first.is_empty());
+            Some(first.map_or_else(|| Path::new(DEFAULT_STATE_DIR).to_path_buf(), PathBuf::from))
+        }
+    }
+}
+
+fn trusted_proxies<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Vec<IpNet> {
+    let networks = reader.list(top, "trusted_proxies", value::network).given().unwrap_or_default();
+    let any = reader.insecure(top, "insecure_trust_any_proxy");
+    if !any && networks.iter().any(|network| network.prefix_len() == 0) {
+        let problem = "trusts every address: name your proxies, or set `insecure_trust_any_proxy = true`";
+        reader.fault(top, "trusted_proxies", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
+    }
+    networks
+}
+
+fn tls<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<TlsFiles> {
+    if section.is_absent() {
+        return None;
+    }
+    let certificate = reader.file(section, "certificate_file");
+    if let Some(path) = certificate.as_given() {
+        let text =
+            reader.environment.read_file(path).map(|content| holds(content.bytes.expose(), b"CERTIFICATE"));
+        let fault = match text {
+            Ok(true) => None,
+            Ok(false) => {
+                Some(Fault::new(ConfigErrorCode::InvalidValue, "names a file without a PEM certificate"))
+            }
+            Err(error) => {
+                let problem = format!("cannot be read ({})", error.kind());
+                Some(Fault::new(ConfigErrorCode::Unreadable, problem))
+            }
+        };
+        if let Some(fault) = fault {
+            reader.fault(section, "certificate_file", fault);
+        }
+    }
+    let key = reader.secret_file(section, "key_file");
+    if let Some((_, bytes)) = key.as_given()
+        && !holds(bytes.expose(), b"PRIVATE KEY")
+    {
+        let problem = "names a file without a PEM private key";
+        reader.fault(section, "key_file", Fault::new(ConfigErrorCode::InvalidValue, problem));
+    }
+    Some(TlsFiles { certificate_file: certificate.given()?, key_file: key.given()?.0 })
+}
+
+/// Whether PEM of this kind begins somewhere.
+fn holds(bytes: &[u8], kind: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, b"-----BEGIN ").any(|start| {
+        let label = bytes.get(start..).and_then(|rest| rest.get(11..43.min(rest.len()))).unwrap_or_default();
+        memchr::memmem::find(label, kind).is_some()
+    })
+}

@@ -1,0 +1,66 @@
+//! `[session]`: whose sessions are accepted, and how the authorization server is asked.
+
+mod client;
+mod source;
+
+use std::num::NonZeroUsize;
+
+use countersign::ClientId;
+
+use crate::config::{
+    error::ConfigErrorCode,
+    reader::{Fault, Reader, Section},
+    resolved::SessionConfig,
+    value,
+};
+
+pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<SessionConfig> {
+    let section = reader.section(top, "session");
+    let cookie = reader.text(&section, "cookie", value::cookie_name);
+    let bearer = reader.flag(&section, "bearer");
+    if cookie.is_absent() && !bearer && !section.is_absent() {
+        let problem = "is missing: name the cookie, or accept tokens with `bearer = true`";
+        reader.fault(&section, "cookie", Fault::new(ConfigErrorCode::Missing, problem));
+    }
+    let accept_clients = accept_clients(reader, &section, bearer);
+    let source = source::read(reader, &section);
+    let mut amount = |name: &str| {
+        let count = reader.count(&section, name).and_then(|count| usize::try_from(count).ok());
+        count.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
+    };
+    let (cache_entries, max_lookups) = (amount("cache_entries"), amount("max_lookups"));
+    let (max_lookups_per_client, max_waiters) = (amount("max_lookups_per_client"), amount("max_waiters"));
+    let (recheck, max_age) = (reader.duration(&section, "recheck"), reader.duration(&section, "max_age"));
+    if recheck > max_age {
+        let problem = "is longer than `max_age`";
+        reader.fault(&section, "recheck", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    Some(SessionConfig {
+        cookie: cookie.given(),
+        bearer,
+        source: source?,
+        recheck,
+        max_age,
+        timeout: reader.duration(&section, "timeout"),
+        cache_entries,
+        max_lookups,
+        max_lookups_per_client,
+        max_waiters,
+        accept_clients,
+    })
+}
+
+fn accept_clients<'a>(reader: &mut Reader<'a>, section: &Section<'a>, bearer: bool) -> Vec<ClientId> {
+    let clients = reader.list(section, "accept_clients", value::client_id);
+    let any = reader.insecure(section, "insecure_any_client");
+    let none = clients.is_absent() || clients.as_given().is_some_and(Vec::is_empty);
+    if bearer && none && !any {
+        let problem = "accepts tokens of any client: name yours in `accept_clients`, or set `insecure_any_client = true`";
+        reader.fault(section, "bearer", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
+    }
+    if any && !none {
+        let problem = "contradicts `accept_clients`";
+        reader.fault(section, "insecure_any_client", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    clients.given().unwrap_or_default().into_iter().map(ClientId::from).collect()
+}

@@ -1,0 +1,118 @@
+//! How the gateway proves who it is at the authorization server.
+
+use countersign::{ClientId, Secret};
+
+use crate::config::{
+    error::ConfigErrorCode,
+    reader::{Fault, Field, Reader, Section},
+    resolved::ClientAuth,
+    value,
+};
+
+/// What the file says about our client.
+pub(super) struct Client {
+    method: &'static str,
+    id: Field<String>,
+    file: Field<Secret<Vec<u8>>>,
+    variable: Field<Secret<Vec<u8>>>,
+    none_is_named: bool,
+}
+
+pub(super) fn read<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Client {
+    Client {
+        method: reader.choice(section, "client_auth"),
+        id: reader.text(section, "client_id", value::client_id),
+        file: match reader.secret_file(section, "client_secret_file") {
+            Field::Given((_, secret)) => Field::Given(secret),
+            Field::Absent => Field::Absent,
+            Field::Bad => Field::Bad,
+        },
+        variable: reader.secret_variable(section, "client_secret_env"),
+        none_is_named: reader.insecure(section, "insecure_no_client_auth"),
+    }
+}
+
+impl Client {
+    /// The client authentication; every fault of it is recorded.
+    pub(super) fn authentication<'a>(
+        self,
+        reader: &mut Reader<'a>,
+        section: &Section<'a>,
+        loopback: bool,
+    ) -> Option<ClientAuth> {
+        if self.method == "none" {
+            return self.none(reader, section, loopback);
+        }
+        if self.none_is_named {
+            let problem = "has no effect: `client_auth` is not `\"none\"`";
+            reader.fault(section, "insecure_no_client_auth", Fault::new(ConfigErrorCode::Conflict, problem));
+        }
+        let needs_id = self.method != "bearer";
+        if needs_id && self.id.is_absent() {
+            reader.missing(section, "client_id");
+        } else if !needs_id && !self.id.is_absent() {
+            let problem = "has no effect with `client_auth = \"bearer\"`";
+            reader.fault(section, "client_id", Fault::new(ConfigErrorCode::Conflict, problem));
+        }
+        let (name, secret) = Self::secret(reader, section, self.file, self.variable)?;
+        let secret = reader.secret_text(section, name, &secret)?;
+        if self.method == "bearer" {
+            return Some(ClientAuth::Bearer(secret));
+        }
+        let id = ClientId::from(self.id.given()?);
+        match self.method {
+            "post" => Some(ClientAuth::Post(id, secret)),
+            "private_key_jwt" => {
+                if !secret.expose().contains("-----BEGIN PRIVATE KEY-----") {
+                    let problem =
+                        "names a secret that is not a private key in PKCS#8 PEM (`BEGIN PRIVATE KEY`)";
+                    reader.fault(section, name, Fault::new(ConfigErrorCode::InvalidValue, problem));
+                }
+                Some(ClientAuth::PrivateKeyJwt(id, secret))
+            }
+            _ => Some(ClientAuth::Basic(id, secret)),
+        }
+    }
+
+    fn none<'a>(self, reader: &mut Reader<'a>, section: &Section<'a>, loopback: bool) -> Option<ClientAuth> {
+        for (name, absent) in [
+            ("client_secret_file", self.file.is_absent()),
+            ("client_secret_env", self.variable.is_absent()),
+            ("client_id", self.id.is_absent()),
+        ] {
+            if !absent {
+                let problem = "has no effect with `client_auth = \"none\"`";
+                reader.fault(section, name, Fault::new(ConfigErrorCode::Conflict, problem));
+            }
+        }
+        if !loopback && !self.none_is_named {
+            let problem = "sends no proof of who asks beyond loopback: set `insecure_no_client_auth = true`";
+            reader.fault(section, "client_auth", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
+        }
+        Some(ClientAuth::None)
+    }
+
+    /// The one secret and the key that named it.
+    fn secret<'a>(
+        reader: &mut Reader<'a>,
+        section: &Section<'a>,
+        file: Field<Secret<Vec<u8>>>,
+        variable: Field<Secret<Vec<u8>>>,
+    ) -> Option<(&'static str, Secret<Vec<u8>>)> {
+        if !file.is_absent() && !variable.is_absent() {
+            let problem = "excludes `client_secret_file`: the secret comes from one place";
+            reader.fault(section, "client_secret_env", Fault::new(ConfigErrorCode::Conflict, problem));
+            return None;
+        }
+        if file.is_absent() && variable.is_absent() {
+            let problem = "is missing: name a file here, or a variable with `client_secret_env`";
+            reader.fault(section, "client_secret_file", Fault::new(ConfigErrorCode::Missing, problem));
+            return None;
+        }
+        if file.is_absent() {
+            variable.given().map(|secret| ("client_secret_env", secret))
+        } else {
+            file.given().map(|secret| ("client_secret_file", secret))
+        }
+    }
+}

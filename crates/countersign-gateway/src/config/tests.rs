@@ -1,0 +1,58 @@
+//! Files in, configurations or faults out.
+
+mod accepted;
+mod refused;
+
+use std::{collections::BTreeMap, io, num::NonZeroUsize, path::Path};
+
+use countersign::Secret;
+
+use super::{Config, ConfigErrors, Environment, FileContent};
+
+/// The example of the manual, as it is printed there.
+pub(super) const THIRTEEN_LINES: &str = include_str!("../../../../docs/examples/thirteen-lines.toml");
+
+#[derive(Debug, Default)]
+pub(super) struct FakeEnvironment {
+    pub(super) files: BTreeMap<String, (Vec<u8>, u32)>,
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl FakeEnvironment {
+    /// A machine with the files that the examples name.
+    pub(super) fn usual() -> Self {
+        let mut environment = Self::default();
+        environment.add_file("/run/secrets/gateway", b"planted-client-secret\n", 0o400);
+        environment.add_file("/run/secrets/orders", &[b'o'; 32], 0o400);
+        environment.add_file("/run/secrets/notes", &[b'n'; 32], 0o400);
+        environment.add_file(
+            "/run/secrets/key.pem",
+            b"-----BEGIN PRIVATE KEY-----\nplanted-private-key\n",
+            0o400,
+        );
+        environment.add_file("/etc/countersign/shop.pem", b"-----BEGIN CERTIFICATE-----\nMIIB\n", 0o644);
+        environment.variables.insert("GATEWAY_SECRET".to_owned(), "planted-variable".to_owned());
+        environment
+    }
+
+    pub(super) fn add_file(&mut self, path: &str, bytes: &[u8], mode: u32) {
+        self.files.insert(path.to_owned(), (bytes.to_vec(), mode));
+    }
+}
+
+impl Environment for FakeEnvironment {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<FileContent> {
+        let (bytes, mode) = self.files.get(&path.display().to_string()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(FileContent { bytes: Secret::new(bytes.clone()), mode: Some(*mode) })
+    }
+}
+
+pub(super) const FOUR: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+
+pub(super) fn read(text: &str) -> Result<Config, ConfigErrors> {
+    Config::from_toml("/etc/countersign/gateway.toml", text, &FakeEnvironment::usual(), FOUR)
+}

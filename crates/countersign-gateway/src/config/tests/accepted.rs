@@ -1,0 +1,141 @@
+//! What is read, and what holds when it is left out.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::{FOUR, FakeEnvironment, THIRTEEN_LINES, read};
+use crate::config::resolved::{
+    ClaimRoot, ClientAuth, Config, Endpoint, Limits, RingAlgorithm, RouteKind, SourceConfig, UpstreamProtocol,
+};
+
+#[test]
+fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
+    assert_eq!(THIRTEEN_LINES.lines().count(), 13);
+    let config = read(THIRTEEN_LINES).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.issuer, "https://shop.example");
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.admin_listen.to_string(), "127.0.0.1:8081");
+    assert_eq!(config.state_dir, PathBuf::from("/var/lib/countersign"));
+    assert_eq!(config.workers, FOUR);
+    assert!(config.trusted_proxies.is_empty() && config.tls.is_none() && config.insecure.is_empty());
+    assert_eq!(config.limits, Limits::DEFAULT);
+    assert!(config.log.json && !config.log.requests);
+
+    let session = config.session;
+    assert_eq!((session.cookie.as_deref(), session.bearer), (Some("SESSION"), false));
+    assert_eq!((session.recheck, session.max_age), (Duration::from_secs(30), Duration::from_secs(8 * 3600)));
+    assert_eq!((session.timeout, session.cache_entries.get()), (Duration::from_secs(2), 100_000));
+    let bounds = (session.max_lookups.get(), session.max_lookups_per_client.get(), session.max_waiters.get());
+    assert_eq!(bounds, (256, 32, 1_024));
+    let SourceConfig::Introspection(introspection) = session.source else { panic!("introspection") };
+    assert_eq!(
+        introspection.endpoint,
+        Endpoint::Given("https://sso.example/oauth2/introspect".parse().unwrap())
+    );
+    let ClientAuth::Basic(id, secret) = introspection.client_auth else { panic!("basic") };
+    assert_eq!((id.as_str(), secret.expose().as_str()), ("gateway", "planted-client-secret"));
+
+    let organisation = config.claims.organisation.unwrap();
+    assert_eq!((organisation.root, organisation.steps.join(".")), (ClaimRoot::Session, "org.id".to_owned()));
+    assert!(config.claims.subject.is_none() && config.claims.email.is_none());
+    assert_eq!(
+        (config.token.algorithm, config.token.lifetime),
+        (RingAlgorithm::Es256, Duration::from_secs(300))
+    );
+    assert_eq!((config.token.header_budget, config.token.shared_secrets.len()), (4096, 0));
+
+    let [route] = config.routes.as_slice() else { panic!("one route") };
+    assert_eq!((route.path.as_str(), &route.host), ("/orders/", &None));
+    let [upstream] = route.upstreams.as_slice() else { panic!("one upstream") };
+    assert_eq!(
+        (upstream.protocol, &*upstream.host, upstream.port),
+        (UpstreamProtocol::Http1, "127.0.0.1", 9001)
+    );
+    let RouteKind::Translate(translate) = &route.kind else { panic!("translate") };
+    assert_eq!(translate.audience, "orders");
+    assert!(translate.require_roles.is_empty() && !translate.with_email && !translate.with_username);
+}
+
+fn with_session(session: &str) -> Config {
+    let text = format!(
+        "issuer = \"https://shop.example\"\n[session]\n{session}\n[[route]]\npath = \"/\"\nupstream = \"http://127.0.0.1:1\"\nlegacy = true\n"
+    );
+    read(&text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn every_source_can_be_named() {
+    let whoami = with_session(
+        "cookie = \"S\"\nwhoami = \"http://localhost:8000/me\"\nwhoami_method = \"POST\"\nno = { status = [401, 403], redirect_to = \"/login\" }",
+    );
+    let SourceConfig::Whoami(whoami) = whoami.session.source else { panic!("whoami") };
+    assert_eq!((whoami.method.as_str(), whoami.no.status.len()), ("POST", 2));
+    assert_eq!(whoami.no.redirect_to.as_deref(), Some("/login"));
+
+    let userinfo = with_session("cookie = \"S\"\nuserinfo = \"https://sso.example/me\"");
+    assert!(matches!(userinfo.session.source, SourceConfig::Userinfo(_)));
+
+    let both = with_session(
+        "cookie = \"S\"\nintrospect = \"discover\"\nuserinfo = \"discover\"\ndiscover = \"https://sso.example\"\nclient_id = \"g\"\nclient_secret_env = \"GATEWAY_SECRET\"",
+    );
+    let SourceConfig::IntrospectionAndUserinfo(introspection, userinfo) = both.session.source else {
+        panic!("both")
+    };
+    let found = Endpoint::Discovered("https://sso.example".into());
+    assert_eq!((&introspection.endpoint, &userinfo.endpoint), (&found, &found));
+    let ClientAuth::Basic(_, secret) = introspection.client_auth else { panic!("basic") };
+    assert_eq!(secret.expose(), "planted-variable");
+
+    let alone = with_session(
+        "cookie = \"S\"\ndiscover = \"https://sso.example\"\nclient_id = \"g\"\nclient_secret_env = \"GATEWAY_SECRET\"",
+    );
+    assert!(matches!(alone.session.source, SourceConfig::Introspection(_)));
+}
+
+#[test]
+fn every_client_authentication_can_be_named() {
+    let of = |lines: &str| {
+        let text = format!("cookie = \"S\"\nintrospect = \"http://127.0.0.1:1/i\"\n{lines}");
+        let SourceConfig::Introspection(introspection) = with_session(&text).session.source else {
+            panic!("{lines}")
+        };
+        introspection.client_auth
+    };
+    let secret = "client_secret_file = \"/run/secrets/gateway\"\n";
+    assert!(matches!(
+        of(&format!("{secret}client_id = \"g\"\nclient_auth = \"post\"")),
+        ClientAuth::Post(..)
+    ));
+    assert!(matches!(of(&format!("{secret}client_auth = \"bearer\"")), ClientAuth::Bearer(_)));
+    assert!(matches!(of("client_auth = \"none\""), ClientAuth::None));
+    let key =
+        "client_id = \"g\"\nclient_secret_file = \"/run/secrets/key.pem\"\nclient_auth = \"private_key_jwt\"";
+    assert!(matches!(of(key), ClientAuth::PrivateKeyJwt(..)));
+}
+
+#[test]
+fn the_state_directory_of_systemd_is_the_default() {
+    let mut environment = FakeEnvironment::usual();
+    environment.variables.insert("STATE_DIRECTORY".to_owned(), "/var/lib/a:/var/lib/b".to_owned());
+    let config = Config::from_toml("gateway.toml", THIRTEEN_LINES, &environment, FOUR).unwrap();
+    assert_eq!(config.state_dir, PathBuf::from("/var/lib/a"));
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let mut environment = FakeEnvironment::usual();
+    environment.add_file("/etc/countersign/secrets/gateway", b"s", 0o600);
+    let text = THIRTEEN_LINES.replace("/run/secrets/", "secrets/");
+    let config = Config::from_toml("/etc/countersign/gateway.toml", &text, &environment, FOUR);
+    assert!(config.is_ok());
+}
+
+#[test]
+fn no_secret_is_in_the_debug_output_of_a_configuration() {
+    let text = format!(
+        "{THIRTEEN_LINES}\n[[token.shared_secret]]\naudience = \"orders\"\nsecret_file = \"/run/secrets/orders\""
+    );
+    let config = read(&text).unwrap();
+    let shown = format!("{config:?} {config:#?}");
+    assert!(!shown.contains("planted") && !shown.contains("oooo") && !shown.contains("111, 111"));
+    assert!(shown.contains("[redacted]"));
+}
