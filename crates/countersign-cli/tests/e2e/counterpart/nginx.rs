@@ -1,0 +1,89 @@
+//! nginx from Debian: a service, and a careless shared cache in front of the gateway.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::path;
+
+/// A running nginx; it ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Nginx {
+    child: Child,
+    folder: TempDir,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Nginx {
+    /// A service that tells what it saw.
+    pub(crate) async fn service() -> Self {
+        Self::start("nginx_service.conf", "").await
+    }
+
+    /// A cache in front of a gateway.
+    pub(crate) async fn shared_cache(gateway: &str) -> Self {
+        Self::start("nginx_shared_cache.conf", gateway).await
+    }
+
+    /// `http://address`.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// nginx cannot choose a free port by itself: it is tried with one that was free a moment ago.
+    async fn start(name: &str, gateway: &str) -> Self {
+        let template = fs::read_to_string(path(name)).unwrap();
+        for _ in 0..5 {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let config = template
+                .replace("@PORT@", &address.port().to_string())
+                .replace("@FOLDER@", folder.path().to_str().unwrap())
+                .replace("@GATEWAY@", gateway);
+            fs::write(folder.path().join("nginx.conf"), config).unwrap();
+            let mut child = run(folder.path());
+            let answers = async {
+                while TcpStream::connect(address).await.is_err() {
+                    sleep(Duration::from_millis(10)).await
+                }
+            };
+            let up = timeout(Duration::from_secs(5), answers).await.is_ok();
+            if up && child.try_wait().unwrap().is_none() {
+                return Self { child, folder, address };
+            }
+            drop(child.kill());
+            drop(child.wait());
+        }
+        panic!("nginx does not start with {name}")
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        if std::thread::panicking() && !log.is_empty() {
+            eprintln!("--- nginx's log\n{log}---");
+        }
+    }
+}
+
+fn run(folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let mut command = Command::new("nginx");
+    command.args(["-e", "stderr", "-p"]).arg(folder).arg("-c").arg(folder.join("nginx.conf"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.spawn().unwrap_or_else(|error| panic!("nginx: {error}"))
+}

@@ -1,0 +1,172 @@
+//! The built binary, running with a configuration of the test.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    client::{Answer, Call},
+    process::Process,
+};
+
+/// Longest wait for the gateway's end after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a configuration and its secrets, and the command that reads it.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    folder: TempDir,
+    secrets: Vec<String>,
+}
+
+impl Setting {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), secrets: Vec::new() }
+    }
+
+    /// Writes a secret into a file and returns the path for the configuration.
+    pub(crate) fn secret_file(&mut self, name: &str, secret: &str) -> String {
+        self.secrets.push(secret.to_owned());
+        let path = self.folder.path().join(name);
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// The command with a configuration; `listen`, `admin_listen`, `state_dir` and `workers` are filled in.
+    pub(crate) fn command(&self, name: &str, config: &str) -> Command {
+        let path = self.folder.path().join("gateway.toml");
+        let state = self.state_dir();
+        let filled = format!(
+            "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\nworkers = 2\n{config}"
+        );
+        fs::write(&path, filled).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg(name).arg("--config").arg(path);
+        command
+    }
+
+    fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+}
+
+/// A running gateway. Every test ends it with [`Gateway::stop`], which looks for secrets in all it left behind.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    process: Process,
+    setting: Setting,
+    stopped: bool,
+}
+
+impl Gateway {
+    /// Starts `countersign run`.
+    pub(crate) fn start(setting: Setting, config: &str) -> Self {
+        let process = Process::start(setting.command("run", config));
+        Self { process, setting, stopped: false }
+    }
+
+    /// `http://address` of the public listener with a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    /// Address of the public listener.
+    pub(crate) fn address(&self) -> &str {
+        self.process.listening()
+    }
+
+    /// `http://address` of the admin listener with a path.
+    pub(crate) fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.process.ready["admin_listening"].as_str().unwrap())
+    }
+
+    /// A value that may stand nowhere but in requests.
+    pub(crate) fn keep_secret(&mut self, secret: &str) {
+        assert!(secret.len() >= 16, "too short to be looked for");
+        self.setting.secrets.push(secret.to_owned());
+    }
+
+    /// GET with the session in a cookie.
+    pub(crate) async fn get(&mut self, path: &str, cookie: &str, session: &str) -> Answer {
+        self.keep_secret(session);
+        Call::get(self.url(path)).header("cookie", format!("{cookie}={session}")).send().await
+    }
+
+    /// Asks the gateway to end.
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits until the gateway has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let ended = async {
+            loop {
+                if let Some(status) = self.process.ended() {
+                    return status;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let Ok(status) = timeout(PATIENCE, ended).await else {
+            panic!("the gateway did not end:\n{}", self.process.output())
+        };
+        status
+    }
+
+    /// Ends the gateway and demands that no secret stands in its log, its metrics or its folder.
+    pub(crate) async fn stop(mut self) {
+        self.stopped = true;
+        if self.process.ended().is_none() {
+            let metrics = Call::get(self.admin_url("/metrics")).send().await.expect(200);
+            self.look_for_secrets("the metrics", &metrics.body);
+            self.terminate();
+        }
+        let status = self.ended().await;
+        assert!(status.success(), "{status}:\n{}", self.process.output());
+        let log = self.process.output();
+        assert!(!log.contains("panicked"), "{log}");
+        self.look_for_secrets("the log", log.as_bytes());
+        self.look_in(&self.setting.state_dir());
+    }
+
+    fn look_in(&self, folder: &Path) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                self.look_in(&path);
+            } else if path.is_file() {
+                self.look_for_secrets(&path.display().to_string(), &fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    /// Demands that the text holds no planted secret and nothing that looks like a JWT.
+    fn look_for_secrets(&self, place: &str, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        for secret in &self.setting.secrets {
+            for line in secret.lines().filter(|line| line.len() >= 16 && !line.starts_with("-----")) {
+                assert!(!text.contains(line), "a secret stands in {place}");
+            }
+        }
+        assert!(!text.contains("eyJ"), "a token stands in {place}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.stopped, "a test did not call `stop`");
+        } else {
+            eprintln!("--- the gateway's log\n{}---", self.process.output());
+        }
+    }
+}
