@@ -1,5 +1,7 @@
 //! The listeners, the data workers and the end of both.
 
+pub mod head_guard;
+
 mod handler;
 mod outbound;
 

@@ -1,0 +1,247 @@
+//! Follows the framing of a stream of requests, without I/O.
+
+use memchr::memchr;
+
+use super::{
+    chunked::{MAX_EXTENSIONS_BYTES, MAX_LINE_BYTES, MAX_TRAILER_BYTES, parse_size},
+    field::{Body, Fields, is_token_byte, take_trailer},
+    request_line::{self, Minor},
+    watch::Phase,
+};
+use crate::{config::resolved::Limits, error::Refusal};
+
+/// Knows at every byte of a connection whether it belongs to a head or a body, and whether it may pass.
+///
+/// However the stream is cut into pieces, the same bytes are released and the outcome is the same.
+#[derive(Debug)]
+pub struct Follow {
+    max_head_bytes: usize,
+    max_fields: usize,
+    state: State,
+    /// Where the line under way begins, counted from the first byte that is not released.
+    line: usize,
+    /// Up to here there is no line end after `line`.
+    searched: usize,
+    heads: u32,
+    upgrade: bool,
+}
+
+/// What became of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// So many of them may pass; give the others again, with what follows them.
+    pub released: usize,
+    /// What comes after those.
+    pub outcome: Outcome,
+}
+
+/// What comes after the released bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// More bytes are needed.
+    More,
+    /// A head that is refused. Nothing after it is looked at.
+    Refused(Refusal),
+    /// A body that is refused. Nothing after it is looked at.
+    Violated(Refusal),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    RequestLine,
+    Fields(Minor, Fields),
+    /// So many bytes of `Content-Length` are left.
+    Length(u64),
+    /// So many bytes are left for chunk extensions.
+    ChunkSize(usize),
+    /// Bytes left of the chunk, and for chunk extensions.
+    Chunk(u64, usize),
+    ChunkEnd(usize),
+    /// So many fields so far.
+    Trailers(usize),
+}
+
+/// What one state makes of the bytes before it.
+enum Move {
+    /// So many bytes may pass, and the next state has its turn.
+    Release(usize),
+    /// Nothing passes before more has come.
+    Wait,
+}
+
+impl Follow {
+    /// At the start of a connection. Of the limits `header_bytes` and `header_count` are used.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            max_head_bytes: limits.header_bytes,
+            max_fields: limits.header_count,
+            state: State::RequestLine,
+            line: 0,
+            searched: 0,
+            heads: 0,
+            upgrade: false,
+        }
+    }
+
+    /// Takes all bytes that are not released yet. After a refusal it must not be called again.
+    pub fn advance(&mut self, bytes: &[u8]) -> Step {
+        let mut released = 0;
+        loop {
+            let rest = bytes.get(released..).unwrap_or_default();
+            let is_head = matches!(self.state, State::RequestLine | State::Fields(..));
+            match self.advance_state(rest) {
+                Ok(Move::Release(length)) => {
+                    released += length;
+                    self.line = 0;
+                    self.searched = 0;
+                }
+                Ok(Move::Wait) => return Step { released, outcome: Outcome::More },
+                Err(refusal) if is_head => return Step { released, outcome: Outcome::Refused(refusal) },
+                Err(refusal) => return Step { released, outcome: Outcome::Violated(refusal) },
+            }
+        }
+    }
+
+    /// Complete heads so far, wrapping.
+    #[must_use]
+    pub fn heads(&self) -> u32 {
+        self.heads
+    }
+
+    /// Where the stream is; `waiting` says that there are bytes that are not released.
+    #[must_use]
+    pub fn phase(&self, waiting: bool) -> Phase {
+        match self.state {
+            State::RequestLine if !waiting => Phase::Idle,
+            State::RequestLine | State::Fields(..) => Phase::Head,
+            _ => Phase::Body,
+        }
+    }
+
+    /// Whether the last complete request asked to leave HTTP, so that what follows it may be another protocol.
+    #[must_use]
+    pub fn may_have_left_http(&self) -> bool {
+        self.upgrade
+    }
+
+    fn advance_state(&mut self, bytes: &[u8]) -> Result<Move, Refusal> {
+        match self.state {
+            State::RequestLine | State::Fields(..) => self.advance_head(bytes),
+            State::Length(left) => Ok(self.count(bytes, left, State::Length, State::RequestLine)),
+            State::ChunkSize(extensions) => self.advance_chunk_size(bytes, extensions),
+            State::Chunk(left, extensions) => {
+                let more = |left| State::Chunk(left, extensions);
+                Ok(self.count(bytes, left, more, State::ChunkEnd(extensions)))
+            }
+            State::ChunkEnd(extensions) => match bytes {
+                [b'\r', b'\n', ..] => {
+                    self.state = State::ChunkSize(extensions);
+                    Ok(Move::Release(2))
+                }
+                [] | [b'\r'] => Ok(Move::Wait),
+                _ => Err(Refusal::Framing),
+            },
+            State::Trailers(_) => self.advance_trailers(bytes),
+        }
+    }
+
+    /// Lets `left` bytes pass, then goes on to `after`.
+    fn count(&mut self, bytes: &[u8], left: u64, more: impl Fn(u64) -> State, after: State) -> Move {
+        let length = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let left = left.saturating_sub(length as u64);
+        self.state = if left == 0 { after } else { more(left) };
+        if length == 0 && left > 0 { Move::Wait } else { Move::Release(length) }
+    }
+
+    fn advance_head(&mut self, bytes: &[u8]) -> Result<Move, Refusal> {
+        loop {
+            let first = bytes.get(self.line).copied();
+            if let (State::RequestLine, Some(first)) = (self.state, first) {
+                // TLS or another protocol need not send a line end for us to notice. One empty line before
+                // the request is ignored (RFC 9112 §2.2).
+                if !is_token_byte(first) && !(first == b'\r' && self.line == 0) {
+                    return Err(Refusal::RequestLineMalformed);
+                }
+            }
+            let (bad_line, too_long) = match self.state {
+                State::RequestLine => (Refusal::RequestLineMalformed, Refusal::UriTooLong),
+                _ => (Refusal::HeaderMalformed, Refusal::HeaderTooLarge),
+            };
+            let Some(line) = self.next_line(bytes, self.max_head_bytes, bad_line, too_long)? else {
+                return Ok(Move::Wait);
+            };
+            match &mut self.state {
+                State::Fields(minor, fields) if line.is_empty() => {
+                    let body = fields.finish(*minor)?;
+                    self.upgrade = fields.has_upgrade();
+                    self.heads = self.heads.wrapping_add(1);
+                    self.state = match body {
+                        Body::Chunked => State::ChunkSize(MAX_EXTENSIONS_BYTES),
+                        Body::Length(0) => State::RequestLine,
+                        Body::Length(length) => State::Length(length),
+                    };
+                    return Ok(Move::Release(self.line));
+                }
+                State::Fields(_, fields) => fields.take(line, self.max_fields)?,
+                _ if line.is_empty() => {}
+                _ => self.state = State::Fields(request_line::parse(line)?, Fields::default()),
+            }
+        }
+    }
+
+    fn advance_chunk_size(&mut self, bytes: &[u8], mut extensions: usize) -> Result<Move, Refusal> {
+        let Some(line) = self.next_line(bytes, MAX_LINE_BYTES, Refusal::Framing, Refusal::Framing)? else {
+            return Ok(Move::Wait);
+        };
+        self.state = match parse_size(line, &mut extensions)? {
+            0 => State::Trailers(0),
+            size => State::Chunk(size, extensions),
+        };
+        Ok(Move::Release(self.line))
+    }
+
+    fn advance_trailers(&mut self, bytes: &[u8]) -> Result<Move, Refusal> {
+        loop {
+            let (bad_line, too_long) = (Refusal::HeaderMalformed, Refusal::HeaderTooLarge);
+            let Some(line) = self.next_line(bytes, MAX_TRAILER_BYTES, bad_line, too_long)? else {
+                return Ok(Move::Wait);
+            };
+            if line.is_empty() {
+                self.state = State::RequestLine;
+                return Ok(Move::Release(self.line));
+            }
+            take_trailer(line)?;
+            if let State::Trailers(count) = &mut self.state {
+                *count += 1;
+                if *count > self.max_fields {
+                    return Err(Refusal::HeaderTooLarge);
+                }
+            }
+        }
+    }
+
+    /// The next complete line without its CRLF, which must be one; steps over it. A line that ends behind `limit` is
+    /// `too_long`, whether or not its end is here already.
+    fn next_line<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limit: usize,
+        bad_line: Refusal,
+        too_long: Refusal,
+    ) -> Result<Option<&'a [u8]>, Refusal> {
+        let unsearched = bytes.get(self.searched..).unwrap_or_default();
+        let end = memchr(b'\n', unsearched).map(|at| self.searched + at + 1);
+        if end.unwrap_or(bytes.len()) > limit {
+            return Err(too_long);
+        }
+        let Some(end) = end else {
+            self.searched = bytes.len();
+            return Ok(None);
+        };
+        let line = bytes.get(self.line..end).and_then(|line| line.strip_suffix(b"\r\n")).ok_or(bad_line)?;
+        self.line = end;
+        self.searched = end;
+        Ok(Some(line))
+    }
+}
