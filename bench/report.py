@@ -1,0 +1,89 @@
+"""Writes bench/RESULTS.md from the raw figures in bench/results/."""
+
+import json
+import statistics
+
+import machinery
+
+PAIRS = [
+    ("translate", "public", "≤ 1.03"),
+    ("translate", "nginx proxy_pass", "≤ 1.00"),
+    ("translate", "nginx auth_request", ""),
+    ("public", "nginx proxy_pass", ""),
+]
+
+
+def throughput(result):
+    lines = []
+    for log in ("access log off", "access log on"):
+        rounds = result[log]
+        lines += [
+            f"### {log[0].upper()}{log[1:]}, {len(rounds)} rounds", "",
+            "| contender | CPU µs/request | requests/s | p50 ms | p99 ms |", "|---|---|---|---|---|",
+        ]
+        for name in rounds[0]:
+            def median(figure):
+                return statistics.median(one[name][figure] for one in rounds)
+            lines.append(
+                f"| {name} | {median('cpu_microseconds'):.2f} | {median('requests_per_second'):,.0f} | "
+                f"{median('p50_milliseconds'):.2f} | {median('p99_milliseconds'):.2f} |")
+        lines += ["", "| CPU per request, ratio | median | 95 % interval | bar |", "|---|---|---|---|"]
+        for one, other, bar in PAIRS:
+            ratios = [r[one]["cpu_microseconds"] / r[other]["cpu_microseconds"] for r in rounds]
+            middle, low, high = machinery.interval(ratios)
+            lines.append(f"| {one} / {other} | {middle:.3f} | {low:.3f} – {high:.3f} | {bar} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def stampede(result):
+    lines = ["| concurrent requests | cold sessions | calls | answered 200 | slowest |", "|---|---|---|---|---|"]
+    for one in result["runs"]:
+        lines.append(f"| {one['requests']:,} | {one['sessions']} | {one['calls']} | {one['ok']:,} | "
+                     f"{one['slowest_seconds']:.2f} s |")
+    return "\n".join([*lines, ""])
+
+
+def memory(result):
+    lines = ["| sessions | memory of the process |", "|---|---|"]
+    for one in result["points"]:
+        lines.append(f"| {one['sessions']:,} | {one['bytes'] / 2**20:.1f} MiB |")
+    return "\n".join([*lines, "", f"**{result['bytes_per_session']:.0f} bytes per cached session** with one token "
+                      "(bar: ≤ 2,048), from the first to the last row.", ""])
+
+
+def instructions(result):
+    lines = ["| profile | translate | public | translation | ceiling |", "|---|---|---|---|---|"]
+    for profile, one in result["profiles"].items():
+        lines.append(f"| {profile} | {one['translate']:,} | {one['public']:,} | {one['translation']:,} | "
+                     f"{one['ceiling']:,} |")
+    return "\n".join([*lines, ""])
+
+
+SECTIONS = [
+    ("throughput", "The price of a translation", throughput, """
+One core for the contender (one worker), the other for load, service and authorization server; HTTP/1.1 over loopback,
+keep-alive, 100-byte answers, 100 warm sessions in turn. `translate` and `public` are two routes of one gateway
+process; the two nginx contenders are one nginx process, with keep-alive to the service. nginx cannot sign a token:
+in `auth_request` it hands on a ready-made one that the authorization server gave it."""),
+    ("stampede", "Cold sessions", stampede, """
+All requests are on their way before the authorization server, which takes half a second, answers the first call."""),
+    ("memory", "Memory", memory, """
+Anonymous memory of the gateway, one token per session, before and after so many more sessions."""),
+    ("instructions", "Instructions", instructions, """
+Instructions of one warm request by callgrind, the whole process counted. CI holds the difference under the ceiling
+for the `debug` profile."""),
+]
+
+
+def write():
+    lines = ["# Results", "", "Written by the commands below (with `--keep`) from the raw figures in `bench/results/`.",
+             ""]
+    for name, title, body, explanation in SECTIONS:
+        path = machinery.HERE / "results" / f"{name}.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text())
+        lines += [f"## {title}", "", f"`{result['command']}` on {result['date']}, commit {result['commit']}: "
+                  f"{result['machine']}.", explanation.rstrip(), "", body(result)]
+    (machinery.HERE / "RESULTS.md").write_text("\n".join(lines).rstrip() + "\n")
