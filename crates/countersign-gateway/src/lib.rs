@@ -7,6 +7,7 @@ pub mod error;
 pub mod http;
 pub mod identity;
 pub mod keyring;
+pub mod metadata;
 pub mod observe;
 pub mod server;
 pub mod session;

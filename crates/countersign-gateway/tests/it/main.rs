@@ -1,3 +1,4 @@
 //! The gateway from outside: one binary, one module for each part.
 
+mod keyring;
 mod store;
