@@ -42,7 +42,10 @@ mod keys;
 mod masked;
 mod read;
 mod reader;
+pub mod reference;
+mod report;
 pub mod resolved;
+pub mod schema;
 mod secret;
 mod unknown;
 mod value;
@@ -53,6 +56,7 @@ pub use environment::{Environment, FileContent, MAX_FILE_BYTES, SystemEnvironmen
 pub use error::{ConfigError, ConfigErrorCode, ConfigErrors};
 pub use key::{Absent, Key, Kind};
 pub use keys::KEYS;
+pub use report::ConfigReport;
 pub use resolved::Config;
 use toml::de::DeTable;
 
@@ -142,6 +146,7 @@ impl<'a> Reader<'a> {
     fn new(text: &'a str, environment: &'a dyn Environment, folder: &'a Path) -> Self {
         Self {
             text,
+            lines: error::Lines::new(text),
             environment,
             folder,
             errors: Vec::new(),

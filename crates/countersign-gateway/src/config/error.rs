@@ -116,20 +116,26 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// Line and column of a byte of a text, both from 1; the column counts characters.
-pub(crate) fn place(text: &str, offset: usize) -> (usize, usize) {
-    let mut line = 1_usize;
-    let mut column = 1_usize;
-    for (index, character) in text.char_indices() {
-        if index >= offset {
-            break;
-        }
-        if character == '\n' {
-            line = line.saturating_add(1);
-            column = 1;
-        } else {
-            column = column.saturating_add(1);
-        }
+/// Where the lines of a text begin.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        let behind = text.match_indices('\n').map(|(end, _)| end.saturating_add(1));
+        Self { text, starts: std::iter::once(0).chain(behind).collect() }
     }
-    (line, column)
+
+    /// Line and column of a byte, both from 1; the column counts characters.
+    pub(super) fn place(&self, offset: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or(0);
+        let before = self.text.as_bytes().get(start..offset).unwrap_or_default();
+        // Every byte but those that continue a character.
+        let characters = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        (line, characters.saturating_add(1))
+    }
 }

@@ -146,7 +146,7 @@ pub const KEYS: &[Key] = &[
         "Whom the token is for. Routes with the same audience ask for the same `claims`."),
     key("route[].require", Kind::Table, Absent::Described("any caller with a session"),
         "What is demanded of a caller."),
-    key("route[].require.roles", Kind::List(&Kind::Role), EMPTY,
+    key("route[].require.roles", Kind::List(&Kind::Role), Absent::Described("any caller with a session"),
         "One of these roles is needed."),
     key("route[].claims", Kind::List(&Kind::Choice(&["username", "email"])), EMPTY,
         "What the token says besides subject, roles and organisation: `username` becomes `preferred_username`."),

@@ -7,43 +7,39 @@ use crate::config::{error::ConfigError, error::ConfigErrorCode, keys};
 /// What stands for each masked byte.
 const MASK: char = '*';
 
-/// Same lines and same length in bytes, with the given bytes masked, and every line that is not understood but for
-/// its key. Line ends stay.
+/// Same lines and same length in bytes, with the given bytes masked. Of a text that is not TOML only those lines are
+/// shown that are plainly a known key and its value, or the header of a table: what else there is could be anything.
 pub(super) fn masked(text: &str, masks: &[Range<usize>], errors: &[ConfigError]) -> String {
-    let syntax: Vec<&Range<usize>> = errors
-        .iter()
-        .filter(|error| error.code == ConfigErrorCode::Syntax)
-        .map(|error| &error.span)
-        .collect();
+    let broken = errors.iter().any(|error| error.code == ConfigErrorCode::Syntax);
+    let mut hidden = vec![false; text.len()];
+    for mask in masks {
+        hidden.get_mut(mask.clone()).into_iter().flatten().for_each(|byte| *byte = true);
+    }
     let mut shown = String::with_capacity(text.len());
     let mut start = 0_usize;
     for line in text.split_inclusive('\n') {
-        let end = start.saturating_add(line.len());
-        let broken =
-            syntax.iter().any(|span| span.start < end && span.end.max(span.start.saturating_add(1)) > start);
         let keep = if broken { understood(line) } else { line.len() };
         for (index, character) in line.char_indices() {
-            let at = start.saturating_add(index);
-            let hidden = index >= keep || masks.iter().any(|mask| mask.contains(&at));
-            if hidden && character != '\n' && character != '\r' {
+            let masked = hidden.get(start.saturating_add(index)).copied().unwrap_or(true);
+            if (masked || index >= keep) && character != '\n' && character != '\r' {
                 shown.extend(std::iter::repeat_n(MASK, character.len_utf8()));
             } else {
                 shown.push(character);
             }
         }
-        start = end;
+        start = start.saturating_add(line.len());
     }
     shown
 }
 
-/// How much of a line that is not TOML can be shown: all of it behind a key that is known or as a table's header,
-/// nothing of a value whose key is not known.
+/// How much of a line can be shown when nobody knows how it is meant.
 fn understood(line: &str) -> usize {
-    let trimmed = line.trim_start();
-    let Some((key, _)) = line.split_once('=') else {
-        return if trimmed.starts_with('[') && !trimmed.contains(['"', '\'']) { line.len() } else { 0 };
+    let Some((key, value)) = line.split_once('=') else {
+        let header = line.trim().trim_matches(['[', ']']);
+        return if keys::find(header).is_some() { line.len() } else { 0 };
     };
     let name = keys::name_of(key.trim());
     let known = keys::KEYS.iter().any(|row| keys::name_of(row.path) == name);
-    if known && !name.contains("secret") { line.len() } else { key.len().saturating_add(1) }
+    let plain = !name.contains("secret") && !value.contains(['=', '@']);
+    if known && plain { line.len() } else { key.len().saturating_add(1) }
 }

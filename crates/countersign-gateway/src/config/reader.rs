@@ -9,7 +9,7 @@ use toml::{
 
 use crate::config::{
     environment::Environment,
-    error::{ConfigError, ConfigErrorCode, place},
+    error::{ConfigError, ConfigErrorCode, Lines},
     key::{Absent, Key, Kind},
     keys, value,
     value::Problem,
@@ -18,6 +18,7 @@ use crate::config::{
 /// Everything known while one file is read.
 pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
+    pub(super) lines: Lines<'a>,
     pub(super) environment: &'a dyn Environment,
     /// Where relative paths start.
     pub(super) folder: &'a Path,
@@ -142,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn fault_at(&mut self, key: String, span: Range<usize>, found: Option<String>, fault: Fault) {
-        let (line, column) = place(self.text, span.start);
+        let (line, column) = self.lines.place(span.start);
         self.errors.push(ConfigError {
             code: fault.code,
             key,
@@ -156,8 +157,11 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// The text of a value, on one line and at most 80 characters long.
+    /// The text of a value, on one line and at most 80 characters long; nothing of one that could be a secret.
     fn excerpt(&self, span: &Range<usize>) -> Option<String> {
+        if self.masks.iter().any(|mask| mask.start < span.end && span.start < mask.end) {
+            return None;
+        }
         let text = self.text.get(span.clone())?;
         let mut shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
         if shown.len() < text.len() {

@@ -1,7 +1,9 @@
 //! Files in, configurations or faults out.
 
 mod accepted;
+mod hostile;
 mod refused;
+mod table;
 
 use std::{collections::BTreeMap, io, num::NonZeroUsize, path::Path};
 

@@ -6,7 +6,7 @@ use toml::{
 };
 
 use crate::config::{
-    error::{ConfigError, ConfigErrorCode, place},
+    error::{ConfigError, ConfigErrorCode},
     key::Kind,
     keys,
     reader::Reader,
@@ -53,7 +53,7 @@ impl Reader<'_> {
         shown: &str,
     ) {
         let span = name.span();
-        let (line, column) = place(self.text, span.start);
+        let (line, column) = self.lines.place(span.start);
         // Somebody's secret, as far as we know.
         self.mask_whole(value);
         self.errors.push(ConfigError {

@@ -1,0 +1,92 @@
+//! The reference page of the configuration, from the table of keys.
+
+use std::fmt::Write as _;
+
+use crate::config::{
+    key::{Absent, Key, Kind},
+    keys,
+    keys::KEYS,
+};
+
+const INTRODUCTION: &str = "\
+<!-- Made by `countersign config reference` from the parser's own table: change that, not this page. -->
+
+# Configuration
+
+One TOML file, given with `--config FILE`. What is not written has the stated default, and every default is safe.
+A key that is not on this page is an error. `countersign check --config FILE` reads the file as `run` does, and tells
+every fault at once with line, column, key and the nearest right name.
+
+";
+
+const FORMS: &str = "
+## Forms
+
+- **Duration**: a string of one whole number and one unit: `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"8h\"`, `\"7d\"`.
+- **Size**: a string of one whole number and one unit: `\"512B\"`, `\"32KiB\"`, `\"16MiB\"`, `\"1GiB\"`; or an integer, in bytes.
+- **Path**: a relative one starts at the folder of the configuration file.
+- **Secret**: never in the file. A key that ends with `_file` names a file with nothing but the secret, one that ends
+  with `_env` an environment variable. A file that group or others can write is refused; one that everybody can read
+  needs `insecure_secret_files = true`. At most 256 KiB.
+- **Plain HTTP** is spoken to loopback (`127.0.0.0/8`, `::1`, `localhost`, `*.localhost`) and nowhere else, unless a
+  key that begins with `insecure_` names it. `countersign check` lists those that are on.
+";
+
+/// The page in Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str("## Top of the file\n\n");
+    rows(&mut page, "");
+    for table in KEYS.iter().filter(|key| is_table(key)) {
+        section(&mut page, table);
+    }
+    page.push_str(FORMS);
+    page
+}
+
+const fn is_table(key: &Key) -> bool {
+    matches!(key.kind, Kind::Table | Kind::Tables)
+}
+
+/// The path of the keys in a table: `route[]` for `route`.
+pub(super) fn path_inside(table: &Key) -> String {
+    if table.kind == Kind::Tables { format!("{}[]", table.path) } else { table.path.to_owned() }
+}
+
+fn section(page: &mut String, table: &Key) {
+    let name = table.path.replace("[]", "");
+    let header = if table.kind == Kind::Tables { format!("[[{name}]]") } else { format!("[{name}]") };
+    let absent = match table.absent {
+        Absent::Required => "Required.".to_owned(),
+        Absent::Default(text) | Absent::Described(text) => format!("Without it: {text}."),
+    };
+    // A `String` takes everything that is written to it.
+    let _ = write!(page, "\n## `{header}`\n\n{} {absent}\n\n", table.meaning);
+    rows(page, &path_inside(table));
+}
+
+fn rows(page: &mut String, table: &str) {
+    page.push_str("| key | takes | without it | meaning |\n|---|---|---|---|\n");
+    for name in keys::names_in(table) {
+        let path = if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") };
+        let Some(key) = keys::find(&path).filter(|key| !is_table(key)) else { continue };
+        let absent = match key.absent {
+            Absent::Default(text) => format!("`{text}`"),
+            Absent::Described(text) => text.to_owned(),
+            Absent::Required => "required".to_owned(),
+        };
+        let since = if key.since == "0.1" { String::new() } else { format!(" Since {}.", key.since) };
+        let _ = writeln!(
+            page,
+            "| `{name}` | {} | {} | {}{since} |",
+            cell(&key.kind.expected()),
+            cell(&absent),
+            cell(key.meaning)
+        );
+    }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
