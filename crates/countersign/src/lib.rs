@@ -16,6 +16,8 @@ mod secret;
 mod seen;
 #[cfg(feature = "sign")]
 mod sign;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod time;
 mod verifier;
 

@@ -58,6 +58,13 @@ impl Seen {
     }
 }
 
+#[cfg(test)]
+impl Seen {
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, Cache::len)
+    }
+}
+
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seen").field("len", &self.0.as_ref().map(Cache::len)).finish()

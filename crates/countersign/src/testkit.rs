@@ -1,0 +1,25 @@
+//! Good and bad tokens for tests (feature `testkit`).
+//!
+//! Everything here goes through the real [`Verifier`](crate::Verifier): nothing is mocked, so a test that passes shows
+//! that the service refuses what it must.
+//!
+//! ```
+//! use std::time::Duration;
+//! use countersign::{TokenRefusal, testkit::TestIssuer};
+//!
+//! let issuer = TestIssuer::new("orders");
+//! let verifier = issuer.verifier();
+//! let token = issuer.token().subject("ada").organisation("acme").role("editor").sign();
+//! assert!(verifier.verify(&token).is_ok());
+//!
+//! issuer.clock().advance(Duration::from_secs(306)); // its life of 300 s and the leeway of 5 s
+//! assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::TokenExpired);
+//! ```
+
+mod clock;
+mod issuer;
+mod keys;
+
+pub use clock::TestClock;
+pub use issuer::{TestIssuer, TestToken};
+pub use keys::TestKey;
