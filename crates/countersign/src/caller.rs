@@ -1,49 +1,65 @@
 //! The verified caller.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use crate::{
-    Claims, InOrganisation, NoOrganisation, OrganisationId, Role, RoleName, SessionId, Subject, TokenId,
+    InOrganisation, NoOrganisation, OrganisationId, Role, RoleName, SessionId, Subject, TokenId,
+    VerifiedClaims,
 };
 
 /// Who calls: the claims of a token that was verified, and nothing else.
 ///
-/// Only the [`Verifier`](crate::Verifier) makes what it is made of, so whoever holds one need not ask again. A clone
-/// is cheap.
+/// Only a [`Verifier`](crate::Verifier) makes the [`VerifiedClaims`] it is made of, so whoever is given one need not
+/// ask again. A clone is cheap. It is a fact about one request: do not keep it beyond that.
 ///
 /// It cannot be made up:
 ///
 /// ```compile_fail,E0451
 /// let caller = countersign::Caller { claims: todo!() };
 /// ```
+///
+/// nor made of claims that were not verified:
+///
+/// ```compile_fail,E0308
+/// fn forge(claims: countersign::Claims) -> countersign::Caller {
+///     countersign::Caller::new(claims)
+/// }
+/// # fn main() {}
+/// ```
 #[derive(Clone)]
 pub struct Caller {
-    claims: Arc<Claims>,
+    claims: VerifiedClaims,
 }
 
 impl Caller {
+    /// The caller a verified token speaks for.
+    #[must_use]
+    pub const fn new(claims: VerifiedClaims) -> Self {
+        Self { claims }
+    }
+
     /// Who the caller is, for one issuer.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.claims.sub
+        self.claims.subject()
     }
 
     /// The session the token was made for.
     #[must_use]
     pub fn session(&self) -> Option<&SessionId> {
-        self.claims.sid.as_ref()
+        self.claims.session()
     }
 
     /// The token's own name, for logs: it is no secret.
     #[must_use]
-    pub fn token(&self) -> &TokenId {
-        &self.claims.jti
+    pub fn token_id(&self) -> &TokenId {
+        self.claims.token_id()
     }
 
     /// The one organisation whose data the caller may see.
     #[must_use]
     pub fn organisation(&self) -> Option<&OrganisationId> {
-        self.claims.organisation.as_ref()
+        self.claims.organisation()
     }
 
     /// The same as proof that there is one.
@@ -57,7 +73,7 @@ impl Caller {
     /// What the caller may do.
     #[must_use]
     pub fn roles(&self) -> &[Role] {
-        &self.claims.roles
+        self.claims.roles()
     }
 
     /// Whether the caller has this role, compared byte for byte. [`HasRole`](crate::HasRole) is the same as an
@@ -69,8 +85,14 @@ impl Caller {
 
     /// Everything the token says.
     #[must_use]
-    pub fn claims(&self) -> &Claims {
+    pub const fn claims(&self) -> &VerifiedClaims {
         &self.claims
+    }
+}
+
+impl From<VerifiedClaims> for Caller {
+    fn from(claims: VerifiedClaims) -> Self {
+        Self::new(claims)
     }
 }
 
@@ -84,22 +106,36 @@ impl fmt::Debug for Caller {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sign"))]
 pub(crate) mod testing {
-    use std::sync::Arc;
+    use std::sync::LazyLock;
 
     use super::Caller;
-    use crate::{Claims, OrganisationId, Role, UnixTime};
+    use crate::{
+        Claims, OrganisationId, Role, Secret, SigningKey, UnixTime, Verifier,
+        jws::{Algorithm, SharedSecret},
+    };
 
-    /// A caller of this organisation (none if it is empty) with these roles.
+    static KEYS: LazyLock<(SigningKey, Verifier)> = LazyLock::new(|| {
+        let secret = || Secret::new(b"unit-test key, 32 bytes at least!".to_vec());
+        let verifier = Verifier::builder()
+            .issuer("https://issuer.test")
+            .audience("orders")
+            .shared_secret(SharedSecret::new(Algorithm::Hs256, secret()).unwrap())
+            .build();
+        (SigningKey::shared_secret(Algorithm::Hs256, secret()).unwrap(), verifier.unwrap())
+    });
+
+    /// A caller of this organisation (none if it is empty) with these roles, out of a token that was verified.
     pub(crate) fn caller(organisation: &str, roles: &[&str]) -> Caller {
+        let (key, verifier) = &*KEYS;
         let claims = Claims {
             iss: "https://issuer.test".into(),
             aud: "orders".into(),
             sub: "ann".into(),
             client_id: "web".into(),
-            iat: UnixTime::from_secs(1),
-            exp: UnixTime::from_secs(2),
+            iat: UnixTime::from_secs(1000),
+            exp: UnixTime::from_secs(1300),
             jti: "t1".into(),
             sid: None,
             roles: roles.iter().copied().map(Role::from).collect(),
@@ -108,6 +144,7 @@ pub(crate) mod testing {
             username: None,
             email: None,
         };
-        Caller { claims: Arc::new(claims) }
+        let token = key.sign("at+jwt", &claims).unwrap();
+        Caller::new(verifier.verify_at(token.as_bytes(), UnixTime::from_secs(1010)).unwrap())
     }
 }

@@ -1,5 +1,7 @@
 //! Verify access tokens, check roles and read only the caller's organisation's data.
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod caller;
 mod claims;
 mod identifiers;
@@ -8,6 +10,8 @@ mod jwk;
 pub mod jws;
 mod key_set;
 mod refusal;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod roles;
 mod rule;
 #[cfg(feature = "sqlx-sqlite")]
@@ -19,6 +23,7 @@ mod sign;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod time;
+pub mod tower;
 mod verifier;
 
 pub use caller::Caller;

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use crate::{Caller, OrganisationId};
+use crate::{Caller, OrganisationId, TokenRefusal};
 
 /// A role as a type.
 ///
@@ -51,6 +51,18 @@ pub struct RoleMissing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the caller's token names no organisation")]
 pub struct NoOrganisation;
+
+impl From<RoleMissing> for TokenRefusal {
+    fn from(_: RoleMissing) -> Self {
+        Self::RoleMissing
+    }
+}
+
+impl From<NoOrganisation> for TokenRefusal {
+    fn from(_: NoOrganisation) -> Self {
+        Self::OrganisationMissing
+    }
+}
 
 macro_rules! proof_of_caller {
     ($($proof:ident<$role:ident>),+) => {$(
@@ -159,7 +171,7 @@ impl fmt::Debug for InOrganisation {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sign"))]
 mod tests {
     use crate::caller::testing::caller;
 

@@ -291,5 +291,5 @@ impl Across<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sign"))]
 mod tests;

@@ -74,7 +74,7 @@ impl CrossOrganisation {
             table,
             subject = %self.caller.subject(),
             session = self.caller.session().map(tracing::field::display),
-            token = %self.caller.token(),
+            token = %self.caller.token_id(),
             role = self.role,
             reason = &*self.reason,
             "looking across organisations"

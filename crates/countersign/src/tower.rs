@@ -1,0 +1,157 @@
+//! A [`tower_layer::Layer`] that verifies the token of every request once.
+//!
+//! 1. The token is the one `Authorization: Bearer` of the request
+//!    ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). A token in the query, the body or a cookie
+//!    is not looked at.
+//! 2. No such header, or another scheme: 401 with the bare challenge. Two such headers: 400.
+//! 3. A good token's [`Caller`] is put into the request's extensions; the service behind is called only then.
+//! 4. Everything else is answered here, from the one table of [`TokenRefusal`]: status, `WWW-Authenticate`,
+//!    `Retry-After` and a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), never to be cached.
+//!
+//! ```
+//! use countersign::{KeySet, TokenRefusal, Verifier, tower::Authenticate};
+//! # fn key_set() -> KeySet { KeySet::default() }
+//! let verifier =
+//!     Verifier::builder().issuer("https://shop.example").audience("orders").key_set(key_set()).build()?;
+//! let layer = Authenticate::new(verifier);
+//! # Ok::<(), countersign::VerifierError>(())
+//! ```
+
+mod bearer;
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Request, Response, header};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Caller, KeyId, TokenRefusal, Verifier, jws};
+
+/// A future without a name.
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Looks for a key that is not in the set. What a token with such a key waits for, before it is refused.
+pub trait LookForKey: Send + Sync + fmt::Debug {
+    /// True if the key is in the set when this ends. Bounded in time and in how often it causes a fetch.
+    fn look_for(&self, id: KeyId) -> Boxed<bool>;
+}
+
+/// Verifies the token of each request. See the [module](self) for the rules. A clone is cheap.
+#[derive(Debug, Clone)]
+pub struct Authenticate {
+    verifier: Verifier,
+    rotation: Option<Arc<dyn LookForKey>>,
+}
+
+impl Authenticate {
+    /// Verifies with this verifier.
+    #[must_use]
+    pub const fn new(verifier: Verifier) -> Self {
+        Self { verifier, rotation: None }
+    }
+
+    /// A token with a key that is not in the set waits until the set was fetched once more, instead of being refused
+    /// at once: then not even the first token of an unannounced key fails. Give it the
+    /// [`RemoteKeys`](crate::remote::RemoteKeys) of the verifier.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn wait_for_rotation(mut self, keys: crate::remote::RemoteKeys) -> Self {
+        self.rotation = Some(Arc::new(keys));
+        self
+    }
+
+    async fn caller(&self, token: Vec<u8>) -> Result<Caller, TokenRefusal> {
+        match self.verifier.verify(&token) {
+            Err(TokenRefusal::KeyUnknown) => {}
+            decided => return decided.map(Caller::new),
+        }
+        let named = jws::Unverified::parse(&token, jws::MAX_BYTES).ok();
+        let named = named.and_then(|token| token.header().key_id().cloned());
+        if let (Some(rotation), Some(id)) = (&self.rotation, named)
+            && rotation.look_for(id).await
+        {
+            return self.verifier.verify(&token).map(Caller::new);
+        }
+        Err(TokenRefusal::KeyUnknown)
+    }
+}
+
+impl<S> Layer<S> for Authenticate {
+    type Service = Authenticated<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Authenticated { inner, authenticate: self.clone() }
+    }
+}
+
+/// A service that is called for verified callers only.
+#[derive(Debug, Clone)]
+pub struct Authenticated<S> {
+    inner: S,
+    authenticate: Authenticate,
+}
+
+impl<S, Body, Answer> Service<Request<Body>> for Authenticated<S>
+where
+    S: Service<Request<Body>, Response = Response<Answer>> + Clone + Send + 'static,
+    S::Future: Send,
+    Body: Send + 'static,
+    Answer: From<String>,
+{
+    type Response = Response<Answer>;
+    type Error = S::Error;
+    type Future = Boxed<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let authenticate = self.authenticate.clone();
+        // The one that said it is ready is the one that is called.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move {
+            let token = bearer::token(request.headers()).map(<[u8]>::to_vec);
+            let caller = match token {
+                Ok(token) => authenticate.caller(token).await,
+                Err(refusal) => Err(refusal),
+            };
+            match caller {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    inner.call(request).await
+                }
+                Err(refusal) => Ok(answer(refusal)),
+            }
+        })
+    }
+}
+
+/// The answer to a request that is refused, and a line in the log that says why.
+pub fn answer<Answer: From<String>>(refusal: TokenRefusal) -> Response<Answer> {
+    tracing::info!(
+        target: "countersign::refused",
+        code = refusal.code(),
+        claim = refusal.claim().map(crate::ClaimName::name),
+        "a request was refused"
+    );
+    let row = refusal.row();
+    let mut response = Response::new(Answer::from(refusal.problem()));
+    *response.status_mut() = row.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(challenge) = refusal.www_authenticate(None) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(after) = row.retry_after {
+        headers.insert(header::RETRY_AFTER, after.as_secs().into());
+    }
+    response
+}
