@@ -1,8 +1,21 @@
-//! Finds exactly one credential in a request, or none, or refuses.
+//! Finds exactly one credential in a request, or none, or refuses. Pure; one pass over the cookie header.
+//!
+//! 1. The session cookie may stand twice only with equal values; anything else is ambiguous (400), never a 401.
+//! 2. `Authorization` counts only where opaque bearer tokens are accepted; then two of them, or one beside the
+//!    cookie, are ambiguous.
+//! 3. A value longer than [`MAX_CREDENTIAL_BYTES`] is refused before it is hashed.
+//! 4. A cookie value is made of cookie-octets (RFC 6265 §4.1.1) without quotes, a bearer token of b64token
+//!    characters (RFC 6750 §2.1): every other byte could be read in two ways.
 
 use std::fmt;
 
 use countersign::Secret;
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+
+use crate::error::Refusal;
 
 /// The longest accepted credential in bytes.
 pub const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
@@ -14,6 +27,34 @@ pub enum CredentialKind {
     Bearer,
     /// The session cookie.
     Cookie,
+}
+
+/// A credential inside its request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// How it came.
+    pub kind: CredentialKind,
+    value: &'a str,
+}
+
+impl<'a> Credential<'a> {
+    /// The value itself. Each use of this name is a place to look at in a review.
+    #[must_use]
+    pub const fn expose(&self) -> &'a str {
+        self.value
+    }
+
+    /// A copy that outlives the request.
+    #[must_use]
+    pub fn to_owned(&self) -> OwnedCredential {
+        OwnedCredential { kind: self.kind, value: Secret::new(self.value.to_owned()) }
+    }
+}
+
+impl fmt::Debug for Credential<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}([redacted])", self.kind)
+    }
 }
 
 /// A credential that outlives its request: what a look-up takes along.
@@ -29,3 +70,133 @@ impl fmt::Debug for OwnedCredential {
         write!(f, "{:?}([redacted])", self.kind)
     }
 }
+
+/// Where credentials are looked for.
+#[derive(Debug, Clone)]
+pub struct CredentialRules {
+    /// Name of the session cookie, compared exactly.
+    pub cookie: Option<String>,
+    /// Opaque bearer tokens are accepted.
+    pub bearer: bool,
+}
+
+impl CredentialRules {
+    /// Finds the credential of a request.
+    ///
+    /// # Errors
+    /// [`Refusal::AmbiguousCredential`], [`Refusal::CredentialMalformed`] or [`Refusal::CredentialTooLarge`].
+    pub fn find<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Refusal> {
+        let cookie = match &self.cookie {
+            Some(name) => find_cookie(headers, name.as_bytes())?,
+            None => None,
+        };
+        let bearer = if self.bearer { find_bearer(headers)? } else { None };
+        match (cookie, bearer) {
+            (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
+            (Some(value), None) => Ok(Some(Credential { kind: CredentialKind::Cookie, value })),
+            (None, Some(value)) => Ok(Some(Credential { kind: CredentialKind::Bearer, value })),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Removes the session cookie from a request, whatever its value; the other cookies stay in their order.
+    ///
+    /// `Authorization` is an identity header and removed with those.
+    pub fn remove_cookie(&self, headers: &mut HeaderMap) {
+        let Some(name) = &self.cookie else { return };
+        let name = name.as_bytes();
+        let carries = |value: &HeaderValue| pairs(value.as_bytes()).any(|(n, _)| n == name);
+        if !headers.get_all(COOKIE).iter().any(carries) {
+            return;
+        }
+        let mut kept: Vec<u8> = Vec::new();
+        for value in headers.get_all(COOKIE) {
+            for piece in value.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
+                if piece.is_empty() || split_pair(piece).0 == name {
+                    continue;
+                }
+                if !kept.is_empty() {
+                    kept.extend_from_slice(b"; ");
+                }
+                kept.extend_from_slice(piece);
+            }
+        }
+        headers.remove(COOKIE);
+        // Every byte was part of a header value before, so the new value is one too.
+        if !kept.is_empty()
+            && let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(kept))
+        {
+            headers.insert(COOKIE, value);
+        }
+    }
+}
+
+fn find_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Result<Option<&'a str>, Refusal> {
+    let mut found: Option<&[u8]> = None;
+    for header in headers.get_all(COOKIE) {
+        for (other, value) in pairs(header.as_bytes()) {
+            if other != name {
+                continue;
+            }
+            match found {
+                Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
+                _ => found = Some(value),
+            }
+        }
+    }
+    found.map(|value| checked(value, is_cookie_octet)).transpose()
+}
+
+fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(Refusal::AmbiguousCredential);
+    }
+    let bytes = first.as_bytes();
+    match bytes.split_at_checked(6) {
+        Some((scheme, b"")) if scheme.eq_ignore_ascii_case(b"bearer") => Ok(None),
+        Some((scheme, [b' ', token @ ..])) if scheme.eq_ignore_ascii_case(b"bearer") => {
+            let token = token.trim_ascii();
+            if token.is_empty() { Ok(None) } else { checked(token, is_b64token).map(Some) }
+        }
+        // Another scheme is not a credential of ours; the header is removed before the request goes on.
+        _ => Ok(None),
+    }
+}
+
+fn checked(value: &[u8], allowed: fn(u8) -> bool) -> Result<&str, Refusal> {
+    if value.len() > MAX_CREDENTIAL_BYTES {
+        return Err(Refusal::CredentialTooLarge);
+    }
+    if value.is_empty() || !value.iter().all(|byte| allowed(*byte)) {
+        return Err(Refusal::CredentialMalformed);
+    }
+    std::str::from_utf8(value).map_err(|_| Refusal::CredentialMalformed)
+}
+
+fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    header.split(|byte| *byte == b';').map(|piece| split_pair(piece.trim_ascii()))
+}
+
+/// A piece without `=` is a value without a name, as browsers treat it.
+fn split_pair(piece: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b'=', piece) {
+        Some(at) => {
+            let (name, rest) = piece.split_at_checked(at).unwrap_or((piece, b""));
+            (name.trim_ascii_end(), rest.get(1..).unwrap_or_default().trim_ascii_start())
+        }
+        None => (b"", piece),
+    }
+}
+
+const fn is_cookie_octet(byte: u8) -> bool {
+    matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e)
+}
+
+const fn is_b64token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+}
+
+#[cfg(test)]
+mod tests;

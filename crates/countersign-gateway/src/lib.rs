@@ -1,15 +1,25 @@
 //! The Countersign gateway as a library: a session goes in, a signed access token comes out.
 
+pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod decision;
 pub mod entropy;
+pub mod entry;
 pub mod error;
 pub mod http;
 pub mod identity;
+pub mod issue;
 pub mod keyring;
 pub mod metadata;
 pub mod observe;
+pub mod permit;
+pub mod route;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod tasks;
+#[cfg(test)]
+mod testing;
+pub mod translate;
 pub mod upstream;

@@ -1,3 +1,337 @@
 //! Credential → session: the only stage that asks the authorization server.
+//!
+//! 1. An answer is fresh for `recheck`. From four fifths of it on, a request starts a refresh; past it, a request
+//!    waits. Nothing but a request that carries the credential refreshes a session.
+//! 2. "It says no" ends the session (401) and is remembered for two seconds. "It cannot be asked" and "it talks
+//!    nonsense" are outages (503): never remembered, and the session stays what it was.
+//! 3. There is one look-up for a session at a time; it survives the client that started it, and its failure is
+//!    shared ([`flight`]).
+//! 4. Unknown credentials wait at a gate that is fair between client addresses ([`gate`]); known sessions have a
+//!    gate of their own and never wait behind them.
 
+pub mod cache;
+pub mod flight;
+pub mod gate;
+pub mod key;
 pub mod source;
+
+use std::{
+    net::IpAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use countersign::{ClientId, UnixTime};
+use tokio::time::timeout;
+
+use crate::{
+    clock::{Clock, Now},
+    credential::OwnedCredential,
+    error::{Refusal, SourceError},
+    identity::{Identity, Mapping},
+    observe::{
+        CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen, SourceLabel,
+    },
+    session::{
+        cache::{Entry, SessionCache},
+        flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
+        gate::{Gate, Places},
+        key::{SessionKey, SessionKeyer},
+        source::{Answer, Source, Verdict},
+    },
+    tasks::Tasks,
+};
+
+/// After a refresh that failed, the next one for any session of this source waits this long.
+const REFRESH_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known about sessions, whatever the configuration says today: it survives a reload.
+#[derive(Debug)]
+pub struct Memory {
+    /// The sessions.
+    pub cache: SessionCache,
+    flights: Arc<Flights>,
+    unknown: Arc<Gate>,
+    known: Arc<Gate>,
+    tasks: Tasks,
+}
+
+impl Memory {
+    /// An empty memory for `entries` sessions.
+    #[must_use]
+    pub fn new(entries: NonZeroUsize, places: Places, tasks: Tasks) -> Self {
+        let of_known = Places { all: places.all, per_client: places.all };
+        Self {
+            cache: SessionCache::new(entries),
+            flights: Arc::default(),
+            unknown: Gate::new(places),
+            known: Gate::new(of_known),
+            tasks,
+        }
+    }
+}
+
+/// Rules of one configuration.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// How long an answer is fresh.
+    pub recheck: Duration,
+    /// Life of a session whose end the server does not tell.
+    pub max_age: Duration,
+    /// Longest wait for one look-up, its wait at the gate included.
+    pub timeout: Duration,
+    /// Requests waiting for one look-up.
+    pub max_waiters: NonZeroUsize,
+    /// Clients whose sessions are accepted; empty: any.
+    pub accept_clients: Vec<ClientId>,
+}
+
+/// Sessions under one configuration.
+#[derive(Debug)]
+pub struct Sessions {
+    /// Rules of the configuration.
+    pub rules: Rules,
+    /// Makes the keys.
+    pub keyer: SessionKeyer,
+    memory: Arc<Memory>,
+    source: Arc<dyn Source>,
+    mapping: Mapping,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    label: SourceLabel,
+    refresh_not_before: AtomicU64,
+}
+
+/// What [`Sessions`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Rules of the configuration.
+    pub rules: Rules,
+    /// Makes the keys.
+    pub keyer: SessionKeyer,
+    /// What is known already.
+    pub memory: Arc<Memory>,
+    /// Who is asked.
+    pub source: Arc<dyn Source>,
+    /// How the answer is understood.
+    pub mapping: Mapping,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told.
+    pub observer: Observer,
+    /// What is asked, for metrics.
+    pub label: SourceLabel,
+}
+
+impl Sessions {
+    /// Sessions under one configuration.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { rules, keyer, memory, source, mapping, clock, observer, label } = parts;
+        let refresh_not_before = AtomicU64::new(0);
+        Self { rules, keyer, memory, source, mapping, clock, observer, label, refresh_not_before }
+    }
+
+    /// What is known about sessions.
+    #[must_use]
+    pub fn cache(&self) -> &SessionCache {
+        &self.memory.cache
+    }
+
+    /// The session of a credential, asked for if need be.
+    ///
+    /// # Errors
+    /// The refusal that the server's answer, or the lack of one, amounts to.
+    pub async fn resolve(
+        self: &Arc<Self>,
+        key: SessionKey,
+        credential: OwnedCredential,
+        client: IpAddr,
+    ) -> Result<Arc<Entry>, Refusal> {
+        if let Some(refusal) = self.memory.cache.refusal(&key, self.clock.now().monotonic) {
+            return Err(refusal);
+        }
+        self.join(key, credential, client)?.outcome().await
+    }
+
+    /// Asks again for a session that is still served meanwhile. After a failure, refreshes pause for a second.
+    pub fn refresh(self: &Arc<Self>, key: SessionKey, credential: OwnedCredential, client: IpAddr) {
+        let now = self.clock.now().monotonic.as_millis();
+        if now >= self.refresh_not_before.load(Ordering::Relaxed)
+            && let Boarding::Lead(takeoff) = self.memory.flights.board(key, self.rules.max_waiters)
+        {
+            self.take_off(takeoff, key, credential, client);
+        }
+    }
+
+    fn join(
+        self: &Arc<Self>,
+        key: SessionKey,
+        credential: OwnedCredential,
+        client: IpAddr,
+    ) -> Result<Waiter, Refusal> {
+        match self.memory.flights.board(key, self.rules.max_waiters) {
+            Boarding::Full => Err(Refusal::TooManyLookups),
+            Boarding::Wait(waiter) => {
+                self.observer.metrics().cache(CacheResult::Coalesced);
+                Ok(waiter)
+            }
+            Boarding::Lead(takeoff) => {
+                let waiter = takeoff.waiter();
+                self.take_off(takeoff, key, credential, client);
+                Ok(waiter)
+            }
+        }
+    }
+
+    fn take_off(
+        self: &Arc<Self>,
+        takeoff: Takeoff,
+        key: SessionKey,
+        credential: OwnedCredential,
+        client: IpAddr,
+    ) {
+        let sessions = Arc::clone(self);
+        self.memory.tasks.spawn(async move {
+            let outcome = sessions.look_up(key, Arc::new(credential), client).await;
+            takeoff.land(outcome);
+        });
+    }
+
+    async fn look_up(&self, key: SessionKey, credential: Arc<OwnedCredential>, client: IpAddr) -> Outcome {
+        let asked_at = self.clock.now();
+        let verdict = self.ask(&key, &credential, client, asked_at).await;
+        let now = self.clock.now();
+        self.observe_look_up(&verdict, now.monotonic.saturating_since(asked_at.monotonic));
+        match verdict {
+            Err(error) => {
+                let pause = u64::try_from(REFRESH_PAUSE.as_millis()).unwrap_or(u64::MAX);
+                let until = now.monotonic.as_millis().saturating_add(pause);
+                self.refresh_not_before.store(until, Ordering::Relaxed);
+                Err(Refusal::from(&error))
+            }
+            Ok(Verdict::No) => Err(self.end(&key, Refusal::SessionEnded, now)),
+            Ok(Verdict::Refused(refusal)) => Err(self.end(&key, refusal, now)),
+            Ok(Verdict::Live(answer)) => match self.understand(&answer) {
+                Ok(identity) => self.admit(&key, identity, answer.ends, asked_at, now),
+                Err(refusal) => Err(self.end(&key, refusal, now)),
+            },
+        }
+    }
+
+    fn observe_look_up(&self, verdict: &Result<Verdict, SourceError>, duration: Duration) {
+        let (outcome, detail) = match verdict {
+            Ok(Verdict::Live(_)) => (LookupOutcome::Live, None),
+            Ok(Verdict::No) => (LookupOutcome::No, None),
+            Ok(Verdict::Refused(refusal)) => (LookupOutcome::No, Some(refusal.code().to_owned())),
+            Err(error) => (LookupOutcome::from(error), Some(error.to_string())),
+        };
+        self.observer.observe(Observation::LookedUp(LookedUp {
+            source: self.label,
+            outcome,
+            duration,
+            coalesced: 0,
+            detail: detail.as_deref(),
+        }));
+    }
+
+    /// Waits at the gate and asks, together within the time-out.
+    async fn ask(
+        &self,
+        key: &SessionKey,
+        credential: &Arc<OwnedCredential>,
+        client: IpAddr,
+        asked_at: Now,
+    ) -> Result<Verdict, SourceError> {
+        let is_known = self.memory.cache.find(key).is_some();
+        let gate = if is_known { &self.memory.known } else { &self.memory.unknown };
+        let mut entered = false;
+        let asking = async {
+            let _place = gate.enter(client).await.map_err(|_| SourceError::TooMany)?;
+            entered = true;
+            self.source.ask(credential, asked_at.wall).await
+        };
+        match timeout(self.rules.timeout, asking).await {
+            Ok(verdict) => verdict,
+            Err(_) if entered => Err(SourceError::Timeout),
+            Err(_) => Err(SourceError::TooMany),
+        }
+    }
+
+    fn understand(&self, answer: &Answer) -> Result<Identity, Refusal> {
+        let identity = self.mapping.identity(answer)?;
+        let accepted = self.rules.accept_clients.is_empty()
+            || identity.client.as_ref().is_some_and(|client| self.rules.accept_clients.contains(client));
+        if accepted { Ok(identity) } else { Err(Refusal::SessionOfOtherClient) }
+    }
+
+    /// Remembers a live session. Another subject under the same credential is another session: the old one ends.
+    fn admit(
+        &self,
+        key: &SessionKey,
+        identity: Identity,
+        ends: Option<UnixTime>,
+        asked_at: Now,
+        now: Now,
+    ) -> Result<Arc<Entry>, Refusal> {
+        let writer = self.memory.cache.writer(key);
+        let current = writer.current();
+        let end = |entry: Option<&Arc<Entry>>, reason| {
+            writer.end(Refusal::SessionEnded, now.monotonic);
+            if let Some(entry) = entry {
+                self.observe_session(entry, SessionEvent::Ended, Some(reason));
+            }
+            Err(Refusal::SessionEnded)
+        };
+        let first_seen = current.as_ref().map_or(asked_at.wall, |entry| entry.first_seen);
+        let ends = ends.unwrap_or_else(|| first_seen.saturating_add(self.rules.max_age));
+        if ends <= now.wall {
+            return end(current.as_ref(), "its end has come");
+        }
+        let entry = match current {
+            Some(entry) if entry.identity.subject != identity.subject => {
+                return end(Some(&entry), "another subject");
+            }
+            Some(entry) => {
+                let changed = *entry.identity != identity;
+                let entry = Arc::new(entry.rechecked(identity, asked_at.monotonic, ends));
+                if changed {
+                    self.observe_session(&entry, SessionEvent::Changed, None);
+                }
+                entry
+            }
+            None => {
+                let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
+                let entry = Arc::new(Entry::new(Arc::new(identity), sid, asked_at, ends));
+                self.observe_session(&entry, SessionEvent::Began, None);
+                entry
+            }
+        };
+        writer.put(Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    fn end(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Refusal {
+        if let Some(entry) = self.memory.cache.writer(key).end(refusal, now.monotonic) {
+            self.observe_session(&entry, SessionEvent::Ended, Some(refusal.code()));
+        }
+        refusal
+    }
+
+    fn observe_session(&self, entry: &Entry, event: SessionEvent, reason: Option<&str>) {
+        self.observer.observe(Observation::Session(SessionSeen {
+            event,
+            session: &entry.sid,
+            subject: Some(&entry.identity.subject),
+            organisation: entry.identity.organisation.as_ref(),
+            reason,
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,8 @@ fn quote(out: &mut String, text: &str) {
 const REALM: &str = "Bearer realm=\"countersign\"";
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 static REFUSED: HeaderName = HeaderName::from_static("countersign-refused");
-static FORWARDED: HeaderName = HeaderName::from_static("countersign-forwarded");
-static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
+pub static FORWARDED: HeaderName = HeaderName::from_static("countersign-forwarded");
+pub static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,133 @@
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, COOKIE},
+};
+use proptest::prelude::*;
+
+use super::{Credential, CredentialKind, CredentialRules};
+use crate::error::Refusal;
+
+fn cookies(lines: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append(COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
+    }
+    headers
+}
+
+fn rules(bearer: bool) -> CredentialRules {
+    CredentialRules { cookie: Some("SESSION".to_owned()), bearer }
+}
+
+fn found<'a>(headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
+    Ok(rules(false).find(headers)?.as_ref().map(Credential::expose))
+}
+
+#[test]
+fn the_session_cookie_is_found_by_its_exact_name() {
+    assert_eq!(found(&cookies(&["SESSION=abc"])), Ok(Some("abc")));
+    assert_eq!(found(&cookies(&["a=1; SESSION=abc; b=2"])), Ok(Some("abc")));
+    assert_eq!(found(&cookies(&["a=1;SESSION=abc;b=2"])), Ok(Some("abc")));
+    assert_eq!(found(&cookies(&["a=1", "SESSION=a=b="])), Ok(Some("a=b=")));
+    assert_eq!(found(&cookies(&["session=abc; XSESSION=1; SESSIONX=2; =SESSION; x=SESSION=1"])), Ok(None));
+    assert_eq!(found(&cookies(&[])), Ok(None));
+}
+
+#[test]
+fn two_different_values_are_ambiguous_and_two_equal_ones_are_one() {
+    let ambiguous = Err(Refusal::AmbiguousCredential);
+    assert_eq!(found(&cookies(&["SESSION=a; SESSION=b"])), ambiguous);
+    assert_eq!(found(&cookies(&["SESSION=a", "SESSION=b"])), ambiguous);
+    assert_eq!(found(&cookies(&["SESSION=a; x=1; SESSION="])), ambiguous);
+    assert_eq!(found(&cookies(&["SESSION=a; SESSION=a", "SESSION=a"])), Ok(Some("a")));
+}
+
+#[test]
+fn a_value_no_server_sets_is_malformed() {
+    for bad in ["SESSION=", "SESSION=\"abc\"", "SESSION=a b", "SESSION=a,b", "SESSION=a\\b", "SESSION=\u{e9}"]
+    {
+        assert_eq!(found(&cookies(&[bad])), Err(Refusal::CredentialMalformed), "{bad}");
+    }
+    let long = format!("SESSION={}", "a".repeat(8 * 1024 + 1));
+    assert_eq!(found(&cookies(&[&long])), Err(Refusal::CredentialTooLarge));
+    let longest = "a".repeat(8 * 1024);
+    assert_eq!(found(&cookies(&[&format!("SESSION={longest}")])), Ok(Some(longest.as_str())));
+}
+
+#[test]
+fn bearer_counts_only_where_it_is_accepted() {
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer opaque-1"));
+    assert_eq!(rules(false).find(&headers), Ok(None));
+    let credential = rules(true).find(&headers).unwrap().unwrap();
+    assert_eq!((credential.kind, credential.expose()), (CredentialKind::Bearer, "opaque-1"));
+
+    headers.insert(COOKIE, HeaderValue::from_static("SESSION=abc"));
+    assert_eq!(rules(true).find(&headers), Err(Refusal::AmbiguousCredential));
+    assert_eq!(rules(false).find(&headers).unwrap().unwrap().expose(), "abc");
+}
+
+#[test]
+fn bearer_has_one_form() {
+    for (value, expected) in [
+        ("Bearer abc", Ok(Some("abc"))),
+        ("bearer abc", Ok(Some("abc"))),
+        ("BEARER   abc", Ok(Some("abc"))),
+        ("Bearer", Ok(None)),
+        ("Bearer ", Ok(None)),
+        ("Basic abc", Ok(None)),
+        ("Bearerabc", Ok(None)),
+        ("Bearer a b", Err(Refusal::CredentialMalformed)),
+        ("Bearer a,b", Err(Refusal::CredentialMalformed)),
+        ("Bearer \u{e9}", Err(Refusal::CredentialMalformed)),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        let rules = rules(true);
+        let got = rules.find(&headers).map(|found| found.map(|credential| credential.expose()));
+        assert_eq!(got, expected, "{value}");
+    }
+    let mut headers = HeaderMap::new();
+    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+    assert_eq!(rules(true).find(&headers), Err(Refusal::AmbiguousCredential));
+}
+
+#[test]
+fn only_the_session_cookie_is_removed() {
+    for (before, after) in [
+        (&["SESSION=a"][..], None),
+        (&["a=1; SESSION=x; b=2"], Some("a=1; b=2")),
+        (&["SESSION=x; SESSION=y", "a=1"], Some("a=1")),
+        (&["a=1; SESSION = x"], Some("a=1")),
+        (&["a=1;b=2"], Some("a=1;b=2")),
+        (&["a=1; SESSION; SESSION=z"], Some("a=1; SESSION")),
+    ] {
+        let mut headers = cookies(before);
+        rules(false).remove_cookie(&mut headers);
+        let left = headers.get(COOKIE).map(|value| value.to_str().unwrap());
+        assert_eq!(left, after, "{before:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_header_is_judged_without_a_panic_and_removal_leaves_no_credential(
+        lines in proptest::collection::vec("[ -~]{0,40}|(a=b; )?SESSION ?=[ -~]{0,20}(;[ -~]{0,20})?", 0..4),
+    ) {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut headers = cookies(&lines);
+        let _ = rules(true).find(&headers);
+        rules(true).remove_cookie(&mut headers);
+        prop_assert_eq!(rules(true).find(&headers), Ok(None));
+    }
+
+    #[test]
+    fn nothing_shows_the_value(value in "[a-z]{12}") {
+        let headers = cookies(&[&format!("SESSION={value}")]);
+        let rules = rules(false);
+        let credential = rules.find(&headers).unwrap().unwrap();
+        let shown = format!("{credential:?} {:?}", credential.to_owned());
+        prop_assert!(!shown.contains(&value));
+    }
+}

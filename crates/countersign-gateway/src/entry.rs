@@ -1,0 +1,8 @@
+//! The ways in. Each parses one protocol, calls [`translate`](crate::translate), and answers in that protocol.
+
+pub mod client;
+pub mod decision_id;
+pub mod forwarded;
+pub mod outgoing;
+// pub mod proxy;
+pub mod refuse;

@@ -1,0 +1,111 @@
+//! A name for each request, by which its decision is found in the log.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use http::HeaderValue;
+
+use crate::entropy::{Entropy, NoEntropy};
+
+const BYTES: usize = 24;
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Eight hexadecimal digits that are random for each process, and sixteen that count. Not secret, not guessable
+/// across processes, and made without a random number for each request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DecisionId([u8; BYTES]);
+
+impl DecisionId {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The name as the value of `Countersign-Decision`.
+    #[must_use]
+    pub fn to_header_value(self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).unwrap_or_else(|_| HeaderValue::from_static("0"))
+    }
+}
+
+impl fmt::Debug for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Names the requests of one worker.
+#[derive(Debug)]
+pub struct DecisionIds {
+    process: u32,
+    worker: u8,
+    next: AtomicU64,
+}
+
+impl DecisionIds {
+    /// One source of names for each worker; all share the digits of the process.
+    ///
+    /// # Errors
+    /// [`NoEntropy`].
+    pub fn for_workers(workers: usize, entropy: &dyn Entropy) -> Result<Vec<Self>, NoEntropy> {
+        let mut process = [0; 4];
+        entropy.fill(&mut process)?;
+        let process = u32::from_be_bytes(process);
+        let worker = |index: usize| Self {
+            process,
+            worker: u8::try_from(index % 256).unwrap_or(u8::MAX),
+            next: AtomicU64::new(1),
+        };
+        Ok((0..workers).map(worker).collect())
+    }
+
+    /// The next name.
+    #[must_use]
+    pub fn next(&self) -> DecisionId {
+        let count = self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff_ffff_ffff;
+        let count = count | (u64::from(self.worker) << 56);
+        let mut digits = [b'0'; BYTES];
+        let (process, counter) = digits.split_at_mut(8);
+        write_hex(process, u64::from(self.process));
+        write_hex(counter, count);
+        DecisionId(digits)
+    }
+}
+
+fn write_hex(digits: &mut [u8], mut value: u64) {
+    for digit in digits.iter_mut().rev() {
+        // INVARIANT: four bits index sixteen digits.
+        #[expect(clippy::indexing_slicing, reason = "the index is masked to the length")]
+        let hex = HEX[(value & 0xf) as usize];
+        *digit = hex;
+        value >>= 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DecisionIds;
+    use crate::entropy::{Entropy, NoEntropy};
+
+    #[derive(Debug)]
+    struct Fixed;
+
+    impl Entropy for Fixed {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
+            buffer.fill(0xab);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn names_count_up_and_differ_between_workers() {
+        let ids = DecisionIds::for_workers(2, &Fixed).unwrap();
+        assert_eq!(ids[0].next().as_str(), "abababab0000000000000001");
+        assert_eq!(ids[0].next().as_str(), "abababab0000000000000002");
+        assert_eq!(ids[1].next().as_str(), "abababab0100000000000001");
+        assert_eq!(ids[1].next().to_header_value(), "abababab0100000000000002");
+    }
+}

@@ -1,0 +1,109 @@
+//! The head of a request, made ready for a service: HTTP/1.1, origin form, one `Host`, one `Cookie`.
+//!
+//! The path is never rewritten but for the prefix a route strips: what was decided is, byte for byte, what is sent.
+
+use http::{
+    HeaderMap, HeaderValue, Uri, Version,
+    header::{COOKIE, HOST},
+    request,
+    uri::PathAndQuery,
+};
+
+use crate::{error::Refusal, route::Route};
+
+/// Makes the head ready.
+///
+/// # Errors
+/// [`Refusal::Bug`] if what is left of a valid target after the prefix is not a target.
+pub fn prepare(parts: &mut request::Parts, route: &Route) -> Result<(), Refusal> {
+    if let Some(authority) = parts.uri.authority() {
+        // RFC 9112 §3.2.2 and RFC 9113 §8.3.1: the authority of the target overrules `Host`.
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::HostInvalid)?;
+        parts.headers.insert(HOST, host);
+    }
+    if parts.version == Version::HTTP_2 {
+        join_cookies(&mut parts.headers);
+    }
+    parts.version = Version::HTTP_11;
+    if route.config.strip_prefix {
+        parts.uri = without_prefix(&parts.uri, &route.config.path)?;
+    } else if parts.uri.authority().is_some() {
+        let target = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(target.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    }
+    Ok(())
+}
+
+/// A client may split the cookie over several fields (RFC 9113 §8.2.3); HTTP/1.1 knows one.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(_)) = (values.next(), values.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for value in headers.get_all(COOKIE).iter().skip(1) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(value.as_bytes());
+    }
+    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+        headers.insert(COOKIE, value);
+    }
+}
+
+/// The route's prefix ends in `/`, which stays: `/orders/7?x=1` becomes `/7?x=1`.
+fn without_prefix(uri: &Uri, prefix: &str) -> Result<Uri, Refusal> {
+    let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let stripped = target.strip_prefix(prefix.trim_end_matches('/')).ok_or(Refusal::Bug)?;
+    PathAndQuery::try_from(stripped).map(Uri::from).map_err(|_| Refusal::Bug)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Version};
+
+    use super::prepare;
+    use crate::{
+        route::RouteTable,
+        testing::{policy, route},
+    };
+
+    fn prepared(uri: &str, version: Version, strip: bool) -> http::request::Parts {
+        let mut config = route("/orders/");
+        config.strip_prefix = strip;
+        let table = RouteTable::new(&[config], policy);
+        let request = Request::get(uri)
+            .version(version)
+            .header("cookie", "a=1")
+            .header("cookie", "b=2")
+            .header("host", "spoofed.example");
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        prepare(&mut parts, table.find("x", "/orders/").unwrap()).unwrap();
+        parts
+    }
+
+    #[test]
+    fn absolute_form_becomes_origin_form_and_overrules_host() {
+        let parts = prepared("http://shop.example:81/orders/7?x=%2F", Version::HTTP_11, false);
+        assert_eq!(parts.uri.to_string(), "/orders/7?x=%2F");
+        assert_eq!(parts.headers["host"], "shop.example:81");
+        assert_eq!(parts.headers.get_all("cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn http2_becomes_http1() {
+        let parts = prepared("https://shop.example/orders/7", Version::HTTP_2, false);
+        assert_eq!((parts.uri.to_string().as_str(), parts.version), ("/orders/7", Version::HTTP_11));
+        assert_eq!(parts.headers["host"], "shop.example");
+        assert_eq!(parts.headers["cookie"], "a=1; b=2");
+    }
+
+    #[test]
+    fn a_stripped_prefix_leaves_the_rest_as_it_was() {
+        for (before, after) in [
+            ("/orders/7?x=1", "/7?x=1"),
+            ("/orders/", "/"),
+            ("/orders/?q", "/?q"),
+            ("/orders/orders/", "/orders/"),
+        ] {
+            assert_eq!(prepared(before, Version::HTTP_11, true).uri.to_string(), after);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The reverse proxy: carries a decision out on the request itself.
+//!
+//! A request is answered here, in this order: what the head guard refused; our own documents; what `translate`
+//! refuses; and only then by a service.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use countersign::SessionId;
+use http::{HeaderValue, Request, Response, Version, header, request};
+use ipnet::IpNet;
+use tokio::time::Instant;
+
+use super::{
+    client,
+    decision_id::{DecisionId, DecisionIds},
+    forwarded::{self, Scheme},
+    outgoing,
+    refuse::{self, Reached},
+};
+use crate::{
+    clock::{Clock, Now},
+    config::resolved::Limits,
+    decision::{Decision, Remove},
+    error::Refusal,
+    http::{
+        headers::{
+            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, asks_for_upgrade, strip_request,
+            strip_response,
+        },
+        problem::DECISION,
+    },
+    metadata::Metadata,
+    observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
+    route::{Kind, Route},
+    server::{Connection, Handler, Outbound, Worker, head_guard},
+    translate::{Translation, Warm},
+    upstream::{Inbound, Target, UpstreamError},
+};
+
+/// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// How requests are decided.
+    pub translation: Translation,
+    /// Where the requests of each route go, in the order of the route table.
+    pub targets: Vec<Arc<Target>>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Our own documents.
+    pub metadata: Arc<Metadata>,
+}
+
+/// The reverse proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    clock: Arc<dyn Clock>,
+    workers: Vec<PerWorker>,
+}
+
+/// What belongs to one worker.
+#[derive(Debug)]
+struct PerWorker {
+    ids: DecisionIds,
+    observer: Observer,
+}
+
+/// A request under way.
+struct Call<'a> {
+    snapshot: &'a Snapshot,
+    clock: &'a dyn Clock,
+    worker: &'a Arc<Worker>,
+    observer: &'a Observer,
+    connection: &'a Arc<Connection>,
+    id: DecisionId,
+    client: IpAddr,
+    now: Now,
+}
+
+/// What a decision lets through.
+struct Passage {
+    route: Arc<Route>,
+    remove: Remove,
+    authorization: Option<HeaderValue>,
+    session: Option<SessionId>,
+    /// Time until the session's end.
+    remaining: Option<Duration>,
+}
+
+impl Proxy {
+    /// A proxy for as many workers as there are observers and ids.
+    #[must_use]
+    pub fn new(
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        clock: Arc<dyn Clock>,
+        ids: Vec<DecisionIds>,
+        observers: Vec<Observer>,
+    ) -> Self {
+        let workers = ids.into_iter().zip(observers).map(|(ids, observer)| PerWorker { ids, observer }).collect();
+        Self { snapshot, clock, workers }
+    }
+}
+
+impl Handler for Proxy {
+    async fn handle(
+        &self,
+        request: Request<Inbound>,
+        connection: &Arc<Connection>,
+        worker: &Arc<Worker>,
+    ) -> Response<Outbound> {
+        let Some(PerWorker { ids, observer }) = self.workers.get(worker.index) else {
+            return Response::new(Outbound::Empty);
+        };
+        let snapshot = self.snapshot.load_full();
+        let (parts, body) = request.into_parts();
+        let call = Call {
+            snapshot: &snapshot,
+            clock: &*self.clock,
+            worker,
+            observer,
+            connection,
+            id: ids.next(),
+            client: client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies),
+            now: self.clock.now(),
+        };
+        call.answer(parts, body).await
+    }
+}
+
+impl Call<'_> {
+    async fn answer(&self, parts: request::Parts, body: Inbound) -> Response<Outbound> {
+        if let Some(refusal) = head_guard::refusal_from(&parts.headers) {
+            self.observe_refusal(refusal, None, None, None);
+            return refuse::answer_and_close(refusal, self.id, &parts.method);
+        }
+        if let Some(document) = self.snapshot.metadata.answer(&parts) {
+            self.observer.metrics().request(RouteLabel::Own);
+            self.observer.metrics().answered(RouteLabel::Own, document.status());
+            return document.map(Outbound::from);
+        }
+        let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
+            Warm::Decided(decision) => {
+                if matches!(decision, Decision::Forward(_)) {
+                    self.observer.metrics().cache(CacheResult::Hit);
+                }
+                decision
+            }
+            Warm::Refresh(decision, ask) => {
+                self.observer.metrics().cache(CacheResult::Refresh);
+                self.snapshot.translation.refresh(*ask);
+                decision
+            }
+            // Apart, so that the future of a warm request stays small.
+            Warm::Cold(ask) => {
+                self.observer.metrics().cache(CacheResult::Miss);
+                Box::pin(self.snapshot.translation.cold(*ask)).await
+            }
+        };
+        let passage = match decision {
+            Decision::Refuse(refusal) => return self.refuse(refusal, None, &parts, Reached::Nothing),
+            Decision::Pass(pass) => Passage {
+                route: pass.route,
+                remove: pass.remove,
+                authorization: None,
+                session: None,
+                remaining: None,
+            },
+            Decision::Forward(forward) => Passage {
+                authorization: Some(forward.authorization()),
+                remaining: Some(forward.not_after.saturating_since(self.now.wall)),
+                route: forward.route,
+                remove: Remove::Credential,
+                session: Some(forward.session),
+            },
+        };
+        self.forward(parts, body, passage).await
+    }
+
+    /// Sends the request on and brings the answer back.
+    async fn forward(&self, mut parts: request::Parts, body: Inbound, passage: Passage) -> Response<Outbound> {
+        let route = &*passage.route;
+        let label = label_of(route);
+        self.observer.metrics().request(label);
+        let upgrade = match self.admit(&mut parts, route) {
+            Ok(upgrade) => upgrade,
+            Err(refusal) => return self.refuse(refusal, Some(&passage), &parts, Reached::Nothing),
+        };
+        self.rewrite(&mut parts, &passage, upgrade);
+        let Some(target) = self.snapshot.targets.get(route.index) else {
+            return self.refuse(Refusal::Bug, Some(&passage), &parts, Reached::Nothing);
+        };
+        let line = self.observer.requests().map(|_| (parts.method.clone(), parts.uri.clone()));
+        let method = parts.method.clone();
+        let sent = self.worker.upstreams.send(target, Request::from_parts(parts, body)).await;
+        let response = match sent {
+            Ok(mut response) => {
+                if let Some(remaining) = passage.remaining {
+                    let limit = remaining.min(self.snapshot.limits.max_stream);
+                    response.body_mut().end_by(Instant::now() + limit);
+                }
+                self.finish(response.map(Outbound::from), &passage, upgrade)
+            }
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
+                refuse::answer(refusal, self.id, &method, reached(error))
+            }
+        };
+        self.observer.metrics().answered(label, response.status());
+        if let Some((method, uri)) = line {
+            self.write_line(&method, uri.path(), &passage, &response);
+        }
+        response
+    }
+
+    /// What only this protocol can ask for: a body of a length, an upgrade, a target in some form.
+    fn admit(&self, parts: &mut request::Parts, route: &Route) -> Result<UpgradeRule, Refusal> {
+        let upgrade = match (asks_for_upgrade(parts.version, &parts.headers), route.config.upgrade) {
+            (true, true) => UpgradeRule::Keep,
+            (true, false) => return Err(Refusal::UpgradeNotAllowed),
+            (false, _) => UpgradeRule::Remove,
+        };
+        let limit = self.snapshot.limits.body_bytes;
+        if limit > 0
+            && let Some(length) = parts.headers.get(header::CONTENT_LENGTH)
+            && length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).is_none_or(|length| length > limit)
+        {
+            return Err(Refusal::BodyTooLarge);
+        }
+        outgoing::prepare(parts, route)?;
+        Ok(upgrade)
+    }
+
+    /// Takes from the head what the service must not see, and sets what is ours.
+    fn rewrite(&self, parts: &mut request::Parts, passage: &Passage, upgrade: UpgradeRule) {
+        let credential = match passage.remove {
+            Remove::Credential => CredentialRule::Remove,
+            Remove::IdentityHeaders => CredentialRule::Keep,
+        };
+        let allow = passage.route.allowed_headers();
+        strip_request(&mut parts.headers, &RequestRules { allow, remove: &[], credential, upgrade });
+        if passage.remove == Remove::Credential {
+            self.snapshot.translation.credentials.remove_cookie(&mut parts.headers);
+        }
+        let scheme = if self.connection.tls { Scheme::Https } else { Scheme::Http };
+        forwarded::set(&mut parts.headers, forwarded::render(self.client), scheme);
+        if let Some(authorization) = &passage.authorization {
+            parts.headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+    }
+
+    /// Takes from the answer what the client must not see, and sets what is ours.
+    fn finish(
+        &self,
+        mut response: Response<Outbound>,
+        passage: &Passage,
+        upgrade: UpgradeRule,
+    ) -> Response<Outbound> {
+        let route = &passage.route;
+        let cache = match (&route.kind, route.config.allow_public_cache) {
+            (Kind::Translate(_), true) => CacheRule::MayBePublic,
+            (Kind::Translate(_), false) => CacheRule::Private,
+            (Kind::Legacy | Kind::Public, _) => CacheRule::Untouched,
+        };
+        let own_cookie = self.snapshot.translation.credentials.cookie.as_deref();
+        let rules = ResponseRules {
+            session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
+            token: passage.authorization.as_ref(),
+            cache,
+            upgrade,
+        };
+        strip_response(response.headers_mut(), &rules);
+        response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
+        *response.version_mut() = Version::HTTP_11;
+        response
+    }
+
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        passage: Option<&Passage>,
+        parts: &request::Parts,
+        reached: Reached,
+    ) -> Response<Outbound> {
+        let route = passage.map(|passage| &*passage.route);
+        let label = route.map_or(RouteLabel::None, label_of);
+        if route.is_none() {
+            self.observer.metrics().request(label);
+        }
+        self.observer.metrics().answered(label, refusal.row().status);
+        self.observe_refusal(refusal, route, passage.and_then(|passage| passage.session.as_ref()), None);
+        refuse::answer(refusal, self.id, &parts.method, reached)
+    }
+
+    fn observe_refusal(
+        &self,
+        refusal: Refusal,
+        route: Option<&Route>,
+        session: Option<&SessionId>,
+        error: Option<&UpstreamError>,
+    ) {
+        let detail = error.map(ToString::to_string);
+        self.observer.observe(Observation::Refused(Refused {
+            refusal,
+            decision: self.id.as_str(),
+            route: route.map(|route| route.config.path.as_str()),
+            session,
+            client: Some(self.client),
+            detail: detail.as_deref(),
+        }));
+    }
+
+    fn write_line(&self, method: &http::Method, path: &str, passage: &Passage, response: &Response<Outbound>) {
+        let Some(lines) = self.observer.requests() else { return };
+        let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
+        lines.push(&RequestLine {
+            time: self.now.wall,
+            decision: self.id.as_str(),
+            client: Some(self.client),
+            method,
+            path,
+            kind: label_of(&passage.route),
+            route: Some(&passage.route.config.path),
+            session: passage.session.as_ref(),
+            status: response.status(),
+            bytes: length,
+            duration: self.clock.now().monotonic.saturating_since(self.now.monotonic),
+        });
+    }
+}
+
+const fn label_of(route: &Route) -> RouteLabel {
+    match route.kind {
+        Kind::Legacy => RouteLabel::Legacy,
+        Kind::Public => RouteLabel::Public,
+        Kind::Translate(_) => RouteLabel::Translate,
+    }
+}
+
+/// Whether a request that got no answer may have been seen by a service.
+const fn reached(error: UpstreamError) -> Reached {
+    match error {
+        UpstreamError::ConnectTimeout | UpstreamError::Unreachable(_) => Reached::Nothing,
+        UpstreamError::Body(_)
+        | UpstreamError::Closed
+        | UpstreamError::FirstByteTimeout
+        | UpstreamError::Malformed => Reached::Perhaps,
+    }
+}

@@ -1,0 +1,43 @@
+//! A refusal as the proxy answers it.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, header};
+
+use super::decision_id::DecisionId;
+use crate::{
+    error::Refusal,
+    http::problem::{self, FORWARDED},
+    server::Outbound,
+};
+
+/// Whether anything of the request may have reached a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Nothing: the request may be sent again without doing anything twice.
+    Nothing,
+    /// Some of it, perhaps all.
+    Perhaps,
+}
+
+/// The answer to a refused request.
+#[must_use]
+pub fn answer(refusal: Refusal, id: DecisionId, method: &Method, reached: Reached) -> Response<Outbound> {
+    let mut response = problem::respond(refusal, id.as_str());
+    if reached == Reached::Perhaps {
+        response.headers_mut().insert(FORWARDED.clone(), HeaderValue::from_static("1"));
+    }
+    if *method == Method::HEAD {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        *response.body_mut() = Bytes::new();
+    }
+    response.map(Outbound::from)
+}
+
+/// The same, and the connection is closed after it: what follows on it cannot be trusted to be a request.
+#[must_use]
+pub fn answer_and_close(refusal: Refusal, id: DecisionId, method: &Method) -> Response<Outbound> {
+    let mut response = answer(refusal, id, method, Reached::Nothing);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,195 @@
+//! Host and path → route. Pure.
+//!
+//! 1. A route with a host is preferred to one without.
+//! 2. Among those, the longest path prefix wins.
+//! 3. `/orders/` matches `/orders/` and everything below it; `/orders` is another path.
+//! 4. No route: nothing is forwarded.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use countersign::Role;
+use http::{HeaderName, Method};
+
+use crate::{
+    config::resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin},
+    issue::TokenPolicy,
+};
+
+/// A route as requests see it.
+#[derive(Debug)]
+pub struct Route {
+    /// Its configuration.
+    pub config: RouteConfig,
+    /// Kind, with what translation needs.
+    pub kind: Kind,
+    /// Place in the configuration, from 0: the route's name in metrics and logs.
+    pub index: usize,
+}
+
+/// What happens to a request on a route.
+#[derive(Debug)]
+pub enum Kind {
+    /// Cookie and `Authorization` pass untouched.
+    Legacy,
+    /// No look-up, the credential is removed.
+    Public,
+    /// Session in, access token out.
+    Translate(Demands),
+}
+
+/// What a translate route demands of the caller, and what it gives.
+#[derive(Debug)]
+pub struct Demands {
+    /// One of these roles is needed; empty: none.
+    pub roles: Vec<Role>,
+    /// What its tokens say.
+    pub policy: Arc<TokenPolicy>,
+}
+
+impl Route {
+    fn new(config: RouteConfig, index: usize, policy: impl FnOnce(&TranslateConfig) -> TokenPolicy) -> Self {
+        let kind = match &config.kind {
+            RouteKind::Legacy => Kind::Legacy,
+            RouteKind::Public => Kind::Public,
+            RouteKind::Translate(translate) => Kind::Translate(Demands {
+                roles: translate.require_roles.clone(),
+                policy: Arc::new(policy(translate)),
+            }),
+        };
+        Self { config, kind, index }
+    }
+
+    /// Whether the route lets this method through. CONNECT and TRACE never are.
+    #[must_use]
+    pub fn allows(&self, method: &Method) -> bool {
+        *method != Method::CONNECT
+            && *method != Method::TRACE
+            && (self.config.methods.is_empty() || self.config.methods.contains(method))
+    }
+
+    /// Where its requests go.
+    #[must_use]
+    pub fn upstreams(&self) -> &[UpstreamOrigin] {
+        &self.config.upstreams
+    }
+
+    /// Header names with `_` or `.` that pass.
+    #[must_use]
+    pub fn allowed_headers(&self) -> &[HeaderName] {
+        &self.config.allow_headers
+    }
+}
+
+/// All routes, found by host and the first path segment.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    by_host: HashMap<Box<str>, Segments>,
+    any_host: Segments,
+    all: Vec<Arc<Route>>,
+}
+
+/// Routes by the first segment of their prefix, longest prefix first.
+#[derive(Debug, Default)]
+struct Segments(HashMap<u64, Vec<Arc<Route>>>);
+
+impl RouteTable {
+    /// Builds the table; `policy` says what the tokens of a translate route say.
+    #[must_use]
+    pub fn new(routes: &[RouteConfig], policy: impl Fn(&TranslateConfig) -> TokenPolicy) -> Self {
+        let mut table = Self::default();
+        for (index, config) in routes.iter().enumerate() {
+            let route = Arc::new(Route::new(config.clone(), index, &policy));
+            let segments = match &config.host {
+                Some(host) => table.by_host.entry(host.as_str().into()).or_default(),
+                None => &mut table.any_host,
+            };
+            segments.insert(Arc::clone(&route));
+            table.all.push(route);
+        }
+        table
+    }
+
+    /// The route of a request; `host` is lower case and without port.
+    #[must_use]
+    pub fn find(&self, host: &str, path: &str) -> Option<&Arc<Route>> {
+        let of_host = if self.by_host.is_empty() { None } else { self.by_host.get(host) };
+        of_host.and_then(|segments| segments.find(path)).or_else(|| self.any_host.find(path))
+    }
+
+    /// Every route, in the order of the configuration.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<Route>] {
+        &self.all
+    }
+}
+
+impl Segments {
+    fn insert(&mut self, route: Arc<Route>) {
+        let bucket = self.0.entry(hash_of_first_segment(&route.config.path)).or_default();
+        let at = bucket.partition_point(|other| other.config.path.len() >= route.config.path.len());
+        bucket.insert(at, route);
+    }
+
+    fn find(&self, path: &str) -> Option<&Arc<Route>> {
+        self.find_in(hash_of_first_segment(path), path)
+            .or_else(|| self.find_in(hash_of_first_segment("/"), path))
+    }
+
+    fn find_in(&self, segment: u64, path: &str) -> Option<&Arc<Route>> {
+        self.0.get(&segment)?.iter().find(|route| path.starts_with(&route.config.path))
+    }
+}
+
+/// Two segments of one hash share a bucket, which is only slower: the whole prefix is compared.
+fn hash_of_first_segment(path: &str) -> u64 {
+    let segment = path.as_bytes().get(1..).and_then(|rest| {
+        let end = memchr::memchr(b'/', rest)?;
+        rest.get(..end)
+    });
+    let mut hasher = DefaultHasher::new();
+    segment.unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RouteTable;
+    use crate::testing::{policy, route};
+
+    fn path_of<'a>(table: &'a RouteTable, host: &str, path: &str) -> Option<&'a str> {
+        table.find(host, path).map(|route| route.config.path.as_str())
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let table = RouteTable::new(&[route("/"), route("/a/"), route("/a/b/"), route("/b/")], policy);
+        assert_eq!(path_of(&table, "x", "/a/b/c"), Some("/a/b/"));
+        assert_eq!(path_of(&table, "x", "/a/b"), Some("/a/"));
+        assert_eq!(path_of(&table, "x", "/a/"), Some("/a/"));
+        assert_eq!(path_of(&table, "x", "/a"), Some("/"));
+        assert_eq!(path_of(&table, "x", "/"), Some("/"));
+        assert_eq!(path_of(&table, "x", "/bb/"), Some("/"));
+    }
+
+    #[test]
+    fn a_prefix_ends_at_its_slash() {
+        let table = RouteTable::new(&[route("/orders/")], policy);
+        for other in ["/orders", "/ordersx/", "/order/", "/", "/Orders/"] {
+            assert_eq!(path_of(&table, "x", other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_route_with_a_host_is_preferred() {
+        let mut shop = route("/a/");
+        shop.host = Some("shop.example".to_owned());
+        let table = RouteTable::new(&[route("/a/b/"), shop, route("/c/")], policy);
+        assert_eq!(path_of(&table, "shop.example", "/a/b/"), Some("/a/"));
+        assert_eq!(path_of(&table, "other.example", "/a/b/"), Some("/a/b/"));
+        assert_eq!(path_of(&table, "shop.example", "/c/"), Some("/c/"));
+    }
+}

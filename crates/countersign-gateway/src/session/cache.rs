@@ -1,0 +1,317 @@
+//! Sessions that are known, and credentials that are known to be none.
+//!
+//! Entries are immutable and replaced whole. Reading takes no exclusive lock. Writers of one session take turns, so
+//! that at most one token is signed for a session, audience and second.
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use countersign::{SessionId, UnixTime};
+use quick_cache::{UnitWeighter, sync::Cache};
+
+use super::key::{SessionKey, SessionKeyHasher};
+use crate::{
+    clock::{Moment, Now},
+    error::Refusal,
+    identity::Identity,
+    issue::TokenPolicy,
+    keyring::SignedToken,
+    store::RingVersion,
+};
+
+/// How long "not a session" is remembered.
+pub const NEGATIVE_MEMORY: Duration = Duration::from_secs(2);
+
+/// Writers take turns by shard of the key.
+const WRITER_SHARDS: usize = 64;
+
+/// One live session.
+#[derive(Debug)]
+pub struct Entry {
+    /// Who.
+    pub identity: Arc<Identity>,
+    /// Our name for the session.
+    pub sid: SessionId,
+    /// When the session was seen for the first time.
+    pub first_seen: UnixTime,
+    /// When the server was asked for this answer.
+    pub asked_at: Moment,
+    /// From here on it is no session, whatever else is known.
+    pub ends: UnixTime,
+    tokens: Vec<Token>,
+}
+
+/// A token and the policy it was signed under.
+#[derive(Debug, Clone)]
+struct Token {
+    policy: Arc<TokenPolicy>,
+    ring: RingVersion,
+    signed: Arc<SignedToken>,
+}
+
+/// How old an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// Serve it.
+    Fresh,
+    /// Serve it, and ask again meanwhile.
+    Aging,
+    /// Ask again first.
+    Stale,
+}
+
+impl Entry {
+    /// A session without tokens yet.
+    #[must_use]
+    pub const fn new(identity: Arc<Identity>, sid: SessionId, asked_at: Now, ends: UnixTime) -> Self {
+        Self {
+            identity,
+            sid,
+            first_seen: asked_at.wall,
+            asked_at: asked_at.monotonic,
+            ends,
+            tokens: Vec::new(),
+        }
+    }
+
+    /// How old the answer is: aging from four fifths of `recheck`, stale from `recheck` or the session's end on.
+    #[must_use]
+    pub fn freshness(&self, recheck: Duration, now: Now) -> Freshness {
+        let age = now.monotonic.saturating_since(self.asked_at);
+        if age >= recheck || self.ends <= now.wall {
+            Freshness::Stale
+        } else if age >= recheck / 5 * 4 {
+            Freshness::Aging
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// The token signed under a policy, if it may still be handed out. Whenever the ring changes, every token is
+    /// signed anew.
+    #[must_use]
+    pub fn token(&self, policy: &TokenPolicy, ring: RingVersion, now: UnixTime) -> Option<&Arc<SignedToken>> {
+        let token = self.tokens.iter().find(|token| token.policy.id == policy.id)?;
+        let usable = token.ring == ring && policy.may_serve(token.signed.exp(), self.ends, now);
+        usable.then_some(&token.signed)
+    }
+
+    /// The same session with one more token; those that can no longer be served are left behind.
+    #[must_use]
+    pub fn with_token(
+        &self,
+        policy: &Arc<TokenPolicy>,
+        ring: RingVersion,
+        signed: Arc<SignedToken>,
+        now: UnixTime,
+    ) -> Self {
+        let mut tokens = Vec::with_capacity(self.tokens.len() + 1);
+        let kept = |token: &&Token| token.policy.id != policy.id && token.signed.exp() > now;
+        tokens.extend(self.tokens.iter().filter(kept).cloned());
+        tokens.push(Token { policy: Arc::clone(policy), ring, signed });
+        Self {
+            identity: Arc::clone(&self.identity),
+            sid: self.sid.clone(),
+            first_seen: self.first_seen,
+            asked_at: self.asked_at,
+            ends: self.ends,
+            tokens,
+        }
+    }
+
+    /// The same session after a recheck. Its tokens stay only if they would say the same.
+    #[must_use]
+    pub fn rechecked(&self, identity: Identity, asked_at: Moment, ends: UnixTime) -> Self {
+        let unchanged = *self.identity == identity;
+        Self {
+            identity: if unchanged { Arc::clone(&self.identity) } else { Arc::new(identity) },
+            sid: self.sid.clone(),
+            first_seen: self.first_seen,
+            asked_at,
+            ends,
+            tokens: if unchanged { self.tokens.clone() } else { Vec::new() },
+        }
+    }
+}
+
+/// A credential that is known to be no session.
+#[derive(Debug, Clone, Copy)]
+struct No {
+    refusal: Refusal,
+    until: Moment,
+}
+
+/// All sessions of the process.
+pub struct SessionCache {
+    live: Cache<SessionKey, Arc<Entry>, UnitWeighter, SessionKeyHasher>,
+    /// Apart, so that a flood of unknown credentials cannot push out a live session.
+    negative: Cache<SessionKey, No, UnitWeighter, SessionKeyHasher>,
+    writers: Box<[Mutex<()>]>,
+}
+
+impl fmt::Debug for SessionCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionCache").field("live", &self.live.len()).finish_non_exhaustive()
+    }
+}
+
+/// The right to write one session.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    cache: &'a SessionCache,
+    key: SessionKey,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl SessionCache {
+    /// At most `entries` live sessions, and a tenth as many known refusals.
+    #[must_use]
+    pub fn new(entries: NonZeroUsize) -> Self {
+        let refusals = (entries.get() / 10).max(1);
+        Self {
+            live: cache(entries.get()),
+            negative: cache(refusals),
+            writers: (0..WRITER_SHARDS).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// The session of a key, however old.
+    #[must_use]
+    pub fn find(&self, key: &SessionKey) -> Option<Arc<Entry>> {
+        self.live.get(key)
+    }
+
+    /// Why a key is known to be no session, if that is not too long ago.
+    #[must_use]
+    pub fn refusal(&self, key: &SessionKey, now: Moment) -> Option<Refusal> {
+        let no = self.negative.get(key)?;
+        (now < no.until).then_some(no.refusal)
+    }
+
+    /// Sessions kept at present.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether no session is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// Takes the turn to write a session. Short: nothing is awaited while it is held.
+    #[must_use]
+    pub fn writer(&self, key: &SessionKey) -> Writer<'_> {
+        // INVARIANT: `shard` is below `WRITER_SHARDS`, the length of `writers`.
+        #[expect(clippy::indexing_slicing, reason = "the index is taken modulo the length")]
+        let lock = &self.writers[key.shard(WRITER_SHARDS)];
+        // A panic of another writer leaves nothing half-written: entries are replaced whole.
+        let turn = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        Writer { cache: self, key: *key, _turn: turn }
+    }
+}
+
+impl Writer<'_> {
+    /// The session as it is now.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Entry>> {
+        self.cache.live.get(&self.key)
+    }
+
+    /// Replaces the session.
+    pub fn put(&self, entry: Arc<Entry>) {
+        self.cache.negative.remove(&self.key);
+        self.cache.live.insert(self.key, entry);
+    }
+
+    /// Ends the session, and remembers why for [`NEGATIVE_MEMORY`]. Gives back what was alive.
+    pub fn end(&self, refusal: Refusal, now: Moment) -> Option<Arc<Entry>> {
+        let until = u64::try_from(NEGATIVE_MEMORY.as_millis()).unwrap_or(u64::MAX);
+        let until = Moment::from_millis(now.as_millis().saturating_add(until));
+        self.cache.negative.insert(self.key, No { refusal, until });
+        self.cache.live.remove(&self.key).map(|(_, entry)| entry)
+    }
+}
+
+fn cache<T: Clone>(items: usize) -> Cache<SessionKey, T, UnitWeighter, SessionKeyHasher> {
+    Cache::with(items, items as u64, UnitWeighter, SessionKeyHasher::default(), Default::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+    use countersign::{Secret, UnixTime};
+    use http::{HeaderMap, HeaderValue, header::COOKIE};
+
+    use super::{Entry, Freshness, SessionCache};
+    use crate::{
+        clock::{Moment, Now},
+        credential::CredentialRules,
+        error::Refusal,
+        session::key::{SessionKey, SessionKeyer},
+        testing,
+    };
+
+    fn now(seconds: u64) -> Now {
+        Now { wall: UnixTime::from_secs(1000 + seconds), monotonic: Moment::from_millis(seconds * 1000) }
+    }
+
+    fn key(cookie: &str) -> SessionKey {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(&format!("S={cookie}")).unwrap());
+        let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: false };
+        let credential = rules.find(&headers).unwrap().unwrap();
+        SessionKeyer::new(&Secret::new([1; 32]), b"").key(&credential)
+    }
+
+    fn entry(ends: u64) -> Entry {
+        let identity = Arc::new(testing::identity("alice", &[]));
+        Entry::new(identity, "sid".into(), now(0), UnixTime::from_secs(1000 + ends))
+    }
+
+    #[test]
+    fn an_answer_ages_at_four_fifths_and_is_stale_at_the_whole() {
+        let recheck = Duration::from_secs(30);
+        for (age, expected) in
+            [(0, Freshness::Fresh), (23, Freshness::Fresh), (24, Freshness::Aging), (30, Freshness::Stale)]
+        {
+            assert_eq!(entry(1000).freshness(recheck, now(age)), expected, "{age}");
+        }
+        assert_eq!(entry(10).freshness(recheck, now(10)), Freshness::Stale);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_answer_fresh() {
+        let set_back = Now { wall: UnixTime::from_secs(0), monotonic: Moment::from_millis(30_000) };
+        assert_eq!(entry(1000).freshness(Duration::from_secs(30), set_back), Freshness::Stale);
+    }
+
+    #[test]
+    fn refusals_never_push_out_a_session() {
+        let cache = SessionCache::new(NonZeroUsize::new(100).unwrap());
+        cache.writer(&key("live")).put(Arc::new(entry(100)));
+        for n in 0..10_000 {
+            cache.writer(&key(&format!("r{n}"))).end(Refusal::SessionEnded, now(0).monotonic);
+        }
+        assert!(cache.find(&key("live")).is_some());
+    }
+
+    #[test]
+    fn a_session_is_no_longer_refused_and_a_refusal_is_no_longer_a_session() {
+        let cache = SessionCache::new(NonZeroUsize::new(100).unwrap());
+        let writer = cache.writer(&key("one"));
+        assert!(writer.end(Refusal::SessionEnded, now(0).monotonic).is_none());
+        assert_eq!(cache.refusal(&key("one"), now(1).monotonic), Some(Refusal::SessionEnded));
+        assert_eq!(cache.refusal(&key("one"), now(2).monotonic), None);
+        writer.put(Arc::new(entry(100)));
+        assert_eq!(cache.refusal(&key("one"), now(1).monotonic), None);
+        assert!(writer.end(Refusal::SessionEnded, now(0).monotonic).is_some());
+        assert!(cache.find(&key("one")).is_none());
+    }
+}

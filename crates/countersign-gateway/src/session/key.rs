@@ -1,0 +1,193 @@
+//! The name under which a session is remembered.
+//!
+//! A key is made by one function from *everything that is sent to the authorization server*: a digest of the
+//! settings that say what is asked and how the answer is read, the kind of the credential, and the credential. Each
+//! part is length-prefixed, so that no two inputs share an encoding, and the whole is hashed with a secret of the
+//! key ring, so that a memory dump holds no credential and nobody can aim for a collision. All 32 bytes are
+//! compared.
+//!
+//! What an attacker could do if this were wrong: two credentials with one key would share an identity.
+
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, Hash, Hasher},
+};
+
+use aws_lc_rs::{digest, hmac};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{Secret, SessionId, Subject};
+
+use crate::credential::{Credential, CredentialKind};
+
+/// Names one credential under one way of asking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey([u8; 32]);
+
+impl SessionKey {
+    /// A short form for logs: it names the session, and nothing can be done with it.
+    #[must_use]
+    pub fn abbreviated(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.first_chunk::<9>().map_or(&[][..], |chunk| chunk))
+    }
+
+    /// Spreads sessions over `n` shards.
+    #[must_use]
+    pub(super) fn shard(&self, n: usize) -> usize {
+        self.0.last().map_or(0, |byte| usize::from(*byte)) % n.max(1)
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.abbreviated())
+    }
+}
+
+/// The key is itself a keyed hash: eight of its bytes are as good as any hash of it.
+impl Hash for SessionKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk)));
+    }
+}
+
+/// Passes the eight bytes of a [`SessionKey`] through.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct PassThrough(u64);
+
+impl Hasher for PassThrough {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// Hashes session keys.
+pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
+
+/// Makes keys for one way of asking.
+#[derive(Clone)]
+pub struct SessionKeyer {
+    secret: hmac::Key,
+    settings: [u8; 32],
+}
+
+impl fmt::Debug for SessionKeyer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKeyer([redacted])")
+    }
+}
+
+impl SessionKeyer {
+    /// `secret` is the key ring's session secret, equal on every replica; `settings` are the bytes of exactly the
+    /// settings that change what is asked or how the answer is read.
+    #[must_use]
+    pub fn new(secret: &Secret<[u8; 32]>, settings: &[u8]) -> Self {
+        let mut digested = [0; 32];
+        digested.copy_from_slice(digest::digest(&digest::SHA256, settings).as_ref());
+        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), settings: digested }
+    }
+
+    /// The key of a credential.
+    #[must_use]
+    pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
+        let mut mac = hmac::Context::with_key(&self.secret);
+        let mut head = [0; 41];
+        let value = credential.expose().as_bytes();
+        let (kind, length) = (tag_of(credential.kind), (value.len() as u64).to_be_bytes());
+        for (to, from) in head.iter_mut().zip(self.settings.iter().chain([&kind]).chain(&length)) {
+            *to = *from;
+        }
+        mac.update(&head);
+        mac.update(value);
+        SessionKey(to_array(&mac.sign()))
+    }
+
+    /// Our own name for a session: a keyed hash of whose it is and of the server's name for it, or of the
+    /// credential where the server has none. The server's own name never enters a token.
+    #[must_use]
+    pub fn session_id(&self, subject: &Subject, server_sid: Option<&str>, key: &SessionKey) -> SessionId {
+        let mut mac = hmac::Context::with_key(&self.secret);
+        mac.update(b"countersign sid\0");
+        for part in [subject.as_str().as_bytes(), server_sid.map_or(&key.0[..], str::as_bytes)] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let hash = to_array(&mac.sign());
+        URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
+    }
+}
+
+const fn tag_of(kind: CredentialKind) -> u8 {
+    match kind {
+        CredentialKind::Bearer => 1,
+        CredentialKind::Cookie => 2,
+    }
+}
+
+fn to_array(tag: &hmac::Tag) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (to, from) in bytes.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign::Secret;
+    use http::{HeaderMap, HeaderValue, header};
+    use proptest::prelude::*;
+
+    use super::{SessionKey, SessionKeyer};
+    use crate::credential::CredentialRules;
+
+    fn key(secret: u8, settings: &[u8], name: header::HeaderName, value: &str) -> SessionKey {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+        let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: true };
+        let credential = rules.find(&headers).unwrap().unwrap();
+        SessionKeyer::new(&Secret::new([secret; 32]), settings).key(&credential)
+    }
+
+    proptest! {
+        #[test]
+        fn two_different_inputs_never_share_a_key(
+            a in "[a-z]{1,4}", b in "[a-z]{1,4}", settings_a in "[a-z]{0,3}", settings_b in "[a-z]{0,3}",
+            secret_a in 0_u8..3, secret_b in 0_u8..3, bearer_a: bool, bearer_b: bool,
+        ) {
+            let of = |secret, settings: &str, bearer, value: &str| {
+                let (name, value) = if bearer {
+                    (header::AUTHORIZATION, format!("Bearer {value}"))
+                } else {
+                    (header::COOKIE, format!("S={value}"))
+                };
+                key(secret, settings.as_bytes(), name, &value)
+            };
+            let same_input = (secret_a, &settings_a, bearer_a, &a) == (secret_b, &settings_b, bearer_b, &b);
+            let same_key = of(secret_a, &settings_a, bearer_a, &a) == of(secret_b, &settings_b, bearer_b, &b);
+            prop_assert_eq!(same_input, same_key);
+        }
+    }
+
+    #[test]
+    fn a_session_id_depends_on_subject_and_session_but_not_on_the_rotated_cookie() {
+        let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
+        let (k1, k2) =
+            (key(1, b"settings", header::COOKIE, "S=one"), key(1, b"settings", header::COOKIE, "S=two"));
+        let id = |subject: &str, sid, key| keyer.session_id(&subject.into(), sid, key);
+        assert_eq!(id("alice", Some("sid-1"), &k1), id("alice", Some("sid-1"), &k2));
+        assert_ne!(id("alice", Some("sid-1"), &k1), id("bob", Some("sid-1"), &k1));
+        assert_ne!(id("alice", Some("sid-1"), &k1), id("alice", Some("sid-2"), &k1));
+        assert_ne!(id("alice", None, &k1), id("alice", None, &k2));
+        assert!(!id("alice", Some("sid-1"), &k1).as_str().contains("sid-1"));
+    }
+}

@@ -1,0 +1,96 @@
+//! Short ways to values that unit tests need.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign::Role;
+
+use crate::{
+    config::resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol},
+    identity::Identity,
+    issue::{PolicyId, TokenPolicy},
+    route::Demands,
+};
+
+pub(crate) fn route(path: &str) -> RouteConfig {
+    RouteConfig {
+        host: None,
+        path: path.to_owned(),
+        upstreams: vec![UpstreamOrigin {
+            protocol: UpstreamProtocol::Http1,
+            host: "127.0.0.1".into(),
+            port: 9,
+        }],
+        kind: RouteKind::Translate(TranslateConfig {
+            audience: "orders".into(),
+            require_roles: Vec::new(),
+            with_username: false,
+            with_email: false,
+        }),
+        strip_prefix: false,
+        upgrade: false,
+        methods: Vec::new(),
+        require_countersign_header: false,
+        allow_public_cache: false,
+        insecure_path: false,
+        allow_headers: Vec::new(),
+        allowed_origins: Vec::new(),
+    }
+}
+
+pub(crate) fn policy(translate: &TranslateConfig) -> TokenPolicy {
+    token_policy(translate.audience.as_str())
+}
+
+pub(crate) fn token_policy(audience: &str) -> TokenPolicy {
+    TokenPolicy {
+        id: PolicyId([7; 16]),
+        issuer: "https://shop.example".into(),
+        audience: audience.into(),
+        default_client: "gateway".into(),
+        lifetime: Duration::from_secs(300),
+        with_username: false,
+        with_email: false,
+        header_budget: 4096,
+    }
+}
+
+pub(crate) fn identity(subject: &str, roles: &[&str]) -> Identity {
+    Identity {
+        subject: subject.into(),
+        username: Some(format!("{subject}.name").into()),
+        email: Some(format!("{subject}@example.com").into()),
+        roles: roles.iter().map(|role| Role::from(*role)).collect(),
+        organisation: Some(countersign::OrganisationId::new("acme").unwrap()),
+        scope: None,
+        client: None,
+        server_sid: None,
+    }
+}
+
+pub(crate) fn demands(roles: &[&str]) -> Demands {
+    Demands {
+        roles: roles.iter().map(|role| Role::from(*role)).collect(),
+        policy: Arc::new(token_policy("orders")),
+    }
+}
+
+/// A ring of its own, with Ed25519 keys because they are made quickly.
+pub(crate) fn keyring(now: countersign::UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
+    use countersign::Secret;
+
+    use crate::{
+        config::resolved::RingAlgorithm,
+        entropy::SystemEntropy,
+        keyring::{KeyRingHandle, RingKeeper, RingSettings, Witness, schedule::Policy, seal::Sealer},
+        store::memory::MemoryStore,
+    };
+    let sealer = Sealer::new(&Secret::new([7; 32])).unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let keeper = RingKeeper::new(store, sealer, Witness::memory(), Arc::new(SystemEntropy));
+    let settings = RingSettings {
+        algorithm: RingAlgorithm::Ed25519,
+        policy: Policy::new(Duration::from_secs(86_400), Duration::from_secs(300)),
+        shared_secrets: Vec::new(),
+    };
+    Arc::new(KeyRingHandle::new(keeper.open(&settings, now).unwrap()))
+}

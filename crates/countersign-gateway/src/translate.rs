@@ -1,0 +1,223 @@
+//! The flow, composed: `Parts → Route → Credential → Session → Identity → Permit → Claims → SignedToken → Decision`.
+//!
+//! [`Translation::warm`] is the hot path: one synchronous function, without I/O, signature, JSON or exclusive lock.
+//! What it cannot decide it hands to [`Translation::cold`], which looks the session up or signs a token.
+
+mod signing;
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{header::UPGRADE, request};
+
+use crate::{
+    clock::{Clock, Now},
+    credential::{Credential, CredentialKind, CredentialRules, OwnedCredential},
+    decision::{Decision, Forward, Pass, Remove},
+    entropy::Entropy,
+    error::Refusal,
+    http::{csrf, host, path},
+    keyring::{KeyRing, KeyRingHandle, SignedToken},
+    observe::Observer,
+    permit::permit,
+    route::{Kind, Route, RouteTable},
+    session::{
+        Sessions,
+        cache::{Entry, Freshness},
+        key::SessionKey,
+    },
+    translate::signing::Signer,
+};
+
+/// Everything a decision depends on, under one configuration.
+#[derive(Debug)]
+pub struct Translation {
+    /// Routes.
+    pub routes: RouteTable,
+    /// Where credentials are looked for.
+    pub credentials: CredentialRules,
+    /// The origin of our own pages.
+    pub own_origin: String,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// Keys.
+    pub keyring: Arc<KeyRingHandle>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For token ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who is told.
+    pub observer: Observer,
+}
+
+/// What the hot path came to.
+#[derive(Debug)]
+pub enum Warm {
+    /// Decided.
+    Decided(Decision),
+    /// Decided, and the answer it rests on is old enough to ask again meanwhile.
+    Refresh(Decision, Box<Ask>),
+    /// The session must be asked for, or a token signed.
+    Cold(Box<Ask>),
+}
+
+/// What [`Translation::cold`] needs of a request.
+#[derive(Debug)]
+pub struct Ask {
+    route: Arc<Route>,
+    key: SessionKey,
+    credential: OwnedCredential,
+    client: IpAddr,
+    /// The session, where only the token is missing.
+    session: Option<Arc<Entry>>,
+}
+
+impl Ask {
+    /// The route of the request.
+    #[must_use]
+    pub const fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+}
+
+impl Translation {
+    /// Decides what can be decided from memory.
+    #[must_use]
+    pub fn warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Warm {
+        match self.try_warm(parts, client, now) {
+            Ok(warm) => warm,
+            Err(refusal) => Warm::Decided(Decision::Refuse(refusal)),
+        }
+    }
+
+    fn try_warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Result<Warm, Refusal> {
+        let route = self.route(parts)?;
+        let pass = |remove| Ok(Warm::Decided(Decision::Pass(Pass { route: Arc::clone(route), remove })));
+        let demands = match &route.kind {
+            Kind::Legacy => return pass(Remove::IdentityHeaders),
+            Kind::Public => return pass(Remove::Credential),
+            Kind::Translate(demands) => demands,
+        };
+        let credential = self.credentials.find(&parts.headers)?.ok_or(Refusal::CredentialMissing)?;
+        self.check_csrf(&credential, route, parts)?;
+        let key = self.sessions.keyer.key(&credential);
+        let ask = |session| {
+            let (route, credential) = (Arc::clone(route), credential.to_owned());
+            Box::new(Ask { route, key, credential, client, session })
+        };
+        let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
+        let freshness = entry.freshness(self.sessions.rules.recheck, now);
+        if freshness == Freshness::Stale {
+            return Ok(Warm::Cold(ask(None)));
+        }
+        permit(&entry.identity, demands)?;
+        let ring = self.keyring.load();
+        let Some(token) = entry.token(&demands.policy, ring.version(), now.wall) else {
+            return Ok(Warm::Cold(ask(Some(entry))));
+        };
+        let decision = Decision::Forward(forward(route, &entry, token));
+        Ok(match freshness {
+            Freshness::Aging => Warm::Refresh(decision, ask(None)),
+            Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
+        })
+    }
+
+    /// Host, path and method → route.
+    fn route(&self, parts: &request::Parts) -> Result<&Arc<Route>, Refusal> {
+        let path = parts.uri.path();
+        let canonical = path::check_target(&parts.method, path).is_ok();
+        let host = host::check(&parts.uri, &parts.headers, parts.version)?;
+        match self.routes.find(&host, path) {
+            Some(route) if !canonical && !route.config.insecure_path => Err(Refusal::PathNotCanonical),
+            Some(route) if !route.allows(&parts.method) => Err(Refusal::MethodNotAllowed),
+            Some(route) => Ok(route),
+            None if canonical => Err(Refusal::NoRoute),
+            None => Err(Refusal::PathNotCanonical),
+        }
+    }
+
+    /// Only a cookie is sent by a browser on its own; a bearer token is put there by a script that has it.
+    fn check_csrf(
+        &self,
+        credential: &Credential<'_>,
+        route: &Route,
+        parts: &request::Parts,
+    ) -> Result<(), Refusal> {
+        if credential.kind == CredentialKind::Bearer {
+            return Ok(());
+        }
+        let rules = csrf::CsrfRules {
+            own_origin: &self.own_origin,
+            allowed_origins: &route.config.allowed_origins,
+            require_countersign_header: route.config.require_countersign_header,
+        };
+        csrf::check(&parts.method, &parts.headers, &rules, parts.headers.contains_key(UPGRADE))
+    }
+
+    /// Starts to ask again for a session that is served meanwhile.
+    pub fn refresh(&self, ask: Ask) {
+        self.sessions.refresh(ask.key, ask.credential, ask.client);
+    }
+
+    /// Looks the session up, signs a token if need be, and decides.
+    pub async fn cold(&self, ask: Ask) -> Decision {
+        self.try_cold(ask).await.unwrap_or_else(Decision::Refuse)
+    }
+
+    async fn try_cold(&self, ask: Ask) -> Result<Decision, Refusal> {
+        let Ask { route, key, credential, client, session } = ask;
+        let Kind::Translate(demands) = &route.kind else { return Err(Refusal::Bug) };
+        let entry = match session {
+            Some(entry) => entry,
+            None => self.sessions.resolve(key, credential, client).await?,
+        };
+        permit(&entry.identity, demands)?;
+        let now = self.clock.now();
+        let ring = self.keyring.load_full();
+        let known = entry.token(&demands.policy, ring.version(), now.wall).map(Arc::clone);
+        let token = match known {
+            Some(token) => token,
+            None => self.sign(&route, key, &entry, ring, now).await?,
+        };
+        Ok(Decision::Forward(forward(&route, &entry, &token)))
+    }
+
+    /// Signs here, or on the blocking pool: an RSA signature takes longer than a worker may stand still.
+    async fn sign(
+        &self,
+        route: &Arc<Route>,
+        key: SessionKey,
+        entry: &Arc<Entry>,
+        ring: Arc<KeyRing>,
+        now: Now,
+    ) -> Result<Arc<SignedToken>, Refusal> {
+        let Kind::Translate(demands) = &route.kind else { return Err(Refusal::Bug) };
+        let is_slow = ring.is_slow(&demands.policy.audience, now.wall);
+        let signer = Signer {
+            ring,
+            sessions: Arc::clone(&self.sessions),
+            entropy: Arc::clone(&self.entropy),
+            observer: self.observer.clone(),
+        };
+        if !is_slow {
+            return signer.sign(&key, entry, route, demands, now);
+        }
+        let (route, entry) = (Arc::clone(route), Arc::clone(entry));
+        let signed = tokio::task::spawn_blocking(move || match &route.kind {
+            Kind::Translate(demands) => signer.sign(&key, &entry, &route, demands, now),
+            Kind::Legacy | Kind::Public => Err(Refusal::Bug),
+        });
+        signed.await.unwrap_or(Err(Refusal::Bug))
+    }
+}
+
+fn forward(route: &Arc<Route>, entry: &Entry, token: &Arc<SignedToken>) -> Forward {
+    Forward {
+        route: Arc::clone(route),
+        set: Arc::clone(token),
+        session: entry.sid.clone(),
+        not_after: entry.ends,
+    }
+}
+
+#[cfg(test)]
+mod tests;

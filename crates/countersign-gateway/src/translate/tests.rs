@@ -1,0 +1,273 @@
+//! The whole flow, below HTTP: real stages, a scripted authorization server, simulated time.
+
+use std::{
+    net::IpAddr,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use countersign::{Secret, UnixTime};
+use http::Request;
+use serde_json::json;
+
+use super::{Translation, Warm};
+use crate::{
+    clock::{Clock, ManualClock},
+    config::resolved::{ClaimsConfig, RouteKind, TranslateConfig},
+    credential::{CredentialRules, OwnedCredential},
+    decision::{Decision, Forward, Remove},
+    entropy::SystemEntropy,
+    error::{Refusal, SourceError},
+    identity::Mapping,
+    observe::{Observer, SourceLabel},
+    route::RouteTable,
+    session::{
+        Memory, Parts, Rules, Sessions,
+        gate::Places,
+        key::SessionKeyer,
+        source::{Answer, Asking, Source, Verdict},
+    },
+    tasks::Tasks,
+    testing,
+};
+
+const BEGIN: u64 = 1_800_000_000;
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// Knows everybody by the name in their cookie: `alice` is an editor of acme, `bob` a viewer of globex.
+#[derive(Debug, Default)]
+struct OldServer {
+    calls: AtomicUsize,
+    down: AtomicBool,
+}
+
+impl Source for OldServer {
+    fn ask<'a>(&'a self, credential: &'a Arc<OwnedCredential>, _: UnixTime) -> Asking<'a> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let down = self.down.load(Ordering::SeqCst);
+        Box::pin(async move {
+            if down {
+                return Err(SourceError::Unavailable("refused".to_owned()));
+            }
+            let session = match credential.value.expose().as_str() {
+                "alice" => json!({ "sub": "alice", "roles": ["editor"], "username": "al" }),
+                "bob" => json!({ "sub": "bob", "roles": ["viewer"] }),
+                "short" => json!({ "sub": "alice", "roles": ["editor"] }),
+                _ => return Ok(Verdict::No),
+            };
+            let ends = (credential.value.expose() == "short").then(|| UnixTime::from_secs(BEGIN + 100));
+            let serde_json::Value::Object(session) = session else { return Ok(Verdict::No) };
+            Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
+        })
+    }
+}
+
+struct House {
+    translation: Translation,
+    server: Arc<OldServer>,
+    clock: Arc<ManualClock>,
+}
+
+fn house() -> House {
+    let n = |n| NonZeroUsize::new(n).unwrap();
+    let mut editors = testing::route("/edit/");
+    editors.kind = RouteKind::Translate(TranslateConfig {
+        audience: "orders".into(),
+        require_roles: vec!["editor".into()],
+        with_username: false,
+        with_email: false,
+    });
+    let (mut public, mut legacy) = (testing::route("/public/"), testing::route("/"));
+    public.kind = RouteKind::Public;
+    legacy.kind = RouteKind::Legacy;
+    let routes = [testing::route("/orders/"), editors, public, legacy];
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let server = Arc::new(OldServer::default());
+    let keyring = testing::keyring(UnixTime::from_secs(BEGIN));
+    let sessions = Sessions::new(Parts {
+        rules: Rules {
+            recheck: Duration::from_secs(30),
+            max_age: Duration::from_secs(8 * 3600),
+            timeout: Duration::from_secs(2),
+            max_waiters: n(16_384),
+            accept_clients: Vec::new(),
+        },
+        keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
+        memory: Arc::new(Memory::new(n(1000), Places { all: n(256), per_client: n(32) }, Tasks::default())),
+        source: server.clone(),
+        mapping: Mapping::new(&ClaimsConfig::default()),
+        clock: clock.clone(),
+        observer: Observer::without_files(),
+        label: SourceLabel::Introspection,
+    });
+    let translation = Translation {
+        routes: RouteTable::new(&routes, testing::policy),
+        credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
+        own_origin: "https://shop.example".to_owned(),
+        sessions: Arc::new(sessions),
+        keyring,
+        clock: clock.clone(),
+        entropy: Arc::new(SystemEntropy),
+        observer: Observer::without_files(),
+    };
+    House { translation, server, clock }
+}
+
+impl House {
+    fn warm(&self, method: &str, path: &str, cookie: &str) -> Warm {
+        let mut request = Request::builder().method(method).uri(path).header("host", "shop.example");
+        if !cookie.is_empty() {
+            request = request.header("cookie", format!("S={cookie}"));
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        self.translation.warm(&parts, CLIENT, self.clock.now())
+    }
+
+    async fn decide(&self, path: &str, cookie: &str) -> Decision {
+        match self.warm("GET", path, cookie) {
+            Warm::Decided(decision) => decision,
+            Warm::Refresh(decision, ask) => {
+                self.translation.refresh(*ask);
+                decision
+            }
+            Warm::Cold(ask) => self.translation.cold(*ask).await,
+        }
+    }
+
+    async fn forwarded(&self, path: &str, cookie: &str) -> Forward {
+        match self.decide(path, cookie).await {
+            Decision::Forward(forward) => forward,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn refused(&self, path: &str, cookie: &str) -> Refusal {
+        match self.decide(path, cookie).await {
+            Decision::Refuse(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn calls(&self) -> usize {
+        self.server.calls.load(Ordering::SeqCst)
+    }
+}
+
+fn claims(forward: &Forward) -> serde_json::Value {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let value = forward.authorization();
+    let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    let payload = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_goes_in_and_a_token_comes_out_and_serves_until_it_ages() {
+    let house = house();
+    let first = house.forwarded("/orders/", "alice").await;
+    let said = claims(&first);
+    assert_eq!(
+        (&said["sub"], &said["aud"], &said["roles"]),
+        (&json!("alice"), &json!("orders"), &json!(["editor"]))
+    );
+    assert_eq!(said["exp"], json!(BEGIN + 300));
+    assert_eq!(said.get("preferred_username"), None);
+    let again = house.forwarded("/orders/7", "alice").await;
+    assert!(Arc::ptr_eq(&first.set, &again.set));
+    assert_eq!(house.calls(), 1);
+    assert!(matches!(house.warm("GET", "/orders/", "alice"), Warm::Decided(_)));
+    house.clock.advance(Duration::from_secs(25));
+    assert!(matches!(house.warm("GET", "/orders/", "alice"), Warm::Refresh(..)));
+    house.clock.advance(Duration::from_secs(5));
+    assert!(matches!(house.warm("GET", "/orders/", "alice"), Warm::Cold(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_handed_out_has_its_minimum_left() {
+    let house = house();
+    let first = house.forwarded("/orders/", "alice").await;
+    for _ in 0..300 {
+        house.clock.advance(Duration::from_secs(7));
+        let forward = house.forwarded("/orders/", "alice").await;
+        let left = forward.set.exp().saturating_since(house.clock.now().wall);
+        assert!(left >= Duration::from_secs(60), "{left:?}");
+        assert_eq!(forward.session, first.session);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_with_its_session_at_the_latest() {
+    let house = house();
+    let forward = house.forwarded("/orders/", "short").await;
+    assert_eq!(claims(&forward)["exp"], json!(BEGIN + 100));
+    house.clock.advance(Duration::from_secs(25));
+    let later = house.forwarded("/orders/", "short").await;
+    assert!(Arc::ptr_eq(&forward.set, &later.set));
+    house.clock.advance(Duration::from_secs(75));
+    assert_eq!(house.refused("/orders/", "short").await, Refusal::SessionEnded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_never_mixed_up() {
+    let house = house();
+    let (alice, bob) = (house.forwarded("/orders/", "alice").await, house.forwarded("/orders/", "bob").await);
+    for _ in 0..3 {
+        assert_eq!(claims(&house.forwarded("/orders/", "alice").await)["sub"], "alice");
+        assert_eq!(claims(&house.forwarded("/orders/", "bob").await)["sub"], "bob");
+    }
+    assert_ne!(alice.session, bob.session);
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_are_demanded_cold_and_warm() {
+    let house = house();
+    for _ in 0..2 {
+        assert_eq!(house.refused("/edit/", "bob").await, Refusal::RoleMissing);
+        assert!(matches!(house.decide("/edit/", "alice").await, Decision::Forward(_)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn public_and_legacy_routes_ask_nobody() {
+    let house = house();
+    for (path, remove) in [("/public/x", Remove::Credential), ("/login", Remove::IdentityHeaders)] {
+        match house.decide(path, "alice").await {
+            Decision::Pass(pass) => assert_eq!(pass.remove, remove),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(house.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_with_a_request_is_said() {
+    let house = house();
+    assert_eq!(house.refused("/orders/", "").await, Refusal::CredentialMissing);
+    assert_eq!(house.refused("/orders/", "nobody").await, Refusal::SessionEnded);
+    assert_eq!(house.refused("/orders/../edit/", "alice").await, Refusal::PathNotCanonical);
+    let decided = |method| match house.warm(method, "/orders/", "alice") {
+        Warm::Decided(Decision::Refuse(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(decided("TRACE"), Refusal::MethodNotAllowed);
+    assert_eq!(decided("POST"), Refusal::Csrf);
+    house.server.down.store(true, Ordering::SeqCst);
+    assert_eq!(house.refused("/orders/", "alice").await, Refusal::SourceUnavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_past_recheck_is_a_503_and_the_session_lives_on() {
+    let house = house();
+    let before = house.forwarded("/orders/", "alice").await;
+    house.server.down.store(true, Ordering::SeqCst);
+    house.clock.advance(Duration::from_secs(29));
+    assert!(matches!(house.decide("/orders/", "alice").await, Decision::Forward(_)));
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(house.refused("/orders/", "alice").await, Refusal::SourceUnavailable);
+    house.server.down.store(false, Ordering::SeqCst);
+    assert_eq!(house.forwarded("/orders/", "alice").await.session, before.session);
+}
