@@ -4,5 +4,5 @@ pub mod client;
 pub mod decision_id;
 pub mod forwarded;
 pub mod outgoing;
-// pub mod proxy;
+pub mod proxy;
 pub mod refuse;

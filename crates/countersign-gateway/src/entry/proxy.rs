@@ -25,12 +25,12 @@ use crate::{
     error::Refusal,
     http::{
         headers::{
-            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, asks_for_upgrade, strip_request,
-            strip_response,
+            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, asks_for_upgrade,
+            strip_request, strip_response,
         },
         problem::DECISION,
     },
-    metadata::Metadata,
+    metadata::MetadataHandle,
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Worker, head_guard},
@@ -49,14 +49,13 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Our own documents.
-    pub metadata: Arc<Metadata>,
 }
 
 /// The reverse proxy.
 #[derive(Debug)]
 pub struct Proxy {
     snapshot: Arc<ArcSwap<Snapshot>>,
+    metadata: Arc<MetadataHandle>,
     clock: Arc<dyn Clock>,
     workers: Vec<PerWorker>,
 }
@@ -71,6 +70,7 @@ struct PerWorker {
 /// A request under way.
 struct Call<'a> {
     snapshot: &'a Snapshot,
+    metadata: &'a MetadataHandle,
     clock: &'a dyn Clock,
     worker: &'a Arc<Worker>,
     observer: &'a Observer,
@@ -95,12 +95,14 @@ impl Proxy {
     #[must_use]
     pub fn new(
         snapshot: Arc<ArcSwap<Snapshot>>,
+        metadata: Arc<MetadataHandle>,
         clock: Arc<dyn Clock>,
         ids: Vec<DecisionIds>,
         observers: Vec<Observer>,
     ) -> Self {
-        let workers = ids.into_iter().zip(observers).map(|(ids, observer)| PerWorker { ids, observer }).collect();
-        Self { snapshot, clock, workers }
+        let workers =
+            ids.into_iter().zip(observers).map(|(ids, observer)| PerWorker { ids, observer }).collect();
+        Self { snapshot, metadata, clock, workers }
     }
 }
 
@@ -118,6 +120,7 @@ impl Handler for Proxy {
         let (parts, body) = request.into_parts();
         let call = Call {
             snapshot: &snapshot,
+            metadata: &self.metadata,
             clock: &*self.clock,
             worker,
             observer,
@@ -136,10 +139,8 @@ impl Call<'_> {
             self.observe_refusal(refusal, None, None, None);
             return refuse::answer_and_close(refusal, self.id, &parts.method);
         }
-        if let Some(document) = self.snapshot.metadata.answer(&parts) {
-            self.observer.metrics().request(RouteLabel::Own);
-            self.observer.metrics().answered(RouteLabel::Own, document.status());
-            return document.map(Outbound::from);
+        if let Some(answer) = self.own_document(&parts) {
+            return answer;
         }
         let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
             Warm::Decided(decision) => {
@@ -179,8 +180,29 @@ impl Call<'_> {
         self.forward(parts, body, passage).await
     }
 
+    /// The key set and the metadata, which stand before every route.
+    fn own_document(&self, parts: &request::Parts) -> Option<Response<Outbound>> {
+        let documents = self.metadata.load();
+        let answer = documents.at(parts.uri.path())?.answer(&parts.method, &parts.headers);
+        let response = match answer {
+            Ok(document) => document.map(Outbound::from),
+            Err(refusal) => {
+                self.observe_refusal(refusal, None, None, None);
+                refuse::answer(refusal, self.id, &parts.method, Reached::Nothing)
+            }
+        };
+        self.observer.metrics().request(RouteLabel::Own);
+        self.observer.metrics().answered(RouteLabel::Own, response.status());
+        Some(response)
+    }
+
     /// Sends the request on and brings the answer back.
-    async fn forward(&self, mut parts: request::Parts, body: Inbound, passage: Passage) -> Response<Outbound> {
+    async fn forward(
+        &self,
+        mut parts: request::Parts,
+        body: Inbound,
+        passage: Passage,
+    ) -> Response<Outbound> {
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
@@ -226,7 +248,11 @@ impl Call<'_> {
         let limit = self.snapshot.limits.body_bytes;
         if limit > 0
             && let Some(length) = parts.headers.get(header::CONTENT_LENGTH)
-            && length.to_str().ok().and_then(|text| text.parse::<u64>().ok()).is_none_or(|length| length > limit)
+            && length
+                .to_str()
+                .ok()
+                .and_then(|text| text.parse::<u64>().ok())
+                .is_none_or(|length| length > limit)
         {
             return Err(Refusal::BodyTooLarge);
         }
@@ -313,7 +339,13 @@ impl Call<'_> {
         }));
     }
 
-    fn write_line(&self, method: &http::Method, path: &str, passage: &Passage, response: &Response<Outbound>) {
+    fn write_line(
+        &self,
+        method: &http::Method,
+        path: &str,
+        passage: &Passage,
+        response: &Response<Outbound>,
+    ) {
         let Some(lines) = self.observer.requests() else { return };
         let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         lines.push(&RequestLine {
