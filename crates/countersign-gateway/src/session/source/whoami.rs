@@ -52,6 +52,10 @@ impl Whoami {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.endpoint.clone();
         request.headers_mut().insert(name, value);
+        if self.method == Method::POST {
+            // RFC 9110 §8.6; some servers answer 411 without it.
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let reply = self.http.send(request, lookup.deadline).await?;
         lookup.note(&reply);
         process_whoami(&reply, &self.endpoint, &self.no, lookup.now)

@@ -1,0 +1,124 @@
+//! Introspection and userinfo together: both must speak of the same user.
+
+use countersign::UnixTime;
+use countersign_gateway::{
+    error::SourceError,
+    session::source::{Answer, combine},
+};
+use serde_json::{Map, Value, json};
+
+use super::{Is, TOKEN, ask, both, fake, fake::Fake, given, is, live, server};
+
+fn members(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { panic!("an object") };
+    members
+}
+
+fn together(introspected: Value, userinfo: Value) -> Result<Answer, SourceError> {
+    combine(
+        Answer { session: members(introspected), userinfo: None, ends: None },
+        Answer { session: Map::new(), userinfo: Some(members(userinfo)), ends: None },
+    )
+}
+
+#[test]
+fn both_must_name_the_same_subject() {
+    for (introspected, userinfo) in [
+        (json!({"sub": "alice"}), json!({"sub": "alice"})),
+        (json!({"sub": 42}), json!({"sub": "42"})),
+        (json!({"sub": "42"}), json!({"sub": 42})),
+        (json!({"sub": u64::MAX}), json!({"sub": "18446744073709551615"})),
+        // django-oauth-toolkit names no `sub` in introspection.
+        (json!({}), json!({"sub": "alice"})),
+        (json!({"sub": null}), json!({"sub": "alice"})),
+        (json!({}), json!({"id": 7})),
+    ] {
+        assert!(together(introspected.clone(), userinfo.clone()).is_ok(), "{introspected} {userinfo}");
+    }
+    for (introspected, userinfo) in [
+        (json!({"sub": "alice"}), json!({"sub": "bob"})),
+        (json!({"sub": "alice"}), json!({"sub": "Alice"})),
+        (json!({"sub": "alice"}), json!({"sub": "alice "})),
+        (json!({"sub": "alice"}), json!({})),
+        (json!({"sub": "alice"}), json!({"sub": null})),
+        (json!({"sub": ""}), json!({"sub": "bob"})),
+        (json!({"sub": 42}), json!({"sub": 42.0})),
+        (json!({"sub": 1e16}), json!({"sub": 1e16})),
+        (json!({"sub": true}), json!({"sub": true})),
+        (json!({"sub": ["alice"]}), json!({"sub": ["alice"]})),
+        (json!({"sub": 9_007_199_254_740_993_u64}), json!({"sub": "9007199254740992"})),
+    ] {
+        let error = together(introspected.clone(), userinfo.clone());
+        assert!(matches!(error, Err(SourceError::Nonsense(_))), "{introspected} {userinfo}");
+    }
+}
+
+#[test]
+fn the_earlier_end_counts() {
+    let at = |ends| Answer { session: Map::new(), userinfo: Some(Map::new()), ends };
+    let (early, late) = (Some(UnixTime::from_secs(5)), Some(UnixTime::from_secs(9)));
+    for (one, other, expected) in
+        [(early, late, early), (late, early, early), (None, late, late), (late, None, late)]
+    {
+        assert_eq!(combine(at(one), at(other)).unwrap().ends, expected);
+    }
+}
+
+async fn fake(introspection: &'static str, userinfo: (u16, &'static str)) -> Fake {
+    Fake::start(move |request| {
+        if request.line() == "POST /introspect" {
+            fake::json(200, introspection)
+        } else {
+            fake::json(userinfo.0, userinfo.1)
+        }
+    })
+    .await
+}
+
+async fn asked(fake: &Fake) -> Result<countersign_gateway::session::source::Verdict, SourceError> {
+    ask(&server(both(given(&fake.url("/introspect")), given(&fake.url("/userinfo"))))).await
+}
+
+#[tokio::test]
+async fn both_answers_are_kept_apart() {
+    let fake = fake(
+        r#"{"active":true,"client_id":"shop","scope":"openid","exp":1800000060}"#,
+        (200, r#"{"sub":"alice","roles":["editor"]}"#),
+    )
+    .await;
+    let answer = live(asked(&fake).await);
+    assert_eq!(answer.session.get("client_id"), Some(&json!("shop")));
+    assert_eq!(answer.userinfo.unwrap().get("roles"), Some(&json!(["editor"])));
+    assert_eq!(answer.ends, Some(UnixTime::from_secs(1_800_000_060)));
+    let arrived = fake.arrived();
+    assert_eq!(
+        arrived.iter().map(fake::Arrived::line).collect::<Vec<_>>(),
+        ["POST /introspect", "GET /userinfo"]
+    );
+    assert_eq!(arrived[1].header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    assert_eq!(fake.connections(), 1, "the connection is used again");
+}
+
+#[tokio::test]
+async fn userinfo_is_not_asked_about_a_dead_token() {
+    let fake = fake(r#"{"active":false}"#, (200, r#"{"sub":"alice"}"#)).await;
+    assert_eq!(is(&asked(&fake).await), Is::No);
+    assert_eq!(fake.only().line(), "POST /introspect");
+}
+
+#[tokio::test]
+async fn either_can_end_or_fail_it() {
+    let active = r#"{"active":true,"sub":"alice"}"#;
+    for (expected, introspection, userinfo) in [
+        (Is::No, active, (401, "")),
+        (Is::RefusesUs, active, (403, r#"{"error":"insufficient_scope"}"#)),
+        (Is::Unavailable, active, (503, "")),
+        (Is::Nonsense, active, (200, "null")),
+        (Is::Nonsense, active, (200, r#"{"sub":"bob"}"#)),
+        (Is::OtherKind, r#"{"active":true,"token_use":"refresh_token"}"#, (200, r#"{"sub":"alice"}"#)),
+        (Is::Nonsense, "{}", (200, r#"{"sub":"alice"}"#)),
+    ] {
+        let fake = fake(introspection, userinfo).await;
+        assert_eq!(is(&asked(&fake).await), expected, "{introspection} {userinfo:?}");
+    }
+}

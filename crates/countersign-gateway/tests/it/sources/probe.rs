@@ -1,0 +1,73 @@
+//! What `check` finds out about a server.
+
+use countersign::{Clock, Secret, UnixTime};
+use countersign_gateway::{
+    credential::{CredentialKind, OwnedCredential},
+    entropy::SystemEntropy,
+    session::source::probe::{Finding, judge},
+};
+
+use super::{
+    NOW, TOKEN, basic, fake,
+    fake::{Act, Arrived, Fake},
+    given, introspection, server,
+};
+
+#[derive(Debug)]
+struct At(UnixTime);
+
+impl Clock for At {
+    fn now(&self) -> UnixTime {
+        self.0
+    }
+}
+
+async fn probed(
+    respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
+    live: bool,
+) -> (Vec<Finding>, Fake) {
+    let fake = Fake::start(respond).await;
+    let server = server(introspection(given(&fake.url("/introspect")), basic()));
+    let live =
+        live.then(|| OwnedCredential { kind: CredentialKind::Cookie, value: Secret::new(TOKEN.into()) });
+    let probed = server.probe(live.as_ref(), &At(NOW), &SystemEntropy).await.unwrap();
+    (judge(&probed), fake)
+}
+
+fn inactive(_: &Arrived) -> Act {
+    fake::json(200, r#"{"active":false}"#)
+}
+
+#[tokio::test]
+async fn a_good_server() {
+    let respond = |request: &Arrived| {
+        let active = request.body.contains(TOKEN);
+        let date = "date: Fri, 15 Jan 2027 08:00:00 GMT\r\n";
+        fake::answer(200, date, &format!(r#"{{"active":{active}}}"#))
+    };
+    let (findings, fake) = probed(respond, true).await;
+    assert_eq!(findings, [Finding::KnowsUnknown, Finding::KnowsLive]);
+    let tokens: Vec<_> = fake.arrived().iter().map(|request| request.form()[0].1.clone()).collect();
+    assert_eq!(tokens[0].len(), 43, "a random token comes first");
+    assert_eq!(tokens[1], TOKEN);
+}
+
+#[tokio::test]
+async fn a_client_that_may_not_introspect_is_told_from_a_dead_session() {
+    assert_eq!(probed(inactive, false).await.0, [Finding::KnowsUnknown, Finding::NotProven]);
+    assert_eq!(probed(inactive, true).await.0, [Finding::KnowsUnknown, Finding::LiveCalledDead]);
+    let refuses = |_: &Arrived| fake::json(401, r#"{"error":"invalid_client"}"#);
+    let (findings, _) = probed(refuses, false).await;
+    assert!(matches!(findings.first(), Some(Finding::CannotBeAsked(_))), "{findings:?}");
+    assert!(findings[0].to_string().contains("invalid_client"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_seen_in_the_date() {
+    let late =
+        |_: &Arrived| fake::answer(200, "date: Fri, 15 Jan 2027 08:02:00 GMT\r\n", r#"{"active":false}"#);
+    let (findings, _) = probed(late, false).await;
+    assert!(findings.contains(&Finding::ClockDiffers(std::time::Duration::from_secs(120))), "{findings:?}");
+    let no_date = |_: &Arrived| fake::answer(200, "date: yesterday\r\n", r#"{"active":false}"#);
+    assert_eq!(probed(no_date, false).await.0.len(), 2);
+}
