@@ -1,5 +1,6 @@
 //! The Countersign gateway as a library: a session goes in, a signed access token comes out.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod credential;

@@ -35,6 +35,8 @@ pub use labels::{
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};
 
+pub(crate) use timestamp::Timestamp;
+
 use self::{audit::AuditLog, requests::RequestLines};
 
 /// One thing that happened. Closed: whoever reads it looks at a new variant when there is one.

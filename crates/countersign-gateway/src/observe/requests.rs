@@ -149,10 +149,22 @@ impl RequestLog {
         RequestLines(own.map(Arc::clone).unwrap_or_default())
     }
 
+    /// What was lost.
+    #[must_use]
+    pub fn losses(&self) -> RequestLosses {
+        RequestLosses(Arc::clone(&self.buffers))
+    }
+}
+
+/// What the request lines of all workers lost; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RequestLosses(Arc<[Arc<Buffer>]>);
+
+impl RequestLosses {
     /// Lines lost since the start, to a full buffer or a failing write.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.buffers.iter().map(|buffer| buffer.lost.load(Relaxed)).sum()
+        self.0.iter().map(|buffer| buffer.lost.load(Relaxed)).sum()
     }
 }
 

@@ -1,0 +1,129 @@
+//! The gateway's own pages for operators: a read-only listener, and a socket for what changes state.
+//!
+//! | listener | who reaches it | what |
+//! |---|---|---|
+//! | `admin_listen` (TCP) | whoever reaches the address | `/metrics`, `/healthz`, `/readyz`, `/.well-known/jwks.json` |
+//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload` |
+//!
+//! 1. Nothing on the read-only listener changes anything, and nothing on either shows a secret.
+//! 2. `/healthz` says that the process runs and answers: restart it when it does not. `/readyz` says whether it
+//!    can serve, and if not, why: send it no requests meanwhile.
+//! 3. Both serve one request for each connection, at most 64 at once, a head within 10 s, all within 30 s.
+
+pub mod client;
+mod pages;
+mod serve;
+mod socket;
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use countersign::{Clock, UnixTime};
+
+use crate::{
+    keyring::KeyRingHandle,
+    metadata::{KEY_SET_PATH, MetadataHandle},
+    observe::{Gauges, KeyPhase, Losses, Metrics, ReloadOutcome, requests::RequestLosses},
+};
+
+pub use serve::serve;
+pub use socket::{ControlSocket, SOCKET};
+
+/// The future of one reload: how it went, or what is wrong with the configuration.
+pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<ReloadOutcome, String>> + Send + 'a>>;
+
+/// What the pages ask of the running gateway.
+pub trait Control: Send + Sync + fmt::Debug {
+    /// Why requests should not be sent here now (`starting`, `draining`, …); `None`: they may.
+    fn not_ready(&self) -> Option<&'static str>;
+
+    /// How many sessions are in the cache.
+    fn cached_sessions(&self) -> u64;
+
+    /// Reads the configuration again. An error holds no secret.
+    fn reload(&self) -> Reloading<'_>;
+}
+
+/// The operators' pages. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Admin(Arc<Parts>);
+
+/// What the pages are made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The running gateway.
+    pub control: Arc<dyn Control>,
+    /// The ring in force.
+    pub ring: Arc<KeyRingHandle>,
+    /// The documents in force.
+    pub metadata: Arc<MetadataHandle>,
+    /// The counters of all workers.
+    pub metrics: Metrics,
+    /// What the log lost.
+    pub log: Option<Arc<Losses>>,
+    /// What the audit log lost.
+    pub audit: Option<Arc<Losses>>,
+    /// What the request lines lost.
+    pub requests: Option<RequestLosses>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// When the gateway started.
+    pub started: UnixTime,
+}
+
+impl Admin {
+    /// The pages of that gateway.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The pages of `admin_listen`.
+    #[must_use]
+    pub fn read_only(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(pages::healthz))
+            .route("/metrics", get(pages::metrics))
+            .route("/readyz", get(pages::readyz))
+            .route(KEY_SET_PATH, get(pages::key_set))
+            .with_state(self.clone())
+    }
+
+    /// The pages of the control socket.
+    #[must_use]
+    pub fn control(&self) -> Router {
+        let more = Router::new()
+            .route("/keys", get(pages::keys))
+            .route("/keys/public", get(pages::key_set))
+            .route("/reload", post(pages::reload))
+            .route("/status", get(pages::status))
+            .with_state(self.clone());
+        self.read_only().merge(more)
+    }
+
+    /// Why requests should not be sent here now.
+    fn not_ready(&self) -> Option<&'static str> {
+        let now = self.0.clock.now();
+        let signs = self.0.ring.load().keys(now).any(|key| key.phase == KeyPhase::Signing);
+        if signs { self.0.control.not_ready() } else { Some("no_signing_key") }
+    }
+
+    fn gauges(&self) -> Gauges {
+        let now = self.0.clock.now();
+        let ring = self.0.ring.load();
+        let count = |phase| ring.keys(now).filter(|key| key.phase == phase).count() as u64;
+        let lost = |losses: &Option<Arc<Losses>>| losses.as_ref().map_or(0, |losses| losses.lost());
+        Gauges {
+            cached_sessions: self.0.control.cached_sessions(),
+            keys: [KeyPhase::Published, KeyPhase::Signing, KeyPhase::VerifyingOnly].map(count),
+            log_lines_lost: lost(&self.0.log),
+            request_lines_lost: self.0.requests.as_ref().map_or(0, RequestLosses::lost),
+            audit_lines_lost: lost(&self.0.audit),
+            audit_failing: self.0.audit.as_ref().is_some_and(|losses| losses.failing()),
+            ready: self.not_ready().is_none(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Asks the running gateway over its control socket, for the command line.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{net::UnixStream, time::timeout};
+
+use super::SOCKET;
+
+/// For the whole exchange: as long as the gateway gives itself.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer, in bytes.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
+/// What the gateway answered.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Whether it was done.
+    pub status: StatusCode,
+    /// JSON, except for `/metrics` and `/healthz`.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The exchange broke off, or the answer was too long.
+    #[error("the gateway broke off: {0}")]
+    BrokeOff(String),
+    /// The socket may not be used by this user.
+    #[error("`{}` may be used by the gateway's own user only", .0.display())]
+    NotAllowed(PathBuf),
+    /// No gateway listens there.
+    #[error("no gateway runs on `{}`", .0.display())]
+    NotRunning(PathBuf),
+    /// The path is no request target.
+    #[error("`{0}` is not a path")]
+    Path(String),
+    /// No answer within 30 s.
+    #[error("the gateway did not answer within 30 seconds")]
+    Timeout,
+}
+
+/// Sends one request to the gateway that runs on `state_dir`.
+///
+/// # Errors
+/// [`CallError`]. An answer that says "no" is a [`Reply`] with its status.
+pub async fn call(state_dir: &Path, method: Method, path: &str) -> Result<Reply, CallError> {
+    timeout(TIMEOUT, exchange(state_dir, method, path)).await.map_err(|_| CallError::Timeout)?
+}
+
+async fn exchange(state_dir: &Path, method: Method, path: &str) -> Result<Reply, CallError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "localhost")
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| CallError::Path(path.to_owned()))?;
+    let stream = UnixStream::connect(state_dir.join(SOCKET)).await.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => CallError::NotAllowed(state_dir.join(SOCKET)),
+        _ => CallError::NotRunning(state_dir.to_owned()),
+    })?;
+    let broke_off = |error: &dyn std::error::Error| CallError::BrokeOff(error.to_string());
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| broke_off(&error))?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(|error| broke_off(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+        let body = body.map_err(|error| broke_off(&*error))?.to_bytes();
+        Ok(Reply { status, body })
+    };
+    // The connection is driven beside the exchange and ends with it.
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => return answer,
+        _ = connection => {}
+    }
+    answer.await
+}

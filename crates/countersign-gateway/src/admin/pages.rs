@@ -1,0 +1,129 @@
+//! What each page says.
+
+use axum::{Json, body::Body, extract::State};
+use countersign::UnixTime;
+use http::{HeaderMap, Method, Response, StatusCode, header};
+use serde::Serialize;
+
+use super::Admin;
+use crate::observe::{CONTENT_TYPE, ReloadOutcome, Timestamp};
+
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Serialize)]
+pub(super) struct Readiness {
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+pub(super) async fn readyz(State(admin): State<Admin>) -> (StatusCode, Json<Readiness>) {
+    let reason = admin.not_ready();
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { ready: reason.is_none(), reason }))
+}
+
+pub(super) async fn metrics(State(admin): State<Admin>) -> ([(header::HeaderName, &'static str); 1], String) {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], admin.0.metrics.text(&admin.gauges()))
+}
+
+pub(super) async fn key_set(
+    State(admin): State<Admin>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response<Body>, StatusCode> {
+    let answer = admin.0.metadata.load().key_set().answer(&method, &headers);
+    answer.map(|response| response.map(Body::from)).map_err(|refusal| refusal.row().status)
+}
+
+/// What `GET /keys` answers.
+#[derive(Serialize)]
+pub(super) struct Keys {
+    version: u64,
+    keys: Vec<Key>,
+}
+
+#[derive(Serialize)]
+struct Key {
+    kid: String,
+    algorithm: &'static str,
+    phase: &'static str,
+    published: String,
+    signs_from: Option<String>,
+    signs_until: Option<String>,
+}
+
+pub(super) async fn keys(State(admin): State<Admin>) -> Json<Keys> {
+    let ring = admin.0.ring.load();
+    let written = |moment: UnixTime| Timestamp(moment).to_string();
+    let keys = ring.keys(admin.0.clock.now()).map(|key| {
+        let times = key.scheduled.times;
+        Key {
+            kid: key.scheduled.kid.to_string(),
+            algorithm: key.key.algorithm().name(),
+            phase: key.phase.label(),
+            published: written(times.published),
+            // The first key has signed since the beginning of time, which is when it was published.
+            signs_from: times.signs_from.map(|from| written(from.max(times.published))),
+            signs_until: times.signs_until.map(|until| written(until.max(times.published))),
+        }
+    });
+    Json(Keys { version: ring.version().as_number(), keys: keys.collect() })
+}
+
+/// What `GET /status` answers.
+#[derive(Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    started: String,
+    uptime_seconds: u64,
+    #[serde(flatten)]
+    readiness: Readiness,
+    ring_version: u64,
+    sessions_cached: u64,
+    connections_open: u64,
+    requests_in_flight: u64,
+    audit_failing: bool,
+    audit_lines_lost: u64,
+    log_lines_lost: u64,
+    request_lines_lost: u64,
+}
+
+pub(super) async fn status(State(admin): State<Admin>) -> Json<Status> {
+    let parts = &admin.0;
+    let gauges = admin.gauges();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started: Timestamp(parts.started).to_string(),
+        uptime_seconds: parts.clock.now().saturating_since(parts.started).as_secs(),
+        readiness: Readiness { ready: gauges.ready, reason: admin.not_ready() },
+        ring_version: parts.ring.load().version().as_number(),
+        sessions_cached: gauges.cached_sessions,
+        connections_open: parts.metrics.open_connections(),
+        requests_in_flight: parts.metrics.requests_in_flight(),
+        audit_failing: gauges.audit_failing,
+        audit_lines_lost: gauges.audit_lines_lost,
+        log_lines_lost: gauges.log_lines_lost,
+        request_lines_lost: gauges.request_lines_lost,
+    })
+}
+
+/// What `POST /reload` answers.
+#[derive(Serialize)]
+pub(super) struct Reload {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(super) async fn reload(State(admin): State<Admin>) -> (StatusCode, Json<Reload>) {
+    match admin.0.control.reload().await {
+        Ok(outcome) => (StatusCode::OK, Json(Reload { outcome: outcome.label(), error: None })),
+        Err(error) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Json(Reload { outcome: ReloadOutcome::Refused.label(), error: Some(error) }),
+        ),
+    }
+}
