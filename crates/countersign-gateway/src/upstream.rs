@@ -10,8 +10,10 @@ mod inbound;
 mod origin;
 mod pools;
 mod relay;
+mod stream;
 mod target;
 mod tls;
+mod tunnel;
 
 pub use body::Body;
 pub use connect::NAMES_TTL;
@@ -20,4 +22,5 @@ pub use error::{BodyError, Unreachable, UpstreamError};
 pub use inbound::Inbound;
 pub use origin::{EJECT_FAILURES, EJECT_TIME, EJECT_WINDOW, IDLE_AGE};
 pub use pools::Pools;
+pub(crate) use stream::Stream;
 pub use target::{Registry, Target};

@@ -84,6 +84,20 @@ impl Body {
         body
     }
 
+    /// No body.
+    pub(super) fn none(deadline: Arc<Deadline>) -> Self {
+        let now = Instant::now();
+        Self {
+            incoming: None,
+            connection: Connection::None,
+            timeout: Duration::ZERO,
+            waiting_since: None,
+            until: now,
+            deadline,
+            _outstanding: None,
+        }
+    }
+
     /// The stream ends at `until` at the latest.
     pub fn end_by(&mut self, until: Instant) {
         self.until = self.until.min(until);

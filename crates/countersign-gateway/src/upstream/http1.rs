@@ -18,8 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
 use super::{
-    Deadline, Inbound, UpstreamError,
-    connect::Stream,
+    Deadline, Inbound, Stream, UpstreamError,
     error::Unreachable,
     origin::{IDLE_AGE, Pool},
     relay::{Relay, poll_unwoken},

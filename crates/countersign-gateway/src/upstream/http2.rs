@@ -16,9 +16,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
-use super::{
-    Deadline, Inbound, UpstreamError, connect::Stream, error::Unreachable, http1::Failure, origin::Origin,
-};
+use super::{Deadline, Inbound, Stream, UpstreamError, error::Unreachable, http1::Failure, origin::Origin};
 use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
 
 /// Connections of one worker to one origin, at most.

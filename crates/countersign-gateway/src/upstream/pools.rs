@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response, Uri, Version, header, uri};
+use http::{Request, Response, StatusCode, Uri, Version, header, uri};
 use tokio::time::{Instant, timeout};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     http1::{self, Failure},
     http2,
     origin::{Negotiated, Origin, Pool},
+    tunnel::Tunnels,
 };
 
 /// The way of one worker to every upstream.
@@ -26,6 +27,7 @@ use super::{
 #[derive(Debug)]
 pub struct Pools {
     worker: usize,
+    pub(super) tunnels: Arc<Tunnels>,
 }
 
 /// An attempt that gave no answer.
@@ -41,8 +43,8 @@ enum Missed {
 impl Pools {
     /// The connections of worker number `worker`.
     #[must_use]
-    pub const fn new(worker: usize) -> Self {
-        Self { worker }
+    pub fn new(worker: usize) -> Self {
+        Self { worker, tunnels: Arc::default() }
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -115,6 +117,10 @@ impl Pools {
             Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),
         };
         match response {
+            // A switch of protocols nobody asked for.
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(Missed::Final(UpstreamError::Malformed))
+            }
             Ok(response) => Ok(response.map(|incoming| {
                 let until = now + limits.max_stream;
                 Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding)

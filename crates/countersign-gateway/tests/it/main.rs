@@ -12,5 +12,6 @@
 mod admin;
 mod identity;
 mod keyring;
+mod server;
 mod sources;
 mod store;

@@ -1,0 +1,153 @@
+//! One loop accepts every connection and gives it to the worker that has the fewest.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpListener,
+    select,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use super::{
+    drain::{Drain, Gate, Ticket},
+    tls::{Certificates, LOOK_EVERY},
+};
+
+/// A pause after an error that does not concern one connection alone: no file descriptors, no memory.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// An accepted connection on its way to its worker.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) ticket: Ticket,
+}
+
+/// Where a worker takes its connections from.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub(super) accepted: mpsc::UnboundedSender<Accepted>,
+    pub(super) gate: Arc<Gate>,
+}
+
+/// Accepts until the drain begins; then takes what the kernel holds already, and closes the listeners.
+///
+/// When as many connections are open as the limit allows, it stops accepting until one ends: clients wait in the
+/// kernel's backlog.
+pub(super) async fn run(
+    listeners: Vec<std::net::TcpListener>,
+    doors: Vec<Door>,
+    permits: Arc<Semaphore>,
+    drain: Arc<Drain>,
+    certificates: Option<Arc<Certificates>>,
+) -> io::Result<()> {
+    let mut loops = JoinSet::new();
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        loops.spawn(accept(listener, doors.clone(), Arc::clone(&permits), Arc::clone(&drain)));
+    }
+    drop(doors);
+    let watching = async {
+        if let Some(certificates) = certificates {
+            watch(&certificates).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    select! {
+        biased;
+        () = watching => {}
+        () = async { while loops.join_next().await.is_some() {} } => {}
+    }
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, doors: Vec<Door>, permits: Arc<Semaphore>, drain: Arc<Drain>) {
+    loop {
+        let permit = match Arc::clone(&permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                tracing::warn!("as many connections as allowed are open: accepting none until one ends");
+                select! {
+                    biased;
+                    () = drain.wait() => break,
+                    permit = Arc::clone(&permits).acquire_owned() => match permit {
+                        Ok(permit) => permit,
+                        Err(_) => break,
+                    },
+                }
+            }
+        };
+        let accepted = select! {
+            biased;
+            () = drain.wait() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer))) {
+            Ok((socket, peer)) => hand_over(&doors, socket, peer, permit),
+            Err(error) if concerns_all(&error) => {
+                tracing::error!(%error, "cannot accept connections");
+                sleep(EXHAUSTED_PAUSE).await;
+            }
+            Err(_) => {}
+        }
+    }
+    match listener.into_std() {
+        Ok(listener) => take_the_rest(&listener, &doors, &permits),
+        Err(error) => tracing::error!(%error, "waiting connections are lost"),
+    }
+}
+
+/// Takes the connections that wait in the kernel, so that closing the listener resets none of them.
+fn take_the_rest(listener: &std::net::TcpListener, doors: &[Door], permits: &Arc<Semaphore>) {
+    while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        match listener.accept() {
+            Ok((socket, peer)) if socket.set_nonblocking(true).is_ok() => {
+                hand_over(doors, socket, peer, permit);
+            }
+            Ok(_) => {}
+            Err(error) if concerns_all(&error) => return,
+            Err(_) => {}
+        }
+    }
+}
+
+fn hand_over(doors: &[Door], socket: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    let Some(door) = doors.iter().min_by_key(|door| door.gate.open()) else { return };
+    let ticket = Ticket::new(&door.gate, permit);
+    if door.accepted.send(Accepted { socket, peer, ticket }).is_err() {
+        tracing::error!(%peer, "connection lost: its worker is gone");
+    }
+}
+
+/// Whether an error says something about us, not about the one connection.
+fn concerns_all(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+async fn watch(certificates: &Certificates) {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match certificates.refresh() {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("certificate replaced"),
+            Err(error) => tracing::error!(%error, "new certificate refused; the old one stays in use"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! An answer that tells its connection when it is complete.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::{Connection, Outbound};
+use crate::upstream::BodyError;
+
+/// The body of an answer with its place in the connection's count of open requests.
+pub(super) struct Answer {
+    outbound: Outbound,
+    _open: Open,
+}
+
+/// An open request.
+pub(super) struct Open(Arc<Connection>);
+
+impl Open {
+    pub(super) fn begin(connection: &Arc<Connection>) -> Self {
+        connection.activity.begin();
+        Self(Arc::clone(connection))
+    }
+
+    /// The request stays open until the answer's body is gone.
+    pub(super) fn answer(self, response: Response<Outbound>) -> Response<Answer> {
+        response.map(|outbound| Answer { outbound, _open: self })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.activity.end();
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.outbound).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.outbound.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.outbound.size_hint()
+    }
+}

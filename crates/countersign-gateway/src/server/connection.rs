@@ -1,0 +1,100 @@
+//! One client connection from its first byte to its last.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::AsyncReadExt,
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    Connection, Handler, Worker,
+    drain::{Drain, Ticket},
+    http1, http2,
+    io::Io,
+    tls::Certificates,
+};
+use crate::{config::resolved::Limits, upstream::Stream};
+
+/// What every connection of a worker shares.
+#[derive(Debug)]
+pub(super) struct Shared<H> {
+    pub(super) handler: Arc<H>,
+    pub(super) worker: Arc<Worker>,
+    pub(super) drain: Arc<Drain>,
+    pub(super) certificates: Option<Arc<Certificates>>,
+}
+
+/// A connection and who answers its requests; one reference-counted value, so that a request clones it once.
+pub(super) struct Scope<H> {
+    pub(super) shared: Arc<Shared<H>>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) limits: Limits,
+}
+
+/// The first bytes of HTTP/2 (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<H: Handler>(
+    shared: Arc<Shared<H>>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    ticket: Ticket,
+    limits: Limits,
+) {
+    let tls = shared.certificates.is_some();
+    let by = Instant::now() + limits.header_timeout;
+    let opening = open(socket, shared.certificates.as_deref());
+    let (stream, protocol, ahead) = match timeout_at(by, opening).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection ended before a request"),
+        Err(_) => return tracing::debug!(%peer, "connection closed: nothing arrived in time"),
+    };
+    let connection = Arc::new(Connection::new(peer, tls));
+    let io = Io::new(ahead, stream, Arc::clone(&connection), ticket);
+    let scope = Arc::new(Scope { shared, connection, limits });
+    match protocol {
+        Protocol::Http1 => http1::serve(io, scope).await,
+        Protocol::Http2 => http2::serve(io, scope).await,
+    }
+}
+
+/// Finds out what the client speaks: by ALPN, or in clear by its first bytes.
+async fn open(
+    mut socket: TcpStream,
+    certificates: Option<&Certificates>,
+) -> io::Result<(Stream, Protocol, Bytes)> {
+    socket.set_nodelay(true)?;
+    if let Some(certificates) = certificates {
+        let stream = TlsAcceptor::from(certificates.current()).accept(socket).await?;
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        return Ok((Stream::Tls(Box::new(stream.into())), protocol, Bytes::new()));
+    }
+    let mut ahead = BytesMut::with_capacity(4096);
+    loop {
+        let read = socket.read_buf(&mut ahead).await?;
+        let known = ahead.iter().zip(PREFACE).all(|(byte, expected)| byte == expected);
+        if known && ahead.len() >= PREFACE.len() {
+            return Ok((Stream::Plain(socket), Protocol::Http2, ahead.freeze()));
+        }
+        if !known {
+            return Ok((Stream::Plain(socket), Protocol::Http1, ahead.freeze()));
+        }
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}

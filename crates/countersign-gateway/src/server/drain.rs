@@ -1,0 +1,81 @@
+//! The end: no new connections, open answers complete, the rest is cut after a while.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, futures::Notified};
+
+/// Tells everyone, once, that the end has begun.
+#[derive(Debug, Default)]
+pub(super) struct Drain {
+    begun: AtomicBool,
+    notify: Notify,
+}
+
+impl Drain {
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Wakes at [`Self::begin`]. Look at [`Self::has_begun`] after it was enabled or polled for the first time.
+    pub(super) fn notified(&self) -> Notified<'_> {
+        self.notify.notified()
+    }
+
+    pub(super) async fn wait(&self) {
+        let notified = self.notified();
+        let mut notified = std::pin::pin!(notified);
+        notified.as_mut().enable();
+        if !self.begun.load(Ordering::SeqCst) {
+            notified.await;
+        }
+    }
+}
+
+/// Counts the connections of one worker, tunnels included.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    open: AtomicUsize,
+    empty: Notify,
+}
+
+impl Gate {
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn wait_empty(&self) {
+        while self.open() > 0 {
+            self.empty.notified().await;
+        }
+    }
+}
+
+/// One open connection: as long as it lives it counts at its worker and against the limit.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    gate: Arc<Gate>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Ticket {
+    pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit) -> Self {
+        gate.open.fetch_add(1, Ordering::Relaxed);
+        Self { gate: Arc::clone(gate), _permit: permit }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.gate.open.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.gate.empty.notify_one();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! HTTP/1.1 towards clients.
+//!
+//! 1. `max_headers` stays at hyper's default of 100: setting it costs an allocation for each request.
+//! 2. `half_close` is off: a client that closes its sending side while it waits is taken as gone, as almost always
+//!    it is; the request upstream is then ended too.
+//! 3. `pipeline_flush` is off: it would suppress the automatic 400 and 431.
+//! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use hyper::{server::conn::http1::Builder, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use super::{
+    Handler,
+    answer::Open,
+    connection::Scope,
+    io::Io,
+    watch::{Framing, Late, Watch},
+};
+use crate::upstream::{Deadline, Inbound};
+
+/// hyper's smallest buffer.
+const SMALLEST_BUFFER: usize = 8 * 1024;
+/// What a connection may hold of a body on its way, at least.
+const BODY_BUFFER: usize = 64 * 1024;
+/// For the last words to a client that was too slow.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
+    let limits = scope.limits;
+    let deadline = Arc::new(Deadline::default());
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        let open = Open::begin(&scope.connection);
+        let scope = Arc::clone(&scope);
+        let deadline = Arc::clone(&deadline);
+        async move {
+            let limits = &scope.limits;
+            let request = request
+                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline));
+            let shared = &scope.shared;
+            let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
+            Ok::<_, Infallible>(open.answer(response))
+        }
+    });
+    let mut http = Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(limits.header_bytes.max(BODY_BUFFER).max(SMALLEST_BUFFER))
+        .max_header_size(limits.header_bytes)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+
+    let drain = &scope.shared.drain;
+    let mut notified = pin!(drain.notified());
+    let mut enabled = false;
+    let mut stopping = false;
+    let mut watch = Watch::new(&limits, Framing::Messages);
+    let outcome = poll_fn(|cx| {
+        if !enabled {
+            enabled = true;
+            let _ = notified.as_mut().poll(cx);
+        }
+        let outcome = Pin::new(&mut http).poll(cx);
+        if outcome.is_ready() {
+            return outcome.map(Ok);
+        }
+        let draining = drain.has_begun();
+        let activity = &scope.connection.activity;
+        if draining && !stopping && activity.begun() > 0 {
+            stopping = true;
+            Pin::new(&mut http).graceful_shutdown();
+            if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
+                return outcome.map(Ok);
+            }
+        }
+        watch.poll(cx, activity, &deadline, draining).map(Err)
+    })
+    .await;
+    let peer = scope.connection.peer;
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+        Err(late) => {
+            tracing::debug!(%peer, ?late, "connection closed");
+            if let (Late::Head, Some(parts)) = (late, http.into_parts()) {
+                goodbye(parts.io.into_inner()).await;
+            }
+        }
+    }
+}
+
+/// Tells a client that its header section took too long.
+async fn goodbye(mut io: Io) {
+    const TEXT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\
+        Countersign-Refused: header_timeout\r\nCountersign-Forwarded: 0\r\n\r\n";
+    let _ = timeout(GOODBYE, async {
+        io.write_all(TEXT).await?;
+        io.shutdown().await
+    })
+    .await;
+}

@@ -1,0 +1,115 @@
+//! HTTP/2 towards clients.
+//!
+//! Against floods of resets hyper and h2 close the connection: more than 20 streams that were reset before they were
+//! accepted (`max_pending_accept_reset_streams`), or more than 1,024 that we had to reset
+//! (`max_local_error_reset_streams`). Extended CONNECT (RFC 8441) is not offered.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use hyper::{rt::Executor, server::conn::http2::Builder, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+
+use super::{
+    Handler,
+    answer::Open,
+    connection::Scope,
+    io::Io,
+    watch::{Framing, Watch},
+};
+use crate::upstream::{Deadline, Inbound};
+
+/// Streams the client reset before we took them.
+const PENDING_RESETS: usize = 20;
+/// Streams we had to reset for the client's errors.
+const LOCAL_RESETS: usize = 1024;
+/// What may wait for the client to take it, for each stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// For the last frames to a client that is sent away.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
+    let limits = scope.limits;
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        let open = Open::begin(&scope.connection);
+        let scope = Arc::clone(&scope);
+        async move {
+            let limits = &scope.limits;
+            let deadline = Arc::new(Deadline::default());
+            let request = request
+                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline));
+            let shared = &scope.shared;
+            let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
+            Ok::<_, Infallible>(open.answer(response))
+        }
+    });
+    let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let mut http = Builder::new(Streams { longest: limits.max_stream })
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(header_bytes)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS)
+        .max_send_buf_size(SEND_BUFFER)
+        .serve_connection(TokioIo::new(io), service);
+
+    let deadline = Deadline::default();
+    let drain = &scope.shared.drain;
+    let mut notified = pin!(drain.notified());
+    let mut enabled = false;
+    let mut stopping = false;
+    let mut watch = Watch::new(&limits, Framing::Frames);
+    let outcome = poll_fn(|cx| {
+        if !enabled {
+            enabled = true;
+            let _ = notified.as_mut().poll(cx);
+        }
+        let outcome = Pin::new(&mut http).poll(cx);
+        if outcome.is_ready() {
+            return outcome.map(Ok);
+        }
+        let draining = drain.has_begun();
+        let activity = &scope.connection.activity;
+        if draining && !stopping {
+            stopping = true;
+            Pin::new(&mut http).graceful_shutdown();
+            if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
+                return outcome.map(Ok);
+            }
+        }
+        watch.poll(cx, activity, &deadline, draining).map(Err)
+    })
+    .await;
+    let peer = scope.connection.peer;
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+        Err(late) => {
+            tracing::debug!(%peer, ?late, "connection closed");
+            Pin::new(&mut http).graceful_shutdown();
+            let _ = timeout(GOODBYE, http).await;
+        }
+    }
+}
+
+/// Runs streams as tasks of this worker. A stream whose client takes nothing of the answer is not polled, so its
+/// longest life is kept here.
+#[derive(Debug, Clone, Copy)]
+struct Streams {
+    longest: Duration,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        tokio::spawn(timeout(self.longest, stream));
+    }
+}

@@ -1,0 +1,95 @@
+//! A client's bytes.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Connection, drain::Ticket};
+use crate::upstream::Stream;
+
+/// A client's stream: what was read ahead, the rest, and notes for the time-outs of the connection.
+#[derive(Debug)]
+pub(super) struct Io {
+    ahead: Bytes,
+    stream: Stream,
+    connection: Arc<Connection>,
+    _ticket: Ticket,
+}
+
+impl Io {
+    pub(super) const fn new(
+        ahead: Bytes,
+        stream: Stream,
+        connection: Arc<Connection>,
+        ticket: Ticket,
+    ) -> Self {
+        Self { ahead, stream, connection, _ticket: ticket }
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if this.ahead.is_empty() {
+            if let outcome @ (Poll::Pending | Poll::Ready(Err(_))) =
+                Pin::new(&mut this.stream).poll_read(cx, buf)
+            {
+                return outcome;
+            }
+        } else {
+            let length = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead.split_to(length));
+            if !this.ahead.has_remaining() {
+                this.ahead = Bytes::new();
+            }
+        }
+        if buf.filled().len() > before {
+            this.connection.activity.receive();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.connection.activity.block(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_flush(cx);
+        if outcome.is_pending() {
+            this.connection.activity.block(true);
+        }
+        outcome
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.connection.activity.block(outcome.is_pending());
+        outcome
+    }
+}

@@ -1,0 +1,153 @@
+//! The time-outs of a connection as a whole. The waits of a request belong to the request.
+
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::handler::Activity;
+use crate::{config::resolved::Limits, upstream::Deadline};
+
+/// After the drain has begun, a connection without a request gets so long to send its first one: the client may
+/// have sent it before it could know.
+pub(super) const LAST_CHANCE: Duration = Duration::from_secs(1);
+
+/// Why a connection is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    /// The client does not take the answer.
+    Answer,
+    /// A header section is not complete in time.
+    Head,
+    /// No request for too long.
+    Idle,
+}
+
+/// What bytes between two requests mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// HTTP/2: frames that belong to no request are normal.
+    Frames,
+    /// HTTP/1.1: the next header section has begun.
+    Messages,
+}
+
+/// Follows what the connection waits for, and since when.
+#[derive(Debug)]
+pub(super) struct Watch {
+    limits: Limits,
+    framing: Framing,
+    waiting: Waiting,
+    since: Option<Instant>,
+    begun: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Answer,
+    First,
+    Head,
+    LastChance,
+    Next,
+    Request,
+}
+
+impl Watch {
+    pub(super) const fn new(limits: &Limits, framing: Framing) -> Self {
+        Self { limits: *limits, framing, waiting: Waiting::First, since: None, begun: 0 }
+    }
+
+    /// Ready when the connection waits for too long. Called after every poll of the connection.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        activity: &Activity,
+        deadline: &Deadline,
+        draining: bool,
+    ) -> Poll<Late> {
+        let waiting = self.waiting(activity, draining);
+        let begun = activity.begun();
+        if waiting != self.waiting || begun != self.begun {
+            self.waiting = waiting;
+            self.begun = begun;
+            self.since = None;
+        }
+        let (limit, late) = match waiting {
+            Waiting::Request => return Poll::Pending,
+            Waiting::Answer => (self.limits.body_timeout, Late::Answer),
+            Waiting::First | Waiting::Head => (self.limits.header_timeout, Late::Head),
+            Waiting::LastChance => (LAST_CHANCE.min(self.limits.header_timeout), Late::Idle),
+            Waiting::Next => (self.limits.idle_timeout, Late::Idle),
+        };
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        deadline.poll(cx, now, since + limit).map(|()| late)
+    }
+
+    fn waiting(&self, activity: &Activity, draining: bool) -> Waiting {
+        if activity.is_blocked() {
+            Waiting::Answer
+        } else if activity.open() > 0 {
+            Waiting::Request
+        } else if self.framing == Framing::Messages && activity.has_received() {
+            Waiting::Head
+        } else if activity.begun() > 0 {
+            Waiting::Next
+        } else if draining {
+            Waiting::LastChance
+        } else {
+            Waiting::First
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, time::Duration};
+
+    use tokio::time::Instant;
+
+    use super::{Framing, Late, Watch};
+    use crate::{config::resolved::Limits, server::handler::Activity, upstream::Deadline};
+
+    async fn outcome(activity: &Activity) -> (Late, Duration) {
+        let (start, deadline, mut watch) =
+            (Instant::now(), Deadline::default(), Watch::new(&Limits::DEFAULT, Framing::Messages));
+        let late = poll_fn(|cx| watch.poll(cx, activity, &deadline, false)).await;
+        (late, start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_has_its_own_limit() {
+        let activity = Activity::default();
+        assert_eq!(outcome(&activity).await, (Late::Head, Duration::from_secs(10)));
+        activity.begin();
+        activity.end();
+        assert_eq!(outcome(&activity).await, (Late::Idle, Duration::from_secs(60)));
+        activity.receive();
+        assert_eq!(outcome(&activity).await, (Late::Head, Duration::from_secs(10)));
+        activity.begin();
+        activity.block(true);
+        assert_eq!(outcome(&activity).await, (Late::Answer, Duration::from_secs(30)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_drip_do_not_prolong_a_head() {
+        let (activity, deadline) = (Activity::default(), Deadline::default());
+        let mut watch = Watch::new(&Limits::DEFAULT, Framing::Messages);
+        let start = Instant::now();
+        loop {
+            activity.receive();
+            let step =
+                poll_fn(|cx| std::task::Poll::Ready(watch.poll(cx, &activity, &deadline, false).is_ready()))
+                    .await;
+            if step {
+                break;
+            }
+            tokio::time::advance(Duration::from_secs(3)).await;
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(12), "the first look after 10 s");
+    }
+}

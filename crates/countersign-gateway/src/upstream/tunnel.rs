@@ -1,0 +1,186 @@
+//! Connections that leave HTTP: `WebSocket` and other upgrades (RFC 9110 §7.8).
+
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
+    select,
+    sync::Notify,
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    Body, Inbound, Pools, Stream, Target, UpstreamError, body::Connection, http1::Failure,
+    pools::into_origin_form,
+};
+
+/// How long the client's side may take to leave HTTP after the service has.
+const SWITCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The tunnels of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Tunnels {
+    open: AtomicUsize,
+    closing: Notify,
+}
+
+/// When a tunnel ends by itself.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    idle: Duration,
+    until: Instant,
+}
+
+impl Pools {
+    /// Sends a request that asks for another protocol, on a connection of its own.
+    ///
+    /// When the service agrees (101), `client` becomes the other end of a tunnel that lasts until either side
+    /// closes it, nothing moved for the idle time-out, `until` or `max_stream` is reached, or the gateway has
+    /// drained. Any other answer is an answer like every other.
+    ///
+    /// The request has its `Connection: upgrade` and `Upgrade` fields, a `Host` field and no body.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`UpstreamError::Malformed`] when the service switches to a protocol that was not asked
+    /// for. HTTP/2 services cannot be asked.
+    pub async fn upgrade(
+        &self,
+        target: &Target,
+        mut request: Request<Inbound>,
+        client: OnUpgrade,
+        until: Option<Instant>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let limits = &target.limits;
+        let mut connection = self.dial_http1(target).await?;
+        let now = Instant::now();
+        let last = now + limits.max_stream;
+        let ends = Ends { idle: limits.idle_timeout, until: until.map_or(last, |until| until.min(last)) };
+        let deadline = Arc::clone(request.body().deadline());
+        let asked = request.headers().get(header::UPGRADE).cloned();
+        into_origin_form(&mut request)?;
+        connection.keep(limits.upstream_idle);
+        let response = match connection.exchange(request, &deadline, limits.first_byte_timeout, now).await {
+            Ok(response) => response,
+            Err(Failure::Sent(error)) => return Err(error),
+            Err(Failure::Unsent(_)) => return Err(UpstreamError::Closed),
+        };
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(response.map(|incoming| {
+                let connection = Connection::Http1(connection);
+                Body::new(incoming, connection, limits.body_timeout, ends.until, deadline, None)
+            }));
+        }
+        let same = |given: &header::HeaderValue| {
+            asked.as_ref().is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()))
+        };
+        if !response.headers().get(header::UPGRADE).is_some_and(same) {
+            return Err(UpstreamError::Malformed);
+        }
+        let parts = connection.into_stream();
+        let tunnels = Arc::clone(&self.tunnels);
+        tokio::spawn(async move { tunnels.run(client, parts.io.into_inner(), parts.read_buf, ends).await });
+        Ok(response.map(|_| Body::none(deadline)))
+    }
+
+    /// How many tunnels are open.
+    #[must_use]
+    pub fn tunnels(&self) -> usize {
+        self.tunnels.open.load(Ordering::Relaxed)
+    }
+
+    /// Closes every tunnel.
+    pub(crate) fn close_tunnels(&self) {
+        self.tunnels.closing.notify_waiters();
+    }
+}
+
+impl Tunnels {
+    async fn run(&self, client: OnUpgrade, mut service: Stream, early: Bytes, ends: Ends) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let mut closing = pin!(self.closing.notified());
+        closing.as_mut().enable();
+        if let Ok(Ok(client)) = timeout(SWITCH_TIMEOUT, client).await {
+            let moved = Mutex::new(Instant::now());
+            let mut client = Watched { io: TokioIo::new(client), moved: &moved };
+            let copy = async {
+                client.write_all(&early).await?;
+                copy_bidirectional(&mut client, &mut service).await
+            };
+            let why = select! {
+                biased;
+                () = closing => "drained",
+                () = idle(&moved, ends) => "time",
+                ended = copy => if ended.is_ok() { "closed" } else { "broken" },
+            };
+            tracing::debug!(why, "tunnel ended");
+        }
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends when nothing moved for long enough, or at the last moment.
+async fn idle(moved: &Mutex<Instant>, ends: Ends) {
+    loop {
+        let last = *moved.lock().unwrap_or_else(PoisonError::into_inner) + ends.idle;
+        let at = last.min(ends.until);
+        if at <= Instant::now() {
+            return;
+        }
+        sleep_until(at).await;
+    }
+}
+
+/// Notes when bytes move.
+struct Watched<'a, I> {
+    io: I,
+    moved: &'a Mutex<Instant>,
+}
+
+impl<I> Watched<'_, I> {
+    fn touch(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<'_, I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.io).poll_read(cx, buf);
+        if outcome.is_ready() {
+            this.touch();
+        }
+        outcome
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<'_, I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.io).poll_write(cx, buf);
+        if outcome.is_ready() {
+            this.touch();
+        }
+        outcome
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,6 @@
+//! The listeners and workers, seen from both sides of the gateway.
+
+mod connections;
+pub(crate) mod harness;
+pub(crate) mod recorder;
+mod requests;

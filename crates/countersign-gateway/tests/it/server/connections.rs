@@ -1,0 +1,171 @@
+//! Connections that do not keep their time, and too many of them.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{
+    harness::{Plan, answer, exchange, http1, rest, soon},
+    recorder::{OK, Recorder},
+};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_head_that_drips_is_answered_408_and_closed() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.header_timeout = SHORT).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    let started = Instant::now();
+    let (mut reading, mut writing) = client.split();
+    let drip = async {
+        for byte in b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ".iter().chain(std::iter::repeat(&b'a')) {
+            if writing.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut answer = [0; 28];
+    let read = async { reading.read_exact(&mut answer).await.map(drop) };
+    tokio::select! {
+        () = drip => panic!("closed without an answer"),
+        read = soon(read) => read.unwrap(),
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+    assert!(started.elapsed() >= SHORT && started.elapsed() < SHORT * 8, "{:?}", started.elapsed());
+    assert_eq!(service.record.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_second_head_that_drips_is_closed_too() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.header_timeout = SHORT).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    exchange(&mut client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    client.write_all(b"GET / HT").await.unwrap();
+    assert!(rest(&mut client).await.starts_with(b"HTTP/1.1 408 "));
+}
+
+#[tokio::test]
+async fn silence_from_the_start_and_between_requests_closes() {
+    let service = Recorder::answering(OK).await;
+    let plan = Plan::limits(|limits| (limits.header_timeout, limits.idle_timeout) = (SHORT, SHORT));
+    let gateway = plan.start(&[http1(service.address)]);
+    let started = Instant::now();
+    let mut silent = gateway.connect().await;
+    let mut idle = gateway.connect().await;
+    exchange(&mut idle, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(rest(&mut idle).await, b"");
+    rest(&mut silent).await;
+    assert!(started.elapsed() >= SHORT);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_answered_408() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.body_timeout = SHORT).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc").await.unwrap();
+    let answer = rest(&mut client).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("countersign-refused: body_timeout"), "{answer}");
+    assert_eq!(service.record.requests(), [], "not one whole request");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_answered_413() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.body_bytes = 5).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    let request =
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
+    let (head, _) = exchange(&mut client, request).await;
+    assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+    assert_eq!(service.record.requests(), [], "not one whole request");
+    let mut client = gateway.connect().await;
+    let request =
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    assert!(exchange(&mut client, request).await.0.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed() {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let ended = std::sync::Mutex::new(Some(ended));
+    let service = Recorder::start(move |mut socket, _, record| {
+        let ended = ended.lock().unwrap().take();
+        async move {
+            record.take(&mut socket).await;
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await.unwrap();
+            while socket.write_all(&[0; 65536]).await.is_ok() {}
+            if let Some(ended) = ended {
+                ended.send(()).unwrap();
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::limits(|limits| limits.body_timeout = SHORT).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    soon(end).await.unwrap();
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_malformed_head_gets_an_answer() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.header_bytes = 2048).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET /\r\n\r\n").await.unwrap();
+    assert!(rest(&mut client).await.starts_with(b"HTTP/1.1 400 "));
+    let mut client = gateway.connect().await;
+    let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(4096));
+    client.write_all(long.as_bytes()).await.unwrap();
+    assert!(rest(&mut client).await.starts_with(b"HTTP/1.1 431 "));
+    assert_eq!(service.record.connections(), 0);
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_connection_waits_for_another_to_end() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.connections = 1).start(&[http1(service.address)]);
+    let mut first = gateway.connect().await;
+    exchange(&mut first, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut second = gateway.connect().await;
+    second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let early = tokio::time::timeout(SHORT, second.read_u8()).await;
+    assert!(early.is_err(), "the second waits");
+    drop(first);
+    assert!(answer(&mut second).await.is_some());
+}
+
+#[tokio::test]
+async fn connections_are_spread_over_the_workers() {
+    #[derive(Debug, Default)]
+    struct Which(std::sync::Mutex<Vec<usize>>);
+    impl countersign_gateway::server::Handler for Which {
+        async fn handle(
+            &self,
+            _: http::Request<countersign_gateway::upstream::Inbound>,
+            _: &std::sync::Arc<countersign_gateway::server::Connection>,
+            worker: &std::sync::Arc<countersign_gateway::server::Worker>,
+        ) -> http::Response<countersign_gateway::server::Outbound> {
+            self.0.lock().unwrap().push(worker.index);
+            http::Response::new(bytes::Bytes::from_static(b"ok").into())
+        }
+    }
+    let which = std::sync::Arc::new(Which::default());
+    let gateway = Plan { workers: 3, ..Plan::default() }.serve(std::sync::Arc::clone(&which));
+    let mut clients = Vec::new();
+    for _ in 0..6 {
+        let mut client = gateway.connect().await;
+        exchange(&mut client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        clients.push(client);
+    }
+    let mut seen = which.0.lock().unwrap().clone();
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 0, 1, 1, 2, 2]);
+    assert_eq!(gateway.running().connections(), 6);
+}

@@ -1,0 +1,172 @@
+//! A gateway that forwards everything, started in the test's process.
+
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use countersign::SystemClock;
+use countersign_gateway::{
+    config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
+    error::Refusal,
+    server::{Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Worker, bind, serve},
+    upstream::{Inbound, Registry, Target, UpstreamError},
+};
+use http::{Request, Response, header};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Forwards every request to one target, with as little else as possible.
+#[derive(Debug)]
+pub(crate) struct Forward(pub(crate) Arc<Target>);
+
+impl Handler for Forward {
+    async fn handle(
+        &self,
+        mut request: Request<Inbound>,
+        _connection: &Arc<Connection>,
+        worker: &Arc<Worker>,
+    ) -> Response<Outbound> {
+        if let Some(authority) = request.uri().authority().cloned() {
+            request.headers_mut().insert(header::HOST, authority.as_str().parse().unwrap());
+        }
+        let outcome = if request.headers().contains_key(header::UPGRADE) {
+            let client = hyper::upgrade::on(&mut request);
+            let emptied = request.body().emptied();
+            worker.upstreams.upgrade(&self.0, request.map(|_| emptied), client, None).await
+        } else {
+            request.headers_mut().remove(header::CONNECTION);
+            worker.upstreams.send(&self.0, request).await
+        };
+        match outcome {
+            Ok(mut response) => {
+                if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                    response.headers_mut().remove(header::CONNECTION);
+                }
+                response.map(Outbound::from)
+            }
+            Err(error) => refusal(error),
+        }
+    }
+}
+
+fn refusal(error: UpstreamError) -> Response<Outbound> {
+    let row = Refusal::from(error).row();
+    let mut response = Response::new(Outbound::Empty);
+    *response.status_mut() = row.status;
+    response.headers_mut().insert("countersign-refused", row.code.parse().unwrap());
+    response
+}
+
+/// What a gateway under test is made of.
+pub(crate) struct Plan {
+    pub(crate) limits: Limits,
+    pub(crate) workers: usize,
+    pub(crate) certificates: Option<Arc<Certificates>>,
+    pub(crate) roots: Option<rustls::RootCertStore>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { limits: Limits::DEFAULT, workers: 1, certificates: None, roots: None }
+    }
+}
+
+impl Plan {
+    /// The defaults, changed.
+    pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut plan = Self::default();
+        change(&mut plan.limits);
+        plan
+    }
+
+    /// Starts a gateway before these origins.
+    pub(crate) fn start(mut self, origins: &[UpstreamOrigin]) -> Gateway {
+        let workers = NonZeroUsize::new(self.workers).unwrap();
+        let mut registry = Registry::new(workers);
+        if let Some(roots) = self.roots.take() {
+            registry = registry.with_roots(roots);
+        }
+        let target = registry.target(origins, &self.limits);
+        self.serve_with(registry, Arc::new(Forward(target)))
+    }
+
+    /// Starts a gateway with another handler.
+    pub(crate) fn serve<H: Handler>(self, handler: Arc<H>) -> Gateway {
+        let registry = Registry::new(NonZeroUsize::new(self.workers).unwrap());
+        self.serve_with(registry, handler)
+    }
+
+    fn serve_with<H: Handler>(&self, registry: Registry, handler: Arc<H>) -> Gateway {
+        let settings = Settings {
+            workers: NonZeroUsize::new(self.workers).unwrap(),
+            limits: Arc::new(ArcSwap::from_pointee(self.limits)),
+            registry: Arc::new(registry),
+            clock: Arc::new(SystemClock),
+            certificates: self.certificates.clone(),
+        };
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let running = serve(vec![listener], settings, handler).unwrap();
+        Gateway { address: running.addresses()[0], running: Some(running) }
+    }
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    running: Option<Running>,
+}
+
+impl Gateway {
+    pub(crate) fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    /// Drains it and waits for its end.
+    pub(crate) async fn drained(mut self) -> Drained {
+        let running = self.running.take().unwrap();
+        running.drain();
+        tokio::task::spawn_blocking(|| running.wait()).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+/// `http://` to a local port.
+pub(crate) fn http1(address: SocketAddr) -> UpstreamOrigin {
+    origin(UpstreamProtocol::Http1, address)
+}
+
+/// A local origin.
+pub(crate) fn origin(protocol: UpstreamProtocol, address: SocketAddr) -> UpstreamOrigin {
+    UpstreamOrigin { protocol, host: address.ip().to_string().into(), port: address.port() }
+}
+
+/// Long enough for anything on loopback, short enough for a test that fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Does not wait for ever.
+pub(crate) async fn soon<F: Future>(what: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, what).await.expect("in time")
+}
+
+/// Sends bytes and reads one answer with a `Content-Length`; its head and body.
+pub(crate) async fn exchange(socket: &mut TcpStream, request: &[u8]) -> (String, Vec<u8>) {
+    socket.write_all(request).await.unwrap();
+    answer(socket).await.expect("an answer")
+}
+
+/// Reads one answer: by `Content-Length`, or whole chunks.
+pub(crate) async fn answer(socket: &mut (impl AsyncReadExt + Unpin)) -> Option<(String, Vec<u8>)> {
+    soon(super::recorder::message(socket)).await.map(|(head, body)| (head, body))
+}
+
+/// Everything until the other side closes.
+pub(crate) async fn rest(socket: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = soon(socket.read_to_end(&mut bytes)).await;
+    bytes
+}
