@@ -38,7 +38,27 @@ fn paths(line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::paths;
+    use std::path::PathBuf;
+
+    use super::{faults, paths};
+    use crate::tree::{File, Tree};
+
+    #[test]
+    fn a_path_that_does_not_exist_and_a_long_map_are_faults() {
+        let text = format!("`src/there.rs` `src/gone.rs`\n{}", "\n".repeat(80));
+        let file = |path: &str, text: &str| File {
+            path: path.to_owned(),
+            bytes: Vec::new(),
+            text: Some(text.to_owned()),
+        };
+        let files = vec![file("ARCHITECTURE.md", &text), file("src/there.rs", "")];
+        let faults = faults(&Tree { root: PathBuf::new(), files });
+        let messages: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            messages,
+            ["ARCHITECTURE.md: 81 lines; at most 80", "ARCHITECTURE.md:1: `src/gone.rs` does not exist"]
+        );
+    }
 
     #[test]
     fn paths_are_found() {

@@ -43,3 +43,41 @@ pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::faults;
+    use crate::tree::{File, Tree};
+
+    fn messages(path: &str, text: &str) -> Vec<String> {
+        let file =
+            File { path: path.to_owned(), bytes: text.as_bytes().to_vec(), text: Some(text.to_owned()) };
+        let tree = Tree { root: PathBuf::new(), files: vec![file] };
+        faults(&tree).into_iter().filter(|fault| fault.path == path).map(|fault| fault.to_string()).collect()
+    }
+
+    #[test]
+    fn tests_do_not_count_but_everything_else_does() {
+        let long = "const A: u8 = 1;\n".repeat(601);
+        assert_eq!(messages("a/src/b.rs", &long), ["a/src/b.rs: 601 lines without tests; at most 600"]);
+        assert_eq!(messages("a/src/b.rs", &format!("#[cfg(test)]\nmod tests {{\n{long}}}\n")), [""; 0]);
+        assert_eq!(messages("a/tests/it/b.rs", &long), [""; 0]);
+        assert_eq!(messages("a/src/b/tests.rs", &long), [""; 0]);
+    }
+
+    #[test]
+    fn a_long_function_is_named() {
+        let function = format!("\nfn long() {{\n{}}}\n", "    f();\n".repeat(99));
+        assert_eq!(messages("a/src/b.rs", &function), ["a/src/b.rs:2: `long` has 101 lines; at most 100"]);
+    }
+
+    #[test]
+    fn an_exception_that_nothing_needs_is_a_fault() {
+        let (path, ..) = crate::exceptions::LONG.first().unwrap();
+        assert!(
+            messages(path, "fn row() {}\n").iter().any(|fault| fault.contains("remove it from the list"))
+        );
+    }
+}
