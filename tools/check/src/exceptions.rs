@@ -7,6 +7,19 @@ pub(crate) const LONG: &[(&str, &str, &str)] = &[(
     "a flat table: one arm for each refusal, read from top to bottom",
 )];
 
+/// Stages that name a later one: file, stage, reason.
+pub(crate) const OUT_OF_ORDER: &[(&str, &str, &str)] = &[
+    (
+        "crates/countersign-gateway/src/route.rs",
+        "issue",
+        "a route holds the policy its tokens are issued under",
+    ),
+    ("crates/countersign-gateway/src/session.rs", "identity", "an answer is understood once, when it comes"),
+    ("crates/countersign-gateway/src/session/cache.rs", "identity", "an entry holds what was understood"),
+    ("crates/countersign-gateway/src/session/cache.rs", "issue", "a token is kept with its policy"),
+    ("crates/countersign-gateway/src/session/cache.rs", "keyring", "an entry holds the tokens signed for it"),
+];
+
 /// Packages that are built in two versions: name, reason.
 pub(crate) const TWICE: &[(&str, &str)] = &[
     ("base64", "pem 4, which rcgen needs for tests, is ahead of everyone else"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    exceptions,
     fault::Fault,
     rust_source::{RustSource, line_of, words},
     tree::{Tree, is_test_path},
@@ -31,6 +32,7 @@ const LEAVES: &[&str] = &["config", "observe", "error"];
 /// Faults of order, and of the gateway naming the test kit.
 pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let mut used = BTreeSet::new();
     for (path, source) in tree.rust() {
         let Some(inside) = path.strip_prefix(GATEWAY) else { continue };
         if is_test_path(path) {
@@ -47,9 +49,20 @@ pub(crate) fn faults(tree: &Tree) -> Vec<Fault> {
         }
         let module = inside.split(['/', '.']).next().unwrap_or_default();
         for (line, imported) in imports(&source, inside) {
-            if let Some(what) = verdict(module, &imported) {
-                faults.push(Fault::at(path, line, what));
+            let Some(what) = verdict(module, &imported) else { continue };
+            let excepted =
+                exceptions::OUT_OF_ORDER.iter().position(|(p, stage, _)| (*p, *stage) == (path, &imported));
+            match excepted {
+                Some(number) => drop(used.insert(number)),
+                None => faults.push(Fault::at(path, line, what)),
             }
+        }
+    }
+    for (number, (path, stage, _)) in exceptions::OUT_OF_ORDER.iter().enumerate() {
+        if !used.contains(&number) {
+            let what =
+                format!("is listed as naming `{stage}` out of order, but does not: remove it from the list");
+            faults.push(Fault::of_file(path, what));
         }
     }
     faults
