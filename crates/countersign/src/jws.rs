@@ -124,13 +124,31 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`JwsError::AlgorithmMismatch`] or [`JwsError::SignatureInvalid`].
     pub fn verify(self, key: &impl Key) -> Result<Verified, JwsError> {
+        self.check(key)?;
+        Ok(Verified { header: self.header, payload: self.payload })
+    }
+
+    /// Checks the signature with each of the keys, until one fits.
+    pub(crate) fn verify_any<K: Key>(self, keys: &[K]) -> Result<Verified, JwsError> {
+        let mut verdict = Err(JwsError::AlgorithmMismatch);
+        for key in keys {
+            match self.check(key) {
+                Err(JwsError::AlgorithmMismatch) => {}
+                Ok(()) => return Ok(Verified { header: self.header, payload: self.payload }),
+                Err(other) => verdict = Err(other),
+            }
+        }
+        verdict
+    }
+
+    fn check(&self, key: &impl Key) -> Result<(), JwsError> {
         if Rule::Algorithm.is_broken_by(self.header.algorithm() != key.algorithm().name()) {
             return Err(JwsError::AlgorithmMismatch);
         }
         if Rule::Signature.is_broken_by(!key.is_signature(self.signed, &self.signature)) {
             return Err(JwsError::SignatureInvalid);
         }
-        Ok(Verified { header: self.header, payload: self.payload })
+        Ok(())
     }
 }
 

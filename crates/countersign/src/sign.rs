@@ -89,7 +89,7 @@ impl SigningKey {
     /// # Errors
     /// [`SignError::Key`], as [`SharedSecret::new`].
     pub fn shared_secret(algorithm: Algorithm, secret: Secret<Vec<u8>>) -> Result<Self, SignError> {
-        Self::from_private(algorithm, PrivateKey::Secret(SharedSecret::new(algorithm, secret)?))
+        Self::from_private(algorithm, PrivateKey::Secret(Box::new(SharedSecret::new(algorithm, secret)?)))
     }
 
     fn from_private(algorithm: Algorithm, private: PrivateKey) -> Result<Self, SignError> {
@@ -161,12 +161,18 @@ impl SigningKey {
         self.finish(token)
     }
 
-    /// Signs a header and payload that are already encoded, `header.payload`, whatever they say.
+    /// Signs a header and payload that are already encoded: `header.payload`.
     fn finish(&self, mut token: String) -> Result<String, SignError> {
         let signature = self.private.sign(self.algorithm, token.as_bytes())?;
         token.push('.');
-        jws::encode_onto(signature.as_ref(), &mut token);
+        jws::encode_onto(&signature, &mut token);
         Ok(token)
+    }
+
+    /// Signs any bytes as any algorithm of the key's kind.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn sign_as(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        self.private.sign(algorithm, message)
     }
 
     fn header(&self, typ: &str) -> Result<String, SignError> {

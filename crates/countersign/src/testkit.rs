@@ -16,10 +16,13 @@
 //! assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::TokenExpired);
 //! ```
 
+mod catalogue;
 mod clock;
 mod issuer;
 mod keys;
+mod recipe;
 
+pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};
 pub use clock::TestClock;
 pub use issuer::{TestIssuer, TestToken};
 pub use keys::TestKey;

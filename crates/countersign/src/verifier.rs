@@ -44,7 +44,7 @@ use self::{
 };
 use crate::{
     Audience, Clock, Issuer, KeySource, TokenRefusal, UnixTime,
-    jws::{Algorithm, JwsError, SharedSecret, Unverified, Verified},
+    jws::{Algorithm, SharedSecret, Unverified, Verified},
     rule::Rule,
     seen::Seen,
 };
@@ -221,7 +221,8 @@ impl Trusted {
         }
         match &self.keys {
             IssuerKeys::Published(source) => check_published(source.as_ref(), unverified, now),
-            IssuerKeys::Shared(secrets) => check_shared(secrets, unverified),
+            // Secrets have no names: each of the token's algorithm is tried.
+            IssuerKeys::Shared(secrets) => Ok((unverified.verify_any(secrets)?, ProofKey::Shared)),
         }
     }
 
@@ -264,22 +265,6 @@ fn check_published(
     };
     let verified = unverified.verify(key.as_ref())?;
     Ok((verified, ProofKey::Published { key: Arc::clone(key), generation: AtomicU64::new(generation) }))
-}
-
-/// Secrets have no names: each of the token's algorithm is tried.
-fn check_shared(
-    secrets: &[SharedSecret],
-    unverified: Unverified<'_>,
-) -> Result<(Verified, ProofKey), TokenRefusal> {
-    let mut refusal = JwsError::AlgorithmMismatch;
-    for secret in secrets {
-        match unverified.clone().verify(secret) {
-            Ok(verified) => return Ok((verified, ProofKey::Shared)),
-            Err(JwsError::AlgorithmMismatch) => {}
-            Err(other) => refusal = other,
-        }
-    }
-    Err(refusal.into())
 }
 
 impl fmt::Debug for Verifier {

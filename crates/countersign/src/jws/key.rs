@@ -78,11 +78,12 @@ impl Material {
 
     /// The algorithm of a key that names none: that of its kind, if the kind has one, or else the `assumed` one.
     pub(crate) fn only_algorithm(&self, assumed: Option<Algorithm>) -> Option<Algorithm> {
-        assumed.filter(|algorithm| algorithm.family() == self.family()).or(match self {
-            Self::Ec { curve, .. } => Some(curve.algorithm()),
-            Self::Ed25519 { .. } => Some(Algorithm::Ed25519),
-            Self::Rsa { .. } => None,
-        })
+        match (assumed, self) {
+            (Some(algorithm), _) if algorithm.family() == self.family() => Some(algorithm),
+            (_, Self::Ec { curve, .. }) => Some(curve.algorithm()),
+            (_, Self::Ed25519 { .. }) => Some(Algorithm::Ed25519),
+            (_, Self::Rsa { .. }) => None,
+        }
     }
 
     fn parse(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
@@ -149,6 +150,14 @@ impl VerifyingKey {
     /// [`KeyError`] if the bytes are no key, the key is of another kind, or is weak.
     pub fn from_spki_der(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyError> {
         Self::from_jwk(Jwk::new(algorithm, None, der::public_key(der)?)?)
+    }
+
+    /// The key as a SubjectPublicKeyInfo.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn to_spki_der(&self) -> Option<Vec<u8>> {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        let der: PublicKeyX509Der<'_> = self.parsed.as_der().ok()?;
+        Some(der.as_ref().to_vec())
     }
 
     /// The name under which tokens point to this key: its `kid`, or without one its RFC 7638 thumbprint.

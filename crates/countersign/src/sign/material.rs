@@ -14,7 +14,7 @@ pub(super) enum PrivateKey {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
     Rsa(RsaKeyPair),
-    Secret(SharedSecret),
+    Secret(Box<SharedSecret>),
 }
 
 impl PrivateKey {
@@ -76,20 +76,21 @@ impl PrivateKey {
         document.map_err(|_| SignError::Crypto)
     }
 
-    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<SignatureBytes, SignError> {
+    pub(super) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, SignError> {
         let random = SystemRandom::new();
         match self {
-            Self::Ec(pair) => {
-                pair.sign(&random, message).map(SignatureBytes::Short).map_err(|_| SignError::Crypto)
-            }
-            Self::Ed25519(pair) => Ok(SignatureBytes::Short(pair.sign(message))),
+            Self::Ec(pair) => match pair.sign(&random, message) {
+                Ok(signature) => Ok(signature.as_ref().to_vec()),
+                Err(_) => Err(SignError::Crypto),
+            },
+            Self::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Self::Rsa(pair) => {
                 let (_, encoding) = algorithm.rsa().ok_or(KeyError::AlgorithmMismatch)?;
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(encoding, &random, message, &mut signature).map_err(|_| SignError::Crypto)?;
-                Ok(SignatureBytes::Long(signature))
+                Ok(signature)
             }
-            Self::Secret(secret) => Ok(SignatureBytes::Tag(secret.sign(message))),
+            Self::Secret(secret) => Ok(secret.sign(message).as_ref().to_vec()),
         }
     }
 
@@ -98,23 +99,6 @@ impl PrivateKey {
         match self {
             Self::Rsa(pair) => pair.public_modulus_len() * 4 / 3 + 4,
             Self::Ec(_) | Self::Ed25519(_) | Self::Secret(_) => 180,
-        }
-    }
-}
-
-/// A signature wherever the library put it.
-pub(super) enum SignatureBytes {
-    Long(Vec<u8>),
-    Short(aws_lc_rs::signature::Signature),
-    Tag(aws_lc_rs::hmac::Tag),
-}
-
-impl AsRef<[u8]> for SignatureBytes {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Long(bytes) => bytes,
-            Self::Short(signature) => signature.as_ref(),
-            Self::Tag(tag) => tag.as_ref(),
         }
     }
 }

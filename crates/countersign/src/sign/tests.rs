@@ -31,7 +31,7 @@ fn what_is_signed_verifies_and_nothing_else_does() {
         let mut broken = token.clone().into_bytes();
         broken[dot + 5] = if broken[dot + 5] == b'A' { b'B' } else { b'A' };
         assert_eq!(jws::verify(&broken, &verifying).unwrap_err(), JwsError::SignatureInvalid, "{algorithm}");
-        let stripped = &token[..=dot];
+        let stripped = format!("{}.", token.rsplit_once('.').unwrap().0);
         assert_eq!(jws::verify(stripped.as_bytes(), &verifying).unwrap_err(), JwsError::SignatureInvalid);
 
         let again = SigningKey::from_pkcs8_der(algorithm, key.to_pkcs8_der().unwrap().expose()).unwrap();

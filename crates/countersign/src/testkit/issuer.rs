@@ -114,7 +114,6 @@ impl TestIssuer {
     }
 
     /// A good token of `user` without roles or organisation, to be changed before it is signed.
-    #[must_use]
     pub fn token(&self) -> TestToken<'_> {
         let number = self.signed.fetch_add(1, Ordering::Relaxed) + 1;
         let now = self.clock.now();

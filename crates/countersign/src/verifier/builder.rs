@@ -99,7 +99,7 @@ impl VerifierBuilder<WantsAudience> {
     /// Who we are: the exact `aud` of this issuer's tokens for this service.
     #[must_use]
     pub fn audience(self, audience: impl Into<Audience>) -> VerifierBuilder<WantsKeys> {
-        let VerifierBuilder { step, settings } = self;
+        let Self { step, settings } = self;
         VerifierBuilder { step: WantsKeys { issuer: step.issuer, audience: audience.into() }, settings }
     }
 }

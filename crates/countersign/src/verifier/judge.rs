@@ -42,9 +42,9 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         return Err(TokenRefusal::TokenBound);
     }
 
-    let exp = required(date(members.exp, ClaimName::Expires)?, ClaimName::Expires)?;
-    let iat = required(date(members.iat, ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
-    let not_before = date(members.nbf, ClaimName::NotBefore)?;
+    let exp = required(date(members.exp.as_ref(), ClaimName::Expires)?, ClaimName::Expires)?;
+    let iat = required(date(members.iat.as_ref(), ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
+    let not_before = date(members.nbf.as_ref(), ClaimName::NotBefore)?;
     check_time(exp, iat, not_before, expected.now, expected.leeway)?;
     if Rule::Lifetime.is_broken_by(exp.saturating_since(iat) > expected.max_lifetime) {
         return Err(TokenRefusal::TokenLivesTooLong);
@@ -189,13 +189,13 @@ fn name(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<Cow<'_, str>
 
 /// A NumericDate: an integer or a finite float from the epoch to the end of the year 9999. A fraction of a second is
 /// dropped.
-fn date(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<UnixTime>, TokenRefusal> {
+fn date(value: Option<&Json<'_>>, claim: ClaimName) -> Result<Option<UnixTime>, TokenRefusal> {
     let latest = UnixTime::MAX.as_secs();
     match value {
         None => Ok(None),
-        Some(Json::Unsigned(seconds)) if seconds <= latest => Ok(Some(UnixTime::from_secs(seconds))),
+        Some(&Json::Unsigned(seconds)) if seconds <= latest => Ok(Some(UnixTime::from_secs(seconds))),
         // The range holds no value that the conversion could change but for its fraction.
-        Some(Json::Float(seconds)) if (0.0..=latest as f64).contains(&seconds) => {
+        Some(&Json::Float(seconds)) if (0.0..=latest as f64).contains(&seconds) => {
             Ok(Some(UnixTime::from_secs(seconds as u64)))
         }
         Some(_) => Err(TokenRefusal::ClaimMalformed(claim)),
