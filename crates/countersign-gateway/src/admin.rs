@@ -82,7 +82,6 @@ impl Admin {
     }
 
     /// The pages of `admin_listen`.
-    #[must_use]
     pub fn read_only(&self) -> Router {
         Router::new()
             .route("/healthz", get(pages::healthz))
@@ -93,7 +92,6 @@ impl Admin {
     }
 
     /// The pages of the control socket.
-    #[must_use]
     pub fn control(&self) -> Router {
         let more = Router::new()
             .route("/keys", get(pages::keys))

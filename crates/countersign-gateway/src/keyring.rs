@@ -14,6 +14,7 @@
 //!    secret has no `kid` and is in no key set.
 
 pub mod encryption_key;
+mod fault;
 mod keeper;
 mod records;
 pub mod schedule;
@@ -26,21 +27,14 @@ use arc_swap::{ArcSwap, Guard};
 use countersign::{Audience, Claims, KeyId, Secret, SigningKey, TokenId, UnixTime, jws::Algorithm};
 use http::HeaderValue;
 
-use crate::{
-    config::resolved::RingAlgorithm,
-    entropy::NoEntropy,
-    error::Refusal,
-    observe::KeyPhase,
-    store::{RingVersion, StoreError},
-};
+use crate::{config::resolved::RingAlgorithm, error::Refusal, observe::KeyPhase, store::RingVersion};
 
 use self::{
-    encryption_key::EncryptionKeyError,
     records::Contents,
-    schedule::{Policy, Schedule, ScheduleFault, ScheduledKey},
-    seal::{OpenError, SealError},
+    schedule::{Policy, Schedule, ScheduledKey},
 };
 
+pub use fault::RingFault;
 pub use keeper::{RingKeeper, RingSettings};
 pub use witness::{Seen, Witness};
 
@@ -280,115 +274,6 @@ impl From<SignError> for Refusal {
         match error {
             SignError::NoKey => Self::KeysUnavailable,
             SignError::Key(_) | SignError::Unwritable => Self::Bug,
-        }
-    }
-}
-
-/// Why there is no ring. The gateway does not start, or goes on with the ring it has.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RingFault {
-    /// The store is empty, and was not.
-    #[error(
-        "the store holds no keys, but did before; restore it, or delete `state_dir/ring-seen` to begin with new keys"
-    )]
-    EmptyAfterFull,
-    /// No key-encryption key.
-    #[error(transparent)]
-    EncryptionKey(#[from] EncryptionKeyError),
-    /// No randomness for a new ring.
-    #[error(transparent)]
-    Entropy(#[from] NoEntropy),
-    /// Records are missing or left over.
-    #[error("the ring has {found} records instead of {expected}")]
-    Incomplete {
-        /// By the ring's own list.
-        expected: usize,
-        /// In the store.
-        found: usize,
-    },
-    /// A key could not be made, read or written.
-    #[error(transparent)]
-    Key(#[from] countersign::SignError),
-    /// The bytes of a key are another key's.
-    #[error("the key stored as `{kid}` is another key")]
-    KeyMismatch {
-        /// The name it stands under.
-        kid: KeyId,
-    },
-    /// A record is not there.
-    #[error("the {purpose} `{name}` is missing in the store")]
-    Missing {
-        /// What is missing.
-        purpose: &'static str,
-        /// Which.
-        name: String,
-    },
-    /// Another ring than the one this gateway used before.
-    #[error(
-        "the store holds other keys than before; restore it, or delete `state_dir/ring-seen` to accept them"
-    )]
-    OtherRing,
-    /// The stored moments make no schedule.
-    #[error(transparent)]
-    Schedule(#[from] ScheduleFault),
-    /// A new record could not be sealed.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// A record could not be opened.
-    #[error("the {purpose} `{name}` in the store {error}")]
-    Sealed {
-        /// What it is.
-        purpose: &'static str,
-        /// Which.
-        name: String,
-        /// Why.
-        error: OpenError,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A record was opened and is not what its purpose says.
-    #[error("a record of the ring has an unknown form; it may be of a newer release")]
-    Unreadable,
-    /// The ring cannot be written down.
-    #[error("the ring cannot be written down")]
-    Unwritable,
-    /// An older version than was seen before.
-    #[error(
-        "the store went back from version {seen} of the keys to {found}; restore it, or delete `state_dir/ring-seen` to accept that"
-    )]
-    WentBack {
-        /// Seen before.
-        seen: u64,
-        /// There now.
-        found: u64,
-    },
-    /// The note of the ring seen last is not readable.
-    #[error("`state_dir/ring-seen` is malformed")]
-    WitnessMalformed,
-}
-
-impl RingFault {
-    /// Stable name, the same in logs and metrics.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::EmptyAfterFull => "keyring_empty_after_full",
-            Self::EncryptionKey(_) => "keyring_encryption_key",
-            Self::Entropy(_) | Self::Seal(SealError::Entropy(_)) => "keyring_no_entropy",
-            Self::Incomplete { .. } => "keyring_incomplete",
-            Self::Key(_) | Self::Seal(SealError::Crypto) | Self::Unwritable => "keyring_key",
-            Self::KeyMismatch { .. } => "keyring_key_mismatch",
-            Self::Missing { .. } => "keyring_record_missing",
-            Self::OtherRing => "keyring_other_ring",
-            Self::Schedule(_) => "keyring_schedule",
-            Self::Sealed { error: OpenError::Tampered, .. } => "keyring_tampered",
-            Self::Sealed { error: OpenError::WrongKey, .. } => "keyring_wrong_encryption_key",
-            Self::Sealed { error: OpenError::Version, .. } | Self::Unreadable => "keyring_unreadable",
-            Self::Store(error) => error.code(),
-            Self::WentBack { .. } => "keyring_went_back",
-            Self::WitnessMalformed => "keyring_witness_malformed",
         }
     }
 }

@@ -12,6 +12,7 @@
 mod admin;
 mod identity;
 mod keyring;
+mod observe;
 mod server;
 mod sources;
 mod store;
