@@ -8,6 +8,7 @@ pub mod decision;
 pub mod entropy;
 pub mod entry;
 pub mod error;
+pub mod gateway;
 pub mod http;
 pub mod identity;
 pub mod issue;

@@ -25,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{ClientId, UnixTime};
+use countersign::UnixTime;
 use tokio::time::timeout;
 
 use crate::{
@@ -41,7 +41,7 @@ use crate::{
         flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
         gate::{Gate, Places},
         key::{SessionKey, SessionKeyer},
-        source::{Answer, Source, Verdict},
+        source::{Source, Verdict},
     },
     tasks::Tasks,
 };
@@ -86,8 +86,6 @@ pub struct Rules {
     pub timeout: Duration,
     /// Requests waiting for one look-up.
     pub max_waiters: NonZeroUsize,
-    /// Clients whose sessions are accepted; empty: any.
-    pub accept_clients: Vec<ClientId>,
 }
 
 /// Sessions under one configuration.
@@ -216,7 +214,7 @@ impl Sessions {
             }
             Ok(Verdict::No) => Err(self.end(&key, Refusal::SessionEnded, now)),
             Ok(Verdict::Refused(refusal)) => Err(self.end(&key, refusal, now)),
-            Ok(Verdict::Live(answer)) => match self.understand(&answer) {
+            Ok(Verdict::Live(answer)) => match self.mapping.identity(&answer) {
                 Ok(identity) => self.admit(&key, identity, answer.ends, asked_at, now),
                 Err(refusal) => Err(self.end(&key, refusal, now)),
             },
@@ -260,13 +258,6 @@ impl Sessions {
             Err(_) if entered => Err(SourceError::Timeout),
             Err(_) => Err(SourceError::TooMany),
         }
-    }
-
-    fn understand(&self, answer: &Answer) -> Result<Identity, Refusal> {
-        let identity = self.mapping.identity(answer)?;
-        let accepted = self.rules.accept_clients.is_empty()
-            || identity.client.as_ref().is_some_and(|client| self.rules.accept_clients.contains(client));
-        if accepted { Ok(identity) } else { Err(Refusal::SessionOfOtherClient) }
     }
 
     /// Remembers a live session. Another subject under the same credential is another session: the old one ends.

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use countersign::SessionId;
-use http::{HeaderValue, Request, Response, Version, header, request};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -35,7 +35,7 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Inbound, Target, UpstreamError},
+    upstream::{Body, Inbound, Target, UpstreamError},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -216,12 +216,16 @@ impl Call<'_> {
         };
         let line = self.observer.requests().map(|_| (parts.method.clone(), parts.uri.clone()));
         let method = parts.method.clone();
-        let sent = self.worker.upstreams.send(target, Request::from_parts(parts, body)).await;
+        let ends = passage.remaining.map(|left| Instant::now() + left.min(self.snapshot.limits.max_stream));
+        let request = Request::from_parts(parts, body);
+        let sent = match upgrade {
+            UpgradeRule::Remove => self.worker.upstreams.send(target, request).await,
+            UpgradeRule::Keep => Box::pin(self.tunnel(target, request, ends)).await,
+        };
         let response = match sent {
             Ok(mut response) => {
-                if let Some(remaining) = passage.remaining {
-                    let limit = remaining.min(self.snapshot.limits.max_stream);
-                    response.body_mut().end_by(Instant::now() + limit);
+                if let Some(ends) = ends {
+                    response.body_mut().end_by(ends);
                 }
                 self.finish(response.map(Outbound::from), &passage, upgrade)
             }
@@ -236,6 +240,18 @@ impl Call<'_> {
             self.write_line(&method, uri.path(), &passage, &response);
         }
         response
+    }
+
+    /// Asks the service for another protocol; when it agrees, the client's connection becomes a tunnel to it.
+    async fn tunnel(
+        &self,
+        target: &Target,
+        mut request: Request<Inbound>,
+        ends: Option<Instant>,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let client = hyper::upgrade::on(&mut request);
+        let request = request.map(|body| body.emptied());
+        self.worker.upstreams.upgrade(target, request, client, ends).await
     }
 
     /// What only this protocol can ask for: a body of a length, an upgrade, a target in some form.
@@ -296,7 +312,11 @@ impl Call<'_> {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
             token: passage.authorization.as_ref(),
             cache,
-            upgrade,
+            // Any answer but 101 is an answer like every other.
+            upgrade: match response.status() {
+                StatusCode::SWITCHING_PROTOCOLS => upgrade,
+                _ => UpgradeRule::Remove,
+            },
         };
         strip_response(response.headers_mut(), &rules);
         response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());

@@ -113,7 +113,9 @@ fn quote(out: &mut String, text: &str) {
 const REALM: &str = "Bearer realm=\"countersign\"";
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 static REFUSED: HeaderName = HeaderName::from_static("countersign-refused");
+/// `0` where nothing of the request reached a service, `1` where some of it may have.
 pub static FORWARDED: HeaderName = HeaderName::from_static("countersign-forwarded");
+/// Names the decision, for the log.
 pub static DECISION: HeaderName = HeaderName::from_static("countersign-decision");
 
 #[cfg(test)]

@@ -102,6 +102,12 @@ impl Drainer {
     pub fn drain(&self) {
         self.0.begin();
     }
+
+    /// Whether the drain has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.has_begun()
+    }
 }
 
 /// How the drain ended.

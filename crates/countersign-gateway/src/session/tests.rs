@@ -92,7 +92,6 @@ impl House {
             max_age: Duration::from_secs(8 * 3600),
             timeout: Duration::from_secs(2),
             max_waiters: n(16_384),
-            accept_clients: Vec::new(),
         };
         change(&mut rules);
         let source = Arc::new(Script { calls: AtomicUsize::new(0), takes, answers: Mutex::new(answers) });
@@ -281,14 +280,6 @@ async fn a_session_ends_when_the_server_says_or_after_max_age_from_first_sight()
     assert_eq!(house.resolve("two").await.unwrap().ends, ends);
     house.clock.advance(Duration::from_secs(8 * 3600));
     assert_eq!(house.resolve("two").await.unwrap_err(), Refusal::SessionEnded);
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_sessions_of_accepted_clients_count() {
-    let house = House::with(vec![live("alice", "x")], Duration::ZERO, |rules| {
-        rules.accept_clients = vec!["spa".into()];
-    });
-    assert_eq!(house.resolve("one").await.unwrap_err(), Refusal::SessionOfOtherClient);
 }
 
 #[tokio::test(start_paused = true)]

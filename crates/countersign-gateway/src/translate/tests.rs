@@ -94,7 +94,6 @@ fn house() -> House {
             max_age: Duration::from_secs(8 * 3600),
             timeout: Duration::from_secs(2),
             max_waiters: n(16_384),
-            accept_clients: Vec::new(),
         },
         keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
         memory: Arc::new(Memory::new(n(1000), Places { all: n(256), per_client: n(32) }, Tasks::default())),

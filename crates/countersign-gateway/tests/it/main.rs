@@ -13,6 +13,7 @@ mod admin;
 mod identity;
 mod keyring;
 mod observe;
+mod proxy;
 mod server;
 mod sources;
 mod store;

@@ -3,7 +3,7 @@
 mod client_authentication;
 mod combined;
 mod discovery;
-mod fake;
+pub(crate) mod fake;
 mod faults;
 mod introspection;
 mod probe;

@@ -1,0 +1,272 @@
+//! The running gateway: everything put together, and what happens beside requests.
+//!
+//! Data workers and the accept loop are [`server`](crate::server)'s. One control thread runs the admin listener, the
+//! control socket, the key schedule, reloads and signals.
+
+mod compose;
+mod control;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+
+use arc_swap::ArcSwap;
+use countersign::SystemClock as WallClock;
+use tokio::sync::Notify;
+
+use crate::{
+    admin,
+    clock::Clock,
+    config::resolved::Config,
+    entropy::{Entropy, NoEntropy},
+    entry::{decision_id::DecisionIds, proxy::Proxy},
+    keyring::{KeyRingHandle, RingFault, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
+    metadata::{Metadata, MetadataError, MetadataHandle},
+    observe::{
+        LinesGuard, Losses, Metrics, Observer,
+        audit::{self, AuditLimits, AuditLog},
+        requests::RequestLog,
+    },
+    server::{self, CertificateError, Certificates, Drained, Drainer, Running},
+    session::{Memory, gate::Places, source::SourceSetupError},
+    store::{StateDirectory, StoreError},
+    tasks::Tasks,
+    upstream::Registry,
+};
+
+use self::{
+    compose::Household,
+    control::{ControlRoom, Doors},
+};
+
+/// What the gateway takes from its surroundings.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Sockets that are bound already, in place of `listen`.
+    pub listeners: Vec<TcpListener>,
+    /// Reads the configuration again; without it a reload is refused.
+    pub reload: Option<Arc<dyn ReadConfig>>,
+    /// SIGTERM and SIGINT drain, SIGHUP reloads.
+    pub signals: bool,
+    /// What the process's log lost, for the metrics.
+    pub log_losses: Option<Arc<Losses>>,
+}
+
+/// Reads the configuration again.
+pub trait ReadConfig: Send + Sync + std::fmt::Debug {
+    /// The configuration as it is now, or what is wrong with it, without any secret.
+    ///
+    /// # Errors
+    /// A report for people.
+    fn read(&self) -> Result<Config, String>;
+}
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// The state directory cannot be used.
+    #[error("cannot use the state directory: {0}")]
+    State(#[from] StoreError),
+    /// There is no key ring.
+    #[error(transparent)]
+    Ring(#[from] RingFault),
+    /// The documents cannot be rendered.
+    #[error("cannot render the metadata: {0}")]
+    Metadata(#[from] MetadataError),
+    /// The authorization server cannot be set up.
+    #[error(transparent)]
+    Source(#[from] SourceSetupError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The audit log cannot be written.
+    #[error("cannot write the audit log `{}`: {error}", path.display())]
+    Audit {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start: {0}")]
+    Thread(io::Error),
+}
+
+/// A gateway that runs. Dropped, it drains.
+#[derive(Debug)]
+pub struct Gateway {
+    running: Running,
+    admin: SocketAddr,
+    control: Option<JoinHandle<()>>,
+    stop: Arc<Notify>,
+    lines: Lines,
+}
+
+/// Writers that end, with what is queued, when the gateway does.
+#[derive(Debug)]
+struct Lines {
+    _audit: LinesGuard,
+    _requests: Option<RequestLog>,
+}
+
+impl Gateway {
+    /// Starts it: when this returns, requests are answered.
+    ///
+    /// # Errors
+    /// [`StartError`]. Nothing runs then.
+    pub fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
+        let Surroundings { clock, entropy, listeners, reload, signals, log_losses } = surroundings;
+        let directory = Arc::new(StateDirectory::enter(&config.state_dir)?);
+        let keeper = RingKeeper::embedded(&directory, &EncryptionKeySource::default(), Arc::clone(&entropy))?;
+        let now = clock.now().wall;
+        let ring = keeper.open(&RingSettings::from(&config.token), now)?;
+        let metadata = Arc::new(MetadataHandle::new(Metadata::render(&config.issuer, &ring, now)?));
+        let keyring = Arc::new(KeyRingHandle::new(ring));
+
+        let (audit, audit_guard) = open_audit(&directory)?;
+        let metrics = Metrics::new(config.workers.get());
+        let requests = open_requests(config)?;
+        let observer = |counters, lines| Observer::new(counters, audit.clone(), lines, Arc::new(WallClock));
+        let observers: Vec<_> = (0..config.workers.get())
+            .map(|index| observer(metrics.worker(index), requests.as_ref().map(|log| log.worker(index))))
+            .collect();
+
+        let household = Household {
+            memory: Arc::new(memory(config)),
+            keyring: Arc::clone(&keyring),
+            registry: Arc::new(Registry::new(config.workers)),
+            observer: observer(metrics.control(), None),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        };
+        let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
+        let limits = Arc::new(ArcSwap::from_pointee(config.limits));
+        let certificates = match &config.tls {
+            Some(files) => Some(Arc::new(Certificates::load(files)?)),
+            None => None,
+        };
+
+        let admin_listener = bind(config.admin_listen)?;
+        let admin_address = admin_listener.local_addr().map_err(StartError::Thread)?;
+        let listeners = if listeners.is_empty() { vec![bind(config.listen)?] } else { listeners };
+        let ids = DecisionIds::for_workers(config.workers.get(), &*entropy)?;
+        let proxy =
+            Proxy::new(Arc::clone(&snapshot), Arc::clone(&metadata), Arc::clone(&clock), ids, observers);
+        let settings = server::Settings {
+            workers: config.workers,
+            limits: Arc::clone(&limits),
+            registry: Arc::clone(&household.registry),
+            clock: Arc::new(WallClock),
+            certificates,
+        };
+        let running = server::serve(listeners, settings, Arc::new(proxy)).map_err(StartError::Thread)?;
+
+        let stop = Arc::new(Notify::new());
+        let room = Arc::new(ControlRoom {
+            household,
+            keeper,
+            metadata: Arc::clone(&metadata),
+            snapshot,
+            limits,
+            drainer: running.drainer(),
+            present: Mutex::new(config.clone()),
+            reader: reload,
+            stop: Arc::clone(&stop),
+        });
+        let pages = admin::Admin::new(admin::Parts {
+            control: room.clone(),
+            ring: keyring,
+            metadata,
+            metrics,
+            log: log_losses,
+            audit: audit.losses(),
+            requests: requests.as_ref().map(RequestLog::losses),
+            clock: Arc::new(WallClock),
+            started: now,
+        });
+        let doors = Doors { admin: admin_listener, directory, signals };
+        let control = control::start(room, pages, doors)?;
+        let lines = Lines { _audit: audit_guard, _requests: requests };
+        Ok(Self { running, admin: admin_address, control: Some(control), stop, lines })
+    }
+
+    /// Where requests are answered.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.running.addresses()
+    }
+
+    /// Where the read-only pages are.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Stops accepting and lets open requests complete. Returns at once.
+    pub fn drain(&self) {
+        self.running.drain();
+    }
+
+    /// Lets another thread drain.
+    #[must_use]
+    pub fn drainer(&self) -> Drainer {
+        self.running.drainer()
+    }
+
+    /// Waits until it has drained.
+    ///
+    /// # Errors
+    /// When a thread of the server failed.
+    pub fn wait(self) -> io::Result<Drained> {
+        let Self { running, control, stop, lines, .. } = self;
+        let drained = running.wait();
+        stop.notify_one();
+        if let Some(control) = control
+            && control.join().is_err()
+        {
+            return Err(io::Error::other("the control thread panicked"));
+        }
+        drop(lines);
+        drained
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    server::bind(address).map_err(|error| StartError::Listen { address, error })
+}
+
+fn memory(config: &Config) -> Memory {
+    let session = &config.session;
+    let places = Places { all: session.max_lookups, per_client: session.max_lookups_per_client };
+    Memory::new(session.cache_entries, places, Tasks::default())
+}
+
+fn open_audit(directory: &StateDirectory) -> Result<(AuditLog, LinesGuard), StartError> {
+    let path = directory.file(audit::FILE);
+    AuditLog::open(path.clone(), AuditLimits::DEFAULT).map_err(|error| StartError::Audit { path, error })
+}
+
+fn open_requests(config: &Config) -> Result<Option<RequestLog>, StartError> {
+    let wanted = config.log.requests.then(|| RequestLog::start(config.workers.get(), io::stdout()));
+    wanted.transpose().map_err(StartError::Thread)
+}

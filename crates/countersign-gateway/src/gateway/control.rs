@@ -1,0 +1,231 @@
+//! The control thread: the admin listener, the control socket, the key schedule, reloads and signals.
+
+use std::{
+    io,
+    net::TcpListener,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    time::sleep,
+};
+
+use super::{ReadConfig, StartError, compose::Household};
+use crate::{
+    admin::{self, Admin, Control, ControlSocket, Reloading},
+    config::resolved::{Config, Limits},
+    entry::proxy::Snapshot,
+    keyring::{RingKeeper, RingSettings},
+    metadata::{Metadata, MetadataHandle},
+    observe::{ConnectionEvent, Observation, ReloadOutcome},
+    server::Drainer,
+    store::StateDirectory,
+};
+
+/// The key schedule is looked at this often, or when it says that it changes, if that is sooner.
+const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the control thread looks after.
+#[derive(Debug)]
+pub(super) struct ControlRoom {
+    pub(super) household: Household,
+    pub(super) keeper: RingKeeper,
+    pub(super) metadata: Arc<MetadataHandle>,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) drainer: Drainer,
+    pub(super) present: Mutex<Config>,
+    pub(super) reader: Option<Arc<dyn ReadConfig>>,
+    pub(super) stop: Arc<Notify>,
+}
+
+impl Control for ControlRoom {
+    fn not_ready(&self) -> Option<&'static str> {
+        self.drainer.has_begun().then_some("draining")
+    }
+
+    fn cached_sessions(&self) -> u64 {
+        u64::try_from(self.household.memory.cache.len()).unwrap_or(u64::MAX)
+    }
+
+    fn reload(&self) -> Reloading<'_> {
+        Box::pin(async move { self.reload_now() })
+    }
+}
+
+impl ControlRoom {
+    /// Reads the configuration and puts it in force. Whatever is wrong with it, the present one stays.
+    fn reload_now(&self) -> Result<ReloadOutcome, String> {
+        let result = self.try_reload();
+        let (outcome, detail) = match &result {
+            Ok(outcome) => (*outcome, None),
+            Err(report) => (ReloadOutcome::Refused, Some(report.as_str())),
+        };
+        self.household.observer.observe(Observation::Reloaded { outcome, detail });
+        result
+    }
+
+    fn try_reload(&self) -> Result<ReloadOutcome, String> {
+        let reader = self.reader.as_ref().ok_or("this gateway was not started from a file")?;
+        let config = reader.read()?;
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = needs_a_restart(&present, &config) {
+            return Err(format!("`{key}` cannot be changed while the gateway runs: restart it"));
+        }
+        let now = self.household.clock.now().wall;
+        let settings = RingSettings::from(&config.token);
+        let ring = self.keeper.open(&settings, now).map_err(|fault| fault.to_string())?;
+        let metadata = Metadata::render(&config.issuer, &ring, now).map_err(|error| error.to_string())?;
+        self.household.keyring.replace(ring);
+        let snapshot = self.household.compose(&config).map_err(|error| error.to_string())?;
+        self.metadata.replace(metadata);
+        self.limits.store(Arc::new(config.limits));
+        self.snapshot.store(Arc::new(snapshot));
+        *present = config;
+        Ok(ReloadOutcome::Applied)
+    }
+
+    /// Keys change their phase with time alone: the published documents follow.
+    fn follow_schedule(&self) -> Duration {
+        let now = self.household.clock.now().wall;
+        let ring = self.household.keyring.load_full();
+        let issuer = self.present.lock().unwrap_or_else(PoisonError::into_inner).issuer.clone();
+        match Metadata::render(&issuer, &ring, now) {
+            Ok(metadata) => self.metadata.replace(metadata),
+            Err(error) => {
+                let detail = error.to_string();
+                self.household
+                    .observer
+                    .observe(Observation::Store { failure: Some("metadata"), detail: &detail });
+            }
+        }
+        let until_change = ring.next_change(now).map(|at| at.saturating_since(now));
+        until_change.map_or(SCHEDULE_EVERY, |wait| wait.clamp(Duration::from_secs(1), SCHEDULE_EVERY))
+    }
+
+    fn drain(&self) {
+        self.drainer.drain();
+        let event = ConnectionEvent::Draining;
+        self.household.observer.observe(Observation::Connection { event, client: None, detail: None });
+    }
+
+    async fn tend(&self) {
+        loop {
+            sleep(self.follow_schedule()).await;
+        }
+    }
+
+    async fn obey_signals(&self) -> io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => self.drain(),
+                _ = interrupt.recv() => self.drain(),
+                // What is wrong is observed; the present configuration stays in force.
+                _ = hang_up.recv() => drop(self.reload_now()),
+            }
+        }
+    }
+}
+
+/// The first setting that differs and is read only at the start.
+fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
+    [
+        ("listen", present.listen != next.listen),
+        ("admin_listen", present.admin_listen != next.admin_listen),
+        ("state_dir", present.state_dir != next.state_dir),
+        ("workers", present.workers != next.workers),
+        ("tls", present.tls != next.tls),
+        ("session.cache_entries", present.session.cache_entries != next.session.cache_entries),
+        ("session.max_lookups", present.session.max_lookups != next.session.max_lookups),
+        (
+            "session.max_lookups_per_client",
+            present.session.max_lookups_per_client != next.session.max_lookups_per_client,
+        ),
+        ("log", present.log != next.log),
+    ]
+    .into_iter()
+    .find_map(|(key, differs)| differs.then_some(key))
+}
+
+/// What the control thread opens itself.
+pub(super) struct Doors {
+    pub(super) admin: TcpListener,
+    pub(super) directory: Arc<StateDirectory>,
+    pub(super) signals: bool,
+}
+
+/// Starts the control thread; returns when it answers.
+pub(super) fn start(
+    room: Arc<ControlRoom>,
+    pages: Admin,
+    doors: Doors,
+) -> Result<JoinHandle<()>, StartError> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let (opened, outcome) = mpsc::sync_channel(1);
+    let thread = thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(move || run(&runtime, &room, &pages, doors, &opened))
+        .map_err(StartError::Thread)?;
+    match outcome.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StartError::Thread(io::Error::other("the control thread ended at once"))),
+    }
+}
+
+fn run(
+    runtime: &Runtime,
+    room: &ControlRoom,
+    pages: &Admin,
+    doors: Doors,
+    opened: &mpsc::SyncSender<Result<(), StartError>>,
+) {
+    runtime.block_on(async {
+        let Doors { admin, directory, signals } = doors;
+        let bound = async {
+            admin.set_nonblocking(true).map_err(StartError::Thread)?;
+            let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
+            let (socket, listener) = ControlSocket::bind(&directory)?;
+            Ok((admin, socket, listener))
+        };
+        let (admin, _socket, control) = match bound.await {
+            Ok(bound) => bound,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        // Whoever started this thread waits for the message.
+        drop(opened.send(Ok(())));
+        let stopped = room.stop.notified();
+        let serve_pages = async {
+            tokio::join!(
+                admin::serve(admin, pages.read_only(), std::future::pending()),
+                admin::serve(control, pages.control(), std::future::pending()),
+            );
+        };
+        let obey_signals = async {
+            if signals && let Err(error) = room.obey_signals().await {
+                let detail = error.to_string();
+                room.household
+                    .observer
+                    .observe(Observation::Store { failure: Some("signals"), detail: &detail });
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = stopped => {}
+            () = serve_pages => {}
+            () = obey_signals => {}
+            () = room.tend() => {}
+        }
+    });
+}

@@ -1,0 +1,4 @@
+//! The whole gateway in this process: a scripted authorization server, a recording service, raw bytes.
+
+pub(crate) mod house;
+mod job;

@@ -1,0 +1,172 @@
+//! A gateway between a scripted authorization server and a recording service.
+
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
+
+use countersign_gateway::{
+    clock::SystemClock,
+    config::{Environment, FileContent, resolved::Config},
+    entropy::SystemEntropy,
+    gateway::{Gateway, Surroundings},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    server::recorder::{OK, Recorder},
+    sources::fake::{Act, Arrived, Fake, json},
+};
+
+/// Files and variables that a test's configuration names.
+#[derive(Debug)]
+struct Given;
+
+impl Environment for Given {
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "GATEWAY_SECRET").then(|| "planted-client-secret".to_owned())
+    }
+
+    fn read_file(&self, path: &std::path::Path) -> std::io::Result<FileContent> {
+        Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.display().to_string()))
+    }
+}
+
+/// Everything that a test of the whole gateway needs. Stops when dropped.
+pub(crate) struct House {
+    pub(crate) gateway: Option<Gateway>,
+    pub(crate) server: Fake,
+    pub(crate) service: Recorder,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) state: tempfile::TempDir,
+}
+
+/// Alice is an editor of acme, Bob a viewer of globex; everybody else is nobody.
+pub(crate) fn who(arrived: &Arrived) -> Act {
+    let token = arrived.form().into_iter().find_map(|(name, value)| (name == "token").then_some(value));
+    let person = match token.as_deref() {
+        Some("alice-session") => {
+            r#"{"active":true,"sub":"alice","username":"al","email":"al@acme.example","roles":["editor"],
+                "org":{"id":"acme"},"client_id":"shop"}"#
+        }
+        Some("bob-session") => {
+            r#"{"active":true,"sub":"bob","roles":["viewer"],"org":{"id":"globex"},"client_id":"shop"}"#
+        }
+        _ => r#"{"active":false}"#,
+    };
+    json(200, person)
+}
+
+impl House {
+    /// With the service answering `200 ok` and routes for every kind.
+    pub(crate) async fn new() -> Self {
+        Self::with("", "", Recorder::answering(OK).await, who).await
+    }
+
+    /// With more lines at the top and more lines at the end of the configuration.
+    pub(crate) async fn with(
+        top: &str,
+        more: &str,
+        service: Recorder,
+        respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let server = Fake::start(respond).await;
+        let state = tempfile::tempdir().unwrap();
+        let text = format!(
+            r#"issuer = "https://shop.example"
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+state_dir = "{state}"
+workers = 1
+{top}
+[session]
+cookie = "SESSION"
+introspect = "{introspect}"
+client_id = "gateway"
+client_secret_env = "GATEWAY_SECRET"
+[claims]
+roles = "session.roles"
+organisation = "session.org.id"
+[token]
+algorithm = "Ed25519"
+[[route]]
+path = "/orders/"
+upstream = "http://{service}"
+audience = "orders"
+[[route]]
+path = "/edit/"
+upstream = "http://{service}"
+audience = "orders"
+require = {{ roles = ["editor"] }}
+[[route]]
+path = "/public/"
+upstream = "http://{service}"
+public = true
+[[route]]
+path = "/legacy/"
+upstream = "http://{service}"
+legacy = true
+{more}"#,
+            state = state.path().join("state").display(),
+            introspect = server.url("/introspect"),
+            service = service.address,
+        );
+        let cores = NonZeroUsize::new(1).unwrap();
+        let config = Config::from_toml("test.toml", &text, &Given, cores)
+            .unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        let surroundings = Surroundings {
+            clock: Arc::new(SystemClock::start()),
+            entropy: Arc::new(SystemEntropy),
+            listeners: Vec::new(),
+            reload: None,
+            signals: false,
+            log_losses: None,
+        };
+        let gateway = Gateway::start(&config, surroundings).unwrap();
+        let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
+        Self { gateway: Some(gateway), server, service, address, admin, state }
+    }
+
+    /// Sends raw bytes on a new connection and reads until the gateway closes it.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Sends one request with `Connection: close` and these header lines; the whole answer.
+    pub(crate) async fn send(&self, line: &str, headers: &[&str]) -> String {
+        let mut request = format!("{line} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n");
+        for header in headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        self.raw(request.as_bytes()).await
+    }
+
+    /// What the service got: heads, oldest first.
+    pub(crate) fn received(&self) -> Vec<String> {
+        self.service.record.requests().into_iter().map(|(head, _)| head).collect()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.take() {
+            gateway.drain();
+        }
+    }
+}
+
+/// The claims of the token that a request carried to the service.
+pub(crate) fn claims_in(head: &str) -> serde_json::Value {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization: bearer "));
+    let token = line.unwrap_or_else(|| panic!("no token in {head}")).rsplit(' ').next().unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}

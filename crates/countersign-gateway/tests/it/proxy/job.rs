@@ -1,0 +1,89 @@
+//! The job: a session goes in, the service gets a token.
+
+use super::house::{House, claims_in};
+
+const ALICE: &str = "Cookie: theme=dark; SESSION=alice-session";
+
+#[tokio::test]
+async fn the_service_gets_a_token_in_place_of_the_session() {
+    let house = House::new().await;
+    let answer =
+        house.send("GET /orders/7?x=%2F1", &[ALICE, "Authorization: Bearer forged", "X-User: root"]).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("\r\ncountersign-decision: "), "{answer}");
+    let received = house.received();
+    let head = &received[0];
+    assert!(head.starts_with("GET /orders/7?x=%2F1 HTTP/1.1\r\n"), "{head}");
+    for absent in ["alice-session", "forged", "root"] {
+        assert!(!head.contains(absent), "{head}");
+    }
+    assert!(head.contains("\r\ncookie: theme=dark\r\n"), "{head}");
+    let claims = claims_in(head);
+    assert_eq!((claims["sub"].as_str(), claims["organisation"].as_str()), (Some("alice"), Some("acme")));
+    assert_eq!(
+        (claims["aud"].as_str(), claims["iss"].as_str()),
+        (Some("orders"), Some("https://shop.example"))
+    );
+    assert_eq!(claims["client_id"], "shop");
+}
+
+#[tokio::test]
+async fn one_session_is_asked_for_once() {
+    let house = House::new().await;
+    for _ in 0..5 {
+        house.send("GET /orders/", &[ALICE]).await;
+    }
+    assert_eq!((house.received().len(), house.server.arrived().len()), (5, 1));
+}
+
+#[tokio::test]
+async fn refusals_are_problems_with_a_code() {
+    let house = House::new().await;
+    for (line, headers, status, code) in [
+        ("GET /orders/", &[][..], "401", "credential_missing"),
+        ("GET /orders/", &["Cookie: SESSION=nobody"], "401", "session_ended"),
+        ("GET /orders/", &["Cookie: SESSION=a; SESSION=b"], "400", "ambiguous_credential"),
+        ("GET /edit/", &["Cookie: SESSION=bob-session"], "403", "role_missing"),
+        ("POST /orders/", &[ALICE, "Content-Length: 0"], "403", "csrf"),
+        ("GET /nowhere/", &[ALICE], "404", "no_route"),
+        ("GET /orders/../edit/", &[ALICE], "400", "path_not_canonical"),
+        ("TRACE /orders/", &[ALICE], "405", "method_not_allowed"),
+    ] {
+        let answer = house.send(line, headers).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line} {headers:?}: {answer}");
+        assert!(answer.contains(&format!("\r\ncountersign-refused: {code}\r\n")), "{line}: {answer}");
+        assert!(answer.contains("\r\ncountersign-forwarded: 0\r\n"), "{line}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{answer}");
+    }
+    assert_eq!(house.received(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn public_routes_lose_the_credential_and_legacy_routes_keep_it() {
+    let house = House::new().await;
+    house.send("GET /public/", &[ALICE, "Authorization: Basic old", "X-Roles: admin"]).await;
+    house.send("GET /legacy/", &[ALICE, "Authorization: Basic old", "X-Roles: admin"]).await;
+    let received = house.received();
+    assert!(!received[0].contains("alice-session") && !received[0].contains("Basic old"), "{}", received[0]);
+    assert!(
+        received[1].contains("SESSION=alice-session") && received[1].contains("Basic old"),
+        "{}",
+        received[1]
+    );
+    assert!(received.iter().all(|head| !head.contains("admin")));
+    assert_eq!(house.server.arrived().len(), 0);
+}
+
+#[tokio::test]
+async fn the_key_set_is_served_before_every_route() {
+    let house = House::new().await;
+    for path in [
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
+        let answer = house.send(&format!("GET {path}"), &[]).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("\r\ncache-control: public, max-age=300\r\n"), "{answer}");
+    }
+}
