@@ -90,6 +90,7 @@ impl Config {
         if !syntax.is_empty() {
             keep_certain(&mut errors);
         }
+        drop_misspelt(&mut errors);
         errors.sort_by(|a, b| (a.line, a.column, &a.key).cmp(&(b.line, b.column, &b.key)));
         errors.dedup();
         match config {
@@ -120,6 +121,20 @@ impl Config {
             .map_err(|_| alone(ConfigErrorCode::Syntax, "is not UTF-8".to_owned()))?;
         Self::from_toml(&name, text, environment, cores)
     }
+}
+
+/// What is missing because its name is misspelt is one fault, not two.
+fn drop_misspelt(errors: &mut Vec<ConfigError>) {
+    let parent = |key: &str| key.rsplit_once('.').map_or("", |(parent, _)| parent).to_owned();
+    let misspelt: Vec<(String, String)> = errors
+        .iter()
+        .filter_map(|error| error.nearest.as_ref().map(|nearest| (parent(&error.key), nearest.clone())))
+        .collect();
+    errors.retain(|error| {
+        let here = parent(&error.key);
+        let is_it = |(table, name): &(String, String)| *table == here && keys::name_of(&error.key) == name;
+        error.code != ConfigErrorCode::Missing || !misspelt.iter().any(is_it)
+    });
 }
 
 /// Of a text that is not TOML, what was understood of it is not certain: keeps the faults that are.

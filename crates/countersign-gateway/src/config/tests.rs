@@ -25,8 +25,8 @@ impl FakeEnvironment {
     pub(super) fn usual() -> Self {
         let mut environment = Self::default();
         environment.add_file("/run/secrets/gateway", b"planted-client-secret\n", 0o400);
-        environment.add_file("/run/secrets/orders", &[b'o'; 32], 0o400);
-        environment.add_file("/run/secrets/notes", &[b'n'; 32], 0o400);
+        environment.add_file("/run/secrets/orders", b"planted-orders-0123456789abcdefgh", 0o400);
+        environment.add_file("/run/secrets/notes", b"planted-notes-0123456789abcdefghi", 0o400);
         environment.add_file(
             "/run/secrets/key.pem",
             b"-----BEGIN PRIVATE KEY-----\nplanted-private-key\n",

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use countersign::{Audience, Issuer, Secret};
+use countersign::{
+    Audience, Issuer, Secret,
+    jws::{Algorithm, SharedSecret},
+};
 
 use crate::config::{
     error::ConfigErrorCode,
@@ -13,9 +16,6 @@ use crate::config::{
     },
     value,
 };
-
-/// HS256 wants a key as long as its hash (RFC 7518 §3.2).
-const LEAST_SECRET_BYTES: usize = 32;
 
 const CLAIMS: [&str; 5] = ["subject", "username", "email", "roles", "organisation"];
 
@@ -129,8 +129,9 @@ fn shared_secrets<'a>(
             }
         }
         if let Some(secret) = &secret {
-            if secret.expose().len() < LEAST_SECRET_BYTES {
-                let problem = "names a secret of less than 32 bytes";
+            if SharedSecret::new(Algorithm::Hs256, secret.clone()).is_err() {
+                let problem =
+                    "names a weak secret: at least 32 random bytes, and no text of a key or certificate";
                 reader.fault(&section, "secret_file", Fault::new(ConfigErrorCode::InvalidValue, problem));
             } else if found.iter().any(|(_, other)| other.expose() == secret.expose()) {
                 let problem = "names the secret of another audience: each needs its own";

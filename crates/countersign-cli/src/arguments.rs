@@ -1,0 +1,99 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Turns sessions of your authorization server into signed access tokens that every service checks by itself.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a configuration, ask the real server, show one token per audience, grade the old cookie
+    Check(CheckArguments),
+    /// Print the reference page or the JSON schema of the configuration
+    Config(ConfigArguments),
+    /// Say what a token says and whether it is valid; reads it from standard input
+    Token(TokenArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LiveCredential {
+    /// File with the value of a live session cookie
+    #[arg(long, value_name = "FILE", conflicts_with = "token_file")]
+    pub(crate) cookie_file: Option<PathBuf>,
+    /// File with a live bearer token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) credential: LiveCredential,
+    /// File with the `Set-Cookie` header of the old server, to grade its cookie
+    #[arg(long, value_name = "FILE", conflicts_with = "login_url")]
+    pub(crate) set_cookie_file: Option<PathBuf>,
+    /// Page of the old server that sets its cookie, to grade it; asked once, with GET
+    #[arg(long, value_name = "URL")]
+    pub(crate) login_url: Option<String>,
+    /// Ask nobody: check the configuration only
+    #[arg(long, conflicts_with_all = ["login_url", "cookie_file", "token_file"])]
+    pub(crate) offline: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    #[command(subcommand)]
+    pub(crate) what: ConfigWhat,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigWhat {
+    /// Every key with type, default and meaning, in Markdown
+    Reference,
+    /// The JSON schema, for editors
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// The configuration of the gateway that signed; its key set is asked for on `admin_listen`
+    #[arg(long = "config", value_name = "FILE", conflicts_with_all = ["keys", "issuer"])]
+    pub(crate) config: Option<PathBuf>,
+    /// File with the key set (JWKS) of the issuer
+    #[arg(long, value_name = "FILE", requires = "issuer", requires = "audience")]
+    pub(crate) keys: Option<PathBuf>,
+    /// The issuer that is expected
+    #[arg(long, value_name = "URL", requires = "keys")]
+    pub(crate) issuer: Option<String>,
+    /// The audience that is expected
+    #[arg(long, value_name = "NAME")]
+    pub(crate) audience: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

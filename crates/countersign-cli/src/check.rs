@@ -1,0 +1,135 @@
+//! `countersign check`: everything that can be known before anybody relies on a configuration.
+
+mod advice;
+mod cookie;
+mod date;
+mod live;
+mod old_cookie;
+mod server;
+
+use countersign::{Clock as _, SystemClock};
+use countersign_gateway::config::Config;
+use serde::Serialize;
+
+use crate::{
+    arguments::CheckArguments,
+    check::{cookie::Graded, server::Asked},
+    configuration,
+    exit::Exit,
+    fetch,
+    screen::{self, Mark, Screen, wrapped},
+};
+
+/// One thing that is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Item {
+    pub(crate) mark: Mark,
+    pub(crate) text: String,
+}
+
+impl Item {
+    pub(crate) fn new(mark: Mark, text: impl Into<String>) -> Self {
+        Self { mark, text: text.into() }
+    }
+}
+
+/// Everything that is said.
+#[derive(Debug, Serialize)]
+struct Checked {
+    file: String,
+    configuration: Vec<Item>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    authorization_server: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookie: Option<Graded>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cookie_remarks: Vec<Item>,
+    consequences: Vec<Item>,
+}
+
+/// `countersign check`.
+pub(crate) fn run(arguments: &CheckArguments, screen: &Screen) -> Exit {
+    let config = match configuration::read(&arguments.file.config) {
+        Ok(config) => config,
+        Err(errors) => return configuration::refuse(&errors, screen, arguments.json),
+    };
+    let checked = fetch::wait(check(arguments, &config));
+    let checked = match checked {
+        Ok(Ok(checked)) => checked,
+        Ok(Err(problem)) => return complain(&problem),
+        Err(error) => return complain(&error.to_string()),
+    };
+    if arguments.json {
+        screen::print_json(&checked);
+    } else {
+        screen::print(&checked.shown(*screen));
+    }
+    if checked.count(Mark::Fault) == 0 { Exit::Good } else { Exit::Failed }
+}
+
+fn complain(problem: &str) -> Exit {
+    screen::complain(&format!("countersign check: {problem}\n"));
+    Exit::Usage
+}
+
+/// Asks everybody.
+///
+/// # Errors
+/// A file or URL of the command line that is of no use.
+async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, String> {
+    let live = live::credential(&arguments.credential, config)?;
+    let asked = if arguments.offline { Asked::default() } else { server::ask(config, live).await };
+    let (cookie, cookie_remarks) = old_cookie::grade(arguments, config, SystemClock.now()).await?;
+    Ok(Checked {
+        file: arguments.file.config.display().to_string(),
+        configuration: advice::settings(config),
+        authorization_server: asked.items,
+        cookie,
+        cookie_remarks,
+        consequences: advice::consequences(config),
+    })
+}
+
+impl Checked {
+    /// How many things have this mark. The old cookie is the old server's: it never fails the check.
+    fn count(&self, mark: Mark) -> usize {
+        let all = [&self.configuration, &self.authorization_server, &self.cookie_remarks];
+        all.into_iter().flatten().filter(|item| item.mark == mark).count()
+    }
+
+    fn shown(&self, screen: Screen) -> String {
+        let mut text = screen.heading(&self.file).trim_start().to_owned();
+        text.push_str(&items(screen, &self.configuration));
+        if !self.authorization_server.is_empty() {
+            text.push_str(&screen.heading("authorization server"));
+            text.push_str(&items(screen, &self.authorization_server));
+        }
+        if let Some(graded) = &self.cookie {
+            text.push_str(&screen.heading(&format!("old cookie `{}`: grade {}", graded.name, graded.grade)));
+            text.push_str(&items(screen, &graded.reasons));
+        } else if !self.cookie_remarks.is_empty() {
+            text.push_str(&screen.heading("old cookie"));
+        }
+        text.push_str(&items(screen, &self.cookie_remarks));
+        text.push_str(&screen.heading("what to expect"));
+        text.push_str(&items(screen, &self.consequences));
+        let (faults, warnings) = (self.count(Mark::Fault), self.count(Mark::Warning));
+        let verdict = match (faults, warnings) {
+            (0, 0) => "ready".to_owned(),
+            (0, warnings) => format!("ready, {}", counted(warnings, "warning")),
+            (faults, warnings) => {
+                format!("not ready: {}, {}", counted(faults, "fault"), counted(warnings, "warning"))
+            }
+        };
+        text.push_str(&format!("\n{}\n", screen.verdict(faults == 0, &verdict)));
+        text
+    }
+}
+
+fn items(screen: Screen, items: &[Item]) -> String {
+    items.iter().map(|item| screen.item(item.mark, &wrapped(&item.text, 100))).collect()
+}
+
+fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}

@@ -1,0 +1,166 @@
+//! What a configuration that is right means, and what about it is risky.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use countersign_gateway::config::{
+    Config, KEYS,
+    resolved::{Endpoint, RouteConfig, RouteKind, SourceConfig},
+};
+
+use crate::{check::Item, moment::span, screen::Mark};
+
+/// What is set, risky things included.
+pub(crate) fn settings(config: &Config) -> Vec<Item> {
+    let mut items = vec![
+        Item::new(Mark::Fine, routes(config)),
+        Item::new(Mark::Fine, format!("sessions: {}", sources(config))),
+    ];
+    items.extend(config.insecure.iter().map(|key| Item::new(Mark::Warning, insecure(key))));
+    if !config.admin_listen.ip().is_loopback() {
+        let text = format!("admin_listen {}: whoever reaches it reads the metrics", config.admin_listen);
+        items.push(Item::new(Mark::Warning, text));
+    }
+    if config.claims.organisation.is_none() && !audiences(config).is_empty() {
+        items.push(Item::new(Mark::Note, "claims.organisation is not set: tokens name no organisation"));
+    }
+    items.extend(open_routes(config));
+    items.extend(long(config));
+    for (audience, _) in &config.token.shared_secrets {
+        let text = format!(
+            "audience `{audience}` is signed with HS256: whoever can verify its tokens can make them"
+        );
+        items.push(Item::new(Mark::Warning, text));
+    }
+    items
+}
+
+/// What happens when the authorization server is away, and when somebody logs out.
+pub(crate) fn consequences(config: &Config) -> Vec<Item> {
+    let recheck = span(config.session.recheck);
+    let outage = format!(
+        "authorization server away: a session is served for {recheck} after its last answer, from then on requests get \
+         503 with Retry-After; nobody is logged out and no cookie is touched"
+    );
+    let log_out = format!(
+        "log-out there: the gateway refuses from the next request after {recheck} on; a token that a service holds \
+         already is good for at most {} more",
+        span(config.token.lifetime)
+    );
+    let no_end = format!(
+        "a session whose end the server does not tell lives {} from first sight",
+        span(config.session.max_age)
+    );
+    vec![Item::new(Mark::Note, outage), Item::new(Mark::Note, log_out), Item::new(Mark::Note, no_end)]
+}
+
+pub(crate) fn audiences(config: &Config) -> BTreeSet<&str> {
+    let translated = config.routes.iter().filter_map(|route| match &route.kind {
+        RouteKind::Translate(translate) => Some(translate.audience.as_str()),
+        RouteKind::Legacy | RouteKind::Public => None,
+    });
+    translated.collect()
+}
+
+fn routes(config: &Config) -> String {
+    let count = |kind: fn(&RouteKind) -> bool| config.routes.iter().filter(|route| kind(&route.kind)).count();
+    let mut text = match config.routes.len() {
+        1 => "1 route".to_owned(),
+        all => format!("{all} routes"),
+    };
+    let audiences: Vec<&str> = audiences(config).into_iter().collect();
+    if !audiences.is_empty() {
+        text.push_str(&format!(", tokens for {}", audiences.join(", ")));
+    }
+    for (count, word) in [
+        (count(|kind| matches!(kind, RouteKind::Public)), "public"),
+        (count(|kind| matches!(kind, RouteKind::Legacy)), "legacy"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {word}"));
+        }
+    }
+    text
+}
+
+fn sources(config: &Config) -> String {
+    let endpoint = |endpoint: &Endpoint| match endpoint {
+        Endpoint::Discovered(issuer) => format!("as {issuer} publishes"),
+        Endpoint::Given(uri) => format!("at {uri}"),
+    };
+    let carried = match (&config.session.cookie, config.session.bearer) {
+        (Some(cookie), true) => format!("cookie `{cookie}` or bearer token"),
+        (Some(cookie), false) => format!("cookie `{cookie}`"),
+        (None, _) => "bearer token".to_owned(),
+    };
+    let asked = match &config.session.source {
+        SourceConfig::Introspection(introspection) => {
+            format!("introspection {}", endpoint(&introspection.endpoint))
+        }
+        SourceConfig::IntrospectionAndUserinfo(introspection, userinfo) => format!(
+            "introspection {} and userinfo {}",
+            endpoint(&introspection.endpoint),
+            endpoint(&userinfo.endpoint)
+        ),
+        SourceConfig::Userinfo(userinfo) => format!("userinfo {}", endpoint(&userinfo.endpoint)),
+        SourceConfig::Whoami(whoami) => format!("{} {}", whoami.method, whoami.endpoint),
+    };
+    format!("{carried}, asked by {asked}")
+}
+
+/// The first sentence of a key's meaning.
+fn insecure(shown: &str) -> String {
+    let name = shown.rsplit('.').next().unwrap_or(shown);
+    let table = if shown.starts_with("route[") { "route[]." } else { "" };
+    let path = if table.is_empty() { shown.to_owned() } else { format!("{table}{name}") };
+    let meaning = KEYS.iter().find(|key| key.path == path).map_or("", |key| key.meaning);
+    let mut meaning = meaning.trim_end_matches('.').chars();
+    let first = meaning.next().map(|first| first.to_ascii_lowercase());
+    format!("{shown}: {}{}", first.into_iter().collect::<String>(), meaning.as_str())
+}
+
+fn open_routes(config: &Config) -> Vec<Item> {
+    let mut items = Vec::new();
+    for route in &config.routes {
+        match &route.kind {
+            RouteKind::Translate(translate) if translate.require_roles.is_empty() => {
+                let text = format!("{}: any caller with a session", place(route));
+                items.push(Item::new(Mark::Note, text));
+            }
+            RouteKind::Legacy if route.path == "/" => {
+                let text = format!(
+                    "{}: what no other route names goes to the old application, with its cookie",
+                    place(route)
+                );
+                items.push(Item::new(Mark::Note, text));
+            }
+            RouteKind::Translate(_) | RouteKind::Legacy | RouteKind::Public => {}
+        }
+    }
+    items
+}
+
+fn place(route: &RouteConfig) -> String {
+    format!("{}{}", route.host.as_deref().unwrap_or_default(), route.path)
+}
+
+/// Times that are accepted and longer than one would want.
+fn long(config: &Config) -> Vec<Item> {
+    const HOUR: u64 = 3_600;
+    let times = [
+        (
+            "token.lifetime",
+            config.token.lifetime,
+            Duration::from_secs(HOUR / 4),
+            "a token outlives a log-out by up to it",
+        ),
+        ("session.recheck", config.session.recheck, Duration::from_secs(300), "a log-out is noticed as late"),
+        (
+            "session.max_age",
+            config.session.max_age,
+            Duration::from_secs(24 * HOUR),
+            "a session without an end lives as long",
+        ),
+    ];
+    let long = times.into_iter().filter(|(_, is, most, _)| is > most);
+    long.map(|(key, is, _, why)| Item::new(Mark::Warning, format!("{key} is {}: {why}", span(is)))).collect()
+}

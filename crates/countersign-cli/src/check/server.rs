@@ -1,0 +1,96 @@
+//! Asks the real authorization server, as the gateway will.
+
+use std::sync::Arc;
+
+use countersign::SystemClock;
+use countersign_gateway::{
+    config::Config,
+    credential::OwnedCredential,
+    entropy::{Entropy, SystemEntropy},
+    identity::{Identity, Mapping},
+    session::source::{
+        self, Answer, Verdict,
+        probe::{Probed, Severity, judge},
+    },
+};
+
+use crate::{check::Item, screen::Mark};
+
+/// What came of asking.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) items: Vec<Item>,
+    /// Who the live credential stands for.
+    pub(crate) identity: Option<Identity>,
+}
+
+/// Asks about a random token, and about the live one if there is one.
+pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked {
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let server = match source::from_config(&config.session, &entropy, None) {
+        Ok(server) => server,
+        Err(error) => {
+            return Asked { items: vec![Item::new(Mark::Fault, error.to_string())], identity: None };
+        }
+    };
+    let probed = match server.probe(live.as_ref(), &SystemClock, &SystemEntropy).await {
+        Ok(probed) => probed,
+        Err(error) => {
+            return Asked { items: vec![Item::new(Mark::Fault, error.to_string())], identity: None };
+        }
+    };
+    let mut items: Vec<Item> = judge(&probed)
+        .iter()
+        .map(|finding| {
+            let mark = match finding.severity() {
+                Severity::Fine => Mark::Fine,
+                Severity::Warning => Mark::Warning,
+                Severity::Fault => Mark::Fault,
+            };
+            Item::new(mark, finding.to_string())
+        })
+        .collect();
+    let Some(answer) = live_answer(&probed) else { return Asked { items, identity: None } };
+    let mapping = Mapping::new(&config.claims).accepting(&config.session.accept_clients);
+    let identity = match mapping.explain(answer) {
+        Ok(identity) => {
+            items.push(Item::new(Mark::Fine, understood(&identity)));
+            Some(identity)
+        }
+        Err(fault) => {
+            items.push(Item::new(
+                Mark::Fault,
+                format!("the answer is live and cannot be used: {fault}; it has {}", members(answer)),
+            ));
+            None
+        }
+    };
+    Asked { items, identity }
+}
+
+fn live_answer(probed: &Probed) -> Option<&Answer> {
+    match &probed.live.as_ref()?.outcome {
+        Ok(Verdict::Live(answer)) => Some(answer),
+        Ok(Verdict::No | Verdict::Refused(_)) | Err(_) => None,
+    }
+}
+
+/// What was understood of the live session.
+fn understood(identity: &Identity) -> String {
+    let roles: Vec<&str> = identity.roles.iter().map(countersign::Role::as_str).collect();
+    let roles = if roles.is_empty() { "no roles".to_owned() } else { format!("roles {}", roles.join(", ")) };
+    let organisation = identity
+        .organisation
+        .as_ref()
+        .map_or_else(|| "no organisation".to_owned(), |organisation| format!("organisation {organisation}"));
+    format!("understood: subject {}, {roles}, {organisation}", identity.subject)
+}
+
+/// The names in an answer, never the values.
+fn members(answer: &Answer) -> String {
+    let session = answer.session.keys().map(|name| format!("session.{name}"));
+    let userinfo =
+        answer.userinfo.iter().flat_map(|userinfo| userinfo.keys().map(|name| format!("userinfo.{name}")));
+    let names: Vec<String> = session.chain(userinfo).take(40).collect();
+    names.join(", ")
+}

@@ -1,0 +1,133 @@
+//! `countersign token`: what a token says, and whether it is valid. The signature is never printed: without it, what
+//! is printed opens nothing.
+
+mod keys;
+mod parts;
+
+use std::io::Read as _;
+
+use countersign::{Clock as _, Secret, SystemClock, TokenRefusal, UnixTime};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::TokenArguments,
+    exit::Exit,
+    moment::{from_now, moment},
+    screen::{self, Mark, Screen},
+    token::{keys::Judge, parts::Parts},
+};
+
+/// The longest text that is read.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// What came of the verification.
+enum Verdict {
+    /// Nobody said whose keys.
+    NotVerified,
+    /// Verified, as the given audience.
+    Valid(String),
+    /// Refused.
+    Refused(TokenRefusal),
+    /// There was nothing to verify with.
+    NoKeys(String),
+}
+
+/// `countersign token`.
+pub(crate) fn run(arguments: &TokenArguments, screen: &Screen) -> Exit {
+    let token = match read() {
+        Ok(token) => token,
+        Err(problem) => return complain(&problem, Exit::Usage),
+    };
+    let Some(parts) = Parts::of(token.expose()) else {
+        return complain(
+            "this is not a signed token: three segments of base64url with JSON in the first two",
+            Exit::Failed,
+        );
+    };
+    let now = SystemClock.now();
+    let verdict = match keys::judge(arguments, &parts, screen) {
+        Ok(Judge::None) => Verdict::NotVerified,
+        Ok(Judge::Verifier(verifier, audience)) => match verifier.verify_at(token.expose().as_bytes(), now) {
+            Ok(_) => Verdict::Valid(audience),
+            Err(refusal) => Verdict::Refused(refusal),
+        },
+        Ok(Judge::Missing(problem)) => Verdict::NoKeys(problem),
+        Err(exit) => return exit,
+    };
+    if arguments.json {
+        screen::print_json(&as_json(&parts, &verdict));
+    } else {
+        screen::print(&as_text(*screen, &parts, &verdict, now));
+    }
+    match verdict {
+        Verdict::NotVerified | Verdict::Valid(_) => Exit::Good,
+        Verdict::Refused(_) | Verdict::NoKeys(_) => Exit::Failed,
+    }
+}
+
+fn complain(problem: &str, exit: Exit) -> Exit {
+    screen::complain(&format!("countersign token: {problem}\n"));
+    exit
+}
+
+/// Standard input without white space around it and without `Bearer`.
+fn read() -> Result<Secret<String>, String> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text);
+    let text = Secret::new(text);
+    read.map_err(|error| format!("standard input cannot be read ({})", error.kind()))?;
+    let token = text.expose().trim();
+    let token = token.strip_prefix("Bearer ").unwrap_or(token).trim();
+    if token.is_empty() {
+        Err("give the token on standard input".to_owned())
+    } else {
+        Ok(Secret::new(token.to_owned()))
+    }
+}
+
+fn as_text(screen: Screen, parts: &Parts, verdict: &Verdict, now: UnixTime) -> String {
+    let mut text = screen.heading("header").trim_start().to_owned();
+    text.push_str(&indented(&parts.header));
+    text.push_str(&screen.heading("claims"));
+    text.push_str(&indented(&parts.claims));
+    for (name, word) in [("nbf", "valid from"), ("iat", "issued"), ("exp", "ends")] {
+        if let Some(time) = parts.claims.get(name).and_then(Value::as_u64).map(UnixTime::from_secs) {
+            let line = format!("  {word:<10} {} ({})\n", moment(time), from_now(time, now));
+            text.push_str(&screen.faint(&line));
+        }
+    }
+    text.push_str(&screen.heading("verdict"));
+    text.push_str(
+        &screen.item(Mark::Note, &format!("signature of {} bytes, not shown", parts.signature_bytes)),
+    );
+    text.push_str(&match verdict {
+        Verdict::NotVerified => screen.item(
+            Mark::Warning,
+            "not verified: give `--config`, or `--keys` with `--issuer` and `--audience`",
+        ),
+        Verdict::Valid(audience) => screen.item(Mark::Fine, &format!("valid for `{audience}`")),
+        Verdict::Refused(refusal) => screen.item(Mark::Fault, &format!("{}: {refusal}", refusal.code())),
+        Verdict::NoKeys(problem) => screen.item(Mark::Fault, &format!("not verified: {problem}")),
+    });
+    text
+}
+
+fn indented(value: &Value) -> String {
+    let text = format!("{value:#}");
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+fn as_json(parts: &Parts, verdict: &Verdict) -> Value {
+    let verdict = match verdict {
+        Verdict::NotVerified => json!({ "verified": false }),
+        Verdict::Valid(audience) => json!({ "verified": true, "audience": audience }),
+        Verdict::Refused(refusal) => json!({ "verified": false, "refusal": refusal.code() }),
+        Verdict::NoKeys(problem) => json!({ "verified": false, "problem": problem }),
+    };
+    json!({
+        "header": parts.header,
+        "claims": parts.claims,
+        "signature_bytes": parts.signature_bytes,
+        "verdict": verdict,
+    })
+}

@@ -1,0 +1,6 @@
+//! The built binary as a black box: flags, exit codes, what it prints.
+
+mod check;
+mod command;
+mod config;
+mod token;
