@@ -125,10 +125,12 @@ impl TestKey {
     #[must_use]
     #[expect(clippy::expect_used, reason = "a secret that cannot be made must stop the test")]
     pub fn shared_secret() -> SharedSecret {
-        SharedSecret::new(Algorithm::Hs256, Self::secret_bytes()).expect("the secret is long enough")
+        SharedSecret::new(Algorithm::Hs256, Self::secret()).expect("the secret is long enough")
     }
 
-    pub(super) fn secret_bytes() -> Secret<Vec<u8>> {
+    /// The bytes of the secret.
+    #[must_use]
+    pub fn secret() -> Secret<Vec<u8>> {
         Secret::new(SECRET.to_vec())
     }
 
@@ -137,7 +139,7 @@ impl TestKey {
         let algorithm = self.algorithm();
         match self.pem() {
             Some(pem) => SigningKey::from_pem(algorithm, pem),
-            None => SigningKey::shared_secret(algorithm, Self::secret_bytes()),
+            None => SigningKey::shared_secret(algorithm, Self::secret()),
         }
         .expect("the fixed keys are good")
     }

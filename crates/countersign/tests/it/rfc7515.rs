@@ -1,0 +1,3 @@
+//! JSON Web Signature (RFC 7515).
+
+mod appendix_a;
