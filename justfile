@@ -20,6 +20,10 @@ demo:
 bench:
     bench/run
 
+# the time of each stage of a request
+stages:
+    bench/stages
+
 # instructions of a warm request
 instructions:
     bench/instructions --release

@@ -60,6 +60,13 @@ def instructions(result):
     return "\n".join([*lines, ""])
 
 
+def stages(result):
+    lines = ["| stage | median ns | 95 % interval |", "|---|---|---|"]
+    for name, one in result["stages"].items():
+        lines.append(f"| {name} | {one['nanoseconds']:.0f} | {one['low']:.0f} – {one['high']:.0f} |")
+    return "\n".join([*lines, ""])
+
+
 SECTIONS = [
     ("throughput", "The price of a translation", throughput, """
 One core for the contender (one worker), the other for load, service and authorization server; HTTP/1.1 over loopback,
@@ -73,6 +80,8 @@ Anonymous memory of the gateway, one token per session, before and after so many
     ("instructions", "Instructions", instructions, """
 Instructions of one warm request by callgrind, the whole process counted. CI holds the difference under the ceiling
 for the `debug` profile."""),
+    ("stages", "Stages", stages, """
+One call of each stage in memory, and the whole warm path, by criterion (`crates/countersign-gateway/benches/stages.rs`)."""),
 ]
 
 
