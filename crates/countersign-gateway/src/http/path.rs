@@ -71,10 +71,8 @@ pub fn check_target(method: &Method, path: &str) -> Result<(), NotCanonical> {
 /// # Errors
 /// Why it has more than one.
 pub fn check(path: &str) -> Result<(), NotCanonical> {
-    let mut rest = match path.as_bytes() {
-        [b'/', rest @ ..] => rest,
-        _ => return Err(NotCanonical::NotRooted),
-    };
+    let [b'/', rest @ ..] = path.as_bytes() else { return Err(NotCanonical::NotRooted) };
+    let mut rest = rest;
     let mut segment = Segment::Empty;
     while let [byte, tail @ ..] = rest {
         rest = tail;
@@ -132,8 +130,7 @@ fn escape(after: &[u8]) -> Result<&[u8], NotCanonical> {
     if hidden(byte) {
         return Err(NotCanonical::Encoded);
     }
-    // What is left after one more decoding, whatever its depth: `%25` and a forbidden pair, or `%25` once more.
-    if byte == b'%' && pair(rest).is_some_and(|(again, _)| hidden(again) || again == b'%') {
+    if byte == b'%' && completes_escape(rest) {
         return Err(NotCanonical::Encoded);
     }
     if matches!(byte, 0xC0 | 0xC1 | 0xE0 | 0xF0) {
@@ -154,6 +151,32 @@ fn escape(after: &[u8]) -> Result<&[u8], NotCanonical> {
 /// A byte that must not be written as `%xx`.
 fn hidden(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\' | b'.' | b';' | 0..=0x1F | 0x7F)
+}
+
+/// Whether what follows an encoded `%` becomes, after any number of further decodings, an escape that must not be:
+/// two digits of one, written plainly or encoded, or another encoded `%` in their place.
+fn completes_escape(after: &[u8]) -> bool {
+    let Some((first, rest)) = character(after) else { return false };
+    if first == b'%' {
+        return true;
+    }
+    let (Some(high), Some((second, _))) = (hex(first), character(rest)) else { return false };
+    if second == b'%' {
+        return true;
+    }
+    hex(second).is_some_and(|low| {
+        let byte = high << 4 | low;
+        hidden(byte) || matches!(byte, b'%' | 0xC0 | 0xC1 | 0xE0 | 0xF0)
+    })
+}
+
+/// The next character, decoded once.
+fn character(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    match bytes {
+        [b'%', escape @ ..] => pair(escape),
+        [byte, rest @ ..] => Some((*byte, rest)),
+        [] => None,
+    }
 }
 
 fn pair(bytes: &[u8]) -> Option<(u8, &[u8])> {
@@ -223,7 +246,7 @@ mod tests {
             "/..a/a../.a./",
             "/caf%C3%A9/%E2%82%AC/%F0%9F%98%80",
             "/a%20b/100%25/%2B%3F%23%3D%26",
-            "/100%25-off/%25%41",
+            "/100%25-off/%25%41/%25%20/%25",
             "/latin1/%E9%C0",
             "/~me/(a)!$&'*+,=:@-_/[1]^2|3",
         ] {
@@ -271,6 +294,11 @@ mod tests {
             ("/a%252e%252e/b", Encoded),
             ("/a%25252fb", Encoded),
             ("/a%2500", Encoded),
+            ("/a%25%32%46", Encoded),
+            ("/a%252%46", Encoded),
+            ("/a%25%2532F", Encoded),
+            ("/a%252%2546", Encoded),
+            ("/a%25c0%25af", Encoded),
             ("/a%c0%af", Overlong),
             ("/a%c0%ae%c0%ae/b", Overlong),
             ("/a%e0%80%af", Overlong),

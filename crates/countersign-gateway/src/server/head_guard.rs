@@ -10,9 +10,9 @@
 //! 2. Instead of a bad head hyper reads a request of ours that names the [`Refusal`], and nothing after it. hyper
 //!    answers it in its turn, after the requests before it. [`refusal_from`] recognises it.
 //! 3. Bytes of a bad body are an error whose cause is a [`FramingViolation`]; [`violation_in`] finds it.
-//! 4. What follows a head with `Upgrade` may be another protocol. It is released if it is a valid head, and
-//!    otherwise kept as it is for [`Guarded::into_parts`]; should the upgrade have been refused, the connection ends
-//!    with its idle time-out.
+//! 4. What follows a head with `Upgrade` may be another protocol. A valid head is released, as the upgrade may be
+//!    refused; anything else is kept as it came for [`Guarded::into_parts`], and should the upgrade have been
+//!    refused, the connection ends with its idle time-out.
 //!
 //! On the way in nothing is copied and nothing allocated as long as each head comes in one piece: bytes are judged in
 //! hyper's own buffer.

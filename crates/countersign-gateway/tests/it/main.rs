@@ -10,10 +10,14 @@
 )]
 
 mod admin;
+mod corpus;
+mod framing;
 mod identity;
 mod keyring;
 mod observe;
+mod paths;
 mod proxy;
 mod server;
 mod sources;
+mod spoofing;
 mod store;

@@ -3,6 +3,7 @@
 //! An answer to a request with a session is for that session. Unless the service says otherwise, no shared cache may
 //! give it to the next one: `Vary: Cookie`, and `Cache-Control: private, no-cache`.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::list::{Names, has_member, members, remove_all};
@@ -49,23 +50,27 @@ pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule) {
 }
 
 fn vary_by_cookie(headers: &mut HeaderMap) {
-    let cookie = HeaderValue::from_static("Cookie");
-    if !headers.contains_key(header::VARY) {
-        headers.insert(header::VARY, cookie);
-        return;
-    }
-    if has_member(headers, &header::VARY, b"cookie") || has_member(headers, &header::VARY, b"*") {
-        return;
-    }
-    let mut merged = Vec::new();
-    for member in headers.get_all(header::VARY).iter().flat_map(members) {
-        merged.extend_from_slice(member);
-        merged.extend_from_slice(b", ");
-    }
-    merged.extend_from_slice(b"Cookie");
-    // What was cut from valid values is valid; should it not be, `*` keeps the answer from being shared at all.
-    let merged = HeaderValue::from_maybe_shared(bytes::Bytes::from(merged));
-    headers.insert(header::VARY, merged.unwrap_or_else(|_| HeaderValue::from_static("*")));
+    let mut values = headers.get_all(header::VARY).iter();
+    let (first, is_one) = (values.next(), values.next().is_none());
+    let has = |member: &[u8]| has_member(headers, &header::VARY, member);
+    let merged = match first {
+        None => HeaderValue::from_static("Cookie"),
+        Some(_) if has(b"*") => HeaderValue::from_static("*"),
+        Some(_) if is_one && has(b"cookie") => return,
+        Some(_) => {
+            let mut merged = Vec::new();
+            for member in headers.get_all(header::VARY).iter().flat_map(members) {
+                if !member.eq_ignore_ascii_case(b"cookie") {
+                    merged.extend_from_slice(member);
+                    merged.extend_from_slice(b", ");
+                }
+            }
+            merged.extend_from_slice(b"Cookie");
+            // What was cut from valid values is valid; should it not be, `*` keeps the answer from being shared.
+            HeaderValue::from_maybe_shared(Bytes::from(merged)).unwrap_or(HeaderValue::from_static("*"))
+        }
+    };
+    headers.insert(header::VARY, merged);
 }
 
 /// What the service said.

@@ -340,6 +340,8 @@ fn vary_is_merged_into_one_field() {
     };
     assert_eq!(vary(&["accept-encoding", "origin"]), ["vary: accept-encoding, origin, Cookie"]);
     assert_eq!(vary(&["Accept, COOKIE"]), ["vary: Accept, COOKIE"]);
+    assert_eq!(vary(&["accept", "cookie", "origin"]), ["vary: accept, origin, Cookie"]);
     assert_eq!(vary(&["*"]), ["vary: *"]);
+    assert_eq!(vary(&["accept", "*"]), ["vary: *"]);
     assert_eq!(vary(&[""]), ["vary: Cookie"]);
 }

@@ -156,17 +156,14 @@ impl Follow {
 
     fn advance_head(&mut self, bytes: &[u8]) -> Result<Move, Refusal> {
         loop {
-            let first = bytes.get(self.line).copied();
-            if let (State::RequestLine, Some(first)) = (self.state, first) {
-                // TLS or another protocol need not send a line end for us to notice. One empty line before
-                // the request is ignored (RFC 9112 §2.2).
-                if !is_token_byte(first) && !(first == b'\r' && self.line == 0) {
-                    return Err(Refusal::RequestLineMalformed);
-                }
+            let is_request_line = matches!(self.state, State::RequestLine);
+            if is_request_line && bytes.get(self.line).is_some_and(|first| !self.may_begin_line(*first)) {
+                return Err(Refusal::RequestLineMalformed);
             }
-            let (bad_line, too_long) = match self.state {
-                State::RequestLine => (Refusal::RequestLineMalformed, Refusal::UriTooLong),
-                _ => (Refusal::HeaderMalformed, Refusal::HeaderTooLarge),
+            let (bad_line, too_long) = if is_request_line {
+                (Refusal::RequestLineMalformed, Refusal::UriTooLong)
+            } else {
+                (Refusal::HeaderMalformed, Refusal::HeaderTooLarge)
             };
             let Some(line) = self.next_line(bytes, self.max_head_bytes, bad_line, too_long)? else {
                 return Ok(Move::Wait);
@@ -188,6 +185,12 @@ impl Follow {
                 _ => self.state = State::Fields(request_line::parse(line)?, Fields::default()),
             }
         }
+    }
+
+    /// TLS or another protocol need not send a line end for us to notice it. One empty line before the request is
+    /// ignored (RFC 9112 §2.2).
+    fn may_begin_line(&self, first: u8) -> bool {
+        is_token_byte(first) || (first == b'\r' && self.line == 0)
     }
 
     fn advance_chunk_size(&mut self, bytes: &[u8], mut extensions: usize) -> Result<Move, Refusal> {

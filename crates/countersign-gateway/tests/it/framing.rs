@@ -1,0 +1,3 @@
+//! Where a request ends: everybody behind the gateway must see it at the same byte.
+
+mod differential;

@@ -1,0 +1,3 @@
+//! Paths: one reading, or none.
+
+mod readings;

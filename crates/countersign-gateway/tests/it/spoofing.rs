@@ -1,0 +1,3 @@
+//! Nobody but the gateway says who the caller is.
+
+mod names;

@@ -1,0 +1,107 @@
+//! No spelling of an identity header gets through, and what gets through is what was sent.
+
+use countersign_gateway::http::headers::{
+    CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, strip_request,
+    strip_request_trailers, strip_response, strip_response_trailers,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Takes the input as lines `name:value`.
+pub fn run(input: &[u8]) {
+    let mut sent = HeaderMap::new();
+    for line in input.split(|byte| *byte == b'\n').take(100) {
+        let mut halves = line.splitn(2, |byte| *byte == b':');
+        let name = HeaderName::from_bytes(halves.next().unwrap_or_default());
+        let value = HeaderValue::from_bytes(halves.next().unwrap_or_default().trim_ascii());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            sent.append(name, value);
+        }
+    }
+    let rules = RequestRules {
+        allow: &[],
+        remove: &[],
+        credential: CredentialRule::Remove,
+        upgrade: UpgradeRule::Remove,
+    };
+    for strip in [strip_request, strip_request_trailers] {
+        let mut kept = sent.clone();
+        strip(&mut kept, &rules);
+        judge_request(&sent, &kept);
+        let once = kept.clone();
+        strip(&mut kept, &rules);
+        assert_eq!(kept, once, "a second pass changes something");
+    }
+    let token = HeaderValue::from_static("Bearer eyJ.eyJ.sig");
+    let rules = ResponseRules {
+        session_cookie: Some("SESSION"),
+        token: Some(&token),
+        cache: CacheRule::Private,
+        upgrade: UpgradeRule::Remove,
+    };
+    let mut kept = sent.clone();
+    strip_response(&mut kept, &rules);
+    judge_response(&kept);
+    assert!(kept.get_all("vary").iter().count() == 1 && kept.contains_key("cache-control"));
+    let mut kept = sent;
+    strip_response_trailers(&mut kept, &rules);
+    judge_response(&kept);
+}
+
+fn judge_request(sent: &HeaderMap, kept: &HeaderMap) {
+    for (name, value) in kept {
+        let read: String = name
+            .as_str()
+            .chars()
+            .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+            .collect();
+        assert!(!IDENTITY.contains(&&*read), "{name}");
+        assert!(!PREFIXES.iter().any(|prefix| read.starts_with(prefix)), "{name}");
+        assert_eq!(read, name.as_str(), "an alias");
+        assert!(!HOPS.contains(&&*read), "{name}");
+        let is_sent = sent.get_all(name).iter().any(|one| one == value);
+        assert!(is_sent || (name == "te" && value == "trailers"), "{name} was never sent");
+    }
+}
+
+fn judge_response(kept: &HeaderMap) {
+    for (name, value) in kept {
+        let (name, value) = (name.as_str(), value.as_bytes());
+        assert!(!HOPS.contains(&name) && !name.starts_with("countersign"), "{name}");
+        assert!(!value.windows(11).any(|part| part == b"eyJ.eyJ.sig"), "{name} holds the token");
+        if name == "set-cookie" {
+            let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
+            let cookie =
+                pair.split(|byte| *byte == b'=').map(<[u8]>::trim_ascii).find(|part| !part.is_empty());
+            assert_ne!(cookie, Some(&b"SESSION"[..]), "the session cookie");
+        }
+    }
+}
+
+const IDENTITY: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "forwarded",
+    "x-real-ip",
+    "txn-token",
+    "x-http-method-override",
+];
+const PREFIXES: &[&str] = &[
+    "x-forwarded-",
+    "x-original-",
+    "x-rewrite-",
+    "x-envoy-",
+    "x-user",
+    "x-role",
+    "x-auth",
+    "countersign-",
+    "x-countersign",
+];
+const HOPS: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "expect",
+];

@@ -1,0 +1,5 @@
+//! What the fuzz targets do: one plain function each, which panics when something is wrong.
+
+pub mod head_guard;
+pub mod http_headers;
+pub mod http_path;
