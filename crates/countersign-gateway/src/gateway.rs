@@ -176,7 +176,6 @@ impl Gateway {
             workers: config.workers,
             limits: Arc::clone(&limits),
             registry: Arc::clone(&household.registry),
-            clock: Arc::new(WallClock),
             certificates,
         };
         let running = server::serve(listeners, settings, Arc::new(proxy)).map_err(StartError::Thread)?;

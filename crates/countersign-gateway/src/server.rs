@@ -20,6 +20,7 @@ mod listen;
 mod outbound;
 mod running;
 mod tls;
+mod upgrading;
 mod watch;
 mod worker;
 
@@ -28,3 +29,4 @@ pub use listen::{BACKLOG, activated, bind};
 pub use outbound::Outbound;
 pub use running::{Drained, Drainer, Running, Settings, serve};
 pub use tls::{CertificateError, Certificates, LOOK_EVERY};
+pub use upgrading::{ClientStream, Upgrading};

@@ -33,9 +33,9 @@ use crate::{
     metadata::MetadataHandle,
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
     route::{Kind, Route},
-    server::{Connection, Handler, Outbound, Worker, head_guard},
+    server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Body, Inbound, Target, UpstreamError},
+    upstream::{Body, Inbound, Target, Unreachable, UpstreamError},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -249,7 +249,9 @@ impl Call<'_> {
         mut request: Request<Inbound>,
         ends: Option<Instant>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let client = hyper::upgrade::on(&mut request);
+        let Some(client) = Upgrading::take(request.extensions_mut()) else {
+            return Err(UpstreamError::Unreachable(Unreachable::Protocol));
+        };
         let request = request.map(|body| body.emptied());
         self.worker.upstreams.upgrade(target, request, client, ends).await
     }

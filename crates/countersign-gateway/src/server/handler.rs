@@ -9,7 +9,6 @@ use std::{
     },
 };
 
-use countersign::{Clock, UnixTime};
 use http::{Request, Response};
 
 use super::Outbound;
@@ -43,18 +42,11 @@ pub struct Worker {
     pub index: usize,
     /// Its way to the services.
     pub upstreams: Pools,
-    clock: Arc<dyn Clock>,
 }
 
 impl Worker {
-    pub(super) fn new(index: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { index, upstreams: Pools::new(index), clock }
-    }
-
-    /// The time of day.
-    #[must_use]
-    pub fn now(&self) -> UnixTime {
-        self.clock.now()
+    pub(super) fn new(index: usize) -> Self {
+        Self { index, upstreams: Pools::new(index) }
     }
 }
 
@@ -71,8 +63,6 @@ pub(super) struct Activity {
     open: AtomicUsize,
     /// Requests so far.
     begun: AtomicUsize,
-    /// Bytes arrived that belong to no request yet.
-    received: AtomicBool,
     /// The client does not take what we send.
     blocked: AtomicBool,
 }
@@ -81,16 +71,10 @@ impl Activity {
     pub(super) fn begin(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.begun.fetch_add(1, Ordering::Relaxed);
-        self.received.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.received.store(false, Ordering::Relaxed);
-    }
-
-    pub(super) fn receive(&self) {
-        self.received.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn block(&self, blocked: bool) {
@@ -103,10 +87,6 @@ impl Activity {
 
     pub(super) fn begun(&self) -> usize {
         self.begun.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn has_received(&self) -> bool {
-        self.received.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_blocked(&self) -> bool {

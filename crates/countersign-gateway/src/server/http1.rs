@@ -4,7 +4,8 @@
 //! 2. `half_close` is off: a client that closes its sending side while it waits is taken as gone, as almost always
 //!    it is; the request upstream is then ended too.
 //! 3. `pipeline_flush` is off: it would suppress the automatic 400 and 431.
-//! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
+//! 4. What hyper reads has passed the head guard.
+//! 5. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
 
 use std::{
     convert::Infallible,
@@ -23,8 +24,9 @@ use super::{
     Handler,
     answer::Open,
     connection::Scope,
+    head_guard::{Guarded, Phase},
     io::Io,
-    watch::{Framing, Late, Watch},
+    watch::{Late, Situation, Watch},
 };
 use crate::upstream::{Deadline, Inbound};
 
@@ -51,6 +53,8 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             Ok::<_, Infallible>(open.answer(response))
         }
     });
+    let io = Guarded::new(io, &limits);
+    let guard = io.watch();
     let mut http = Builder::new()
         .header_read_timeout(None)
         .max_buf_size(limits.header_bytes.max(BODY_BUFFER).max(SMALLEST_BUFFER))
@@ -62,7 +66,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let mut notified = pin!(drain.notified());
     let mut enabled = false;
     let mut stopping = false;
-    let mut watch = Watch::new(&limits, Framing::Messages);
+    let mut watch = Watch::new(&limits);
     let outcome = poll_fn(|cx| {
         if !enabled {
             enabled = true;
@@ -81,7 +85,8 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
                 return outcome.map(Ok);
             }
         }
-        watch.poll(cx, activity, &deadline, draining).map(Err)
+        let situation = Situation { head_begun: guard.phase() == Phase::Head, draining };
+        watch.poll(cx, activity, &deadline, situation).map(Err)
     })
     .await;
     let peer = scope.connection.peer;
@@ -91,7 +96,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         Err(late) => {
             tracing::debug!(%peer, ?late, "connection closed");
             if let (Late::Head, Some(parts)) = (late, http.into_parts()) {
-                goodbye(parts.io.into_inner()).await;
+                goodbye(parts.io.into_inner().into_parts().0).await;
             }
         }
     }

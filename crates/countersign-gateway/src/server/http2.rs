@@ -22,7 +22,7 @@ use super::{
     answer::Open,
     connection::Scope,
     io::Io,
-    watch::{Framing, Watch},
+    watch::{Situation, Watch},
 };
 use crate::upstream::{Deadline, Inbound};
 
@@ -64,7 +64,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let mut notified = pin!(drain.notified());
     let mut enabled = false;
     let mut stopping = false;
-    let mut watch = Watch::new(&limits, Framing::Frames);
+    let mut watch = Watch::new(&limits);
     let outcome = poll_fn(|cx| {
         if !enabled {
             enabled = true;
@@ -83,7 +83,8 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
                 return outcome.map(Ok);
             }
         }
-        watch.poll(cx, activity, &deadline, draining).map(Err)
+        let situation = Situation { head_begun: false, draining };
+        watch.poll(cx, activity, &deadline, situation).map(Err)
     })
     .await;
     let peer = scope.connection.peer;

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Connection, drain::Ticket};
@@ -36,22 +36,13 @@ impl Io {
 impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buf.filled().len();
         if this.ahead.is_empty() {
-            if let outcome @ (Poll::Pending | Poll::Ready(Err(_))) =
-                Pin::new(&mut this.stream).poll_read(cx, buf)
-            {
-                return outcome;
-            }
-        } else {
-            let length = this.ahead.len().min(buf.remaining());
-            buf.put_slice(&this.ahead.split_to(length));
-            if !this.ahead.has_remaining() {
-                this.ahead = Bytes::new();
-            }
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
         }
-        if buf.filled().len() > before {
-            this.connection.activity.receive();
+        let length = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead.split_to(length));
+        if this.ahead.is_empty() {
+            this.ahead = Bytes::new();
         }
         Poll::Ready(Ok(()))
     }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use countersign::Clock;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{Semaphore, mpsc},
@@ -33,8 +32,6 @@ pub struct Settings {
     pub limits: Arc<ArcSwap<Limits>>,
     /// The upstream connections of all workers.
     pub registry: Arc<Registry>,
-    /// Tells the time of day.
-    pub clock: Arc<dyn Clock>,
     /// Certificate and key; `None` speaks in clear.
     pub certificates: Option<Arc<Certificates>>,
 }
@@ -66,7 +63,7 @@ pub fn serve<H: Handler>(
         running.gates.push(Arc::clone(&gate));
         let shared = Arc::new(Shared {
             handler: Arc::clone(&handler),
-            worker: Arc::new(Worker::new(index, Arc::clone(&settings.clock))),
+            worker: Arc::new(Worker::new(index)),
             drain: Arc::clone(&drain),
             certificates: settings.certificates.clone(),
         });

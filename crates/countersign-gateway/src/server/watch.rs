@@ -25,20 +25,19 @@ pub(super) enum Late {
     Idle,
 }
 
-/// What bytes between two requests mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// HTTP/2: frames that belong to no request are normal.
-    Frames,
-    /// HTTP/1.1: the next header section has begun.
-    Messages,
+/// What the activity alone does not tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    /// Part of a header section has arrived.
+    pub(super) head_begun: bool,
+    /// The drain has begun.
+    pub(super) draining: bool,
 }
 
 /// Follows what the connection waits for, and since when.
 #[derive(Debug)]
 pub(super) struct Watch {
     limits: Limits,
-    framing: Framing,
     waiting: Waiting,
     since: Option<Instant>,
     begun: usize,
@@ -55,8 +54,8 @@ enum Waiting {
 }
 
 impl Watch {
-    pub(super) const fn new(limits: &Limits, framing: Framing) -> Self {
-        Self { limits: *limits, framing, waiting: Waiting::First, since: None, begun: 0 }
+    pub(super) const fn new(limits: &Limits) -> Self {
+        Self { limits: *limits, waiting: Waiting::First, since: None, begun: 0 }
     }
 
     /// Ready when the connection waits for too long. Called after every poll of the connection.
@@ -65,9 +64,9 @@ impl Watch {
         cx: &mut Context<'_>,
         activity: &Activity,
         deadline: &Deadline,
-        draining: bool,
+        situation: Situation,
     ) -> Poll<Late> {
-        let waiting = self.waiting(activity, draining);
+        let waiting = waiting(activity, situation);
         let begun = activity.begun();
         if waiting != self.waiting || begun != self.begun {
             self.waiting = waiting;
@@ -85,68 +84,66 @@ impl Watch {
         let since = *self.since.get_or_insert(now);
         deadline.poll(cx, now, since + limit).map(|()| late)
     }
+}
 
-    fn waiting(&self, activity: &Activity, draining: bool) -> Waiting {
-        if activity.is_blocked() {
-            Waiting::Answer
-        } else if activity.open() > 0 {
-            Waiting::Request
-        } else if self.framing == Framing::Messages && activity.has_received() {
-            Waiting::Head
-        } else if activity.begun() > 0 {
-            Waiting::Next
-        } else if draining {
-            Waiting::LastChance
-        } else {
-            Waiting::First
-        }
+fn waiting(activity: &Activity, situation: Situation) -> Waiting {
+    if activity.is_blocked() {
+        Waiting::Answer
+    } else if activity.open() > 0 {
+        Waiting::Request
+    } else if situation.head_begun {
+        Waiting::Head
+    } else if activity.begun() > 0 {
+        Waiting::Next
+    } else if situation.draining {
+        Waiting::LastChance
+    } else {
+        Waiting::First
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, time::Duration};
+    use std::{future::poll_fn, task::Poll, time::Duration};
 
-    use tokio::time::Instant;
+    use tokio::time::{Instant, advance};
 
-    use super::{Framing, Late, Watch};
+    use super::{Late, Situation, Watch};
     use crate::{config::resolved::Limits, server::handler::Activity, upstream::Deadline};
 
-    async fn outcome(activity: &Activity) -> (Late, Duration) {
+    const QUIET: Situation = Situation { head_begun: false, draining: false };
+    const HEAD: Situation = Situation { head_begun: true, draining: false };
+
+    async fn outcome(activity: &Activity, situation: Situation) -> (Late, Duration) {
         let (start, deadline, mut watch) =
-            (Instant::now(), Deadline::default(), Watch::new(&Limits::DEFAULT, Framing::Messages));
-        let late = poll_fn(|cx| watch.poll(cx, activity, &deadline, false)).await;
+            (Instant::now(), Deadline::default(), Watch::new(&Limits::DEFAULT));
+        let late = poll_fn(|cx| watch.poll(cx, activity, &deadline, situation)).await;
         (late, start.elapsed())
     }
 
     #[tokio::test(start_paused = true)]
     async fn each_wait_has_its_own_limit() {
         let activity = Activity::default();
-        assert_eq!(outcome(&activity).await, (Late::Head, Duration::from_secs(10)));
+        let seconds = Duration::from_secs;
+        assert_eq!(outcome(&activity, QUIET).await, (Late::Head, seconds(10)));
+        let draining = Situation { draining: true, ..QUIET };
+        assert_eq!(outcome(&activity, draining).await, (Late::Idle, seconds(1)));
         activity.begin();
         activity.end();
-        assert_eq!(outcome(&activity).await, (Late::Idle, Duration::from_secs(60)));
-        activity.receive();
-        assert_eq!(outcome(&activity).await, (Late::Head, Duration::from_secs(10)));
+        assert_eq!(outcome(&activity, QUIET).await, (Late::Idle, seconds(60)));
+        assert_eq!(outcome(&activity, HEAD).await, (Late::Head, seconds(10)));
         activity.begin();
         activity.block(true);
-        assert_eq!(outcome(&activity).await, (Late::Answer, Duration::from_secs(30)));
+        assert_eq!(outcome(&activity, QUIET).await, (Late::Answer, seconds(30)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_that_drip_do_not_prolong_a_head() {
         let (activity, deadline) = (Activity::default(), Deadline::default());
-        let mut watch = Watch::new(&Limits::DEFAULT, Framing::Messages);
+        let mut watch = Watch::new(&Limits::DEFAULT);
         let start = Instant::now();
-        loop {
-            activity.receive();
-            let step =
-                poll_fn(|cx| std::task::Poll::Ready(watch.poll(cx, &activity, &deadline, false).is_ready()))
-                    .await;
-            if step {
-                break;
-            }
-            tokio::time::advance(Duration::from_secs(3)).await;
+        while !poll_fn(|cx| Poll::Ready(watch.poll(cx, &activity, &deadline, HEAD).is_ready())).await {
+            advance(Duration::from_secs(3)).await;
         }
         assert_eq!(start.elapsed(), Duration::from_secs(12), "the first look after 10 s");
     }

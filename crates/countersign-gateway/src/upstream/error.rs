@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use crate::error::Refusal;
+use crate::{error::Refusal, server::head_guard::violation_in};
 
 /// Why a service gave no answer.
 ///
@@ -56,8 +56,8 @@ pub enum BodyError {
     #[error("the sender of the body went away")]
     Gone,
     /// The chunks or frames are malformed.
-    #[error("the body is malformed")]
-    Malformed,
+    #[error("the body is malformed: {}", .0.code())]
+    Malformed(Refusal),
     /// The stream has reached its last moment.
     #[error("the stream has reached its time limit")]
     Over,
@@ -71,11 +71,12 @@ pub enum BodyError {
 
 impl BodyError {
     pub(super) fn from_hyper(error: &hyper::Error) -> Self {
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-            Self::Gone
-        } else {
-            classify(error)
+        if let Some(refusal) = violation_in(error) {
+            return Self::Malformed(refusal);
         }
+        let gone =
+            error.is_incomplete_message() || error.is_closed() || error.is_canceled() || is_reset(error);
+        if gone { Self::Gone } else { Self::Malformed(Refusal::Framing) }
     }
 }
 
@@ -102,23 +103,21 @@ impl From<BodyError> for Refusal {
         match error {
             BodyError::TooLarge => Self::BodyTooLarge,
             BodyError::Timeout | BodyError::Over => Self::BodyTimeout,
-            BodyError::Malformed | BodyError::Gone => Self::Framing,
+            BodyError::Malformed(refusal) => refusal,
+            BodyError::Gone => Self::Framing,
         }
     }
 }
 
-fn classify(error: &hyper::Error) -> BodyError {
+/// Whether the connection or the stream broke, rather than what came over it.
+fn is_reset(error: &hyper::Error) -> bool {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return match io.kind() {
-                std::io::ErrorKind::InvalidInput
-                | std::io::ErrorKind::InvalidData
-                | std::io::ErrorKind::Other => BodyError::Malformed,
-                _ => BodyError::Gone,
-            };
+            use std::io::ErrorKind::{InvalidData, InvalidInput, Other};
+            return !matches!(io.kind(), InvalidData | InvalidInput | Other);
         }
         source = cause.source();
     }
-    BodyError::Malformed
+    false
 }

@@ -13,8 +13,6 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     select,
@@ -47,8 +45,8 @@ struct Ends {
 impl Pools {
     /// Sends a request that asks for another protocol, on a connection of its own.
     ///
-    /// When the service agrees (101), `client` becomes the other end of a tunnel that lasts until either side
-    /// closes it, nothing moved for the idle time-out, `until` or `max_stream` is reached, or the gateway has
+    /// When the service agrees (101), `client` (the client's connection once it has left HTTP too, and what was
+    /// read from it already) becomes the other end of a tunnel that lasts until either side closes it, nothing moved for the idle time-out, `until` or `max_stream` is reached, or the gateway has
     /// drained. Any other answer is an answer like every other.
     ///
     /// The request has its `Connection: upgrade` and `Upgrade` fields, a `Host` field and no body.
@@ -56,13 +54,16 @@ impl Pools {
     /// # Errors
     /// As [`Self::send`]; [`UpstreamError::Malformed`] when the service switches to a protocol that was not asked
     /// for. HTTP/2 services cannot be asked.
-    pub async fn upgrade(
+    pub async fn upgrade<S>(
         &self,
         target: &Target,
         mut request: Request<Inbound>,
-        client: OnUpgrade,
+        client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
         until: Option<Instant>,
-    ) -> Result<Response<Body>, UpstreamError> {
+    ) -> Result<Response<Body>, UpstreamError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let limits = &target.limits;
         let mut connection = self.dial_http1(target).await?;
         let now = Instant::now();
@@ -91,7 +92,7 @@ impl Pools {
         }
         let parts = connection.into_stream();
         let tunnels = Arc::clone(&self.tunnels);
-        tokio::spawn(async move { tunnels.run(client, parts.io.into_inner(), parts.read_buf, ends).await });
+        tokio::spawn(async move { tunnels.run(client, (parts.io.into_inner(), parts.read_buf), ends).await });
         Ok(response.map(|_| Body::none(deadline)))
     }
 
@@ -108,15 +109,23 @@ impl Pools {
 }
 
 impl Tunnels {
-    async fn run(&self, client: OnUpgrade, mut service: Stream, early: Bytes, ends: Ends) {
+    async fn run<S>(
+        &self,
+        client: impl Future<Output = Option<(S, Bytes)>>,
+        (mut service, said): (Stream, Bytes),
+        ends: Ends,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         self.open.fetch_add(1, Ordering::Relaxed);
         let mut closing = pin!(self.closing.notified());
         closing.as_mut().enable();
-        if let Ok(Ok(client)) = timeout(SWITCH_TIMEOUT, client).await {
+        if let Ok(Some((client, asked))) = timeout(SWITCH_TIMEOUT, client).await {
             let moved = Mutex::new(Instant::now());
-            let mut client = Watched { io: TokioIo::new(client), moved: &moved };
+            let mut client = Watched { io: client, moved: &moved };
             let copy = async {
-                client.write_all(&early).await?;
+                client.write_all(&said).await?;
+                service.write_all(&asked).await?;
                 copy_bidirectional(&mut client, &mut service).await
             };
             let why = select! {

@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use countersign::SystemClock;
 use countersign_gateway::{
     config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
     error::Refusal,
-    server::{Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Worker, bind, serve},
-    upstream::{Inbound, Registry, Target, UpstreamError},
+    server::{
+        Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
+        head_guard, serve,
+    },
+    upstream::{Inbound, Registry, Target},
 };
 use http::{Request, Response, header};
 use tokio::{
@@ -27,11 +29,14 @@ impl Handler for Forward {
         _connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
+        if let Some(refused) = head_guard::refusal_from(request.headers()) {
+            return refusal(refused);
+        }
         if let Some(authority) = request.uri().authority().cloned() {
             request.headers_mut().insert(header::HOST, authority.as_str().parse().unwrap());
         }
-        let outcome = if request.headers().contains_key(header::UPGRADE) {
-            let client = hyper::upgrade::on(&mut request);
+        let upgrading = Upgrading::take(request.extensions_mut());
+        let outcome = if let Some(client) = upgrading {
             let emptied = request.body().emptied();
             worker.upstreams.upgrade(&self.0, request.map(|_| emptied), client, None).await
         } else {
@@ -45,13 +50,13 @@ impl Handler for Forward {
                 }
                 response.map(Outbound::from)
             }
-            Err(error) => refusal(error),
+            Err(error) => refusal(error.into()),
         }
     }
 }
 
-fn refusal(error: UpstreamError) -> Response<Outbound> {
-    let row = Refusal::from(error).row();
+fn refusal(refusal: Refusal) -> Response<Outbound> {
+    let row = refusal.row();
     let mut response = Response::new(Outbound::Empty);
     *response.status_mut() = row.status;
     response.headers_mut().insert("countersign-refused", row.code.parse().unwrap());
@@ -102,7 +107,6 @@ impl Plan {
             workers: NonZeroUsize::new(self.workers).unwrap(),
             limits: Arc::new(ArcSwap::from_pointee(self.limits)),
             registry: Arc::new(registry),
-            clock: Arc::new(SystemClock),
             certificates: self.certificates.clone(),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
