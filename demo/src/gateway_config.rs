@@ -1,0 +1,91 @@
+//! The gateway's configuration for the demo.
+
+use std::{fmt, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    DemoOptions,
+    old_server::{CLIENT_ID, COOKIE},
+};
+
+pub(crate) const CONFIG_FILE: &str = "gateway.toml";
+pub(crate) const SECRET_FILE: &str = "gateway.secret";
+
+/// Where everything is.
+pub(crate) struct Places<'a> {
+    pub(crate) options: &'a DemoOptions,
+    pub(crate) folder: &'a Path,
+    pub(crate) old_server: &'a str,
+    pub(crate) orders: &'a str,
+    pub(crate) notes: &'a str,
+}
+
+impl fmt::Display for Places<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { options, folder, old_server, orders, notes } = self;
+        let DemoOptions { gateway, admin, recheck } = options;
+        let (state, secret) = (quoted(&folder.join("state")), quoted(&folder.join(SECRET_FILE)));
+        let recheck = recheck.as_millis();
+        write!(
+            f,
+            r#"issuer = "http://{gateway}"
+listen = "{gateway}"
+admin_listen = "{admin}"
+state_dir = {state}
+
+[session]
+cookie = "{COOKIE}"
+introspect = "{old_server}/oauth2/introspect"
+client_id = "{CLIENT_ID}"
+client_secret_file = {secret}
+recheck = "{recheck}ms"
+
+[claims]
+roles = "session.authorities"
+organisation = "session.org.id"
+
+[[route]]
+path = "/orders/"
+upstream = "{orders}"
+audience = "orders"
+claims = ["username"]
+
+[[route]]
+path = "/notes/"
+upstream = "{notes}"
+audience = "notes"
+
+[[route]]
+path = "/"
+upstream = "{old_server}"
+legacy = true
+"#
+        )
+    }
+}
+
+/// A basic string of TOML has every escape of a JSON string.
+fn quoted(path: &Path) -> Value {
+    Value::String(path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use countersign_gateway::config::{Config, SystemEnvironment};
+
+    use crate::{Demo, DemoOptions};
+
+    #[tokio::test]
+    async fn the_gateway_understands_it() {
+        let demo = Demo::start(DemoOptions::default()).await.unwrap();
+        let file = demo.folder().join("gateway.toml");
+        let config = Config::from_file(&file, &SystemEnvironment, NonZeroUsize::MIN).unwrap();
+        assert_eq!(config.routes.len(), 3);
+        assert_eq!(config.issuer.as_str(), demo.gateway_url());
+        let text = Config::from_toml("gateway.toml", demo.config(), &SystemEnvironment, NonZeroUsize::MIN);
+        assert_eq!(text.unwrap().session.recheck, DemoOptions::default().recheck);
+    }
+}
