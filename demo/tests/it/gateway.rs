@@ -1,0 +1,37 @@
+//! The story through the gateway itself.
+
+use std::{net::TcpListener, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use countersign_demo::{Demo, DemoOptions, script};
+use countersign_gateway::{
+    clock::SystemClock,
+    config::{Config, SystemEnvironment},
+    entropy::SystemEntropy,
+    gateway::{Gateway, Surroundings},
+};
+
+#[tokio::test]
+async fn the_gateway_does_the_job() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = DemoOptions {
+        gateway: listener.local_addr().unwrap(),
+        admin: ([127, 0, 0, 1], 0).into(),
+        ..DemoOptions::default()
+    };
+    let demo = Demo::start(options).await.unwrap();
+    let file = demo.folder().join("gateway.toml");
+    let config = Config::from_file(&file, &SystemEnvironment, NonZeroUsize::MIN).unwrap();
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock::start()),
+        entropy: Arc::new(SystemEntropy),
+        listeners: vec![listener],
+        reload: None,
+        signals: false,
+        log_losses: None,
+    };
+    let gateway = Gateway::start(&config, surroundings).unwrap();
+    assert!(demo.ready(Duration::from_secs(20)).await, "the services have the gateway's keys");
+    let report = script(&demo, demo.gateway_url(), |step| println!("{step}")).await;
+    gateway.drain();
+    assert!(report.is_ok(), "{report}");
+}
