@@ -20,10 +20,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the gateway
+    Run(RunArguments),
     /// Check a configuration, ask the real server, show one token per audience, grade the old cookie
     Check(CheckArguments),
     /// Print the reference page or the JSON schema of the configuration
     Config(ConfigArguments),
+    /// List or export the keys of the running gateway
+    Keys(KeysArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
     Token(TokenArguments),
 }
@@ -33,6 +37,50 @@ pub(crate) struct ConfigFile {
     /// The configuration
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Log look-ups that simply worked, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArguments {
+    #[command(subcommand)]
+    pub(crate) what: KeysWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysWhat {
+    /// Every key with its phase
+    List {
+        #[command(flatten)]
+        gateway: RunningGateway,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// The public keys as a key set (JWKS)
+    ExportPublic {
+        #[command(flatten)]
+        gateway: RunningGateway,
+    },
+}
+
+/// Which gateway: found by the folder that holds its socket.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RunningGateway {
+    /// The configuration it runs with
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Its state directory
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

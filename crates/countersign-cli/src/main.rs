@@ -8,7 +8,9 @@ mod check;
 mod configuration;
 mod exit;
 mod fetch;
+mod keys;
 mod moment;
+mod run;
 mod screen;
 mod token;
 
@@ -30,13 +32,15 @@ fn main() -> std::process::ExitCode {
     // Fails only if one is installed already, and nothing did that before `main`.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let screen = Screen::detect(&SystemEnvironment);
-    run(arguments.command, &screen).into()
+    dispatch(arguments.command, &screen).into()
 }
 
-fn run(command: Command, screen: &Screen) -> Exit {
+fn dispatch(command: Command, screen: &Screen) -> Exit {
     match command {
         Command::Check(arguments) => check::run(&arguments, screen),
         Command::Config(arguments) => configuration::print(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments.what, screen),
+        Command::Run(arguments) => run::run(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),
     }
 }

@@ -83,6 +83,27 @@ impl Screen {
         self.paint(if good { "1;32" } else { "1;31" }, text)
     }
 
+    /// Columns as wide as their longest value, under faint headings.
+    pub(crate) fn columns<const N: usize>(self, headings: [&str; N], rows: &[[&str; N]]) -> String {
+        let mut widths = headings.map(|heading| heading.chars().count());
+        for row in rows {
+            for (width, value) in widths.iter_mut().zip(row) {
+                *width = (*width).max(value.chars().count());
+            }
+        }
+        let line = |values: &[&str; N]| {
+            let cells: Vec<String> =
+                values.iter().zip(widths).map(|(value, width)| format!("{value:<width$}")).collect();
+            cells.join("  ").trim_end().to_owned()
+        };
+        let mut text = format!("{}\n", self.faint(&line(&headings)));
+        for row in rows {
+            text.push_str(&line(row));
+            text.push('\n');
+        }
+        text
+    }
+
     fn paint(self, colour: &str, text: &str) -> String {
         if self.colours { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
