@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Print the reference page or the JSON schema of the configuration
     Config(ConfigArguments),
+    /// Run an old server, two services and a page behind the gateway, in one process
+    #[cfg(feature = "demo")]
+    Demo(DemoArguments),
     /// List or export the keys of the running gateway
     Keys(KeysArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
@@ -44,6 +47,20 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) file: ConfigFile,
     /// Log look-ups that simply worked, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Tell the story without a browser, and exit with 0 if all came as expected
+    #[arg(long)]
+    pub(crate) script: bool,
+    /// Where the gateway listens, on loopback
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", conflicts_with = "script")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Show the gateway's log
     #[arg(long, short)]
     pub(crate) verbose: bool,
 }

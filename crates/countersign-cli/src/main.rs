@@ -6,6 +6,8 @@
 mod arguments;
 mod check;
 mod configuration;
+#[cfg(feature = "demo")]
+mod demo;
 mod exit;
 mod fetch;
 mod keys;
@@ -39,6 +41,8 @@ fn dispatch(command: Command, screen: &Screen) -> Exit {
     match command {
         Command::Check(arguments) => check::run(&arguments, screen),
         Command::Config(arguments) => configuration::print(&arguments),
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => demo::run(&arguments, screen),
         Command::Keys(arguments) => keys::run(&arguments.what, screen),
         Command::Run(arguments) => run::run(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),

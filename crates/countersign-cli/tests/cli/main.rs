@@ -3,4 +3,5 @@
 mod check;
 mod command;
 mod config;
+mod running;
 mod token;
