@@ -68,11 +68,12 @@ pub fn strip_request(headers: &mut HeaderMap, rules: &RequestRules<'_>) {
     let mut has_connection = false;
     let mut has_te = false;
     for name in headers.keys() {
-        match *name {
-            header::CONNECTION => has_connection = true,
-            header::TE => has_te = true,
-            _ if goes(name, rules) => doomed.push(name.clone()),
-            _ => {}
+        if goes(name, rules) {
+            match *name {
+                header::CONNECTION => has_connection = true,
+                header::TE => has_te = true,
+                _ => doomed.push(name.clone()),
+            }
         }
     }
     if has_te && !is_trailers_alone(headers) {
@@ -136,21 +137,14 @@ pub(super) fn is_no_trailer(name: &HeaderName) -> bool {
 fn goes(name: &HeaderName, rules: &RequestRules<'_>) -> bool {
     let listed = match disposition(name) {
         Disposition::Alias => !rules.allow.contains(name),
+        Disposition::HopByHop => true,
         Disposition::Identity => {
             !(rules.credential == CredentialRule::Keep && *name == header::AUTHORIZATION)
         }
-        Disposition::Keep => is_hop_by_hop(name),
+        Disposition::Keep => false,
         Disposition::MethodOverride => rules.credential == CredentialRule::Remove,
     };
     listed || rules.remove.contains(name)
-}
-
-/// Fields between two neighbours, `Connection` and `TE` apart.
-pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    match *name {
-        header::TRANSFER_ENCODING | header::UPGRADE | header::EXPECT => true,
-        _ => matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
-    }
 }
 
 fn is_trailers_alone(headers: &HeaderMap) -> bool {

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::{
     cache::{self, CacheRule},
     list::{Names, remove_all, remove_connection},
-    request::{UpgradeRule, is_hop_by_hop, is_no_trailer},
+    request::{UpgradeRule, is_no_trailer},
 };
 
 /// What one answer may hold.
@@ -35,11 +35,7 @@ pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
     for (name, value) in &*headers {
         if *name == header::CONNECTION {
             has_connection = true;
-        } else if is_hop_by_hop(name)
-            || is_answer_hop_by_hop(name)
-            || is_ours(name)
-            || holds_token(value, rules)
-        {
+        } else if is_hop_by_hop(name) || is_ours(name) || holds_token(value, rules) {
             doomed.push(name.clone());
         } else if *name == header::SET_COOKIE {
             sets_session |= sets_cookie(value, rules.session_cookie);
@@ -70,19 +66,19 @@ pub fn strip_response_trailers(trailers: &mut HeaderMap, rules: &ResponseRules<'
     let doomed: Names = trailers
         .iter()
         .filter(|(name, value)| {
-            is_hop_by_hop(name)
-                || is_answer_hop_by_hop(name)
-                || is_ours(name)
-                || is_no_trailer(name)
-                || holds_token(value, rules)
+            is_hop_by_hop(name) || is_ours(name) || is_no_trailer(name) || holds_token(value, rules)
         })
         .map(|(name, _)| name.clone())
         .collect();
     remove_all(trailers, doomed);
 }
 
-fn is_answer_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(*name, header::TE | header::PROXY_AUTHENTICATE)
+/// Fields between two neighbours, `Connection` apart.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "keep-alive" | "proxy-authenticate" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+    )
 }
 
 /// `Countersign-*` and its look-alikes: only the gateway says these.
