@@ -105,7 +105,7 @@ impl SigningKey {
             None => None,
         };
         let mut key = Self { algorithm, private, public, access_token_header: String::new() };
-        key.access_token_header = key.header(ACCESS_TOKEN)?;
+        key.access_token_header = key.header(ACCESS_TOKEN, key.key_id())?;
         Ok(key)
     }
 
@@ -146,14 +146,24 @@ impl SigningKey {
     /// # Errors
     /// [`SignError::Payload`], [`SignError::Crypto`].
     pub fn sign(&self, typ: &str, payload: &impl Serialize) -> Result<String, SignError> {
-        let payload = serde_json::to_vec(payload).map_err(|_| SignError::Payload)?;
-        let other_header;
-        let header = if typ == ACCESS_TOKEN {
-            &self.access_token_header
+        if typ == ACCESS_TOKEN {
+            self.sign_under(&self.access_token_header, payload)
         } else {
-            other_header = self.header(typ)?;
-            &other_header
-        };
+            self.sign_under(&self.header(typ, self.key_id())?, payload)
+        }
+    }
+
+    /// Signs with the header `{"alg", "typ"}`: for a receiver that knows the key under a name of its own and would
+    /// look for a `kid` in vain.
+    ///
+    /// # Errors
+    /// [`SignError::Payload`], [`SignError::Crypto`].
+    pub fn sign_without_key_id(&self, typ: &str, payload: &impl Serialize) -> Result<String, SignError> {
+        self.sign_under(&self.header(typ, None)?, payload)
+    }
+
+    fn sign_under(&self, header: &str, payload: &impl Serialize) -> Result<String, SignError> {
+        let payload = serde_json::to_vec(payload).map_err(|_| SignError::Payload)?;
         let mut token =
             String::with_capacity(header.len() + payload.len() * 4 / 3 + self.private.signature_text_len());
         token.push_str(header);
@@ -175,8 +185,8 @@ impl SigningKey {
         self.private.sign(algorithm, message)
     }
 
-    fn header(&self, typ: &str) -> Result<String, SignError> {
-        let header = HeaderOut { alg: self.algorithm, typ, kid: self.key_id() };
+    fn header(&self, typ: &str, kid: Option<&KeyId>) -> Result<String, SignError> {
+        let header = HeaderOut { alg: self.algorithm, typ, kid };
         let mut encoded = jws::encode(&serde_json::to_vec(&header).map_err(|_| SignError::Payload)?);
         encoded.push('.');
         Ok(encoded)

@@ -76,6 +76,10 @@ pub const KEYS: &[Key] = &[
         "File with the secret. Line ends behind it are not part of it."),
     key("session.client_secret_env", Kind::SecretVariable, Absent::Described("`client_secret_file` is needed, unless `client_auth = \"none\"`"),
         "Environment variable with the secret."),
+    key("session.require_token_type", Kind::Flag, OFF,
+        "Refuses a live token whose introspection answer has none of `token_type`, `token_use` and `typ`. Set it \
+         where the server tells the kind of access tokens and leaves it out for refresh tokens, which are no \
+         sessions: oidc-provider and Spring Authorization Server do. `countersign check` tells if yours does."),
     key("session.accept_clients", Kind::List(&Kind::ClientId), EMPTY,
         "Clients whose sessions are accepted: `client_id` or `aud` of the answer. Empty: any client, which with \
          `bearer` needs `insecure_any_client = true`."),

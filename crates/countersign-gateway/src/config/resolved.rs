@@ -107,6 +107,8 @@ pub struct IntrospectionConfig {
     pub endpoint: Endpoint,
     /// How we prove who we are.
     pub client_auth: ClientAuth,
+    /// A live token whose kind the answer does not tell is refused. Default false.
+    pub require_token_type: bool,
 }
 
 /// How the gateway authenticates at the authorization server (RFC 6749 §2.3, RFC 7523).

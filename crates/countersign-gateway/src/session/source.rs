@@ -31,7 +31,7 @@ pub use self::{
     client::{MAX_ANSWER_BYTES, MAX_ANSWER_HEADER_BYTES, Reply},
     combined::combine,
     discovery::{Metadata, process_metadata},
-    introspection::process_introspection,
+    introspection::{Expected, process_introspection},
     server::{AuthorizationServer, SourceSetupError, from_config},
     settings::settings_bytes,
     userinfo::process_userinfo,

@@ -68,7 +68,7 @@ pub(crate) fn basic() -> ClientAuth {
 }
 
 pub(crate) fn introspection(endpoint: Endpoint, client_auth: ClientAuth) -> SourceConfig {
-    SourceConfig::Introspection(IntrospectionConfig { endpoint, client_auth })
+    SourceConfig::Introspection(IntrospectionConfig { endpoint, client_auth, require_token_type: false })
 }
 
 pub(crate) fn userinfo(endpoint: Endpoint) -> SourceConfig {
@@ -77,7 +77,7 @@ pub(crate) fn userinfo(endpoint: Endpoint) -> SourceConfig {
 
 pub(crate) fn both(introspection: Endpoint, userinfo: Endpoint) -> SourceConfig {
     SourceConfig::IntrospectionAndUserinfo(
-        IntrospectionConfig { endpoint: introspection, client_auth: basic() },
+        IntrospectionConfig { endpoint: introspection, client_auth: basic(), require_token_type: false },
         UserinfoConfig { endpoint: userinfo },
     )
 }

@@ -88,7 +88,14 @@ fn every_source_can_be_named() {
     let alone = with_session(
         "cookie = \"S\"\ndiscover = \"https://sso.example\"\nclient_id = \"g\"\nclient_secret_env = \"GATEWAY_SECRET\"",
     );
-    assert!(matches!(alone.session.source, SourceConfig::Introspection(_)));
+    let SourceConfig::Introspection(introspection) = alone.session.source else { panic!("introspection") };
+    assert!(!introspection.require_token_type);
+
+    let told = with_session(
+        "cookie = \"S\"\nintrospect = \"http://127.0.0.1:1/i\"\nclient_auth = \"none\"\nrequire_token_type = true",
+    );
+    let SourceConfig::Introspection(introspection) = told.session.source else { panic!("introspection") };
+    assert!(introspection.require_token_type);
 }
 
 #[test]

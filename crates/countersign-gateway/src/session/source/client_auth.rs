@@ -3,7 +3,8 @@
 //! The assertion of `private_key_jwt` has exactly one audience, as a text: the issuer where it is known by
 //! discovery, otherwise the address it is sent to. The revised OpenID Connect Core §9 and FAPI 2.0 want the issuer
 //! alone; Keycloak refuses more than one audience; the servers that ask for the token endpoint take the issuer too.
-//! Each assertion is used once: servers remember its `jti`. Its `kid` is the key's RFC 7638 thumbprint.
+//! Each assertion is used once: servers remember its `jti`. It has no `kid`: a server that
+//! finds no registered key of that name refuses, one that gets none tries the keys it has.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -145,7 +146,7 @@ impl Assertion {
             iat: now,
             exp: now.saturating_add(ASSERTION_LIFE),
         };
-        self.key.sign("JWT", &claims).map_err(|_| ours())
+        self.key.sign_without_key_id("JWT", &claims).map_err(|_| ours())
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `active: true` and an end that is past | no |
 //! | 400 `invalid_token` (Spring's `check_token`) | no |
 //! | `token_use`, `typ` or `token_type` names a refresh, ID or log-out token | refused: [`Refusal::SessionOfOtherKind`] |
+//! | none of the three, where the configuration demands one | refused: [`Refusal::SessionOfOtherKind`] |
 //! | `cnf`, or `token_type: DPoP` | refused: [`Refusal::SessionBoundToKey`] |
 //! | 401, 403, 400 `invalid_client` and the like | it refuses *us* |
 //! | 408, 425, 429, 5xx | it cannot be asked |
@@ -35,6 +36,16 @@ pub(super) struct Introspection {
     pub(super) http: HttpClient,
     pub(super) endpoint: Located,
     pub(super) proof: ClientProof,
+    pub(super) require_token_type: bool,
+}
+
+/// What an answer is judged by, besides itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// The server's own issuer, if it is known: another one is nonsense.
+    pub issuer: Option<&'a Issuer>,
+    /// A live token whose kind is not told is refused. Some servers leave it out for refresh tokens only.
+    pub token_type: bool,
 }
 
 impl Introspection {
@@ -57,17 +68,18 @@ impl Introspection {
         }
         let reply = self.http.send(request, lookup.deadline).await?;
         lookup.note(&reply);
-        process_introspection(&reply, self.endpoint.issuer(), lookup.now)
+        let expected = Expected { issuer: self.endpoint.issuer(), token_type: self.require_token_type };
+        process_introspection(&reply, expected, lookup.now)
     }
 }
 
-/// Judges an introspection answer by the table of this module. `issuer` is the server's own, if it is known.
+/// Judges an introspection answer by the table of this module.
 ///
 /// # Errors
 /// [`SourceError`] for every answer that is no verdict.
 pub fn process_introspection(
     reply: &Reply,
-    issuer: Option<&Issuer>,
+    expected: Expected<'_>,
     now: UnixTime,
 ) -> Result<Verdict, SourceError> {
     answer::outage(reply)?;
@@ -97,8 +109,8 @@ pub fn process_introspection(
         return Ok(Verdict::No);
     }
     moment::begun(&session, now)?;
-    of_issuer(&session, issuer)?;
-    if let Some(refusal) = not_a_session(&session)? {
+    of_issuer(&session, expected.issuer)?;
+    if let Some(refusal) = not_a_session(&session, expected.token_type)? {
         return Ok(Verdict::Refused(refusal));
     }
     Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
@@ -114,14 +126,22 @@ fn of_issuer(session: &Map<String, Value>, issuer: Option<&Issuer>) -> Result<()
     }
 }
 
-/// Says why a live token may not stand for a session. A server that leaves the kind out is believed.
-fn not_a_session(session: &Map<String, Value>) -> Result<Option<Refusal>, SourceError> {
-    for name in ["token_use", "typ", "token_type"] {
+/// Where servers tell what kind of token it is: RFC 7662 §2.2, and what Hydra, Cognito and Keycloak add.
+pub(super) const KIND_MEMBERS: [&str; 3] = ["token_type", "token_use", "typ"];
+
+/// Says why a live token may not stand for a session.
+fn not_a_session(
+    session: &Map<String, Value>,
+    kind_is_required: bool,
+) -> Result<Option<Refusal>, SourceError> {
+    let mut kind_is_told = false;
+    for name in KIND_MEMBERS {
         let kind = match session.get(name) {
             None | Some(Value::Null) => continue,
             Some(Value::String(kind)) => kind.to_ascii_lowercase(),
             Some(_) => return Err(SourceError::Nonsense(format!("`{name}` is not a text"))),
         };
+        kind_is_told = true;
         let kind = kind.strip_prefix("urn:ietf:params:oauth:token-type:").unwrap_or(&kind);
         let kind = kind.strip_suffix("+jwt").unwrap_or(kind);
         match kind {
@@ -132,6 +152,9 @@ fn not_a_session(session: &Map<String, Value>) -> Result<Option<Refusal>, Source
             "dpop" => return Ok(Some(Refusal::SessionBoundToKey)),
             _ => {}
         }
+    }
+    if kind_is_required && !kind_is_told {
+        return Ok(Some(Refusal::SessionOfOtherKind));
     }
     let bound = session.get("cnf").is_some_and(|confirmation| !confirmation.is_null());
     Ok(bound.then_some(Refusal::SessionBoundToKey))

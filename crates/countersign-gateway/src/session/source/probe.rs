@@ -7,9 +7,10 @@ use std::{fmt, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Clock, Secret, UnixTime};
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{AuthorizationServer, Verdict};
+use super::{AuthorizationServer, Verdict, introspection::KIND_MEMBERS};
 use crate::{
     credential::OwnedCredential,
     entropy::{Entropy, NoEntropy},
@@ -44,6 +45,8 @@ pub struct Probed {
     pub live: Option<Asked>,
     /// How long a look-up may take.
     pub timeout: Duration,
+    /// Whether a token whose kind the server does not tell would pass.
+    pub takes_untold_kinds: bool,
 }
 
 /// How bad a finding is.
@@ -80,6 +83,8 @@ pub enum Finding {
     NotProven,
     /// An answer took more than half of the time-out.
     Slow(Duration),
+    /// The server tells the kind of an access token, and a token without a kind would pass.
+    TokenTypeNotRequired,
 }
 
 impl Finding {
@@ -89,7 +94,7 @@ impl Finding {
         match self {
             Self::KnowsUnknown | Self::KnowsLive => Severity::Fine,
             Self::ClockDiffers(by) if by.as_secs() <= CLOCK_LIMIT.as_secs() => Severity::Warning,
-            Self::NotProven | Self::Slow(_) => Severity::Warning,
+            Self::NotProven | Self::Slow(_) | Self::TokenTypeNotRequired => Severity::Warning,
             Self::AcceptsAnything
             | Self::CannotBeAsked(_)
             | Self::ClockDiffers(_)
@@ -128,6 +133,10 @@ impl fmt::Display for Finding {
                  looks the same; give one to be sure",
             ),
             Self::Slow(took) => write!(f, "an answer took {} ms, more than half of the time-out", took.as_millis()),
+            Self::TokenTypeNotRequired => f.write_str(
+                "it tells what kind of token it is: set `require_token_type = true`, so that a refresh token, whose \
+                 kind some servers leave out, is not taken for a session",
+            ),
         }
     }
 }
@@ -154,7 +163,8 @@ impl AuthorizationServer {
             Some(live) => Some(self.ask_once(live, clock).await),
             None => None,
         };
-        Ok(Probed { unknown, live, timeout: self.timeout })
+        let takes_untold_kinds = self.takes_untold_kinds();
+        Ok(Probed { unknown, live, timeout: self.timeout, takes_untold_kinds })
     }
 
     async fn ask_once(&self, credential: &OwnedCredential, clock: &dyn Clock) -> Asked {
@@ -179,6 +189,12 @@ pub fn judge(probed: &Probed) -> Vec<Finding> {
         Some(Ok(Verdict::Refused(refusal))) => Finding::LiveIsNoSession(*refusal),
         Some(Err(error)) => Finding::LiveCannotBeAsked(error.clone()),
     });
+    if probed.takes_untold_kinds
+        && let Some(Ok(Verdict::Live(answer))) = probed.live.as_ref().map(|live| &live.outcome)
+        && KIND_MEMBERS.iter().any(|name| answer.session.get(*name).is_some_and(Value::is_string))
+    {
+        findings.push(Finding::TokenTypeNotRequired);
+    }
     let all = || std::iter::once(&probed.unknown).chain(&probed.live);
     findings.extend(all().filter_map(difference).max().map(Finding::ClockDiffers));
     let slowest = all().filter(|asked| asked.outcome.is_ok()).map(|asked| asked.took).max();
@@ -216,7 +232,7 @@ mod tests {
     }
 
     fn findings(unknown: Asked, live: Option<Asked>) -> Vec<Finding> {
-        judge(&Probed { unknown, live, timeout: Duration::from_secs(2) })
+        judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds: false })
     }
 
     #[test]
@@ -263,6 +279,21 @@ mod tests {
         }
         let silent = Asked { server_time: None, ..asked(Ok(Verdict::No)) };
         assert_eq!(findings(silent, None).len(), 2);
+    }
+
+    #[test]
+    fn a_server_that_tells_the_kind_of_a_token_can_be_held_to_it() {
+        let answering = |session: serde_json::Value, takes_untold_kinds| {
+            let serde_json::Value::Object(session) = session else { panic!("an object") };
+            let live = Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None }));
+            let (unknown, live) = (asked(Ok(Verdict::No)), Some(asked(Ok(live))));
+            judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds })
+                .contains(&Finding::TokenTypeNotRequired)
+        };
+        let told = serde_json::json!({"active": true, "token_type": "Bearer"});
+        assert!(answering(told.clone(), true));
+        assert!(!answering(told, false), "it is required");
+        assert!(!answering(serde_json::json!({"active": true}), true), "it could not be required");
     }
 
     #[test]

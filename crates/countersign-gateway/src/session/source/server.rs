@@ -145,7 +145,8 @@ impl Parts<'_> {
         endpoint: Located,
     ) -> Result<Introspection, SourceSetupError> {
         let proof = ClientProof::new(&config.client_auth, self.entropy)?;
-        Ok(Introspection { http: self.http.clone(), endpoint, proof })
+        let require_token_type = config.require_token_type;
+        Ok(Introspection { http: self.http.clone(), endpoint, proof, require_token_type })
     }
 
     fn userinfo(&self, endpoint: Located) -> Userinfo {
@@ -167,6 +168,15 @@ fn needs_tls(source: &SourceConfig) -> bool {
 }
 
 impl AuthorizationServer {
+    /// Whether a token whose kind is not told would pass.
+    pub(super) fn takes_untold_kinds(&self) -> bool {
+        match &self.way {
+            Way::Combined(way) => !way.introspection.require_token_type,
+            Way::Introspection(way) => !way.require_token_type,
+            Way::Userinfo(_) | Way::Whoami(_) => false,
+        }
+    }
+
     /// One look-up; also tells what the server's clock says, if it told.
     pub(super) async fn look_up(
         &self,

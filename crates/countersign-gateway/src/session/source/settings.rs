@@ -81,6 +81,7 @@ impl Fields {
 
     fn introspection(&mut self, config: &IntrospectionConfig) {
         self.endpoint(&config.endpoint);
+        self.text(if config.require_token_type { "token type" } else { "" });
         match &config.client_auth {
             ClientAuth::Basic(client, _) => self.list(["basic", client.as_str()]),
             // The token is all that says which client asks.

@@ -6,7 +6,7 @@ use countersign_gateway::{
     error::{Refusal, SourceError},
     identity::Mapping,
     session::source::{
-        Answer, Reply, Verdict, combine, process_introspection, process_userinfo, process_whoami,
+        Answer, Expected, Reply, Verdict, combine, process_introspection, process_userinfo, process_whoami,
     },
 };
 use http::{StatusCode, Uri};
@@ -47,19 +47,23 @@ fn reply(status: u16, body: &str) -> Reply {
 fn understood(row: &Row) -> String {
     let reply = reply(row.status, row.body);
     let verdict = match row.asked {
-        Asked::Introspection => process_introspection(&reply, None, NOW),
+        Asked::Introspection => process_introspection(&reply, Expected::default(), NOW),
         Asked::Userinfo => process_userinfo(&reply, NOW),
         Asked::Whoami => {
             let no = SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None };
             process_whoami(&reply, &Uri::from_static("http://old.example/me"), &no, NOW)
         }
-        Asked::Both(userinfo) => process_introspection(&reply, None, NOW).and_then(|verdict| {
-            let Verdict::Live(introspected) = verdict else { return Ok(verdict) };
-            match process_userinfo(&super::answers::reply(200, userinfo), NOW)? {
-                Verdict::Live(userinfo) => Ok(Verdict::Live(Box::new(combine(*introspected, *userinfo)?))),
-                other => Ok(other),
-            }
-        }),
+        Asked::Both(userinfo) => {
+            process_introspection(&reply, Expected::default(), NOW).and_then(|verdict| {
+                let Verdict::Live(introspected) = verdict else { return Ok(verdict) };
+                match process_userinfo(&super::answers::reply(200, userinfo), NOW)? {
+                    Verdict::Live(userinfo) => {
+                        Ok(Verdict::Live(Box::new(combine(*introspected, *userinfo)?)))
+                    }
+                    other => Ok(other),
+                }
+            })
+        }
     };
     match decide(verdict, &(row.claims)()) {
         Ok(identity) => identity,

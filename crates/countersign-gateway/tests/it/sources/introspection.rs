@@ -3,7 +3,7 @@
 use countersign::{Issuer, UnixTime};
 use countersign_gateway::{
     error::SourceError,
-    session::source::{Verdict, process_introspection},
+    session::source::{Expected, Verdict, process_introspection},
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ use super::{
 };
 
 fn judged(status: u16, body: impl AsRef<[u8]>) -> Result<Verdict, SourceError> {
-    process_introspection(&reply(status, body), Some(&Issuer::from("https://sso.example")), NOW)
+    let issuer = Issuer::from("https://sso.example");
+    process_introspection(&reply(status, body), Expected { issuer: Some(&issuer), token_type: false }, NOW)
 }
 
 #[test]
@@ -85,6 +86,26 @@ fn the_body_of_a_200() {
 }
 
 #[test]
+fn a_kind_that_is_not_told_can_be_refused() {
+    let required = |body: Value| {
+        let expected = Expected { issuer: None, token_type: true };
+        is(&process_introspection(&reply(200, text(&body)), expected, NOW))
+    };
+    // oidc-provider and Spring Authorization Server answer so about a refresh token.
+    assert_eq!(required(json!({"active": true, "sub": "alice", "client_id": "app"})), Is::OtherKind);
+    assert_eq!(required(json!({"active": true, "token_type": null})), Is::OtherKind);
+    for told in
+        [json!({"token_type": "Bearer"}), json!({"typ": "Bearer"}), json!({"token_use": "access_token"})]
+    {
+        let mut body = told.clone();
+        body["active"] = json!(true);
+        assert_eq!(required(body), Is::Live, "{told}");
+    }
+    assert_eq!(required(json!({"active": true, "typ": "Refresh"})), Is::OtherKind);
+    assert_eq!(required(json!({"active": false})), Is::No);
+}
+
+#[test]
 fn text_that_is_not_strict_json_is_nonsense() {
     let deep = format!("{{\"active\":true,\"a\":{}1{}}}", "[".repeat(100), "]".repeat(100));
     for body in [
@@ -153,7 +174,7 @@ fn a_signed_answer_is_refused_by_name() {
     for kind in ["application/token-introspection+jwt", "application/jwt"] {
         let mut signed = reply(200, "eyJhbGciOiJFUzI1NiJ9.e30.c2ln");
         signed.content_type = Some(kind.into());
-        let Err(SourceError::Nonsense(why)) = process_introspection(&signed, None, NOW) else {
+        let Err(SourceError::Nonsense(why)) = process_introspection(&signed, Expected::default(), NOW) else {
             panic!("{kind}");
         };
         assert!(why.contains("JWT"), "{why}");
@@ -165,7 +186,7 @@ fn the_label_does_not_make_json_a_page() {
     for kind in [None, Some("text/html"), Some("text/plain"), Some("application/vnd.sso.v1+json")] {
         let mut labelled = reply(200, r#"{"active":true}"#);
         labelled.content_type = kind.map(str::to_owned);
-        assert_eq!(is(&process_introspection(&labelled, None, NOW)), Is::Live, "{kind:?}");
+        assert_eq!(is(&process_introspection(&labelled, Expected::default(), NOW)), Is::Live, "{kind:?}");
     }
 }
 
@@ -182,7 +203,7 @@ fn the_end_of_the_session_is_read() {
 #[test]
 fn without_a_known_issuer_any_text_is_taken() {
     let any = reply(200, r#"{"active":true,"iss":"https://other.example"}"#);
-    assert_eq!(is(&process_introspection(&any, None, NOW)), Is::Live);
+    assert_eq!(is(&process_introspection(&any, Expected::default(), NOW)), Is::Live);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use countersign_gateway::{
     error::SourceError,
     session::source::{
-        Reply, Verdict, process_introspection, process_metadata, process_userinfo, process_whoami,
+        Expected, Reply, Verdict, process_introspection, process_metadata, process_userinfo, process_whoami,
     },
 };
 use http::Uri;
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn introspection_says_no_only_where_the_server_does(reply in answered()) {
         let members = members(&reply);
-        match process_introspection(&reply, None, NOW) {
+        match process_introspection(&reply, Expected::default(), NOW) {
             Ok(Verdict::No) if reply.status == 400 => {
                 let body_says = members.get("error") == Some(&json!("invalid_token"));
                 let challenge_says = reply.challenge.as_deref().is_some_and(|text| text.contains("invalid_token"));
@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn an_outage_is_never_a_verdict(reply in answered(), status in 500_u16..600) {
         let reply = Reply { status: http::StatusCode::from_u16(status).unwrap(), ..reply };
-        prop_assert!(matches!(process_introspection(&reply, None, NOW), Err(SourceError::Unavailable(_))));
+        prop_assert!(matches!(process_introspection(&reply, Expected::default(), NOW), Err(SourceError::Unavailable(_))));
         prop_assert!(matches!(process_userinfo(&reply, NOW), Err(SourceError::Unavailable(_))));
         let whoami = process_whoami(&reply, &Uri::from_static("http://old.example/a"), &says_no(), NOW);
         prop_assert!(matches!(whoami, Err(SourceError::Unavailable(_))));

@@ -24,11 +24,14 @@ fn name() -> impl Strategy<Value = String> {
 /// Endpoints as data: what is compared with the bytes.
 type Place = (bool, String);
 
+/// Which client authentication, which client, and whether the kind of token must be told.
+type Auth = (u8, String, bool);
+
 /// The settings that count, in a form that can be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Way {
-    Introspection(Place, (u8, String)),
-    Both(Place, (u8, String), Place),
+    Introspection(Place, Auth),
+    Both(Place, Auth, Place),
     Userinfo(Place),
     Whoami { path: String, post: bool, status: Vec<u16>, redirect: Option<String>, cookie: Option<String> },
 }
@@ -47,8 +50,9 @@ fn place() -> impl Strategy<Value = Place> {
     )
 }
 
-fn auth() -> impl Strategy<Value = (u8, String)> {
-    (0_u8..5, name()).prop_map(|(kind, client)| (kind, if kind == 4 { String::new() } else { client }))
+fn auth() -> impl Strategy<Value = Auth> {
+    (0_u8..5, name(), any::<bool>())
+        .prop_map(|(kind, client, told)| (kind, if kind == 4 { String::new() } else { client }, told))
 }
 
 fn way() -> impl Strategy<Value = Way> {
@@ -89,7 +93,7 @@ fn endpoint((discovered, url): &Place) -> Endpoint {
     if *discovered { Endpoint::Discovered(Issuer::from(url.as_str())) } else { given(url) }
 }
 
-fn client_auth((kind, client): &(u8, String)) -> ClientAuth {
+fn client_auth((kind, client, _): &Auth) -> ClientAuth {
     let secret = Secret::new(client.clone());
     let id = ClientId::from(client.as_str());
     match kind {
@@ -102,9 +106,10 @@ fn client_auth((kind, client): &(u8, String)) -> ClientAuth {
 }
 
 fn bytes(settings: &Settings) -> Vec<u8> {
-    let introspection = |place: &Place, auth: &(u8, String)| IntrospectionConfig {
+    let introspection = |place: &Place, auth: &Auth| IntrospectionConfig {
         endpoint: endpoint(place),
         client_auth: client_auth(auth),
+        require_token_type: auth.2,
     };
     let userinfo = |place: &Place| UserinfoConfig { endpoint: endpoint(place) };
     let mut cookie_name = Some("SESSION".to_owned());

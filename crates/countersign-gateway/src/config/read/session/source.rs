@@ -45,7 +45,9 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option
         for other in ["introspect", "userinfo", "discover"] {
             exclude(reader, section, other, "excludes `whoami`: the server is asked one way");
         }
-        for other in ["client_id", "client_secret_file", "client_secret_env", "client_auth"] {
+        for other in
+            ["client_id", "client_secret_file", "client_secret_env", "client_auth", "require_token_type"]
+        {
             exclude(reader, section, other, "has no effect with `whoami`, which sends the credential alone");
         }
         let endpoint = whoami.given()?;
@@ -81,7 +83,9 @@ fn asked<'a>(
     }
     let introspect = if neither { Field::Given(Written::Discover) } else { introspect };
     let introspection = if introspect.is_absent() {
-        for other in ["client_id", "client_secret_file", "client_secret_env", "client_auth"] {
+        for other in
+            ["client_id", "client_secret_file", "client_secret_env", "client_auth", "require_token_type"]
+        {
             exclude(reader, section, other, "has no effect without `introspect`");
         }
         None
@@ -89,11 +93,12 @@ fn asked<'a>(
         let endpoint = endpoint(reader, section, "introspect", introspect, discover);
         let loopback = endpoint.as_ref().is_some_and(Endpoint::is_loopback);
         let client_auth = client.authentication(reader, section, loopback);
-        Some(
-            endpoint
-                .zip(client_auth)
-                .map(|(endpoint, client_auth)| IntrospectionConfig { endpoint, client_auth }),
-        )
+        let require_token_type = reader.flag(section, "require_token_type");
+        Some(endpoint.zip(client_auth).map(|(endpoint, client_auth)| IntrospectionConfig {
+            endpoint,
+            client_auth,
+            require_token_type,
+        }))
     };
     let userinfo = if userinfo.is_absent() {
         None
