@@ -1,5 +1,6 @@
 //! What can go wrong, split by blame.
 
+pub mod reference;
 mod refusal;
 mod source;
 

@@ -28,6 +28,9 @@ use crate::{
     translate::signing::Signer,
 };
 
+/// Ours on every host: no route gets a request below it, so that a service cannot stand in for the gateway.
+const OWN_PATHS: &str = "/.countersign/";
+
 /// Everything a decision depends on, under one configuration.
 #[derive(Debug)]
 pub struct Translation {
@@ -126,6 +129,9 @@ impl Translation {
         let path = parts.uri.path();
         let canonical = path::check_target(&parts.method, path).is_ok();
         let host = host::check(&parts.uri, &parts.headers, parts.version)?;
+        if path.starts_with(OWN_PATHS) {
+            return Err(Refusal::NoRoute);
+        }
         match self.routes.find(&host, path) {
             Some(route) if !canonical && !route.config.insecure_path => Err(Refusal::PathNotCanonical),
             Some(route) if !route.allows(&parts.method) => Err(Refusal::MethodNotAllowed),

@@ -248,6 +248,7 @@ async fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(house.refused("/orders/", "").await, Refusal::CredentialMissing);
     assert_eq!(house.refused("/orders/", "nobody").await, Refusal::SessionEnded);
     assert_eq!(house.refused("/orders/../edit/", "alice").await, Refusal::PathNotCanonical);
+    assert_eq!(house.refused("/.countersign/session", "alice").await, Refusal::NoRoute);
     let decided = |method| match house.warm(method, "/orders/", "alice") {
         Warm::Decided(Decision::Refuse(refusal)) => refusal,
         other => panic!("{other:?}"),

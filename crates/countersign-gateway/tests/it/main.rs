@@ -11,6 +11,7 @@
 
 mod admin;
 mod corpus;
+mod credentials;
 mod framing;
 mod identity;
 mod keyring;
