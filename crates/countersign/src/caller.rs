@@ -106,7 +106,8 @@ impl fmt::Debug for Caller {
     }
 }
 
-#[cfg(all(test, feature = "sign"))]
+#[cfg(test)]
+#[cfg(feature = "sign")]
 pub(crate) mod testing {
     use std::sync::LazyLock;
 

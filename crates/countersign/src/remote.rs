@@ -315,5 +315,6 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
-#[cfg(all(test, feature = "sign"))]
+#[cfg(test)]
+#[cfg(feature = "sign")]
 mod tests;

@@ -171,7 +171,8 @@ impl fmt::Debug for InOrganisation {
     }
 }
 
-#[cfg(all(test, feature = "sign"))]
+#[cfg(test)]
+#[cfg(feature = "sign")]
 mod tests {
     use crate::caller::testing::caller;
 

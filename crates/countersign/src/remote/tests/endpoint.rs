@@ -72,7 +72,7 @@ async fn what_is_no_key_set_is_refused_by_name() {
     let huge = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(KeySet::MAX_BYTES));
     assert!(matches!(refused(ok(&huge)).await, FetchError::TooLarge));
     let cut = ok(&key_set());
-    assert!(matches!(refused(cut[..cut.len() - 9].to_owned()).await, FetchError::Body));
+    assert!(matches!(refused(cut.get(..cut.len() - 9).unwrap().to_owned()).await, FetchError::Body));
     assert!(matches!(refused("rubbish\r\n\r\n".to_owned()).await, FetchError::Unreachable(_)));
 }
 
