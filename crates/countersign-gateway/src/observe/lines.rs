@@ -91,7 +91,7 @@ impl Lines {
         let (end, ended) = channel();
         let losses = Arc::new(Losses::default());
         let writer = Writer { sink, losses: Arc::clone(&losses), told: 0 };
-        thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(&messages, end))?;
+        thread::Builder::new().name(name.to_owned()).spawn(move || writer.run(messages, end))?;
         Ok((Self { queue: queue.clone(), losses }, LinesGuard { queue, ended }))
     }
 
@@ -118,7 +118,7 @@ struct Writer<S> {
 
 impl<S: Sink> Writer<S> {
     /// Writes until [`Message::End`], then drops `end`, which the guard waits for.
-    fn run(mut self, messages: &Receiver<Message>, end: Sender<()>) {
+    fn run(mut self, messages: Receiver<Message>, end: Sender<()>) {
         while let Ok(Message::Line(mut batch)) = messages.recv() {
             let mut count = 1;
             let mut last = false;
@@ -140,6 +140,9 @@ impl<S: Sink> Writer<S> {
                 break;
             }
         }
+        // From here on a line finds no queue, and is counted as lost.
+        self.losses.lost.fetch_add(messages.try_iter().count() as u64, Relaxed);
+        drop(messages);
         drop(end);
     }
 
