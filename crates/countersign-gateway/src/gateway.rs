@@ -137,7 +137,8 @@ impl Gateway {
     pub fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Surroundings { clock, entropy, listeners, reload, signals, log_losses } = surroundings;
         let directory = Arc::new(StateDirectory::enter(&config.state_dir)?);
-        let keeper = RingKeeper::embedded(&directory, &EncryptionKeySource::default(), Arc::clone(&entropy))?;
+        let keeper =
+            RingKeeper::embedded(&directory, &EncryptionKeySource::from(config), Arc::clone(&entropy))?;
         let now = clock.now().wall;
         let ring = keeper.open(&RingSettings::from(&config.token), now)?;
         let metadata = Arc::new(MetadataHandle::new(Metadata::render(&config.issuer, &ring, now)?));
@@ -184,6 +185,7 @@ impl Gateway {
         let room = Arc::new(ControlRoom {
             household,
             keeper,
+            watch: Mutex::default(),
             metadata: Arc::clone(&metadata),
             snapshot,
             limits,

@@ -19,6 +19,7 @@ mod keeper;
 mod records;
 pub mod schedule;
 pub mod seal;
+mod watch;
 mod witness;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use self::{
 
 pub use fault::RingFault;
 pub use keeper::{RingKeeper, RingSettings};
+pub use watch::PhaseWatch;
 pub use witness::{Seen, Witness};
 
 /// Bytes of the secret under which sessions are hashed.

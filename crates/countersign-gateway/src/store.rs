@@ -13,7 +13,6 @@ pub mod memory;
 use std::{fmt, io, path::PathBuf};
 
 pub use directory::StateDirectory;
-pub(crate) use directory::read_private;
 
 /// Keeps the sealed key ring.
 pub trait Store: Send + Sync + fmt::Debug {

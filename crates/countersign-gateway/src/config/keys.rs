@@ -22,6 +22,10 @@ pub const KEYS: &[Key] = &[
         "Read-only listener in plain HTTP: `/metrics`, `/healthz`, `/readyz` and the key set."),
     key("state_dir", Kind::File, Absent::Described("`$STATE_DIRECTORY` (systemd), else `/var/lib/countersign`"),
         "The gateway's own folder (0700): signing keys, audit log and the socket of `countersign keys`."),
+    key("encryption_key_file", Kind::SecretFile, Absent::Described("`state_dir/kek`, made at the first start"),
+        "Key under which the signing keys are sealed in the store: 32 random bytes in Base64, as `openssl rand -base64 32` \
+         writes them. The one in `state_dir` protects a copy of the database, not a copy of the whole folder. Another \
+         key cannot open what is stored."),
     key("workers", Kind::Count { min: 1, max: 1_024 }, Absent::Described("the number of cores"),
         "Data worker threads."),
     key("trusted_proxies", Kind::List(&Kind::Network), EMPTY,
@@ -127,6 +131,9 @@ pub const KEYS: &[Key] = &[
         "Algorithm of the key ring."),
     key("token.lifetime", Kind::Duration { min: "30s", max: "1h" }, Absent::Default("\"5m\""),
         "Life of a token. Never beyond the end of its session."),
+    key("token.key_lead", Kind::Duration { min: "6m", max: "30d" }, Absent::Default("\"24h\""),
+        "How long a new signing key is published before it signs, for verifiers that keep the key set longer than \
+         its `Cache-Control` says. A change of `algorithm` takes effect after it."),
     key("token.header_budget", Kind::Size { min: "512B", max: "16KiB" }, Absent::Default("\"4KiB\""),
         "Longest `Authorization` value. A token that would be longer is refused by name, never cut."),
     key("token.shared_secret", Kind::Tables, Absent::Described("every token is signed by the key ring"),

@@ -35,6 +35,7 @@ pub(super) fn config<'a>(
         listen: server.listen?,
         admin_listen: server.admin_listen?,
         state_dir: server.state_dir?,
+        encryption_key_file: server.encryption_key_file,
         workers: server.workers,
         trusted_proxies: server.trusted_proxies,
         tls: server.tls,

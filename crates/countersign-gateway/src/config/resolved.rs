@@ -19,6 +19,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Keys, audit log, socket.
     pub state_dir: PathBuf,
+    /// The operator's key-encryption key: where it is, and what was in it. `None`: one made in `state_dir`.
+    pub encryption_key_file: Option<(PathBuf, Secret<Vec<u8>>)>,
     /// Data worker threads.
     pub workers: NonZeroUsize,
     /// Peers whose `X-Forwarded-*` is believed. Empty: nobody's.
@@ -193,6 +195,8 @@ pub struct TokenConfig {
     pub algorithm: RingAlgorithm,
     /// Life of a token. Default 5 min.
     pub lifetime: Duration,
+    /// How long a key is published before it signs. Default 24 h.
+    pub key_lead: Duration,
     /// Longest `Authorization` value in bytes. Default 4,096.
     pub header_budget: usize,
     /// Audiences that asked for HS256 by name, each with its own secret of at least 32 bytes.

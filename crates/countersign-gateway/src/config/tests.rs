@@ -26,6 +26,7 @@ impl FakeEnvironment {
         let mut environment = Self::default();
         environment.add_file("/run/secrets/gateway", b"planted-client-secret\n", 0o400);
         environment.add_file("/run/secrets/orders", b"planted-orders-0123456789abcdefgh", 0o400);
+        environment.add_file("/run/secrets/kek", b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o400);
         environment.add_file("/run/secrets/notes", b"planted-notes-0123456789abcdefghi", 0o400);
         environment.add_file(
             "/run/secrets/key.pem",

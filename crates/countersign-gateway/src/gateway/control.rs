@@ -3,6 +3,7 @@
 use std::{
     io,
     net::TcpListener,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
@@ -21,7 +22,7 @@ use crate::{
     admin::{self, Admin, Control, ControlSocket, Reloading},
     config::resolved::{Config, Limits},
     entry::proxy::Snapshot,
-    keyring::{RingKeeper, RingSettings},
+    keyring::{PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, Observation, ReloadOutcome},
     server::Drainer,
@@ -36,6 +37,7 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct ControlRoom {
     pub(super) household: Household,
     pub(super) keeper: RingKeeper,
+    pub(super) watch: Mutex<PhaseWatch>,
     pub(super) metadata: Arc<MetadataHandle>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
@@ -80,7 +82,12 @@ impl ControlRoom {
         }
         let now = self.household.clock.now().wall;
         let settings = RingSettings::from(&config.token);
-        let ring = self.keeper.open(&settings, now).map_err(|fault| fault.to_string())?;
+        let ring = self.keeper.open(&settings, now).map_err(|fault| {
+            let detail = fault.to_string();
+            let failure = Observation::Store { failure: Some(fault.code()), detail: &detail };
+            self.household.observer.observe(failure);
+            detail
+        })?;
         let metadata = Metadata::render(&config.issuer, &ring, now).map_err(|error| error.to_string())?;
         self.household.keyring.replace(ring);
         let snapshot = self.household.compose(&config).map_err(|error| error.to_string())?;
@@ -95,6 +102,9 @@ impl ControlRoom {
     fn follow_schedule(&self) -> Duration {
         let now = self.household.clock.now().wall;
         let ring = self.household.keyring.load_full();
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.tell(&ring, now, &self.household.observer);
+        drop(watch);
         let issuer = self.present.lock().unwrap_or_else(PoisonError::into_inner).issuer.clone();
         match Metadata::render(&issuer, &ring, now) {
             Ok(metadata) => self.metadata.replace(metadata),
@@ -143,6 +153,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
         ("listen", present.listen != next.listen),
         ("admin_listen", present.admin_listen != next.admin_listen),
         ("state_dir", present.state_dir != next.state_dir),
+        ("encryption_key_file", key_file(present) != key_file(next)),
         ("workers", present.workers != next.workers),
         ("tls", present.tls != next.tls),
         ("session.cache_entries", present.session.cache_entries != next.session.cache_entries),
@@ -155,6 +166,10 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(key, differs)| differs.then_some(key))
+}
+
+fn key_file(config: &Config) -> Option<&Path> {
+    config.encryption_key_file.as_ref().map(|(path, _)| path.as_path())
 }
 
 /// What the control thread opens itself.

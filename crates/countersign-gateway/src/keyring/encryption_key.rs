@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::seal::KEY_BYTES;
 use crate::{
+    config::resolved::Config,
     entropy::{Entropy, NoEntropy},
-    store::{StateDirectory, StoreError, read_private},
+    store::{StateDirectory, StoreError},
 };
 
 /// Name of the generated key in `state_dir`.
@@ -19,11 +20,16 @@ pub const FILE: &str = "kek";
 ///
 /// The generated one lies beside the store. It protects a copy of the database (a backup, a replica's store), not
 /// against someone who can read all of `state_dir`; for that it must come from elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum EncryptionKeySource {
-    /// A file with 32 random bytes in Base64, as `openssl rand -base64 32` writes them, readable by its owner
-    /// alone. Never written by the gateway.
-    File(PathBuf),
+    /// A file of the operator's (`encryption_key_file`) with 32 random bytes in Base64, as
+    /// `openssl rand -base64 32` writes them. Never written by the gateway.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// What was in it when the configuration was read.
+        content: Secret<Vec<u8>>,
+    },
     /// `state_dir/kek`, made at the first start. The default.
     #[default]
     Generated,
@@ -62,17 +68,28 @@ impl EncryptionKeySource {
         entropy: &dyn Entropy,
     ) -> Result<Secret<[u8; KEY_BYTES]>, EncryptionKeyError> {
         let path = match self {
-            Self::File(path) => path.clone(),
+            Self::File { path, content } => {
+                return parse(content.expose()).ok_or_else(|| EncryptionKeyError::Malformed(path.clone()));
+            }
             Self::Generated => directory.file(FILE),
         };
-        match read_private(&path)? {
+        match directory.read(FILE)? {
             Some(content) => {
                 let content = Zeroizing::new(content);
                 parse(&content).ok_or(EncryptionKeyError::Malformed(path))
             }
-            None if *self == Self::Generated && !anything_sealed => generate(directory, entropy),
-            None => Err(EncryptionKeyError::Missing(path)),
+            None if anything_sealed => Err(EncryptionKeyError::Missing(path)),
+            None => generate(directory, entropy),
         }
+    }
+}
+
+impl From<&Config> for EncryptionKeySource {
+    fn from(config: &Config) -> Self {
+        config.encryption_key_file.as_ref().map_or(Self::Generated, |(path, content)| Self::File {
+            path: path.clone(),
+            content: content.clone(),
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     KeyRing, RingFault, SESSION_SECRET_BYTES, algorithm,
     encryption_key::EncryptionKeySource,
     records::{self, Contents},
-    schedule::{KEY_LEAD, Policy, Schedule},
+    schedule::{Policy, Schedule},
     seal::Sealer,
     witness::Witness,
 };
@@ -37,7 +37,7 @@ impl From<&TokenConfig> for RingSettings {
     fn from(token: &TokenConfig) -> Self {
         Self {
             algorithm: token.algorithm,
-            policy: Policy::new(KEY_LEAD, token.lifetime),
+            policy: Policy::new(token.key_lead, token.lifetime),
             shared_secrets: token.shared_secrets.clone(),
         }
     }

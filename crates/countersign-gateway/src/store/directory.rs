@@ -92,7 +92,7 @@ impl StateDirectory {
 }
 
 /// The content of a small file that only its owner may read, `None` if there is none.
-pub(crate) fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -3,6 +3,7 @@
 mod faults;
 mod first_start;
 mod signing;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign::Issuer;
+use countersign::{Issuer, Secret};
 use ipnet::IpNet;
 
 use crate::config::{
@@ -21,6 +21,7 @@ pub(super) struct Server {
     pub(super) listen: Option<SocketAddr>,
     pub(super) admin_listen: Option<SocketAddr>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) encryption_key_file: Option<(PathBuf, Secret<Vec<u8>>)>,
     pub(super) workers: NonZeroUsize,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) tls: Option<TlsFiles>,
@@ -47,6 +48,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>, cores: NonZer
         listen,
         admin_listen,
         state_dir: state_dir(reader, top),
+        encryption_key_file: reader.secret_file(top, "encryption_key_file").given(),
         workers: workers.unwrap_or(cores),
         trusted_proxies: trusted_proxies(reader, top),
         tls,

@@ -41,6 +41,8 @@ fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
         (config.token.algorithm, config.token.lifetime),
         (RingAlgorithm::Es256, Duration::from_secs(300))
     );
+    assert_eq!(config.token.key_lead, Duration::from_secs(24 * 3600));
+    assert!(config.encryption_key_file.is_none());
     assert_eq!((config.token.header_budget, config.token.shared_secrets.len()), (4096, 0));
 
     let [route] = config.routes.as_slice() else { panic!("one route") };
@@ -145,4 +147,13 @@ fn no_secret_is_in_the_debug_output_of_a_configuration() {
     let shown = format!("{config:?} {config:#?}");
     assert!(!shown.contains("planted") && !shown.contains("112, 108, 97, 110"));
     assert!(shown.contains("[redacted]"));
+}
+
+#[test]
+fn the_operators_key_encryption_key_is_read_with_the_configuration() {
+    let config = read(&format!("encryption_key_file = \"/run/secrets/kek\"\n{THIRTEEN_LINES}")).unwrap();
+    let (path, content) = config.encryption_key_file.as_ref().unwrap();
+    assert_eq!(path, &PathBuf::from("/run/secrets/kek"));
+    assert_eq!(content.expose().trim_ascii().len(), 44);
+    assert!(!format!("{config:?}").contains("AAECAwQ"));
 }

@@ -1,10 +1,6 @@
-use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
+use countersign::Secret;
 use countersign_gateway::{
     config::resolved::RingAlgorithm,
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
@@ -159,26 +155,27 @@ fn a_lost_state_is_a_fault_and_never_a_new_ring() {
 }
 
 #[test]
-fn the_key_encryption_key_can_be_a_file_of_the_operator() {
+fn the_key_encryption_key_can_be_the_operators() {
     let outer = tempfile::tempdir().unwrap();
     let path = outer.path().join("state");
-    let file = outer.path().join("operators.key");
-    let source = EncryptionKeySource::File(file.clone());
-    assert_eq!(code(embedded(&path, &source)), "keyring_encryption_key");
-    for (content, mode, expected) in [
-        ("c2hvcnQ=", 0o600, "keyring_encryption_key"),
-        ("not base64 at all, whatever its length is....", 0o600, "keyring_encryption_key"),
-        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o644, "keyring_encryption_key"),
-        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o400, "none"),
+    for (content, expected) in [
+        ("", "keyring_encryption_key"),
+        ("c2hvcnQ=", "keyring_encryption_key"),
+        ("not base64 at all, whatever its length is....", "keyring_encryption_key"),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", "none"),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "none"),
+        ("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", "keyring_encryption_key"),
+        ("BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "keyring_wrong_encryption_key"),
     ] {
-        let _ = fs::remove_file(&file);
-        fs::write(&file, content).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let content_read = Secret::new(content.as_bytes().to_vec());
+        let source = EncryptionKeySource::File { path: "/run/operators.key".into(), content: content_read };
         let result = embedded(&path, &source);
-        if let Err(fault) = &result {
+        if let Err(fault) = &result
+            && !content.is_empty()
+        {
             assert!(!fault.to_string().contains(content.trim()), "{fault}");
         }
-        assert_eq!(code(result), expected, "{content:?} {mode:o}");
+        assert_eq!(code(result), expected, "{content:?}");
     }
     assert!(!path.join("kek").exists());
 }
