@@ -40,11 +40,13 @@ pub struct Settings {
 ///
 /// # Errors
 /// When a listener cannot be used, or the machine gives no thread.
+#[expect(clippy::needless_pass_by_value, reason = "the server keeps the handler; its callers do not")]
 pub fn serve<H: Handler>(
     listeners: Vec<TcpListener>,
     settings: Settings,
     handler: Arc<H>,
 ) -> io::Result<Running> {
+    let Settings { workers, limits, registry, certificates } = settings;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let drain = Arc::new(Drain::default());
     let mut running = Running {
@@ -54,9 +56,9 @@ pub fn serve<H: Handler>(
         workers: Vec::new(),
         gates: Vec::new(),
     };
-    let permits = Arc::new(Semaphore::new(settings.limits.load().connections.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.load().connections.min(Semaphore::MAX_PERMITS)));
     let mut doors = Vec::new();
-    for index in 0..settings.workers.get() {
+    for index in 0..workers.get() {
         let (sender, accepted) = mpsc::unbounded_channel();
         let gate = Arc::new(Gate::default());
         doors.push(Door { accepted: sender, gate: Arc::clone(&gate) });
@@ -65,16 +67,15 @@ pub fn serve<H: Handler>(
             handler: Arc::clone(&handler),
             worker: Arc::new(Worker::new(index)),
             drain: Arc::clone(&drain),
-            certificates: settings.certificates.clone(),
+            certificates: certificates.clone(),
         });
-        let (limits, registry) = (Arc::clone(&settings.limits), Arc::clone(&settings.registry));
+        let (limits, registry) = (Arc::clone(&limits), Arc::clone(&registry));
         let runtime = runtime()?;
         running.workers.push(spawn(format!("worker-{index}"), move || {
             runtime.block_on(worker::run(accepted, shared, gate, limits, registry))
         })?);
     }
     let runtime = runtime()?;
-    let certificates = settings.certificates;
     running.acceptor = Some(spawn("accept".to_owned(), move || {
         runtime.block_on(accept::run(listeners, doors, permits, drain, certificates))
     })?);

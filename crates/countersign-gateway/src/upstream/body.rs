@@ -29,6 +29,7 @@ pub struct Body {
     waiting_since: Option<Instant>,
     until: Instant,
     deadline: Arc<Deadline>,
+    failed: Option<BodyError>,
     _outstanding: Option<Outstanding>,
 }
 
@@ -76,6 +77,7 @@ impl Body {
             waiting_since: None,
             until,
             deadline,
+            failed: None,
             _outstanding: outstanding,
         };
         if body.is_end_stream() {
@@ -94,6 +96,7 @@ impl Body {
             waiting_since: None,
             until: now,
             deadline,
+            failed: None,
             _outstanding: None,
         }
     }
@@ -141,6 +144,9 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if let Some(error) = this.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let Poll::Ready(frame) = this.poll_incoming(cx) else {
             let now = Instant::now();
             let silent = *this.waiting_since.get_or_insert(now) + this.timeout;
@@ -156,15 +162,18 @@ impl HttpBody for Body {
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
+                // Told at the next poll: the client first gets what came before.
                 this.abandon();
-                Poll::Ready(Some(Err(BodyError::from_hyper(&error))))
+                this.failed = Some(BodyError::from_hyper(&error));
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.failed.is_none() && self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -104,6 +104,10 @@ pub(super) struct Pool {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "a connection is large and moves between pool and request at every request"
+)]
 struct Idle {
     clients: Vec<Box<http1::Client>>,
     closed: bool,

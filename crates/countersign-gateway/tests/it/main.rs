@@ -12,6 +12,7 @@
 mod admin;
 mod corpus;
 mod credentials;
+mod drain;
 mod framing;
 mod identity;
 mod keyring;
@@ -22,3 +23,4 @@ mod server;
 mod sources;
 mod spoofing;
 mod store;
+mod upstream;

@@ -1,6 +1,8 @@
 //! The listeners and workers, seen from both sides of the gateway.
 
 mod connections;
+pub(crate) mod frames;
 pub(crate) mod harness;
 pub(crate) mod recorder;
 mod requests;
+mod tls;

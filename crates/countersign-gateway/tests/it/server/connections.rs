@@ -1,6 +1,6 @@
 //! Connections that do not keep their time, and too many of them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -16,7 +16,7 @@ async fn a_head_that_drips_is_answered_408_and_closed() {
     let service = Recorder::answering(OK).await;
     let gateway = Plan::limits(|limits| limits.header_timeout = SHORT).start(&[http1(service.address)]);
     let mut client = gateway.connect().await;
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     let (mut reading, mut writing) = client.split();
     let drip = async {
         for byte in b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ".iter().chain(std::iter::repeat(&b'a')) {
@@ -52,7 +52,7 @@ async fn silence_from_the_start_and_between_requests_closes() {
     let service = Recorder::answering(OK).await;
     let plan = Plan::limits(|limits| (limits.header_timeout, limits.idle_timeout) = (SHORT, SHORT));
     let gateway = plan.start(&[http1(service.address)]);
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     let mut silent = gateway.connect().await;
     let mut idle = gateway.connect().await;
     exchange(&mut idle, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;

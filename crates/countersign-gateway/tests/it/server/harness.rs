@@ -165,7 +165,7 @@ pub(crate) async fn exchange(socket: &mut TcpStream, request: &[u8]) -> (String,
 
 /// Reads one answer: by `Content-Length`, or whole chunks.
 pub(crate) async fn answer(socket: &mut (impl AsyncReadExt + Unpin)) -> Option<(String, Vec<u8>)> {
-    soon(super::recorder::message(socket)).await.map(|(head, body)| (head, body))
+    soon(super::recorder::message(socket)).await
 }
 
 /// Everything until the other side closes.

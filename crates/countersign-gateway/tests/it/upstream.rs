@@ -1,0 +1,8 @@
+//! The way to the services, seen from recording services.
+
+mod health;
+mod http2;
+mod once;
+mod time_outs;
+mod tls;
+mod tunnels;

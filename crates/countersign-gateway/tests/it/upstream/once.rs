@@ -1,0 +1,194 @@
+//! A request reaches a service once, or not at all.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::server::{
+    harness::{Plan, exchange, http1, rest, soon},
+    recorder::{OK, Recorder},
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+
+#[tokio::test]
+async fn a_pooled_connection_that_the_service_closed_is_not_used() {
+    let closed = Arc::new(tokio::sync::Notify::new());
+    let service = Recorder::start({
+        let closed = Arc::clone(&closed);
+        move |mut socket, number, record| {
+            let closed = Arc::clone(&closed);
+            async move {
+                while record.take(&mut socket).await.is_some() {
+                    socket.write_all(OK.as_bytes()).await.unwrap();
+                    if number == 0 {
+                        socket.shutdown().await.unwrap();
+                        // The gateway closes its side when it notices.
+                        rest(&mut socket).await;
+                        closed.notify_one();
+                    }
+                }
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    assert!(exchange(&mut client, POST).await.0.starts_with("HTTP/1.1 200 "));
+    soon(closed.notified()).await;
+    assert!(exchange(&mut client, POST).await.0.starts_with("HTTP/1.1 200 "));
+    assert_eq!(service.record.connections(), 2);
+    assert_eq!(service.record.requests().len(), 2, "each request once");
+}
+
+#[tokio::test]
+async fn a_request_whose_pooled_connection_closes_at_that_moment_is_sent_once_at_most() {
+    const ROUNDS: usize = 300;
+    // Answers one request and closes at once, while the gateway may be about to send the next.
+    let service = Recorder::start(|mut socket, _, record| async move {
+        if record.take(&mut socket).await.is_some() {
+            socket.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    let mut answered = 0;
+    for number in 0..ROUNDS {
+        let request = format!("POST /{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+        let (head, _) = exchange(&mut client, request.as_bytes()).await;
+        match &head[9..12] {
+            "200" => answered += 1,
+            "502" => assert!(head.contains("upstream_closed"), "{head}"),
+            _ => panic!("{head}"),
+        }
+    }
+    let requests = service.record.requests();
+    let mut lines: Vec<_> = requests.iter().map(|(head, _)| head.lines().next().unwrap()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), requests.len(), "no request twice");
+    assert_eq!(requests.len(), answered, "a request that was received was answered");
+    assert!(answered > ROUNDS / 2, "{answered} of {ROUNDS}");
+}
+
+#[tokio::test]
+async fn a_connection_closed_between_accept_and_first_byte_costs_no_second_sending() {
+    const ROUNDS: usize = 200;
+    // Every other connection is closed before a byte is read.
+    let service = Recorder::start(|mut socket, number, record| async move {
+        if number % 2 == 0 {
+            return;
+        }
+        if record.take(&mut socket).await.is_some() {
+            let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    for number in 0..ROUNDS {
+        let request = format!("POST /{number} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+        let (head, _) = exchange(&mut client, request.as_bytes()).await;
+        assert!(head.starts_with("HTTP/1.1 200 ") || head.contains("upstream_closed"), "{head}");
+    }
+    let requests = service.record.requests();
+    let mut lines: Vec<_> = requests.iter().map(|(head, _)| head.lines().next().unwrap()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), requests.len(), "no request twice");
+    assert!(service.record.connections() <= 2 * ROUNDS, "one retry each at most");
+}
+
+#[tokio::test]
+async fn a_request_that_was_received_is_not_sent_again() {
+    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Le"] {
+        let service = Recorder::start(move |mut socket, _, record| async move {
+            record.take(&mut socket).await;
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        })
+        .await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let mut client = gateway.connect().await;
+        let (head, _) = exchange(&mut client, GET).await;
+        assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+        assert!(head.contains("upstream_closed"), "{head}");
+        assert_eq!(service.record.requests().len(), 1);
+        assert_eq!(service.record.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_http_is_said_to_be_so() {
+    let service = Recorder::answering("220 smtp.example ESMTP\r\n\r\n").await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+    assert!(head.contains("upstream_malformed"), "{head}");
+}
+
+#[tokio::test]
+async fn an_answer_cut_short_is_cut_short_for_the_client_too() {
+    let service = Recorder::start(|mut socket, _, record| async move {
+        record.take(&mut socket).await;
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await.unwrap();
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(GET).await.unwrap();
+    assert!(rest(&mut client).await.ends_with(b"half"));
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn what_follows_an_answer_never_reaches_the_next_request() {
+    let service = Recorder::start(|mut socket, number, record| async move {
+        while record.take(&mut socket).await.is_some() {
+            let answer = if number == 0 {
+                format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            } else {
+                OK.to_owned()
+            };
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    for _ in 0..3 {
+        let (head, body) = exchange(&mut client, GET).await;
+        assert!(head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 502 "), "{head}");
+        assert_ne!(body, b"evil");
+    }
+}
+
+#[tokio::test]
+async fn a_switch_of_protocols_nobody_asked_for_is_refused() {
+    let service = Recorder::answering(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    )
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+}
+
+#[tokio::test]
+async fn an_early_answer_to_a_long_body_arrives() {
+    let service = Recorder::start(|mut socket, _, _| async move {
+        let mut head = [0; 64];
+        let _ = socket.read(&mut head).await;
+        let _ = socket
+            .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            .await;
+        rest(&mut socket).await;
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    let request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegin";
+    let (head, _) = exchange(&mut client, request).await;
+    assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+}
