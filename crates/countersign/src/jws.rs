@@ -29,11 +29,11 @@ pub use algorithm::Algorithm;
 pub use header::Header;
 pub use key::{Key, KeyError, SharedSecret, VerifyingKey};
 
-pub(crate) use algorithm::{Curve, Family};
+pub(crate) use algorithm::Curve;
 pub(crate) use encoding::{decode, encode};
 pub(crate) use key::Material;
 #[cfg(feature = "sign")]
-pub(crate) use {der::rsa_components, encoding::encode_onto, pem::Pem};
+pub(crate) use {algorithm::Family, der::rsa_components, encoding::encode_onto, pem::Pem};
 
 use crate::rule::Rule;
 

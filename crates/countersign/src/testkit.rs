@@ -18,6 +18,8 @@
 
 mod catalogue;
 mod clock;
+#[doc(hidden)]
+pub mod fuzz;
 mod issuer;
 mod keys;
 mod recipe;

@@ -33,13 +33,14 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::judge::{Expected, judge};
 pub use self::{
     builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
     revocations::{NoRevocations, Revocable, Revocations, Standing},
     verified::{Actor, VerifiedClaims},
 };
 use self::{
-    judge::{Expected, Judged, check_time, judge, named_issuer},
+    judge::{Judged, check_time, named_issuer},
     verified::{Proof, ProofKey, Token},
 };
 use crate::{

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+#[cfg(feature = "sign")]
+use aws_lc_rs::signature::EcdsaSigningAlgorithm;
 use aws_lc_rs::{
     hmac,
-    signature::{self, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, RsaEncoding, RsaParameters},
+    signature::{self, EcdsaVerificationAlgorithm, RsaEncoding, RsaParameters},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, helper functions included"
 )]
 
+mod corpora;
 mod oracle;
 mod rfc7515;
 mod rfc7517;
