@@ -118,7 +118,7 @@ fn index(files: &BTreeMap<String, Value>) -> String {
         write!(page, "\n## {file}\n\n| name | setup | refused as | source |\n|---|---|---|---|\n").unwrap();
         for row in rows {
             let mut refusal =
-                row["refusal"]["code"].as_str().map_or("good".to_owned(), |code| format!("`{code}`"));
+                row["refusal"]["code"].as_str().map_or_else(|| "good".to_owned(), |code| format!("`{code}`"));
             if let Some(claim) = row["refusal"]["claim"].as_str() {
                 write!(refusal, " ({claim})").unwrap();
             }
