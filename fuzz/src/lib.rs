@@ -4,3 +4,4 @@ pub mod credential;
 pub mod head_guard;
 pub mod http_headers;
 pub mod http_path;
+pub mod source_answer;

@@ -5,6 +5,7 @@ mod combined;
 mod discovery;
 pub(crate) mod fake;
 mod faults;
+mod fuzzed;
 mod introspection;
 mod probe;
 mod properties;

@@ -163,6 +163,10 @@ impl Discovery {
         {
             return Err(reason.clone());
         }
+        // Written down first: a look-up that is given up midway is a failure too, and cannot say so later.
+        let pause = pause(turn.failures);
+        turn.failures = turn.failures.saturating_add(1);
+        turn.until = Some((deadline + pause, SourceError::Timeout));
         match self.fetch_now(http, deadline).await {
             Ok(metadata) => {
                 *turn = BackOff::default();
@@ -171,8 +175,6 @@ impl Discovery {
                 Ok(metadata)
             }
             Err(reason) => {
-                let pause = pause(turn.failures);
-                turn.failures = turn.failures.saturating_add(1);
                 turn.until = Some((Instant::now() + pause, reason.clone()));
                 Err(reason)
             }

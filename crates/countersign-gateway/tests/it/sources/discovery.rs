@@ -239,6 +239,17 @@ async fn waiters_on_silent_metadata_return_within_one_time_out() {
 }
 
 #[tokio::test]
+async fn a_lookup_given_up_midway_counts_as_a_failure() {
+    let fake = Fake::always(fake::Act::Hang).await;
+    let endpoint = Endpoint::Discovered(Issuer::from(fake.url("/a")));
+    let server = server(introspection(endpoint, ClientAuth::None));
+    let given_up = tokio::time::timeout(Duration::from_millis(100), ask(&server)).await;
+    assert!(given_up.is_err(), "the server is silent");
+    assert_eq!(ask(&server).await, Err(SourceError::Timeout), "at once, not after the time-out");
+    assert_eq!(fake.connections(), 1);
+}
+
+#[tokio::test]
 async fn metadata_without_the_endpoint_are_named() {
     let base = Arc::new(OnceLock::<String>::new());
     let fake = Fake::start({

@@ -79,7 +79,7 @@ impl Tls {
     }
 
     async fn asked(&self, roots: RootCertStore) -> Result<Verdict, SourceError> {
-        ask(&*from_config(&session(self.source()), &entropy(), Some(roots)).unwrap()).await
+        ask(&from_config(&session(self.source()), &entropy(), Some(roots)).unwrap()).await
     }
 }
 
