@@ -227,6 +227,9 @@ impl Call<'_> {
                 if let Some(ends) = ends {
                     response.body_mut().end_by(ends);
                 }
+                if let Some(authorization) = &passage.authorization {
+                    response.body_mut().withhold(authorization.clone());
+                }
                 self.finish(response.map(Outbound::from), &passage, upgrade)
             }
             Err(error) => {

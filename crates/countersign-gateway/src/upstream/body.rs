@@ -8,11 +8,21 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken};
+use crate::http::headers::{CacheRule, ResponseRules, UpgradeRule, strip_response_trailers};
+
+/// What a service's trailers may say is the same on every route, but for the token.
+const TRAILERS: ResponseRules<'static> = ResponseRules {
+    session_cookie: None,
+    token: None,
+    cache: CacheRule::Untouched,
+    upgrade: UpgradeRule::Remove,
+};
 
 /// The body of an answer: streamed, and ended when it does not keep its time.
 ///
@@ -20,7 +30,7 @@ use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken
 ///    is dropped earlier closes it.
 /// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
 /// 3. Longer than `max_stream`, or than [`Self::end_by`] says: [`BodyError::Over`].
-/// 4. Trailers pass.
+/// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body {
     incoming: Option<Incoming>,
@@ -30,6 +40,7 @@ pub struct Body {
     until: Instant,
     deadline: Arc<Deadline>,
     failed: Option<BodyError>,
+    token: Option<HeaderValue>,
     _outstanding: Option<Outstanding>,
 }
 
@@ -78,6 +89,7 @@ impl Body {
             until,
             deadline,
             failed: None,
+            token: None,
             _outstanding: outstanding,
         };
         if body.is_end_stream() {
@@ -97,6 +109,7 @@ impl Body {
             until: now,
             deadline,
             failed: None,
+            token: None,
             _outstanding: None,
         }
     }
@@ -104,6 +117,11 @@ impl Body {
     /// The stream ends at `until` at the latest.
     pub fn end_by(&mut self, until: Instant) {
         self.until = self.until.min(until);
+    }
+
+    /// Trailers that hold this `Authorization` value do not pass. As for headers, the token stays behind the gateway.
+    pub fn withhold(&mut self, token: HeaderValue) {
+        self.token = Some(token);
     }
 
     fn finish(&mut self) {
@@ -173,7 +191,13 @@ impl HttpBody for Body {
                 this.abandon();
                 Poll::Ready(Some(Err(BodyError::Over)))
             }
-            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    let token = this.token.as_ref();
+                    strip_response_trailers(trailers, &ResponseRules { token, ..TRAILERS });
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
         }
     }
 

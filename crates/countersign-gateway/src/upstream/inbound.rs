@@ -13,12 +13,21 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{BodyError, Deadline};
+use crate::http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers};
+
+/// What a client's trailers may say is the same on every route.
+const TRAILERS: RequestRules<'static> = RequestRules {
+    allow: &[],
+    remove: &[],
+    credential: CredentialRule::Remove,
+    upgrade: UpgradeRule::Remove,
+};
 
 /// The body of a request: streamed, counted, and ended when it does not keep its time.
 ///
 /// 1. More than the limit of bytes: [`BodyError::TooLarge`], after at most the limit was passed on.
 /// 2. Nothing for the body time-out while the service waits for more: [`BodyError::Timeout`].
-/// 3. Trailers pass.
+/// 3. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Inbound {
     incoming: Option<Incoming>,
@@ -84,11 +93,14 @@ impl HttpBody for Inbound {
             return Poll::Ready(Some(Err(this.fail(BodyError::Timeout))));
         };
         this.waiting_since = None;
-        let frame = match frame {
+        let mut frame = match frame {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(BodyError::from_hyper(&error))))),
             Some(Ok(frame)) => frame,
         };
+        if let Some(trailers) = frame.trailers_mut() {
+            strip_request_trailers(trailers, &TRAILERS);
+        }
         if let Some(data) = frame.data_ref() {
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
             let Some(left) = this.left.checked_sub(length) else {

@@ -45,6 +45,7 @@ impl Handler for Forward {
         };
         match outcome {
             Ok(mut response) => {
+                response.body_mut().withhold("Bearer TOKEN".parse().unwrap());
                 if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
                     response.headers_mut().remove(header::CONNECTION);
                 }

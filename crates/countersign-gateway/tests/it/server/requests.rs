@@ -101,15 +101,16 @@ async fn a_long_body_passes_whole_in_both_directions() {
 }
 
 #[tokio::test]
-async fn trailers_pass_both_ways() {
+async fn trailers_pass_both_ways_by_the_rules_for_headers() {
     let service = Recorder::answering(
-        "HTTP/1.1 200 OK\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTrailer: x-sum, x-leak, countersign-forwarded\r\nTransfer-Encoding: chunked\r\n\r\n\
+         2\r\nok\r\n0\r\nx-sum: 7\r\nx-leak: a TOKEN b\r\ncountersign-forwarded: 1\r\n\r\n",
     )
     .await;
     let gateway = Plan::default().start(&[http1(service.address)]);
     let mut client = gateway.connect().await;
-    let request = b"POST / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nTrailer: x-mine\r\n\
-        Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-mine: 3\r\n\r\n";
+    let request = b"POST / HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nTrailer: x-mine, x-user-id\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-mine: 3\r\nx-user-id: root\r\n\r\n";
     let (_, body) = exchange(&mut client, request).await;
     assert!(body.ends_with(b"0\r\nx-sum: 7\r\n\r\n"), "{}", String::from_utf8_lossy(&body));
     let requests = service.record.requests();
