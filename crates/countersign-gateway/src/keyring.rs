@@ -283,7 +283,8 @@ impl From<SignError> for Refusal {
 /// What a ring's algorithm is called in a token.
 const fn algorithm(algorithm: RingAlgorithm) -> Algorithm {
     match algorithm {
-        RingAlgorithm::Ed25519 => Algorithm::Ed25519,
+        // RFC 9864 prefers `Ed25519`, but widely used verifiers (PyJWT 2.15) know the older name alone.
+        RingAlgorithm::Ed25519 => Algorithm::EdDsa,
         RingAlgorithm::Es256 => Algorithm::Es256,
         RingAlgorithm::Rs256 => Algorithm::Rs256,
     }

@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
     key("token", Kind::Table, Absent::Described("its defaults"),
         "How tokens are signed."),
     key("token.algorithm", Kind::Choice(&["ES256", "Ed25519", "RS256"]), Absent::Default("\"ES256\""),
-        "Algorithm of the key ring."),
+        "Algorithm of the key ring. Ed25519 is written as `EdDSA` in tokens and key set, the name that verifiers know."),
     key("token.lifetime", Kind::Duration { min: "30s", max: "1h" }, Absent::Default("\"5m\""),
         "Life of a token. Never beyond the end of its session."),
     key("token.key_lead", Kind::Duration { min: "6m", max: "30d" }, Absent::Default("\"24h\""),

@@ -206,7 +206,7 @@ pub struct TokenConfig {
 /// The algorithms a key ring can be made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RingAlgorithm {
-    /// Ed25519 (RFC 8037, RFC 9864).
+    /// Ed25519, written as `EdDSA` (RFC 8037 §3.1).
     Ed25519,
     /// ECDSA with P-256 and SHA-256.
     Es256,

@@ -43,7 +43,7 @@ fn json(body: &[u8]) -> Value {
 fn the_key_set_has_public_members_only_and_every_one_a_verifier_needs() {
     for (algorithm, name, members) in [
         (RingAlgorithm::Es256, "ES256", &["alg", "crv", "kid", "kty", "use", "x", "y"][..]),
-        (RingAlgorithm::Ed25519, "Ed25519", &["alg", "crv", "kid", "kty", "use", "x"]),
+        (RingAlgorithm::Ed25519, "EdDSA", &["alg", "crv", "kid", "kty", "use", "x"]),
         (RingAlgorithm::Rs256, "RS256", &["alg", "e", "kid", "kty", "n", "use"]),
     ] {
         let ring = ring(&keeper(), algorithm, START);
@@ -75,9 +75,9 @@ fn the_signer_stands_first_and_keys_go_when_they_are_gone() {
         assert_eq!(keys[0]["kid"], signer.as_str());
         (keys.len(), json(metadata.openid.body())["id_token_signing_alg_values_supported"].clone())
     };
-    assert_eq!(set(0), (4, json!(["ES256", "Ed25519"])));
-    assert_eq!(set(1), (4, json!(["ES256", "Ed25519"])));
-    assert_eq!(set(2), (2, json!(["Ed25519"])));
+    assert_eq!(set(0), (4, json!(["ES256", "EdDSA"])));
+    assert_eq!(set(1), (4, json!(["ES256", "EdDSA"])));
+    assert_eq!(set(2), (2, json!(["EdDSA"])));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn every_token_verifies_with_the_published_key_of_its_kid_through_changes_of_alg
         before = Some((token, now));
     }
     algorithms.dedup();
-    assert_eq!(algorithms, [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ed25519, Algorithm::Es256]);
+    assert_eq!(algorithms, [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa, Algorithm::Es256]);
     assert_eq!(kids.len(), 4);
 }
 
