@@ -29,6 +29,8 @@ pub(crate) enum Command {
     /// Run an old server, two services and a page behind the gateway, in one process
     #[cfg(feature = "demo")]
     Demo(DemoArguments),
+    /// Say for one request which stage decides what, and why
+    Explain(ExplainArguments),
     /// List or export the keys of the running gateway
     Keys(KeysArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
@@ -63,6 +65,29 @@ pub(crate) struct DemoArguments {
     /// Show the gateway's log
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// The URL that is asked for; of a path alone the host is the issuer's
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: String,
+    /// The method
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+    /// A header field, `Name: value`, as often as needed; not for credentials: others see command lines
+    #[arg(long = "header", value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) credential: LiveCredential,
+    /// Read the value of the session cookie from standard input
+    #[arg(long, conflicts_with_all = ["cookie_file", "token_file"])]
+    pub(crate) cookie_stdin: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

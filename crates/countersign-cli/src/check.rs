@@ -3,9 +3,10 @@
 mod advice;
 mod cookie;
 mod date;
-mod live;
+pub(crate) mod live;
 mod old_cookie;
 mod server;
+mod tokens;
 
 use countersign::{Clock as _, SystemClock};
 use countersign_gateway::config::Config;
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     arguments::CheckArguments,
-    check::{cookie::Graded, server::Asked},
+    check::{cookie::Graded, server::Asked, tokens::Tokens},
     configuration,
     exit::Exit,
     fetch,
@@ -40,6 +41,7 @@ struct Checked {
     configuration: Vec<Item>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     authorization_server: Vec<Item>,
+    tokens: Tokens,
     #[serde(skip_serializing_if = "Option::is_none")]
     cookie: Option<Graded>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -79,10 +81,13 @@ fn complain(problem: &str) -> Exit {
 async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, String> {
     let live = live::credential(&arguments.credential, config)?;
     let asked = if arguments.offline { Asked::default() } else { server::ask(config, live).await };
+    let mut tokens = tokens::make(config, asked.identity.as_ref());
+    tokens.remarks.retain(|remark| !asked.items.contains(remark));
     let (cookie, cookie_remarks) = old_cookie::grade(arguments, config, SystemClock.now()).await?;
     Ok(Checked {
         file: arguments.file.config.display().to_string(),
         configuration: advice::settings(config),
+        tokens,
         authorization_server: asked.items,
         cookie,
         cookie_remarks,
@@ -93,7 +98,8 @@ async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, S
 impl Checked {
     /// How many things have this mark. The old cookie is the old server's: it never fails the check.
     fn count(&self, mark: Mark) -> usize {
-        let all = [&self.configuration, &self.authorization_server, &self.cookie_remarks];
+        let all =
+            [&self.configuration, &self.authorization_server, &self.tokens.remarks, &self.cookie_remarks];
         all.into_iter().flatten().filter(|item| item.mark == mark).count()
     }
 
@@ -103,6 +109,11 @@ impl Checked {
         if !self.authorization_server.is_empty() {
             text.push_str(&screen.heading("authorization server"));
             text.push_str(&items(screen, &self.authorization_server));
+        }
+        text.push_str(&self.tokens.shown(screen));
+        if !self.tokens.remarks.is_empty() {
+            text.push_str(&screen.heading("tokens"));
+            text.push_str(&items(screen, &self.tokens.remarks));
         }
         if let Some(graded) = &self.cookie {
             text.push_str(&screen.heading(&format!("old cookie `{}`: grade {}", graded.name, graded.grade)));

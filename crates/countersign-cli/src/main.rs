@@ -9,6 +9,7 @@ mod configuration;
 #[cfg(feature = "demo")]
 mod demo;
 mod exit;
+mod explain;
 mod fetch;
 mod keys;
 mod moment;
@@ -43,6 +44,7 @@ fn dispatch(command: Command, screen: &Screen) -> Exit {
         Command::Config(arguments) => configuration::print(&arguments),
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => demo::run(&arguments, screen),
+        Command::Explain(arguments) => explain::run(&arguments, screen),
         Command::Keys(arguments) => keys::run(&arguments.what, screen),
         Command::Run(arguments) => run::run(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),

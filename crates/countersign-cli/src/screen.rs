@@ -128,6 +128,11 @@ pub(crate) fn print_json(value: &impl serde::Serialize) {
     }
 }
 
+/// A value as JSON, two columns to the right.
+pub(crate) fn indented(value: &serde_json::Value) -> String {
+    format!("{value:#}").lines().map(|line| format!("  {line}\n")).collect()
+}
+
 /// Breaks a text into lines of at most `width` characters at spaces.
 pub(crate) fn wrapped(text: &str, width: usize) -> String {
     let mut lines = String::new();

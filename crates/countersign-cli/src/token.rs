@@ -87,9 +87,9 @@ fn read() -> Result<Secret<String>, String> {
 
 fn as_text(screen: Screen, parts: &Parts, verdict: &Verdict, now: UnixTime) -> String {
     let mut text = screen.heading("header").trim_start().to_owned();
-    text.push_str(&indented(&parts.header));
+    text.push_str(&screen::indented(&parts.header));
     text.push_str(&screen.heading("claims"));
-    text.push_str(&indented(&parts.claims));
+    text.push_str(&screen::indented(&parts.claims));
     for (name, word) in [("nbf", "valid from"), ("iat", "issued"), ("exp", "ends")] {
         if let Some(time) = parts.claims.get(name).and_then(Value::as_u64).map(UnixTime::from_secs) {
             let line = format!("  {word:<10} {} ({})\n", moment(time), from_now(time, now));
@@ -110,11 +110,6 @@ fn as_text(screen: Screen, parts: &Parts, verdict: &Verdict, now: UnixTime) -> S
         Verdict::NoKeys(problem) => screen.item(Mark::Fault, &format!("not verified: {problem}")),
     });
     text
-}
-
-fn indented(value: &Value) -> String {
-    let text = format!("{value:#}");
-    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 fn as_json(parts: &Parts, verdict: &Verdict) -> Value {

@@ -5,6 +5,7 @@
 
 mod compose;
 mod control;
+mod rehearsal;
 
 use std::{
     io,
@@ -42,6 +43,8 @@ use self::{
     compose::Household,
     control::{ControlRoom, Doors},
 };
+
+pub use rehearsal::rehearse;
 
 /// What the gateway takes from its surroundings.
 #[derive(Debug)]

@@ -140,6 +140,16 @@ impl Sessions {
         &self.memory.cache
     }
 
+    /// Who is asked.
+    pub(crate) fn source(&self) -> &dyn Source {
+        &*self.source
+    }
+
+    /// How answers are understood.
+    pub(crate) const fn mapping(&self) -> &Mapping {
+        &self.mapping
+    }
+
     /// The session of a credential, asked for if need be.
     ///
     /// # Errors

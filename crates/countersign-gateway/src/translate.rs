@@ -3,6 +3,7 @@
 //! [`Translation::warm`] is the hot path: one synchronous function, without I/O, signature, JSON or exclusive lock.
 //! What it cannot decide it hands to [`Translation::cold`], which looks the session up or signs a token.
 
+pub mod explain;
 mod signing;
 
 use std::{net::IpAddr, sync::Arc};

@@ -63,7 +63,11 @@ mod tests {
             let (year, rest) = shown.split_once('-').unwrap();
             let (month, rest) = rest.split_once('-').unwrap();
             let name = super::MONTHS[month.parse::<usize>().unwrap() - 1];
-            assert_eq!(parse(&format!("{} {name} {year} 00:00:00", &rest[..2])), Some(time), "{shown}");
+            assert_eq!(
+                parse(&format!("{} {name} {year} 00:00:00", rest.get(..2).unwrap())),
+                Some(time),
+                "{shown}"
+            );
         }
     }
 

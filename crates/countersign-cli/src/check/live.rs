@@ -23,19 +23,31 @@ pub(crate) fn credential(
         (None, Some(file)) => (file, CredentialKind::Bearer),
         (None, None) => return Ok(None),
     };
-    let name = file.display();
     let text = read(file)?;
-    let mut value = text.expose().trim();
+    of_text(kind, text.expose(), &format!("`{}`", file.display()), config).map(Some)
+}
+
+/// A credential from a text; `place` names where it stands.
+///
+/// # Errors
+/// It cannot be a credential of this configuration.
+pub(crate) fn of_text(
+    kind: CredentialKind,
+    text: &str,
+    place: &str,
+    config: &Config,
+) -> Result<OwnedCredential, String> {
+    let mut value = text.trim();
     match kind {
         CredentialKind::Cookie => {
             let Some(cookie) = &config.session.cookie else {
-                return Err("`--cookie-file` is of no use: the configuration names no cookie".to_owned());
+                return Err("a cookie is of no use: the configuration names none".to_owned());
             };
             let named = value.strip_prefix(cookie.as_str()).and_then(|rest| rest.strip_prefix('='));
             value = named.unwrap_or(value);
         }
         CredentialKind::Bearer if !config.session.bearer => {
-            return Err("`--token-file` is of no use: the configuration accepts no bearer tokens".to_owned());
+            return Err("a token is of no use: the configuration accepts no bearer tokens".to_owned());
         }
         CredentialKind::Bearer => value = value.strip_prefix("Bearer ").unwrap_or(value).trim(),
     }
@@ -44,10 +56,10 @@ pub(crate) fn credential(
         || !value.bytes().all(|byte| byte.is_ascii_graphic())
     {
         return Err(format!(
-            "`{name}` holds no credential: 1 to 8,192 printable ASCII characters without spaces"
+            "{place} holds no credential: 1 to 8,192 printable ASCII characters without spaces"
         ));
     }
-    Ok(Some(OwnedCredential { kind, value: Secret::new(value.to_owned()) }))
+    Ok(OwnedCredential { kind, value: Secret::new(value.to_owned()) })
 }
 
 /// A text file of at most 64 KiB.

@@ -29,7 +29,7 @@ fn every_example_passes_the_check() {
     for name in ["gateway", "orders", "notes"] {
         write_secret(&folder.path().join(name), &format!("{name}-secret-of-32-bytes-and-more-7f3a9c1e"));
     }
-    write_secret(&folder.path().join("key.pem"), "-----BEGIN PRIVATE KEY-----\n");
+    write_secret(&folder.path().join("key.pem"), &rcgen::KeyPair::generate().unwrap().serialize_pem());
     write_secret(&folder.path().join("shop.pem"), "-----BEGIN CERTIFICATE-----\n");
     let mut checked = 0;
     for entry in fs::read_dir(docs().join("examples")).unwrap() {

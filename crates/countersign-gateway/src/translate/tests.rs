@@ -36,13 +36,13 @@ use crate::{
 };
 
 const BEGIN: u64 = 1_800_000_000;
-const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(super) const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// Knows everybody by the name in their cookie: `alice` is an editor of acme, `bob` a viewer of globex.
 #[derive(Debug, Default)]
-struct OldServer {
+pub(super) struct OldServer {
     calls: AtomicUsize,
-    down: AtomicBool,
+    pub(super) down: AtomicBool,
 }
 
 impl Source for OldServer {
@@ -66,13 +66,13 @@ impl Source for OldServer {
     }
 }
 
-struct House {
-    translation: Translation,
-    server: Arc<OldServer>,
-    clock: Arc<ManualClock>,
+pub(super) struct House {
+    pub(super) translation: Translation,
+    pub(super) server: Arc<OldServer>,
+    pub(super) clock: Arc<ManualClock>,
 }
 
-fn house() -> House {
+pub(super) fn house() -> House {
     let n = |n| NonZeroUsize::new(n).unwrap();
     let mut editors = testing::route("/edit/");
     editors.kind = RouteKind::Translate(TranslateConfig {

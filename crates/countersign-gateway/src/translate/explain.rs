@@ -1,0 +1,312 @@
+//! The same flow one stage at a time, for a person: what each stage decided, and why.
+//!
+//! The stages are the very functions that decide in [`Translation::warm`] and [`Translation::cold`]; only the cache is
+//! left out, so the authorization server is asked about each credential. Nothing is forwarded and nothing remembered.
+//! No text holds a credential or a signature.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{Claims, Role, SessionId, TokenId, UnixTime};
+use http::{header::UPGRADE, request};
+
+use super::Translation;
+use crate::{
+    clock::Now,
+    config::resolved::RouteConfig,
+    credential::{Credential, CredentialKind},
+    entropy::Entropy,
+    error::Refusal,
+    http::path,
+    identity::Identity,
+    issue,
+    permit::{Permit, permit},
+    route::{Demands, Kind, Route},
+    session::source::{Answer, Verdict},
+};
+
+/// What every stage decided, in order. Only the last can be a refusal.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The stages that were reached.
+    pub steps: Vec<Step>,
+    /// What happens to the request.
+    pub end: End,
+}
+
+/// One stage.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its name.
+    pub stage: &'static str,
+    /// What it decided, and why.
+    pub says: String,
+    /// Set if it turned the request away.
+    pub refusal: Option<Refusal>,
+}
+
+/// What happens to the request.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// It goes to the service with this token.
+    Forwarded(Box<SampleToken>),
+    /// It goes to the upstream without one.
+    Passed,
+    /// It is turned away.
+    Refused(Refusal),
+}
+
+/// What a token says and how long it is. Its signature is thrown away.
+#[derive(Debug, Clone)]
+pub struct SampleToken {
+    /// What it says.
+    pub claims: Claims,
+    /// Bytes of the `Authorization` value.
+    pub bytes: usize,
+    /// The most it may have.
+    pub budget: usize,
+}
+
+/// A refusal and the words for it.
+type Stopped = (&'static str, Refusal, String);
+
+impl Translation {
+    /// Says for one request which stage decides what. Asks the authorization server if the request gets that far.
+    pub async fn explain(&self, parts: &request::Parts) -> Explained {
+        let mut steps = Vec::new();
+        let end = match self.explain_to(parts, &mut steps).await {
+            Ok(end) => end,
+            Err((stage, refusal, says)) => {
+                steps.push(Step { stage, says, refusal: Some(refusal) });
+                End::Refused(refusal)
+            }
+        };
+        Explained { steps, end }
+    }
+
+    async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
+        let mut passed = |stage, says| steps.push(Step { stage, says, refusal: None });
+        let route = self.route(parts).map_err(|refusal| ("route", refusal, why_no_route(parts, refusal)))?;
+        passed("route", describe(route));
+        let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
+        let refused = |stage| move |refusal: Refusal| (stage, refusal, refusal.row().text.to_owned());
+        let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;
+        let credential = credential.ok_or_else(|| {
+            ("credential", Refusal::CredentialMissing, format!("the request has no {}", self.wanted()))
+        })?;
+        passed("credential", self.found(&credential));
+        self.check_csrf(&credential, route, parts)
+            .map_err(|refusal| ("origin", refusal, format!("{}: {}", parts.method, refusal.row().text)))?;
+        passed("origin", why_own_page(&credential, parts));
+        let now = self.clock.now();
+        let (answer, says) = self.ask(&credential, now).await?;
+        passed("session", says);
+        let identity = self
+            .sessions
+            .mapping()
+            .explain(&answer)
+            .map_err(|fault| ("identity", Refusal::from(fault), fault.to_string()))?;
+        passed("identity", understood(&identity));
+        let ends = self.end_of(&answer, now);
+        let permit = permit(&identity, demands)
+            .map_err(|refusal| ("permit", refusal, format!("needs {}", one_of(&demands.roles))))?;
+        passed(
+            "permit",
+            if demands.roles.is_empty() {
+                "every caller with a session may".to_owned()
+            } else {
+                format!("has {}", one_of(&demands.roles))
+            },
+        );
+        let key = self.sessions.keyer.key(&credential);
+        let sid = self.sessions.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), &key);
+        let token = self
+            .sample(&permit, demands, &sid, ends, now)
+            .map_err(|(refusal, says)| ("token", refusal, says))?;
+        passed(
+            "token",
+            format!("for `{}`, {} of {} bytes", demands.policy.audience, token.bytes, token.budget),
+        );
+        Ok(End::Forwarded(Box::new(token)))
+    }
+
+    /// One token for each audience, as this identity would get it. Roles that a route demands are not looked at: the
+    /// token would be the same.
+    ///
+    /// # Errors
+    /// For each audience why there would be none.
+    pub fn samples(&self, identity: &Identity) -> Vec<(Arc<Route>, Result<SampleToken, Refusal>)> {
+        let mut seen = std::collections::BTreeSet::new();
+        let now = self.clock.now();
+        let ends = now.wall.saturating_add(self.sessions.rules.max_age);
+        let mut samples = Vec::new();
+        for route in self.routes.all() {
+            let Kind::Translate(demands) = &route.kind else { continue };
+            if !seen.insert(demands.policy.audience.clone()) {
+                continue;
+            }
+            let open = Demands { roles: Vec::new(), policy: Arc::clone(&demands.policy) };
+            // As long as every other session's name: 16 bytes.
+            let sid = SessionId::from(URL_SAFE_NO_PAD.encode([0; 16]));
+            let sample = permit(identity, &open).and_then(|permit| {
+                self.sample(&permit, &open, &sid, ends, now).map_err(|(refusal, _)| refusal)
+            });
+            samples.push((Arc::clone(route), sample));
+        }
+        samples
+    }
+
+    fn sample(
+        &self,
+        permit: &Permit<'_>,
+        demands: &Demands,
+        sid: &SessionId,
+        ends: UnixTime,
+        now: Now,
+    ) -> Result<SampleToken, (Refusal, String)> {
+        let simply = |refusal: Refusal| (refusal, refusal.row().text.to_owned());
+        let id = sample_id(&*self.entropy).ok_or_else(|| simply(Refusal::Bug))?;
+        let claims = issue::claims(permit, &demands.policy, sid, ends, id, now.wall);
+        if claims.exp <= now.wall {
+            return Err(simply(Refusal::SessionEnded));
+        }
+        let signed =
+            self.keyring.load().sign(&claims, now.wall).map_err(|_| simply(Refusal::KeysUnavailable))?;
+        let (bytes, budget) = (signed.header_value().len(), demands.policy.header_budget);
+        if bytes > budget {
+            return Err((
+                Refusal::TokenTooLarge,
+                format!("{bytes} bytes are more than the header budget, {budget}"),
+            ));
+        }
+        Ok(SampleToken { claims, bytes, budget })
+    }
+
+    async fn ask(&self, credential: &Credential<'_>, now: Now) -> Result<(Box<Answer>, String), Stopped> {
+        let asked = self.sessions.source().ask(&Arc::new(credential.to_owned()), now.wall).await;
+        let refused = |refusal: Refusal, says| Err(("session", refusal, says));
+        match asked {
+            Ok(Verdict::Live(answer)) => {
+                let ends = self.end_of(&answer, now);
+                if ends <= now.wall {
+                    return refused(
+                        Refusal::SessionEnded,
+                        "the authorization server names an end that has come".to_owned(),
+                    );
+                }
+                let left = span(ends.saturating_since(now.wall));
+                let says = if answer.ends.is_some() {
+                    format!("live, ends in {left}")
+                } else {
+                    format!("live, without an end: at most {left} from first sight")
+                };
+                Ok((answer, says))
+            }
+            Ok(Verdict::No) => {
+                refused(Refusal::SessionEnded, "the authorization server says no: not a session".to_owned())
+            }
+            Ok(Verdict::Refused(refusal)) => refused(refusal, refusal.row().text.to_owned()),
+            Err(error) => refused(Refusal::from(&error), format!("the authorization server {error}")),
+        }
+    }
+
+    fn end_of(&self, answer: &Answer, now: Now) -> UnixTime {
+        answer.ends.unwrap_or_else(|| now.wall.saturating_add(self.sessions.rules.max_age))
+    }
+
+    /// What a request could carry.
+    fn wanted(&self) -> String {
+        match (&self.credentials.cookie, self.credentials.bearer) {
+            (Some(cookie), true) => format!("cookie `{cookie}` and no bearer token"),
+            (Some(cookie), false) => format!("cookie `{cookie}`"),
+            (None, _) => "bearer token".to_owned(),
+        }
+    }
+
+    fn found(&self, credential: &Credential<'_>) -> String {
+        let length = credential.expose().len();
+        match (credential.kind, &self.credentials.cookie) {
+            (CredentialKind::Cookie, Some(cookie)) => format!("cookie `{cookie}`, {length} characters"),
+            (CredentialKind::Cookie, None) => format!("cookie, {length} characters"),
+            (CredentialKind::Bearer, _) => format!("bearer token, {length} characters"),
+        }
+    }
+}
+
+fn sample_id(entropy: &dyn Entropy) -> Option<TokenId> {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes).into())
+}
+
+fn describe(route: &Route) -> String {
+    let RouteConfig { host, path, .. } = &route.config;
+    let mut text =
+        format!("`{}{path}` (route {})", host.as_deref().unwrap_or_default(), route.index.saturating_add(1));
+    let kind = match &route.kind {
+        Kind::Legacy => "legacy, cookie and `Authorization` pass untouched".to_owned(),
+        Kind::Public => "public, the credential is removed".to_owned(),
+        Kind::Translate(demands) => format!("session in, token for `{}` out", demands.policy.audience),
+    };
+    // A `String` takes everything that is written to it.
+    let _ = write!(text, ": {kind}");
+    text
+}
+
+fn why_no_route(parts: &request::Parts, refusal: Refusal) -> String {
+    match (refusal, path::check_target(&parts.method, parts.uri.path())) {
+        (Refusal::PathNotCanonical, Err(why)) => format!("the path is not canonical: {why}"),
+        (Refusal::NoRoute, _) => format!("no route begins as `{}` does", parts.uri.path()),
+        (Refusal::MethodNotAllowed, _) => format!("the route does not let {} through", parts.method),
+        _ => refusal.row().text.to_owned(),
+    }
+}
+
+fn why_own_page(credential: &Credential<'_>, parts: &request::Parts) -> String {
+    if credential.kind == CredentialKind::Bearer {
+        return "a bearer token is not sent by a browser on its own".to_owned();
+    }
+    let upgrade = if parts.headers.contains_key(UPGRADE) { " with Upgrade" } else { "" };
+    if parts.method.is_safe() && upgrade.is_empty() {
+        format!("{} changes nothing: no proof needed", parts.method)
+    } else {
+        format!("{}{upgrade} comes from a page of ours", parts.method)
+    }
+}
+
+fn understood(identity: &Identity) -> String {
+    let mut text = format!("subject {}", identity.subject);
+    let _ = match identity.roles.as_ref() {
+        [] => write!(text, ", no roles"),
+        roles => write!(text, ", roles {}", roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ")),
+    };
+    let _ = match &identity.organisation {
+        Some(organisation) => write!(text, ", organisation {organisation}"),
+        None => write!(text, ", no organisation"),
+    };
+    if let Some(client) = &identity.client {
+        let _ = write!(text, ", client {client}");
+    }
+    text
+}
+
+/// The largest unit of which there are at least two.
+fn span(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn one_of(roles: &[Role]) -> String {
+    let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
+    match roles.as_slice() {
+        [one] => format!("role {one}"),
+        several => format!("one of the roles {}", several.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
