@@ -45,8 +45,8 @@ pub enum JwkError {
     TypeUnsupported,
 }
 
-/// The members only a private or secret key has (RFC 7518 §6).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "dp", "dq", "k", "oth", "p", "q", "qi"];
+/// The members only a private or secret key has (RFC 7518 §6, RFC 9964).
+const PRIVATE_MEMBERS: [&str; 9] = ["d", "dp", "dq", "k", "oth", "p", "priv", "q", "qi"];
 
 impl Jwk {
     pub(crate) fn new(algorithm: Algorithm, id: Option<KeyId>, material: Material) -> Result<Self, KeyError> {

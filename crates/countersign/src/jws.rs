@@ -35,6 +35,8 @@ pub(crate) use key::Material;
 #[cfg(feature = "sign")]
 pub(crate) use {algorithm::Family, der::rsa_components, encoding::encode_onto, pem::Pem};
 
+use std::fmt;
+
 use crate::rule::Rule;
 
 /// The longest token that is looked at, in bytes, unless told otherwise: 8 KiB.
@@ -66,8 +68,9 @@ pub enum JwsError {
     TooLarge,
 }
 
-/// A compact JWS taken apart, its signature **not yet verified**.
-#[derive(Debug, Clone)]
+/// A compact JWS taken apart, its signature **not yet verified**. `Debug` shows the header alone: the rest is a
+/// credential.
+#[derive(Clone)]
 pub struct Unverified<'a> {
     header: Header,
     signed: &'a [u8],
@@ -75,8 +78,9 @@ pub struct Unverified<'a> {
     signature: Vec<u8>,
 }
 
-/// The header and payload of a token whose signature has been verified. Only this module makes one.
-#[derive(Debug, Clone)]
+/// The header and payload of a token whose signature has been verified. Only this module makes one. `Debug` shows the
+/// header alone.
+#[derive(Clone)]
 pub struct Verified {
     header: Header,
     payload: Vec<u8>,
@@ -169,6 +173,18 @@ impl Verified {
     #[must_use]
     pub fn into_parts(self) -> (Header, Vec<u8>) {
         (self.header, self.payload)
+    }
+}
+
+impl fmt::Debug for Unverified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified").field("header", &self.header).finish_non_exhaustive()
     }
 }
 

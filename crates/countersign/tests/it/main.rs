@@ -9,11 +9,13 @@
 
 mod corpora;
 mod oracle;
+mod pem;
 mod rfc7515;
 mod rfc7517;
 mod rfc7520;
 mod rfc7638;
 mod rfc8037;
+mod rfc9068;
 mod service;
 mod support;
 mod vectors;

@@ -122,7 +122,7 @@ fn unknown_kinds_and_curves_are_refused() {
 
 #[test]
 fn a_private_key_is_refused_as_such() {
-    for member in ["d", "dp", "dq", "k", "oth", "p", "q", "qi"] {
+    for member in ["d", "dp", "dq", "k", "oth", "p", "priv", "q", "qi"] {
         assert_eq!(
             read(&with(TestKey::Es256, member, json!("AA"))).unwrap_err(),
             JwkError::Private,
