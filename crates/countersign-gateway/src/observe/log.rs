@@ -1,7 +1,9 @@
 //! The structured log: observations as `tracing` events, written by a thread of its own.
 //!
 //! Events go to standard error, one line each. A line per forwarded request is not among them
-//! ([`requests`](super::requests)). Default level is `info`; look-ups that simply worked are `debug`.
+//! ([`requests`](super::requests)). Default level is `info`; look-ups that simply worked are `debug`. Whatever
+//! the level, other crates are heard from `warn` on only: what a protocol library prints for its own developers
+//! may hold header values.
 
 use std::{
     io::{self, Write},
@@ -9,7 +11,12 @@ use std::{
 };
 
 use tracing::Level;
-use tracing_subscriber::{filter::LevelFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt,
+};
 
 use super::{
     Observation,
@@ -65,12 +72,16 @@ pub fn dispatch(
 ) -> Result<(tracing::Dispatch, LogGuard), LogError> {
     let (lines, guard) = Lines::start("log", Stream { stream: sink, json })?;
     let losses = lines.losses();
-    let filter = LevelFilter::from_level(level);
-    let builder = tracing_subscriber::fmt().with_max_level(filter).with_writer(LineMaker(lines));
+    let filter = Targets::new()
+        .with_target("countersign", LevelFilter::from_level(level))
+        .with_default(LevelFilter::from_level(level).min(LevelFilter::WARN));
+    let layer = fmt::layer().with_writer(LineMaker(lines));
     let dispatch = if json {
-        tracing::Dispatch::new(builder.json().flatten_event(true).with_current_span(false).finish())
+        let layer = layer.json().flatten_event(true).with_current_span(false);
+        tracing::Dispatch::new(Registry::default().with(layer.with_filter(filter)))
     } else {
-        tracing::Dispatch::new(builder.with_ansi(false).finish())
+        let layer = layer.with_ansi(false);
+        tracing::Dispatch::new(Registry::default().with(layer.with_filter(filter)))
     };
     Ok((dispatch, LogGuard { losses, _lines: guard }))
 }

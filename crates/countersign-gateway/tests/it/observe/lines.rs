@@ -71,6 +71,21 @@ fn what_simply_works_is_not_logged_unless_asked_for() {
 }
 
 #[test]
+fn other_crates_are_heard_only_when_something_is_wrong() {
+    let text = logged(true, Level::TRACE, |_| {
+        tracing::trace!(target: "h2::codec", "authorization: Bearer abc");
+        tracing::info!(target: "hyper::proto", "cookie: SESSION=abc");
+        tracing::debug!(target: "countersign_demo::orders", "kept");
+        tracing::warn!(target: "rustls::check", "kept");
+    });
+    let messages: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["message"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(messages, ["kept", "kept"]);
+}
+
+#[test]
 fn text_for_people_stays_one_line_for_each_event() {
     let text = logged(false, Level::INFO, |observer| {
         observer.observe(Observation::Upstream {
