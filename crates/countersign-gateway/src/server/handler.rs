@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::Poll,
 };
 
 use http::{Request, Response};
@@ -65,6 +66,8 @@ pub(super) struct Activity {
     begun: AtomicUsize,
     /// The client does not take what we send.
     blocked: AtomicBool,
+    /// How often the client took something.
+    taken: AtomicUsize,
 }
 
 impl Activity {
@@ -77,8 +80,21 @@ impl Activity {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(super) fn block(&self, blocked: bool) {
-        self.blocked.store(blocked, Ordering::Relaxed);
+    /// Notes how writing to the client went. Only its connection's task writes.
+    pub(super) fn wrote<T>(&self, outcome: &Poll<T>) {
+        if outcome.is_ready() {
+            self.taken.store(self.taken().wrapping_add(1), Ordering::Relaxed);
+        }
+        self.flushed(outcome);
+    }
+
+    /// Notes how flushing went, which is no progress by itself: there may have been nothing to flush.
+    pub(super) fn flushed<T>(&self, outcome: &Poll<T>) {
+        self.blocked.store(outcome.is_pending(), Ordering::Relaxed);
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
     }
 
     pub(super) fn open(&self) -> usize {

@@ -52,16 +52,14 @@ impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write(cx, buf);
-        this.connection.activity.block(outcome.is_pending());
+        this.connection.activity.wrote(&outcome);
         outcome
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_flush(cx);
-        if outcome.is_pending() {
-            this.connection.activity.block(true);
-        }
+        this.connection.activity.flushed(&outcome);
         outcome
     }
 
@@ -80,7 +78,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.connection.activity.block(outcome.is_pending());
+        this.connection.activity.wrote(&outcome);
         outcome
     }
 }

@@ -40,7 +40,8 @@ pub(super) struct Watch {
     limits: Limits,
     waiting: Waiting,
     since: Option<Instant>,
-    begun: usize,
+    /// Requests begun and pieces of answers taken at the last look: more of either is another wait.
+    progress: (usize, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ enum Waiting {
 
 impl Watch {
     pub(super) const fn new(limits: &Limits) -> Self {
-        Self { limits: *limits, waiting: Waiting::First, since: None, begun: 0 }
+        Self { limits: *limits, waiting: Waiting::First, since: None, progress: (0, 0) }
     }
 
     /// Ready when the connection waits for too long. Called after every poll of the connection.
@@ -67,10 +68,10 @@ impl Watch {
         situation: Situation,
     ) -> Poll<Late> {
         let waiting = waiting(activity, situation);
-        let begun = activity.begun();
-        if waiting != self.waiting || begun != self.begun {
+        let progress = (activity.begun(), activity.taken());
+        if waiting != self.waiting || progress != self.progress {
             self.waiting = waiting;
-            self.begun = begun;
+            self.progress = progress;
             self.since = None;
         }
         let (limit, late) = match waiting {
@@ -133,8 +134,26 @@ mod tests {
         assert_eq!(outcome(&activity, QUIET).await, (Late::Idle, seconds(60)));
         assert_eq!(outcome(&activity, HEAD).await, (Late::Head, seconds(10)));
         activity.begin();
-        activity.block(true);
+        activity.wrote(&Poll::<()>::Pending);
         assert_eq!(outcome(&activity, QUIET).await, (Late::Answer, seconds(30)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_slowly_is_not_one_that_takes_nothing() {
+        let (activity, deadline) = (Activity::default(), Deadline::default());
+        let mut watch = Watch::new(&Limits::DEFAULT);
+        activity.begin();
+        let mut late =
+            async || poll_fn(|cx| Poll::Ready(watch.poll(cx, &activity, &deadline, QUIET).is_ready())).await;
+        for _ in 0..10 {
+            activity.wrote(&Poll::Ready(()));
+            activity.wrote(&Poll::<()>::Pending);
+            assert!(!late().await);
+            advance(Duration::from_secs(25)).await;
+        }
+        assert!(!late().await);
+        advance(Duration::from_secs(5)).await;
+        assert!(late().await, "nothing taken for 30 s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ impl Relay {
 
     /// Whether something happened while quiet; forgets it.
     pub(super) fn take_woken(&self) -> bool {
-        self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::AcqRel)
+        self.woken.load(Ordering::SeqCst) && self.woken.swap(false, Ordering::AcqRel)
     }
 
     /// From now on wake-ups go to the task of `cx`. What was noted meanwhile wakes it at once.

@@ -114,6 +114,31 @@ async fn a_client_that_does_not_read_is_closed() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_slowly_gets_everything() {
+    const LENGTH: usize = 24 * 1024 * 1024;
+    let service = Recorder::start(|mut socket, _, record| async move {
+        record.take(&mut socket).await;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(&vec![b'x'; LENGTH]).await.unwrap();
+        rest(&mut socket).await;
+    })
+    .await;
+    let gateway = Plan::limits(|limits| limits.body_timeout = SHORT).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let started = tokio::time::Instant::now();
+    let (mut read, mut buffer) = (0, vec![0; 256 * 1024]);
+    while read < LENGTH {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let more = soon(client.read(&mut buffer)).await.unwrap();
+        assert_ne!(more, 0, "cut after {read} bytes");
+        read += more;
+    }
+    assert!(started.elapsed() > 2 * SHORT, "not slow enough to say anything");
+}
+
+#[tokio::test]
 async fn a_malformed_head_gets_an_answer() {
     let service = Recorder::answering(OK).await;
     let gateway = Plan::limits(|limits| limits.header_bytes = 2048).start(&[http1(service.address)]);
