@@ -14,7 +14,7 @@ mod refusal;
 pub mod remote;
 mod roles;
 mod rule;
-#[cfg(feature = "sqlx-sqlite")]
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 pub mod scope;
 mod secret;
 mod seen;

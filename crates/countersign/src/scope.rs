@@ -11,11 +11,16 @@
 //!    looks, or in which a constraint tells about foreign rows, is refused at start.
 //!
 //! It guards against the forgotten and the copied filter, in code that goes through it. A second connection to the
-//! same database, a trigger or a view are outside of it; on `PostgreSQL` row-level security can stand behind it.
+//! same database, a trigger or a view are outside of it; on `PostgreSQL` row-level security stands behind it.
 
 mod condition;
+mod declared;
 mod error;
+mod methods;
+#[cfg(feature = "sqlx-postgres")]
+pub mod postgres;
 mod render;
+mod run;
 #[cfg(feature = "sqlx-sqlite")]
 pub mod sqlite;
 mod statement;

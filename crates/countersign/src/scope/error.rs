@@ -62,6 +62,15 @@ pub enum SchemaFault {
         /// Where it points.
         parent: String,
     },
+    /// A way around row-level security that the service's role may use: a view that does not ask with the reader's
+    /// rights, a materialised view, or a function with its owner's rights.
+    #[error("`{object}` shows rows of `{table}` around row-level security")]
+    Leak {
+        /// Which table.
+        table: &'static str,
+        /// The view or function.
+        object: String,
+    },
     /// A declared column that the table does not have.
     #[error("`{table}` has no column `{column}`")]
     NoColumn {
@@ -79,6 +88,22 @@ pub enum SchemaFault {
     /// The organisation column may be empty.
     #[error("the organisation column of `{table}` must be declared NOT NULL")]
     Nullable {
+        /// Which table.
+        table: &'static str,
+    },
+    /// Row-level security does not say what the migration makes it say, or lets more through.
+    #[error("the row-level security of `{table}` is not as `row_level_security` makes it: {fault}")]
+    RowSecurity {
+        /// Which table.
+        table: &'static str,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// The service's role is above row-level security.
+    #[error(
+        "the role that reads `{table}` is a superuser or has BYPASSRLS: row-level security does not bind it"
+    )]
+    RoleAbove {
         /// Which table.
         table: &'static str,
     },

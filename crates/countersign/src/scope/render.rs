@@ -15,7 +15,7 @@ use super::{
 /// How a placeholder is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
-    #[cfg(test)]
+    #[cfg(any(feature = "sqlx-postgres", test))]
     Postgres,
     #[cfg(any(feature = "sqlx-sqlite", test))]
     Sqlite,
@@ -151,7 +151,7 @@ impl<T: OrganisationTable> Renderer<T> {
     fn byte_for_byte(&mut self) {
         match self.dialect {
             // There the check at start refuses such a column.
-            #[cfg(test)]
+            #[cfg(any(feature = "sqlx-postgres", test))]
             Dialect::Postgres => {}
             #[cfg(any(feature = "sqlx-sqlite", test))]
             Dialect::Sqlite => self.push(" COLLATE BINARY"),
@@ -254,7 +254,7 @@ impl<T: OrganisationTable> Renderer<T> {
     fn bound(&mut self, value: Value) -> String {
         self.values.push(value);
         let mark = match self.dialect {
-            #[cfg(test)]
+            #[cfg(any(feature = "sqlx-postgres", test))]
             Dialect::Postgres => '$',
             #[cfg(any(feature = "sqlx-sqlite", test))]
             Dialect::Sqlite => '?',

@@ -1,33 +1,8 @@
 //! A look at the real table before it is used.
 
-use std::any::type_name;
-
 use sqlx::{AssertSqlSafe, Row, SqlitePool, sqlite::SqliteRow};
 
-use crate::scope::{OrganisationTable, SchemaFault};
-
-/// A table that was looked at.
-#[derive(Debug, Clone)]
-pub(super) struct Declared {
-    declaration: &'static str,
-    table: &'static str,
-    organisation_column: &'static str,
-    /// The column that stands for the row number, which the database gives.
-    numbered_key: Option<Box<str>>,
-}
-
-impl Declared {
-    /// Whether this is the declaration of `T`, and says what `T` says.
-    pub(super) fn is<T: OrganisationTable>(&self) -> bool {
-        self.table == T::TABLE
-            && self.organisation_column == T::ORGANISATION_COLUMN
-            && self.declaration == type_name::<T>()
-    }
-
-    pub(super) fn numbered_key(&self) -> Option<&str> {
-        self.numbered_key.as_deref()
-    }
-}
+use crate::scope::{OrganisationTable, SchemaFault, declared::Declared};
 
 struct ColumnInfo {
     name: String,
@@ -58,12 +33,7 @@ pub(super) async fn examine<T: OrganisationTable>(pool: &SqlitePool) -> Result<D
     }
     schema.unique_indexes(T::ORGANISATION_COLUMN).await?;
     schema.foreign_keys(T::ORGANISATION_COLUMN).await?;
-    Ok(Declared {
-        declaration: type_name::<T>(),
-        table: T::TABLE,
-        organisation_column: T::ORGANISATION_COLUMN,
-        numbered_key: numbered_key(&columns),
-    })
+    Ok(Declared::new::<T>(numbered_key(&columns)))
 }
 
 struct Schema<'p> {
@@ -165,8 +135,8 @@ fn has_text_affinity(kind: &str) -> bool {
 }
 
 /// A lone primary key declared exactly `INTEGER` is the row number.
-fn numbered_key(columns: &[ColumnInfo]) -> Option<Box<str>> {
+fn numbered_key(columns: &[ColumnInfo]) -> Option<&str> {
     let mut keys = columns.iter().filter(|column| column.key_place > 0);
     let key = keys.next()?;
-    (keys.next().is_none() && key.kind == "INTEGER").then(|| key.name.as_str().into())
+    (keys.next().is_none() && key.kind == "INTEGER").then_some(key.name.as_str())
 }

@@ -1,0 +1,216 @@
+//! Against a real server, which is started for the test and stopped after it.
+
+mod server;
+
+use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
+
+use self::server::Server;
+use super::{ScopedPool, begin_for, row_level_security};
+use crate::{
+    HasRole, OrganisationId, RoleName,
+    caller::testing::caller,
+    scope::{
+        Column, Condition, CrossOrganisation, Delete, Insert, OrganisationTable, SchemaFault, ScopeError,
+        Select, SupportRole, Update,
+    },
+};
+
+#[derive(Debug, Clone, PartialEq)]
+struct Order {
+    id: i64,
+    item: String,
+}
+
+impl OrganisationTable for Order {
+    const TABLE: &'static str = "orders";
+    const COLUMNS: &'static [&'static str] = &["id", "item"];
+}
+
+impl Order {
+    const ID: Column<Self> = Column::named("id");
+    const ITEM: Column<Self> = Column::named("item");
+}
+
+impl FromRow<'_, PgRow> for Order {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { id: row.try_get("id")?, item: row.try_get("item")? })
+    }
+}
+
+struct Support;
+impl RoleName for Support {
+    const NAME: &'static str = "support";
+}
+impl SupportRole for Support {}
+
+const ORDERS: &str = "
+CREATE TABLE orders (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    organisation text NOT NULL,
+    item text NOT NULL,
+    UNIQUE (organisation, item)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO service;
+";
+
+/// A database with the table, what the migration says, and what else is given.
+async fn declared(server: &Server, more: &str) -> Result<ScopedPool, SchemaFault> {
+    let (owner, service) = server.database().await;
+    for sql in [ORDERS, &row_level_security::<Order>(), more] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&owner).await.unwrap();
+    }
+    ScopedPool::new(service).declare::<Order>().await
+}
+
+fn order(item: &str) -> Insert<Order> {
+    Insert::new().set(Order::ITEM, item)
+}
+
+#[test]
+fn a_name_cannot_leave_the_text_it_stands_in() {
+    let name = OrganisationId::new("x', true); DROP TABLE orders; --").unwrap();
+    let begin = begin_for(&name);
+    assert!(!begin.contains("DROP"), "{begin}");
+    assert!(begin.contains("'78272c20747275"), "{begin}");
+}
+
+/// One server for all of it: a start takes seconds.
+#[tokio::test]
+async fn on_a_real_server() {
+    let server = Server::start();
+    rows_stay_with_their_organisation(&server).await;
+    forgetting_the_filter_shows_nothing_foreign(&server).await;
+    support_reads_everything_and_writes_nothing(&server).await;
+    inert_and_leaking_tables_do_not_start(&server).await;
+}
+
+/// Names that differ by case, look like numbers, or like SQL.
+const ORGANISATIONS: [&str; 5] = ["acme", "ACME", "07", "' OR 1=1 --", "Ünï\u{1f600}"];
+
+async fn rows_stay_with_their_organisation(server: &Server) {
+    let pool = declared(server, "").await.unwrap();
+    for organisation in ORGANISATIONS {
+        let scope = pool.for_caller(&caller(organisation, &[])).unwrap();
+        let mut work = scope.begin().await.unwrap();
+        assert_eq!(work.count(Select::<Order>::all()).await.unwrap(), 0, "{organisation}");
+        let tea = work.insert(order("tea")).await.unwrap();
+        work.commit().await.unwrap();
+
+        let mut work = scope.begin().await.unwrap();
+        assert!(matches!(work.insert(order("tea")).await, Err(ScopeError::Conflict { .. })));
+        drop(work);
+        let mut work = scope.begin().await.unwrap();
+        let any = Condition::any_of([Order::ITEM.like("%"), Order::ID.at_least(0)]);
+        assert_eq!(work.all(Select::all().and(any)).await.unwrap().as_slice(), std::slice::from_ref(&tea));
+        assert_eq!(work.find::<Order>(tea.id - 1).await.unwrap(), None, "{organisation}");
+        assert_eq!(work.update(Update::<Order>::by_key(tea.id - 1).set(Order::ITEM, "x")).await.unwrap(), 0);
+        assert_eq!(work.delete(Delete::<Order>::by_key(tea.id - 1)).await.unwrap(), 0);
+        let numbered = work.insert(order("x").set(Order::ID, tea.id)).await;
+        assert!(matches!(numbered, Err(ScopeError::KeyAssigned { .. })));
+    }
+}
+
+async fn forgetting_the_filter_shows_nothing_foreign(server: &Server) {
+    let pool =
+        declared(server, "INSERT INTO orders (organisation, item) VALUES ('acme', 'a'), ('globex', 'g')")
+            .await;
+    let pool = pool.unwrap();
+    let scope = pool.for_caller(&caller("acme", &[])).unwrap();
+    let mut work = scope.begin().await.unwrap();
+    let changed = sqlx::query("UPDATE orders SET item = item || '!' WHERE true OR organisation <> 'acme'");
+    assert_eq!(changed.execute(work.connection()).await.unwrap().rows_affected(), 1);
+    let items = sqlx::query_scalar::<_, String>("SELECT item FROM orders").fetch_all(work.connection()).await;
+    assert_eq!(items.unwrap(), ["a!"]);
+    let foreign = sqlx::query("INSERT INTO orders (organisation, item) VALUES ('globex', 'mine')");
+    assert!(foreign.execute(work.connection()).await.unwrap_err().to_string().contains("row-level security"));
+    drop(work);
+    let moved = sqlx::query("UPDATE orders SET organisation = 'globex'");
+    let mut work = scope.begin().await.unwrap();
+    assert!(moved.execute(work.connection()).await.is_err());
+    drop(work);
+
+    // The setting ends with its transaction: the same connection then sees nobody's rows.
+    let unscoped: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&pool.pool).await.unwrap();
+    assert_eq!(unscoped, 0);
+}
+
+async fn support_reads_everything_and_writes_nothing(server: &Server) {
+    let pool =
+        declared(server, "INSERT INTO orders (organisation, item) VALUES ('acme', 'a'), ('globex', 'g')")
+            .await;
+    let pool = pool.unwrap();
+    let support = HasRole::<Support>::check(caller("helpdesk", &["support"])).unwrap();
+    let leave = CrossOrganisation::open(&support, "ticket 4711").unwrap();
+    let all = pool.across(&leave).all(Select::<Order>::all()).await.unwrap();
+    assert_eq!(all.iter().map(|owned| &*owned.organisation).collect::<Vec<_>>(), ["acme", "globex"]);
+    let own = pool.for_caller(support.caller()).unwrap();
+    let mut work = own.begin().await.unwrap();
+    assert_eq!(work.all(Select::<Order>::all()).await.unwrap(), []);
+    sqlx::query("SELECT set_config('countersign.across', 'on', true)")
+        .execute(work.connection())
+        .await
+        .unwrap();
+    let removed = sqlx::query("DELETE FROM orders").execute(work.connection()).await.unwrap();
+    assert_eq!(removed.rows_affected(), 0);
+}
+
+async fn inert_and_leaking_tables_do_not_start(server: &Server) {
+    let fault = async |more: &str| declared(server, more).await.map(|_| ()).unwrap_err().to_string();
+    for (more, expected) in [
+        ("ALTER TABLE orders DISABLE ROW LEVEL SECURITY", "not enabled"),
+        ("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY", "not forced"),
+        ("DROP POLICY countersign_organisation ON orders", "policy is missing"),
+        ("CREATE POLICY more ON orders USING (item = 'public')", "another permissive policy"),
+        ("ALTER POLICY countersign_organisation ON orders USING (true)", "does not compare"),
+        ("ALTER POLICY countersign_organisation ON orders WITH CHECK (true)", "no WITH CHECK"),
+        ("CREATE VIEW seen AS SELECT * FROM orders; GRANT SELECT ON seen TO service", "`seen` shows rows"),
+        (
+            "CREATE VIEW a WITH (security_invoker = true) AS SELECT * FROM orders;
+             CREATE VIEW b AS SELECT * FROM a; GRANT SELECT ON a, b TO service",
+            "`b` shows rows",
+        ),
+        (
+            "CREATE MATERIALIZED VIEW kept AS SELECT * FROM orders; GRANT SELECT ON kept TO service",
+            "`kept` shows rows",
+        ),
+        (
+            "CREATE FUNCTION all_orders() RETURNS SETOF orders LANGUAGE sql SECURITY DEFINER
+             AS 'SELECT * FROM orders'",
+            "`all_orders()` shows rows",
+        ),
+        ("CREATE TABLE heir () INHERITS (orders); GRANT SELECT ON heir TO service", "`heir` shows rows"),
+        ("ALTER TABLE orders ALTER organisation DROP NOT NULL", "NOT NULL"),
+        ("CREATE UNIQUE INDEX item_alone ON orders (item)", "`item_alone`"),
+        ("CREATE UNIQUE INDEX item_with ON orders (item) INCLUDE (organisation)", "`item_with`"),
+        ("ALTER TABLE orders DROP COLUMN item", "no column `item`"),
+        ("DROP TABLE orders", "no table"),
+        (
+            "CREATE TABLE customers (id bigint PRIMARY KEY, organisation text NOT NULL);
+             ALTER TABLE orders ADD customer bigint REFERENCES customers (id)",
+            "foreign key",
+        ),
+        (
+            "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             DROP POLICY countersign_organisation ON orders;
+             ALTER TABLE orders ALTER organisation TYPE text COLLATE loose",
+            "type TEXT",
+        ),
+    ] {
+        let fault = fault(more).await;
+        assert!(fault.contains(expected), "{more}: {fault}");
+    }
+    let harmless = "CREATE VIEW seen WITH (security_invoker = true) AS SELECT * FROM orders;
+                    CREATE VIEW hidden AS SELECT * FROM orders;
+                    CREATE TABLE countries (code text PRIMARY KEY);
+                    ALTER TABLE orders ADD country text REFERENCES countries;
+                    GRANT SELECT ON seen TO service";
+    assert!(declared(server, harmless).await.is_ok());
+    let (owner, _) = server.database().await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{ORDERS}{}", row_level_security::<Order>())))
+        .execute(&owner)
+        .await
+        .unwrap();
+    let above = async |pool: PgPool| ScopedPool::new(pool).declare::<Order>().await.map(|_| ());
+    assert!(matches!(above(owner).await, Err(SchemaFault::RoleAbove { .. })));
+}
