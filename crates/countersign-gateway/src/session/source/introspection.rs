@@ -7,6 +7,7 @@
 //! | `active: true` and an end that is past | no |
 //! | 400 `invalid_token` (Spring's `check_token`) | no |
 //! | `token_use`, `typ` or `token_type` names a refresh, ID or log-out token | refused: [`Refusal::SessionOfOtherKind`] |
+//! | 400 `unsupported_token_type` (oidc-provider, of a JWT) | refused: [`Refusal::SessionOfOtherKind`] |
 //! | none of the three, where the configuration demands one | refused: [`Refusal::SessionOfOtherKind`] |
 //! | `cnf`, or `token_type: DPoP` | refused: [`Refusal::SessionBoundToKey`] |
 //! | 401, 403, 400 `invalid_client` and the like | it refuses *us* |
@@ -89,6 +90,7 @@ pub fn process_introspection(
         StatusCode::BAD_REQUEST => {
             return match answer::oauth_error(reply).as_deref() {
                 Some("invalid_token") => Ok(Verdict::No),
+                Some("unsupported_token_type") => Ok(Verdict::Refused(Refusal::SessionOfOtherKind)),
                 Some("invalid_client" | "unauthorized_client" | "access_denied") => {
                     Err(answer::refused(reply))
                 }

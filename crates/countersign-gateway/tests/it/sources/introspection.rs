@@ -136,6 +136,8 @@ fn statuses() {
     let rows: &[(Is, u16, &str)] = &[
         // Spring's `check_token` for a token it does not know.
         (Is::No, 400, r#"{"error":"invalid_token","error_description":"Token was not recognised"}"#),
+        // oidc-provider for a token that is a JWT.
+        (Is::OtherKind, 400, r#"{"error":"unsupported_token_type"}"#),
         (Is::RefusesUs, 400, r#"{"error":"invalid_client"}"#),
         (Is::RefusesUs, 400, r#"{"error":"unauthorized_client"}"#),
         (Is::RefusesUs, 401, r#"{"error":"invalid_client"}"#),
