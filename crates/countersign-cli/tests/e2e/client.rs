@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Request, StatusCode, body::Bytes};
+use hyper::{HeaderMap, Request, StatusCode, body::Bytes, http::request};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tokio::{
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A request that is being put together.
 #[derive(Debug)]
 pub(crate) struct Call {
-    builder: hyper::http::request::Builder,
+    builder: request::Builder,
     body: Bytes,
 }
 
@@ -96,7 +96,12 @@ impl Answer {
     /// Demands a refusal: status and stable code.
     pub(crate) fn expect_refusal(self, status: u16, code: &str) -> Self {
         let answer = self.expect(status);
-        assert_eq!(answer.json()["code"], code, "{answer:?}");
+        assert_eq!(answer.header("countersign-refused"), Some(code), "{answer:?}");
+        assert_eq!(
+            (&answer.json()["code"], &answer.json()["status"]),
+            (&code.into(), &status.into()),
+            "{answer:?}"
+        );
         answer
     }
 }

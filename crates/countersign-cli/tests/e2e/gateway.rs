@@ -157,8 +157,18 @@ impl Gateway {
                 assert!(!text.contains(line), "a secret stands in {place}");
             }
         }
-        assert!(!text.contains("eyJ"), "a token stands in {place}");
+        assert!(!holds_token(&text), "a token stands in {place}");
     }
+}
+
+/// Whether a text holds what looks like a JWT: a base64url header that begins an object, a full stop, a payload.
+fn holds_token(text: &str) -> bool {
+    let encoded = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.match_indices("eyJ").any(|(at, _)| {
+        let rest = text.get(at..).unwrap_or_default();
+        let header = rest.find(|c| !encoded(c)).unwrap_or(rest.len());
+        header >= 16 && rest.get(header..).is_some_and(|rest| rest.starts_with(".eyJ"))
+    })
 }
 
 impl Drop for Gateway {

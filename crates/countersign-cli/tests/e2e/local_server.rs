@@ -3,7 +3,6 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -150,23 +149,21 @@ impl Drop for LocalServer {
 }
 
 /// Records a request and answers it.
-fn answer(
+async fn answer(
     request: Request<hyper::body::Incoming>,
     reply: Arc<impl Fn(&Seen) -> Reply>,
     record: Arc<Mutex<Vec<Seen>>>,
-) -> impl Future<Output = Result<Response<Full<Bytes>>, Infallible>> {
-    async move {
-        let (parts, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-        let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
-        record.lock().unwrap().push(seen.clone());
-        let reply = reply(&seen);
-        sleep(reply.after).await;
-        let mut response = Response::builder().status(reply.status);
-        for (name, value) in &reply.headers {
-            response = response.header(name, value);
-        }
-        Ok(response.body(Full::new(reply.body.into())).unwrap())
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
+    record.lock().unwrap().push(seen.clone());
+    let reply = reply(&seen);
+    sleep(reply.after).await;
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in &reply.headers {
+        response = response.header(name, value);
     }
+    Ok(response.body(Full::new(reply.body.into())).unwrap())
 }

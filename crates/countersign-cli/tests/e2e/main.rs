@@ -13,4 +13,28 @@ mod local_server;
 mod process;
 
 #[cfg(test)]
+mod check_command;
+#[cfg(test)]
+mod client_authentication;
+#[cfg(test)]
 mod counterparts_themselves;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod job;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod session_end;
+#[cfg(test)]
+mod shared_cache;
+#[cfg(test)]
+mod spoofing;
+#[cfg(test)]
+mod stampede;
+#[cfg(test)]
+mod vectors;
+#[cfg(test)]
+mod verification;

@@ -48,9 +48,10 @@ impl Process {
         Self { child, input, lines: Mutex::new(lines), output, ready }
     }
 
-    /// The address that the first line tells.
+    /// The address that the first line tells, or the first of several.
     pub(crate) fn listening(&self) -> &str {
-        self.ready["listening"].as_str().unwrap()
+        let listening = &self.ready["listening"];
+        listening.as_str().or_else(|| listening[0].as_str()).unwrap()
     }
 
     /// Writes one line and reads one.

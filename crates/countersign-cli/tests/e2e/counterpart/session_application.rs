@@ -49,11 +49,6 @@ impl SessionApplication {
         let call = Call::post_form(self.url("/logout"), "").header("cookie", format!("{COOKIE}={session}"));
         call.send().await.expect(200);
     }
-
-    /// How often `/whoami` was asked.
-    pub(crate) async fn calls(&self) -> u64 {
-        Call::get(self.url("/calls")).send().await.expect(200).json()["whoami"].as_u64().unwrap()
-    }
 }
 
 /// The session's key in `Set-Cookie`.

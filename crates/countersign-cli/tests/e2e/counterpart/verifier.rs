@@ -27,7 +27,11 @@ impl Verifier {
 
     /// Asks for a token's claims: `{"claims", "header"}` or `{"refused"}`.
     pub(crate) fn verify(&self, token: &str, keys: &str, issuer: &str, audience: &str) -> Value {
-        let question = json!({ "token": token, "keys": keys, "issuer": issuer, "audience": audience });
-        self.process.lock().unwrap().ask(&question)
+        self.ask(&json!({ "token": token, "keys": keys, "issuer": issuer, "audience": audience }))
+    }
+
+    /// Asks any question: see the programs.
+    pub(crate) fn ask(&self, question: &Value) -> Value {
+        self.process.lock().unwrap().ask(question)
     }
 }

@@ -11,6 +11,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 
+import { calculateJwkThumbprint } from 'jose';
 import Provider from 'oidc-provider';
 
 const USERS = {
@@ -61,6 +62,9 @@ const issuer = `http://127.0.0.1:${server.address().port}`;
 
 const signing = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' });
 const gatewayKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const registeredKey = gatewayKey.publicKey.export({ format: 'jwk' });
+// the gateway names its key by the thumbprint (RFC 7638), and the provider takes only a key of that name
+registeredKey.kid = await calculateJwkThumbprint(registeredKey);
 
 const provider = new Provider(issuer, {
   adapter: Memory,
@@ -72,7 +76,7 @@ const provider = new Provider(issuer, {
     resourceServer('gateway-key', {
       token_endpoint_auth_method: 'private_key_jwt',
       token_endpoint_auth_signing_alg: 'ES256',
-      jwks: { keys: [{ ...gatewayKey.publicKey.export({ format: 'jwk' }), use: 'sig', alg: 'ES256' }] },
+      jwks: { keys: [{ ...registeredKey, use: 'sig', alg: 'ES256' }] },
     }),
   ],
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
@@ -92,6 +96,7 @@ const provider = new Provider(issuer, {
   ttl: { AccessToken: 3600, AuthorizationCode: 60, Grant: 3600, IdToken: 3600, Interaction: 600, Session: 3600 },
 });
 provider.on('server_error', (_, error) => console.error(error));
+provider.on('introspection.error', (_, error) => console.error(error.message, error.error_detail ?? ''));
 
 const calls = { introspection: 0, userinfo: 0 };
 let mode = 'well';

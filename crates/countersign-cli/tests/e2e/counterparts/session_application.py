@@ -7,7 +7,6 @@ Prints one JSON line, {"listening"}, when it is ready, and ends with its standar
     POST /login     username, password: logs in and sets the cookie `sessionid`
     POST /logout    ends the session
     GET  /whoami    JSON about the user; redirects to /login without a session
-    GET  /calls     how often /whoami was asked
     GET  /page      the old application's own page: what cookie it saw
 """
 
@@ -51,9 +50,6 @@ from django.http import HttpResponse, JsonResponse  # noqa: E402
 from django.urls import path  # noqa: E402
 from django.views.decorators.http import require_POST  # noqa: E402
 
-calls = 0
-
-
 @require_POST
 def log_in(request):
     user = authenticate(request, username=request.POST["username"], password=request.POST["password"])
@@ -69,15 +65,6 @@ def log_out(request):
     return JsonResponse({})
 
 
-def count(view):
-    def counted(request):
-        global calls
-        calls += 1
-        return view(request)
-    return counted
-
-
-@count
 @login_required
 def whoami(request):
     user = request.user
@@ -90,7 +77,6 @@ def whoami(request):
 
 
 urlpatterns = [
-    path("calls", lambda request: JsonResponse({"whoami": calls})),
     path("login", lambda request: log_in(request) if request.method == "POST" else HttpResponse("<form method=post>")),
     path("logout", log_out),
     path("page", lambda request: JsonResponse({"cookie": request.headers.get("cookie"), "user": str(request.user)})),
