@@ -8,7 +8,7 @@ mod signing;
 
 use std::{net::IpAddr, sync::Arc};
 
-use http::{header::UPGRADE, request};
+use http::request;
 
 use crate::{
     clock::{Clock, Now},
@@ -16,7 +16,7 @@ use crate::{
     decision::{Decision, Forward, Pass, Remove},
     entropy::Entropy,
     error::Refusal,
-    http::{csrf, host, path},
+    http::{csrf, headers::asks_for_upgrade, host, path},
     keyring::{KeyRing, KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
@@ -157,7 +157,7 @@ impl Translation {
             allowed_origins: &route.config.allowed_origins,
             require_countersign_header: route.config.require_countersign_header,
         };
-        csrf::check(&parts.method, &parts.headers, &rules, parts.headers.contains_key(UPGRADE))
+        csrf::check(&parts.method, &parts.headers, &rules, asks_for_upgrade(parts.version, &parts.headers))
     }
 
     /// Starts to ask again for a session that is served meanwhile.

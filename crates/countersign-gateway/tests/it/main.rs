@@ -12,6 +12,7 @@
 mod admin;
 mod corpus;
 mod credentials;
+mod csrf;
 mod drain;
 mod framing;
 mod identity;
@@ -24,3 +25,4 @@ mod sources;
 mod spoofing;
 mod store;
 mod upstream;
+mod wire;

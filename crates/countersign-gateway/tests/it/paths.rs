@@ -1,3 +1,4 @@
 //! Paths: one reading, or none.
 
 mod readings;
+mod requests;

@@ -25,24 +25,25 @@ pub struct ResponseRules<'a> {
 }
 
 /// Removes hop-by-hop fields and those `Connection` names, `Countersign-*`, a `Set-Cookie` for the session cookie, and
-/// every field whose value holds our token; then says who may keep the answer.
+/// every field whose value holds our token (of `Set-Cookie`, only that line); then says who may keep the answer.
 ///
 /// Our own `Countersign-*` fields are set afterwards.
 pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
     let mut doomed = Names::new();
     let mut has_connection = false;
-    let mut sets_session = false;
+    let mut has_bad_cookie = false;
     for (name, value) in &*headers {
-        if *name == header::CONNECTION {
-            has_connection = true;
-        } else if is_hop_by_hop(name) || is_ours(name) || holds_token(value, rules) {
-            doomed.push(name.clone());
-        } else if *name == header::SET_COOKIE {
-            sets_session |= sets_cookie(value, rules.session_cookie);
+        match *name {
+            header::CONNECTION => has_connection = true,
+            header::SET_COOKIE => has_bad_cookie |= is_bad_cookie(value, rules),
+            _ if is_hop_by_hop(name) || is_ours(name) || holds_token(value, rules) => {
+                doomed.push(name.clone())
+            }
+            _ => {}
         }
     }
-    if sets_session {
-        keep_other_cookies(headers, rules.session_cookie);
+    if has_bad_cookie {
+        keep_good_cookies(headers, rules);
     }
     let upgrade = match rules.upgrade {
         UpgradeRule::Keep => headers.get(header::UPGRADE).cloned(),
@@ -106,15 +107,19 @@ fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
     })
 }
 
-fn keep_other_cookies(headers: &mut HeaderMap, name: Option<&str>) {
-    let others: SmallVec<[HeaderValue; 4]> = headers
+fn is_bad_cookie(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
+    sets_cookie(value, rules.session_cookie) || holds_token(value, rules)
+}
+
+fn keep_good_cookies(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
+    let good: SmallVec<[HeaderValue; 4]> = headers
         .get_all(header::SET_COOKIE)
         .iter()
-        .filter(|value| !sets_cookie(value, name))
+        .filter(|value| !is_bad_cookie(value, rules))
         .cloned()
         .collect();
     headers.remove(header::SET_COOKIE);
-    for value in others {
+    for value in good {
         headers.append(header::SET_COOKIE, value);
     }
 }
