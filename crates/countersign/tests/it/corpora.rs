@@ -1,30 +1,31 @@
 //! The fuzz corpora, replayed: each body of `testkit::fuzz` over what its fuzzer has found and over the catalogue.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::LazyLock};
 
 use countersign::testkit::{TestIssuer, bad_tokens, fuzz, odd_tokens};
+use proptest::{prelude::*, sample::Index, test_runner::Config};
 
 use crate::support::decode_any;
 
-/// Runs `body` over every file of a corpus; returns how many there are.
-fn replay(target: &str, body: fn(&[u8])) -> usize {
+const TARGETS: [(&str, fn(&[u8])); 4] = [
+    ("claims", fuzz::claims),
+    ("compact_jws", fuzz::compact_jws),
+    ("key_set", fuzz::key_set),
+    ("strict_json", fuzz::strict_json),
+];
+
+/// The files of a corpus.
+fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    for file in &files {
-        body(&fs::read(file).unwrap());
-    }
-    files.len()
+    fs::read_dir(&folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
 #[test]
 fn every_corpus_is_replayed() {
-    for (target, body) in [
-        ("claims", fuzz::claims as fn(&[u8])),
-        ("compact_jws", fuzz::compact_jws),
-        ("key_set", fuzz::key_set),
-        ("strict_json", fuzz::strict_json),
-    ] {
-        assert!(replay(target, body) >= 10, "the corpus of {target} is not there");
+    for (target, body) in TARGETS {
+        let files = corpus(target);
+        assert!(files.len() >= 10, "the corpus of {target} is not there");
+        files.iter().for_each(|bytes| body(bytes));
     }
 }
 
@@ -42,5 +43,86 @@ fn the_catalogue_is_a_corpus_too() {
                 fuzz::claims(&bytes);
             }
         }
+    }
+}
+
+/// A change to some bytes.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Byte(Index, u8),
+    Cut(Index, usize),
+    Repeat(Index, usize),
+    Text(Index, &'static str),
+}
+
+fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
+    let text = prop::sample::select(vec![
+        ".",
+        "=",
+        "\"",
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "null",
+        "true",
+        "-1",
+        "1e999",
+        "1e30",
+        "\\u0061",
+        "\\ud800",
+        "\"kid\":\"x\",",
+        "\"exp\":1,",
+        "\"sub\":\"x\",",
+        "\"aud\":[],",
+        "\u{feff}",
+        "\0",
+        "eyJhbGciOiJub25lIn0",
+    ]);
+    let one = prop_oneof![
+        (any::<Index>(), any::<u8>()).prop_map(|(at, byte)| Mutation::Byte(at, byte)),
+        (any::<Index>(), 1_usize..20).prop_map(|(at, len)| Mutation::Cut(at, len)),
+        (any::<Index>(), 1_usize..40).prop_map(|(at, len)| Mutation::Repeat(at, len)),
+        (any::<Index>(), text).prop_map(|(at, text)| Mutation::Text(at, text)),
+    ];
+    prop::collection::vec(one, 1..5)
+}
+
+fn mutate(mut bytes: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
+    for mutation in mutations {
+        let len = bytes.len();
+        let place = |at: &Index| if len == 0 { 0 } else { at.index(len) };
+        match mutation {
+            Mutation::Byte(at, byte) => {
+                bytes.iter_mut().skip(place(at)).take(1).for_each(|place| *place = *byte)
+            }
+            Mutation::Cut(at, cut) => drop(bytes.drain(place(at)..len.min(place(at) + cut))),
+            Mutation::Repeat(at, count) => {
+                let part = bytes[place(at)..len.min(place(at) + count)].to_vec();
+                bytes.splice(place(at)..place(at), part);
+            }
+            Mutation::Text(at, text) => drop(bytes.splice(place(at)..place(at), text.bytes())),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+    /// The bodies hold for what is near the corpora, too.
+    #[test]
+    fn bytes_near_the_corpora(which in any::<Index>(), mutations in mutations()) {
+        static CORPORA: LazyLock<Vec<(fn(&[u8]), Vec<u8>)>> = LazyLock::new(|| {
+            TARGETS
+                .into_iter()
+                .flat_map(|(target, body)| corpus(target).into_iter().map(move |bytes| (body, bytes)))
+                .collect()
+        });
+        let (body, bytes) = which.get(&CORPORA);
+        body(&mutate(bytes.clone(), &mutations));
     }
 }
