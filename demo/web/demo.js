@@ -33,13 +33,19 @@ async function ask(method, path, { body, headers = {}, why = "", quiet = false }
   return reply;
 }
 
+/** Indented, but with lists of plain values on one line. */
+function pretty(json) {
+  const list = (_, inner) => `[${inner.trim().replace(/\s+/g, " ")}]`;
+  return JSON.stringify(json, null, 2).replace(/\[([^[\]{}]*)\]/g, list);
+}
+
 function write(method, path, headers, reply, why) {
   const code = reply.json?.code ? ` ${reply.json.code}` : "";
   const entry = element("li", { className: reply.ok ? "good" : "bad" });
   entry.append(element("p", {}, `${method} ${path} → `, element("b", {}, `${reply.status}${code}`)));
   for (const [name, value] of Object.entries(headers)) entry.append(element("p", {}, `${name}: ${value}`));
   if (why) entry.append(element("p", { className: "why" }, why));
-  const shown = reply.json ? JSON.stringify(reply.json, null, 1) : reply.text;
+  const shown = reply.json ? pretty(reply.json) : reply.text;
   if (shown) entry.append(element("pre", {}, shown.slice(0, 3000)));
   const log = byId("log");
   log.prepend(entry);
