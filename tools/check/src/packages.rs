@@ -20,7 +20,7 @@ const REASONS: &str = "docs/dependencies.md";
 /// Most packages that `countersign` may need with its default features, itself included.
 const LIBRARY_PACKAGES: usize = 60;
 /// The names of integration tests, which `./test` runs by name.
-const TEST_TARGETS: &[&str] = &["e2e", "it"];
+const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";
 
 /// What `cargo metadata` and `cargo tree` say.
