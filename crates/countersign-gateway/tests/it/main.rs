@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod config;
 mod corpus;
 mod credentials;
 mod csrf;
