@@ -293,7 +293,12 @@ impl Call<'_> {
             self.snapshot.translation.credentials.remove_cookie(&mut parts.headers);
         }
         let scheme = if self.connection.tls { Scheme::Https } else { Scheme::Http };
-        forwarded::set(&mut parts.headers, forwarded::render(self.client), scheme);
+        let address = if self.connection.peer.ip().to_canonical() == self.client {
+            self.connection.peer_value()
+        } else {
+            forwarded::render(self.client)
+        };
+        forwarded::set(&mut parts.headers, address, scheme);
         if let Some(authorization) = &passage.authorization {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }

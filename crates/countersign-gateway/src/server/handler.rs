@@ -10,7 +10,7 @@ use std::{
     task::Poll,
 };
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 
 use super::Outbound;
 use crate::upstream::{Inbound, Pools};
@@ -33,6 +33,7 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Whether it is encrypted to us.
     pub tls: bool,
+    rendered_peer: HeaderValue,
     pub(super) activity: Activity,
 }
 
@@ -53,7 +54,15 @@ impl Worker {
 
 impl Connection {
     pub(super) fn new(peer: SocketAddr, tls: bool) -> Self {
-        Self { peer, tls, activity: Activity::default() }
+        let rendered_peer = HeaderValue::try_from(peer.ip().to_canonical().to_string())
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self { peer, tls, rendered_peer, activity: Activity::default() }
+    }
+
+    /// The address of the other end as a header value: rendered once for all requests.
+    #[must_use]
+    pub fn peer_value(&self) -> HeaderValue {
+        self.rendered_peer.clone()
     }
 }
 
