@@ -165,18 +165,26 @@ fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
 }
 
-fn checked(value: &[u8], allowed: fn(u8) -> bool) -> Result<&str, Refusal> {
+fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&str, Refusal> {
     if value.len() > MAX_CREDENTIAL_BYTES {
         return Err(Refusal::CredentialTooLarge);
     }
-    if value.is_empty() || !value.iter().all(|byte| allowed(*byte)) {
-        return Err(Refusal::CredentialMalformed);
-    }
-    std::str::from_utf8(value).map_err(|_| Refusal::CredentialMalformed)
+    let is_credential = !value.is_empty() && value.iter().all(|byte| allowed(*byte));
+    let text = if is_credential { std::str::from_utf8(value).ok() } else { None };
+    text.ok_or(Refusal::CredentialMalformed)
 }
 
 fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    header.split(|byte| *byte == b';').map(|piece| split_pair(piece.trim_ascii()))
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let pieces = rest?;
+        let (piece, others) = match memchr::memchr(b';', pieces) {
+            Some(at) => (pieces.get(..at)?, pieces.get(at + 1..)),
+            None => (pieces, None),
+        };
+        rest = others;
+        Some(split_pair(piece.trim_ascii()))
+    })
 }
 
 /// A piece without `=` is a value without a name, as browsers treat it.

@@ -205,46 +205,58 @@ impl Sessions {
     ) {
         let sessions = Arc::clone(self);
         self.memory.tasks.spawn(async move {
-            let outcome = sessions.look_up(key, Arc::new(credential), client).await;
+            let outcome = sessions.look_up(key, Arc::new(credential), client, &takeoff).await;
             takeoff.land(outcome);
         });
     }
 
-    async fn look_up(&self, key: SessionKey, credential: Arc<OwnedCredential>, client: IpAddr) -> Outcome {
+    async fn look_up(
+        &self,
+        key: SessionKey,
+        credential: Arc<OwnedCredential>,
+        client: IpAddr,
+        takeoff: &Takeoff,
+    ) -> Outcome {
         let asked_at = self.clock.now();
         let verdict = self.ask(&key, &credential, client, asked_at).await;
         let now = self.clock.now();
-        self.observe_look_up(&verdict, now.monotonic.saturating_since(asked_at.monotonic));
+        let observe = |outcome, detail: Option<&str>| {
+            self.observer.observe(Observation::LookedUp(LookedUp {
+                source: self.label,
+                outcome,
+                duration: now.monotonic.saturating_since(asked_at.monotonic),
+                coalesced: takeoff.others_waiting(),
+                detail,
+            }));
+        };
         match verdict {
             Err(error) => {
+                observe(LookupOutcome::from(&error), Some(&error.to_string()));
                 let pause = u64::try_from(REFRESH_PAUSE.as_millis()).unwrap_or(u64::MAX);
                 let until = now.monotonic.as_millis().saturating_add(pause);
                 self.refresh_not_before.store(until, Ordering::Relaxed);
                 Err(Refusal::from(&error))
             }
-            Ok(Verdict::No) => Err(self.end(&key, Refusal::SessionEnded, now)),
-            Ok(Verdict::Refused(refusal)) => Err(self.end(&key, refusal, now)),
-            Ok(Verdict::Live(answer)) => match self.mapping.identity(&answer) {
-                Ok(identity) => self.admit(&key, identity, answer.ends, asked_at, now),
-                Err(refusal) => Err(self.end(&key, refusal, now)),
+            Ok(Verdict::No) => {
+                observe(LookupOutcome::No, None);
+                Err(self.end(&key, Refusal::SessionEnded, now))
+            }
+            Ok(Verdict::Refused(refusal)) => {
+                observe(LookupOutcome::No, Some(refusal.code()));
+                Err(self.end(&key, refusal, now))
+            }
+            Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
+                Ok(identity) => {
+                    observe(LookupOutcome::Live, None);
+                    self.admit(&key, identity, answer.ends, asked_at, now)
+                }
+                // Names the claim and what is wrong with it, never its value.
+                Err(fault) => {
+                    observe(LookupOutcome::Live, Some(&fault.to_string()));
+                    Err(self.end(&key, Refusal::from(fault), now))
+                }
             },
         }
-    }
-
-    fn observe_look_up(&self, verdict: &Result<Verdict, SourceError>, duration: Duration) {
-        let (outcome, detail) = match verdict {
-            Ok(Verdict::Live(_)) => (LookupOutcome::Live, None),
-            Ok(Verdict::No) => (LookupOutcome::No, None),
-            Ok(Verdict::Refused(refusal)) => (LookupOutcome::No, Some(refusal.code().to_owned())),
-            Err(error) => (LookupOutcome::from(error), Some(error.to_string())),
-        };
-        self.observer.observe(Observation::LookedUp(LookedUp {
-            source: self.label,
-            outcome,
-            duration,
-            coalesced: 0,
-            detail: detail.as_deref(),
-        }));
     }
 
     /// Waits at the gate and asks, together within the time-out.

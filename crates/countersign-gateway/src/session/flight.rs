@@ -107,6 +107,12 @@ impl Takeoff {
         Waiter { flight: Arc::clone(&self.flight), outcome: self.flight.outcome.subscribe() }
     }
 
+    /// Requests that wait for the outcome besides the one that began the look-up.
+    #[must_use]
+    pub fn others_waiting(&self) -> u64 {
+        u64::try_from(self.flight.waiters.load(Ordering::Relaxed).saturating_sub(1)).unwrap_or(u64::MAX)
+    }
+
     /// Tells everybody the outcome. Whoever comes later starts a new look-up.
     pub fn land(self, outcome: Outcome) {
         self.flight.outcome.send_replace(Some(outcome));

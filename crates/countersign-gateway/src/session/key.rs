@@ -13,7 +13,7 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Secret, SessionId, Subject};
 
@@ -76,8 +76,9 @@ pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
 /// Makes keys for one way of asking.
 #[derive(Clone)]
 pub struct SessionKeyer {
-    secret: hmac::Key,
-    settings: [u8; 32],
+    /// Differs between two ways of asking, as the keys it makes do.
+    asking: hmac::Key,
+    naming: hmac::Key,
 }
 
 impl fmt::Debug for SessionKeyer {
@@ -91,22 +92,29 @@ impl SessionKeyer {
     /// settings that change what is asked or how the answer is read.
     #[must_use]
     pub fn new(secret: &Secret<[u8; 32]>, settings: &[u8]) -> Self {
-        let mut digested = [0; 32];
-        digested.copy_from_slice(digest::digest(&digest::SHA256, settings).as_ref());
-        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), settings: digested }
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        let derive = |purpose: &[u8], content: &[u8]| {
+            let mut mac = hmac::Context::with_key(&secret);
+            mac.update(purpose);
+            mac.update(content);
+            hmac::Key::new(hmac::HMAC_SHA256, mac.sign().as_ref())
+        };
+        Self {
+            asking: derive(b"countersign session key\0", settings),
+            naming: derive(b"countersign sid\0", b""),
+        }
     }
 
     /// The key of a credential.
+    ///
+    /// The settings are in the hash's own key already, so that what is hashed for each request is short: a kind, a
+    /// length and the credential.
     #[must_use]
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
-        let mut mac = hmac::Context::with_key(&self.secret);
-        let mut head = [0; 41];
+        let mut mac = hmac::Context::with_key(&self.asking);
         let value = credential.expose().as_bytes();
-        let (kind, length) = (tag_of(credential.kind), (value.len() as u64).to_be_bytes());
-        for (to, from) in head.iter_mut().zip(self.settings.iter().chain([&kind]).chain(&length)) {
-            *to = *from;
-        }
-        mac.update(&head);
+        let [a, b, c, d, e, f, g, h] = (value.len() as u64).to_be_bytes();
+        mac.update(&[tag_of(credential.kind), a, b, c, d, e, f, g, h]);
         mac.update(value);
         SessionKey(to_array(&mac.sign()))
     }
@@ -115,8 +123,7 @@ impl SessionKeyer {
     /// credential where the server has none. The server's own name never enters a token.
     #[must_use]
     pub fn session_id(&self, subject: &Subject, server_sid: Option<&str>, key: &SessionKey) -> SessionId {
-        let mut mac = hmac::Context::with_key(&self.secret);
-        mac.update(b"countersign sid\0");
+        let mut mac = hmac::Context::with_key(&self.naming);
         for part in [subject.as_str().as_bytes(), server_sid.map_or(&key.0[..], str::as_bytes)] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -133,12 +140,9 @@ const fn tag_of(kind: CredentialKind) -> u8 {
     }
 }
 
+/// A tag of HMAC-SHA-256 has 32 bytes.
 fn to_array(tag: &hmac::Tag) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (to, from) in bytes.iter_mut().zip(tag.as_ref()) {
-        *to = *from;
-    }
-    bytes
+    tag.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

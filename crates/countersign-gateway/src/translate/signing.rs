@@ -57,7 +57,7 @@ impl Signer {
         if claims.exp <= now.wall {
             return Err(Refusal::SessionEnded);
         }
-        let signed = self.ring.sign(&claims, now.wall).map_err(|_| Refusal::KeysUnavailable)?;
+        let signed = self.ring.sign(&claims, now.wall).map_err(Refusal::from)?;
         if signed.header_value().len() > policy.header_budget {
             return Err(Refusal::TokenTooLarge);
         }
