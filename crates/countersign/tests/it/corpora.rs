@@ -7,7 +7,10 @@ use proptest::{prelude::*, sample::Index, test_runner::Config};
 
 use crate::support::decode_any;
 
-const TARGETS: [(&str, fn(&[u8])); 4] = [
+/// The body of a fuzz target.
+type Body = fn(&[u8]);
+
+const TARGETS: [(&str, Body); 4] = [
     ("claims", fuzz::claims),
     ("compact_jws", fuzz::compact_jws),
     ("key_set", fuzz::key_set),
@@ -116,7 +119,7 @@ proptest! {
     /// The bodies hold for what is near the corpora, too.
     #[test]
     fn bytes_near_the_corpora(which in any::<Index>(), mutations in mutations()) {
-        static CORPORA: LazyLock<Vec<(fn(&[u8]), Vec<u8>)>> = LazyLock::new(|| {
+        static CORPORA: LazyLock<Vec<(Body, Vec<u8>)>> = LazyLock::new(|| {
             TARGETS
                 .into_iter()
                 .flat_map(|(target, body)| corpus(target).into_iter().map(move |bytes| (body, bytes)))

@@ -68,21 +68,24 @@ fn the_catalogue_works_for_any_audience_and_any_later_moment() {
     }
 }
 
-/// The mutation check: without any one rule, some row is no longer refused for its reason.
+/// The mutation check: without any one rule, some bad token is accepted.
 #[test]
 fn no_rule_can_be_switched_off_unnoticed() {
     let issuer = TestIssuer::new("orders");
-    // Not about a token alone: proved by the verifier's own tests.
+    // Not about a token alone: the verifier's own tests prove it.
     let proved_elsewhere = [Rule::KeyStillPublished];
-    for &rule in Rule::ALL {
-        if proved_elsewhere.contains(&rule) {
-            continue;
-        }
-        let noticed = bad_tokens().any(|row| {
+    // Another rule stands behind: the token is refused all the same, for another reason.
+    let backed_up = [Rule::AlgorithmKind, Rule::KeyIdLength];
+    for &rule in Rule::ALL.iter().filter(|rule| !proved_elsewhere.contains(rule)) {
+        let verdicts = bad_tokens().map(|row| {
             let (verifier, token) = (row.setup().verifier(&issuer), row.token(&issuer));
-            rule.switched_off(|| verifier.verify(token)).err() != Some(row.refusal())
+            (row, rule.switched_off(|| verifier.verify(token)).err())
         });
-        assert!(noticed, "nothing notices that {rule:?} is gone");
+        let mut noticed: Vec<_> = verdicts.filter(|(row, refusal)| *refusal != Some(row.refusal())).collect();
+        if !backed_up.contains(&rule) {
+            noticed.retain(|(_, refusal)| refusal.is_none());
+        }
+        assert!(!noticed.is_empty(), "nothing notices that {rule:?} is gone");
     }
 }
 
