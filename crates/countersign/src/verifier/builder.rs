@@ -194,7 +194,7 @@ impl VerifierBuilder<Complete> {
     }
 
     /// How many good tokens are remembered, so that their signature need not be computed again. The default is
-    /// 10,000; 0 turns it off. A remembered token takes its own length and about 1 KiB.
+    /// 10,000; 0 turns it off. A remembered token takes its own length and less than 1 KiB.
     #[must_use]
     pub fn seen_before(mut self, tokens: usize) -> Self {
         self.settings.seen_before = tokens;
