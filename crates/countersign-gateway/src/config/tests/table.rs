@@ -40,6 +40,12 @@ fn every_example_is_accepted() {
 }
 
 #[test]
+fn the_readme_shows_the_thirteen_lines() {
+    let readme = fs::read_to_string(docs().join("../README.md")).unwrap();
+    assert!(readme.contains(&format!("```toml\n{THIRTEEN_LINES}```\n")));
+}
+
+#[test]
 fn the_examples_show_every_key() {
     let mut unseen: BTreeSet<&str> = KEYS.iter().map(|key| key.path).collect();
     for (_, text) in examples() {
