@@ -43,15 +43,20 @@ impl Setting {
 
     /// The command with a configuration; `listen`, `admin_listen`, `state_dir` and `workers` are filled in.
     pub(crate) fn command(&self, name: &str, config: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg(name).arg("--config").arg(self.write(config));
+        command
+    }
+
+    /// Writes the configuration and returns its path.
+    fn write(&self, config: &str) -> PathBuf {
         let path = self.folder.path().join("gateway.toml");
         let state = self.state_dir();
         let filled = format!(
             "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\nworkers = 2\n{config}"
         );
         fs::write(&path, filled).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.arg(name).arg("--config").arg(path);
-        command
+        path
     }
 
     fn state_dir(&self) -> PathBuf {
@@ -101,9 +106,15 @@ impl Gateway {
         Call::get(self.url(path)).header("cookie", format!("{cookie}={session}")).send().await
     }
 
+    /// Gives the gateway another configuration (SIGHUP).
+    pub(crate) fn reload(&self, config: &str) {
+        self.setting.write(config);
+        self.process.signal("HUP");
+    }
+
     /// Asks the gateway to end.
     pub(crate) fn terminate(&self) {
-        self.process.terminate();
+        self.process.signal("TERM");
     }
 
     /// Waits until the gateway has ended by itself.

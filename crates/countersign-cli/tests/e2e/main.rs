@@ -27,6 +27,8 @@ mod job;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod session_end;
 #[cfg(test)]
 mod shared_cache;

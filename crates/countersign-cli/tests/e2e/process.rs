@@ -73,11 +73,11 @@ impl Process {
         self.output.lock().unwrap().clone()
     }
 
-    /// Asks the program to end (SIGTERM).
-    pub(crate) fn terminate(&self) {
+    /// Sends a signal: `TERM`, `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(status.success(), "kill -TERM {id}: {status}");
+        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success(), "kill -s {name} {id}: {status}");
     }
 
     /// Ends the program at once.
