@@ -10,6 +10,8 @@
     reason = "a test that meets what it did not expect fails"
 )]
 
+mod http;
+
 use std::{
     alloc::System,
     io::{Read, Write},
@@ -145,6 +147,7 @@ fn allocations(address: SocketAddr, path: &str) -> f64 {
 
 #[test]
 fn a_translation_allocates_at_most_twice_more_than_a_public_route() {
+    http::nothing_is_allocated();
     let state = tempfile::tempdir().unwrap();
     let gateway = gateway(&state.path().join("state"));
     let address = gateway.addresses()[0];

@@ -96,11 +96,13 @@ fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
 }
 
 /// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6). A cookie without
-/// name is sent as its bare value, so `=SESSION=x` and `SESSION` count too.
+/// name is sent as its bare value, so `=SESSION=x` and `SESSION` count too, and so does anything more with `=` before it.
 fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
     let Some(name) = name.map(str::as_bytes) else { return false };
     let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let pair = pair.strip_prefix(b"=").unwrap_or(pair).trim_ascii_start();
+    let begin =
+        pair.iter().position(|byte| *byte != b'=' && !byte.is_ascii_whitespace()).unwrap_or(pair.len());
+    let pair = pair.get(begin..).unwrap_or_default();
     pair.strip_prefix(name).is_some_and(|rest| {
         let rest = rest.trim_ascii_start();
         rest.is_empty() || rest.starts_with(b"=")

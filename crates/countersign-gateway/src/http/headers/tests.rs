@@ -267,9 +267,15 @@ fn an_answer_keeps_no_hop_and_no_name_of_ours() {
 #[test]
 fn only_the_session_cookie_is_removed() {
     let rules = ResponseRules { cache: CacheRule::Untouched, ..RESPONSE };
-    for value in
-        ["SESSION=a; Path=/", " SESSION =a", "=SESSION=a", "= SESSION=a", "SESSION", "SESSION; Path=/"]
-    {
+    for value in [
+        "SESSION=a; Path=/",
+        " SESSION =a",
+        "=SESSION=a",
+        "= SESSION=a",
+        "==SESSION=a",
+        "SESSION",
+        "SESSION; Path=/",
+    ] {
         let fields = [("set-cookie", "theme=dark"), ("set-cookie", value), ("set-cookie", "a=SESSION=1")];
         assert_eq!(
             answered(&fields, &rules),

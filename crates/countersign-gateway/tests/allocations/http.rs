@@ -1,0 +1,81 @@
+//! Judging and taking nothing away allocates nothing.
+
+use countersign_gateway::{
+    config::resolved::Limits,
+    http::{
+        headers::{
+            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, strip_request,
+            strip_response,
+        },
+        host, path,
+    },
+    server::head_guard::{Follow, Guarded},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use stats_alloc::Region;
+use tokio::io::AsyncReadExt;
+
+use super::ALLOCATOR;
+
+const HEAD: &[u8] = b"POST /orders/7 HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=0123456789abcdef\r\n\
+    Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nChecksum: 7\r\n\r\n";
+
+fn fields(names_and_values: &[(&'static str, &'static str)]) -> HeaderMap {
+    let fields = names_and_values.iter();
+    fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+/// What a request goes through before and after it is decided, when there is nothing to object to.
+pub(super) fn nothing_is_allocated() {
+    let mut request = fields(&[
+        ("host", "shop.example"),
+        ("accept", "*/*"),
+        ("cookie", "theme=dark"),
+        ("te", "trailers"),
+        ("x-request-id", "7"),
+    ]);
+    let mut answer =
+        fields(&[("content-type", "text/plain"), ("cache-control", "no-store"), ("vary", "Accept, Cookie")]);
+    let token = HeaderValue::from_static("Bearer 0123456789");
+    let request_rules = RequestRules {
+        allow: &[],
+        remove: &[],
+        credential: CredentialRule::Remove,
+        upgrade: UpgradeRule::Remove,
+    };
+    let answer_rules = ResponseRules {
+        session_cookie: Some("SESSION"),
+        token: Some(&token),
+        cache: CacheRule::Private,
+        upgrade: UpgradeRule::Remove,
+    };
+    let uri = Uri::from_static("/orders/7");
+    let mut follow = Follow::new(&Limits::DEFAULT);
+    let stream = HEAD.repeat(100);
+    let mut guarded = Guarded::new(&*stream, &Limits::DEFAULT);
+    let mut buffer = vec![0; HEAD.len()];
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..100 {
+        assert_eq!(follow.advance(HEAD).released, HEAD.len());
+        assert_eq!(path::check(uri.path()), Ok(()));
+        assert!(host::check(&uri, &request, Version::HTTP_11).is_ok());
+        strip_request(&mut request, &request_rules);
+        strip_response(&mut answer, &answer_rules);
+    }
+    let judged = region.change();
+    assert_eq!((judged.allocations, judged.reallocations), (0, 0), "{judged:?}");
+    assert_eq!((request.len(), answer.len()), (5, 3));
+
+    // The runtime itself may allocate; a request must not.
+    let region = Region::new(ALLOCATOR);
+    runtime.block_on(async {
+        for _ in 0..100 {
+            guarded.read_exact(&mut buffer).await.unwrap();
+        }
+    });
+    let guarded = region.change();
+    assert!(guarded.allocations + guarded.reallocations < 10, "{guarded:?}");
+    assert_eq!(buffer, HEAD);
+}
