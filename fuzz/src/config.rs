@@ -3,7 +3,10 @@
 use std::{io, num::NonZeroUsize, path::Path};
 
 use countersign::Secret;
-use countersign_gateway::config::{Config, Environment, FileContent, resolved::RouteKind};
+use countersign_gateway::{
+    config::{Config, Environment, FileContent, resolved::RouteKind},
+    http::path,
+};
 
 /// Every file and every variable holds it; no input can.
 const SECRET: &str = "secret-2b7e151628aed2a6abf7158809cf4f3c";
@@ -39,6 +42,8 @@ pub fn run(input: &[u8]) {
             assert!(config.session.cookie.is_some() || config.session.bearer);
             for route in &config.routes {
                 assert!(route.path.starts_with('/') && route.path.ends_with('/'), "{:?}", route.path);
+                // No request could ever match another one.
+                assert_eq!(path::check(&route.path), Ok(()), "{:?}", route.path);
                 assert!(!route.upstreams.is_empty());
                 if let RouteKind::Translate(translate) = &route.kind {
                     assert!(!translate.audience.as_str().is_empty());
