@@ -33,6 +33,7 @@ pub(crate) fn route(path: &str) -> RouteConfig {
         allow_public_cache: false,
         insecure_path: false,
         allow_headers: Vec::new(),
+        remove_headers: Arc::default(),
         allowed_origins: Vec::new(),
     }
 }

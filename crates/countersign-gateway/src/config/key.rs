@@ -81,6 +81,8 @@ pub enum Kind {
     PathPrefix,
     /// The beginning of a path.
     RedirectPath,
+    /// A header field name that the gateway does not need itself.
+    RemovedHeader,
     /// Name of a role.
     Role,
     /// A file with a secret.
@@ -145,6 +147,7 @@ impl Kind {
                 "a path that begins and ends with `/`, without `//`, `.`, `..`, `%`, `;`, `?`, `#`, `\\`"
             }
             Self::RedirectPath => "the beginning of a path, such as `\"/login\"`",
+            Self::RemovedHeader => "a header name, not one that HTTP itself needs such as `host`",
             Self::Role => "a role: 1 to 255 characters without control characters",
             Self::SecretFile => {
                 "the path of a file that holds the secret, readable by its owner and group only"

@@ -179,6 +179,9 @@ pub const KEYS: &[Key] = &[
         "Lets the service's own `Cache-Control: public` pass."),
     key("route[].allow_headers", Kind::List(&Kind::HeaderName), EMPTY,
         "Header names with `_` or `.` that pass. Others are dropped: many servers cannot tell them from `-`."),
+    key("route[].remove_headers", Kind::List(&Kind::RemovedHeader), EMPTY,
+        "Further header names of the client, also in trailers, that do not reach the upstream. Those that carry an \
+         identity are always removed."),
     key("route[].insecure_path", Kind::Flag, OFF,
         "Forwards paths that are not canonical as they are: gateway and service may then see two different paths."),
     key("route[].insecure_http", Kind::Flag, OFF,

@@ -239,6 +239,8 @@ pub struct RouteConfig {
     pub insecure_path: bool,
     /// Header names with `_` or `.` that pass.
     pub allow_headers: Vec<HeaderName>,
+    /// Further header and trailer names of the client that are removed.
+    pub remove_headers: Arc<[HeaderName]>,
     /// Origins of other sites whose pages may send requests with the cookie.
     pub allowed_origins: Vec<String>,
 }

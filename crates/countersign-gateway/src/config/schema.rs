@@ -120,6 +120,7 @@ const fn pattern(kind: Kind) -> Option<&'static str> {
         Kind::Method => "^[A-Z-]+$",
         Kind::PathPrefix => "^/([^%;?#\\\\]*/)?$",
         Kind::RedirectPath => "^/",
+        Kind::HeaderName | Kind::RemovedHeader => "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
         Kind::SecretVariable => "^[A-Za-z_][0-9A-Za-z_]*$",
         Kind::Upstream => "^(http|https|h2c)://[^/?#]+/?$",
         Kind::Url => "^https?://[!-~]+$",

@@ -305,6 +305,17 @@ pub(super) fn unusual_header_name(text: &str) -> Result<HeaderName, Problem> {
     if name.as_str().contains(['_', '.']) { Ok(name) } else { Err("passes without being named") }
 }
 
+/// A header name that a request can do without.
+pub(super) fn removed_header_name(text: &str) -> Result<HeaderName, Problem> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "is not a header name")?;
+    match name.as_str() {
+        "connection" | "content-length" | "host" | "te" | "trailer" | "transfer-encoding" | "upgrade" => {
+            Err("is needed by HTTP itself")
+        }
+        _ => Ok(name),
+    }
+}
+
 /// A network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, Problem> {
     if let Ok(address) = text.parse::<IpAddr>() {

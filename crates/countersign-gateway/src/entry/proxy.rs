@@ -200,7 +200,7 @@ impl Call<'_> {
     async fn forward(
         &self,
         mut parts: request::Parts,
-        body: Inbound,
+        mut body: Inbound,
         passage: Passage,
     ) -> Response<Outbound> {
         let route = &*passage.route;
@@ -211,6 +211,9 @@ impl Call<'_> {
             Err(refusal) => return self.refuse(refusal, Some(&passage), &parts, Reached::Nothing),
         };
         self.rewrite(&mut parts, &passage, upgrade);
+        if !route.config.remove_headers.is_empty() {
+            body.also_remove(&route.config.remove_headers);
+        }
         let Some(target) = self.snapshot.targets.get(route.index) else {
             return self.refuse(Refusal::Bug, Some(&passage), &parts, Reached::Nothing);
         };
@@ -287,8 +290,8 @@ impl Call<'_> {
             Remove::Credential => CredentialRule::Remove,
             Remove::IdentityHeaders => CredentialRule::Keep,
         };
-        let allow = passage.route.allowed_headers();
-        strip_request(&mut parts.headers, &RequestRules { allow, remove: &[], credential, upgrade });
+        let (allow, remove) = (passage.route.allowed_headers(), &*passage.route.config.remove_headers);
+        strip_request(&mut parts.headers, &RequestRules { allow, remove, credential, upgrade });
         if passage.remove == Remove::Credential {
             self.snapshot.translation.credentials.remove_cookie(&mut parts.headers);
         }

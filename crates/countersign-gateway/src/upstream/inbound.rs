@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use super::{BodyError, Deadline};
 use crate::http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers};
 
-/// What a client's trailers may say is the same on every route.
+/// What a client's trailers may say on every route.
 const TRAILERS: RequestRules<'static> = RequestRules {
     allow: &[],
     remove: &[],
@@ -35,6 +36,8 @@ pub struct Inbound {
     timeout: Duration,
     waiting_since: Option<Instant>,
     deadline: Arc<Deadline>,
+    /// Trailers that the route removes besides.
+    removed: Option<Arc<[HeaderName]>>,
 }
 
 impl Inbound {
@@ -43,7 +46,7 @@ impl Inbound {
     pub fn new(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
         deadline.begin_body();
         let left = if limit == 0 { u64::MAX } else { limit };
-        Self { incoming: Some(incoming), left, timeout, waiting_since: None, deadline }
+        Self { incoming: Some(incoming), left, timeout, waiting_since: None, deadline, removed: None }
     }
 
     /// No body, for a request that is made anew. It is part of the same task as this one.
@@ -55,7 +58,13 @@ impl Inbound {
             timeout: self.timeout,
             waiting_since: None,
             deadline: Arc::clone(&self.deadline),
+            removed: None,
         }
+    }
+
+    /// Removes these from the trailers too.
+    pub fn also_remove(&mut self, names: &Arc<[HeaderName]>) {
+        self.removed = Some(Arc::clone(names));
     }
 
     pub(super) const fn deadline(&self) -> &Arc<Deadline> {
@@ -99,7 +108,8 @@ impl HttpBody for Inbound {
             Some(Ok(frame)) => frame,
         };
         if let Some(trailers) = frame.trailers_mut() {
-            strip_request_trailers(trailers, &TRAILERS);
+            let remove = this.removed.as_deref().unwrap_or_default();
+            strip_request_trailers(trailers, &RequestRules { remove, ..TRAILERS });
         }
         if let Some(data) = frame.data_ref() {
             let length = u64::try_from(data.len()).unwrap_or(u64::MAX);

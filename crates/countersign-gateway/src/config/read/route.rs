@@ -65,6 +65,11 @@ fn route<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteConf
             .list(section, "allow_headers", value::unusual_header_name)
             .given()
             .unwrap_or_default(),
+        remove_headers: reader
+            .list(section, "remove_headers", value::removed_header_name)
+            .given()
+            .unwrap_or_default()
+            .into(),
         allowed_origins: reader.list(section, "allowed_origins", value::origin).given().unwrap_or_default(),
     };
     if matches!(host, Field::Bad) {

@@ -214,6 +214,8 @@ fn names_are_of_their_grammar() {
             && unusual_header_name("x-y").is_err()
             && unusual_header_name("x y").is_err()
     );
+    assert!(removed_header_name("X-Tenant").is_ok() && removed_header_name("x y").is_err());
+    assert!(removed_header_name("Host").is_err() && removed_header_name("content-length").is_err());
     assert!(
         variable_name("A_B1").is_ok()
             && variable_name("1A").is_err()

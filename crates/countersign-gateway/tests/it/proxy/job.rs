@@ -1,6 +1,7 @@
 //! The job: a session goes in, the service gets a token.
 
-use super::house::{House, claims_in};
+use super::house::{House, claims_in, who};
+use crate::server::recorder::{OK, Recorder};
 
 const ALICE: &str = "Cookie: theme=dark; SESSION=alice-session";
 
@@ -86,4 +87,19 @@ async fn the_key_set_is_served_before_every_route() {
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("\r\ncache-control: public, max-age=300\r\n"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn what_a_route_removes_besides_is_gone_from_headers_and_trailers() {
+    let more = "remove_headers = [\"X-Tenant\"]\n";
+    let house = House::with("", more, Recorder::answering(OK).await, who).await;
+    // The last route is the one the line is behind.
+    let request = "POST /legacy/ HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nX-TENANT: globex\r\nX-Kept: 1\r\n\
+        Trailer: x-tenant, x-sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-tenant: globex\r\nx-sum: 7\r\n\r\n";
+    let answer = house.raw(request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let (head, body) = house.service.record.requests().into_iter().next().unwrap();
+    let body = String::from_utf8(body).unwrap();
+    assert!(head.contains("x-kept: 1") && body.contains("x-sum: 7"), "{head}{body}");
+    assert!(!head.contains("globex") && !body.contains("globex"), "{head}{body}");
 }
