@@ -1,7 +1,7 @@
 //! The configuration: read, checked, completed.
 //!
 //! 1. A file is TOML. [`KEYS`] is the one table of what may stand in it: the parser, its errors, the reference page
-//!    ([`reference`]) and the JSON schema ([`schema`]) read it, so none of them can say what another does not.
+//!    ([`mod@reference`]) and the JSON schema ([`schema`]) read it, so none of them can say what another does not.
 //! 2. A key that is not in the table is an error, never ignored.
 //! 3. All faults of a file are found in one run, each with line, column, key, what was found and what is expected.
 //! 4. Secrets never stand in the file. They come from a file or variable that it names, through [`Environment`]. A

@@ -19,7 +19,7 @@ fn rules(bearer: bool) -> CredentialRules {
     CredentialRules { cookie: Some("SESSION".to_owned()), bearer }
 }
 
-fn found<'a>(headers: &'a HeaderMap) -> Result<Option<&'a str>, Refusal> {
+fn found(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     Ok(rules(false).find(headers)?.as_ref().map(Credential::expose))
 }
 

@@ -85,7 +85,9 @@ async fn what_is_explained_is_what_is_decided() {
                     );
                     let last = explained.steps.last().unwrap();
                     assert_eq!(
-                        last.refusal.map(|refusal| refusal.code().to_owned()).unwrap_or(decided.clone()),
+                        last.refusal
+                            .map(|refusal| refusal.code().to_owned())
+                            .unwrap_or_else(|| decided.clone()),
                         decided
                     );
                     assert!(explained.steps.iter().rev().skip(1).all(|step| step.refusal.is_none()));

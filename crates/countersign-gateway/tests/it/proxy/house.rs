@@ -38,8 +38,7 @@ pub(crate) struct House {
     pub(crate) server: Fake,
     pub(crate) service: Recorder,
     pub(crate) address: SocketAddr,
-    pub(crate) admin: SocketAddr,
-    pub(crate) state: tempfile::TempDir,
+    _state: tempfile::TempDir,
 }
 
 /// Alice is an editor of acme, Bob a viewer of globex; everybody else is nobody.
@@ -124,8 +123,8 @@ legacy = true
             log_losses: None,
         };
         let gateway = Gateway::start(&config, surroundings).unwrap();
-        let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
-        Self { gateway: Some(gateway), server, service, address, admin, state }
+        let address = gateway.addresses()[0];
+        Self { gateway: Some(gateway), server, service, address, _state: state }
     }
 
     /// Sends raw bytes on a new connection and reads until the gateway closes it.
