@@ -72,17 +72,19 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             enabled = true;
             let _ = notified.as_mut().poll(cx);
         }
-        let outcome = Pin::new(&mut http).poll(cx);
-        if outcome.is_ready() {
-            return outcome.map(Ok);
-        }
         let draining = drain.has_begun();
         let activity = &scope.connection.activity;
-        if draining && !stopping && activity.begun() > 0 {
-            stopping = true;
-            Pin::new(&mut http).graceful_shutdown();
+        // Twice: before an answer's head is written, so that it says so; and after a first request was read.
+        for _ in 0..2 {
+            if draining && !stopping && activity.begun() > 0 {
+                stopping = true;
+                Pin::new(&mut http).graceful_shutdown();
+            }
             if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
                 return outcome.map(Ok);
+            }
+            if !draining || stopping {
+                break;
             }
         }
         let situation = Situation { head_begun: guard.phase() == Phase::Head, draining };

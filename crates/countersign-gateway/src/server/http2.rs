@@ -70,21 +70,16 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             enabled = true;
             let _ = notified.as_mut().poll(cx);
         }
-        let outcome = Pin::new(&mut http).poll(cx);
-        if outcome.is_ready() {
-            return outcome.map(Ok);
-        }
         let draining = drain.has_begun();
-        let activity = &scope.connection.activity;
         if draining && !stopping {
             stopping = true;
             Pin::new(&mut http).graceful_shutdown();
-            if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
-                return outcome.map(Ok);
-            }
+        }
+        if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
+            return outcome.map(Ok);
         }
         let situation = Situation { head_begun: false, draining };
-        watch.poll(cx, activity, &deadline, situation).map(Err)
+        watch.poll(cx, &scope.connection.activity, &deadline, situation).map(Err)
     })
     .await;
     let peer = scope.connection.peer;

@@ -12,7 +12,10 @@ use std::{
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{Builder, Connection, Parts, SendRequest},
+    client::conn::{
+        TrySendError,
+        http1::{Builder, Connection, Parts, SendRequest},
+    },
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
@@ -41,14 +44,33 @@ pub(super) struct Client {
 pub(super) enum Failure {
     /// The request may have been received.
     Sent(UpstreamError),
-    /// Not one byte was written; here it is back.
-    Unsent(Box<Request<Inbound>>),
+    /// Not one byte was written: the request is back in its place.
+    Unsent,
 }
 
+/// What became of a request; `None` when the time was over.
+pub(super) type Outcome = Option<Result<Response<Incoming>, TrySendError<Request<Inbound>>>>;
+
 impl Failure {
-    /// When the request's body failed, that is the reason, whatever the connection says.
-    pub(super) fn sent(error: &hyper::Error, body: &Deadline) -> Self {
-        Self::Sent(body.body_failure().map_or_else(|| UpstreamError::from_hyper(error), UpstreamError::Body))
+    /// Tells the failures apart and puts an unsent request back. When the request's body failed, that is the
+    /// reason, whatever the connection says.
+    pub(super) fn sort(
+        outcome: Outcome,
+        request: &mut Option<Request<Inbound>>,
+        body: &Deadline,
+    ) -> Result<Response<Incoming>, Self> {
+        match outcome {
+            None => Err(Self::Sent(UpstreamError::FirstByteTimeout)),
+            Some(Ok(response)) => Ok(response),
+            Some(Err(mut error)) => {
+                *request = error.take_message();
+                if request.is_some() {
+                    return Err(Self::Unsent);
+                }
+                let failure = body.body_failure().map(UpstreamError::Body);
+                Err(Self::Sent(failure.unwrap_or_else(|| UpstreamError::from_hyper(error.error()))))
+            }
+        }
     }
 }
 
@@ -65,38 +87,33 @@ impl Client {
     }
 
     /// Sends the request and waits for the head of the answer: `limit` from the moment the last piece of the
-    /// request was passed on.
+    /// request was passed on. The request is taken from its place, so that it is not moved from hand to hand.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Inbound>,
+        request: &mut Option<Request<Inbound>>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
     ) -> Result<Response<Incoming>, Failure> {
         self.used = now;
         self.relay.hush();
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let Some(sent) = request.take() else { return Err(Failure::Unsent) };
+        let mut answer = pin!(self.sender.try_send_request(sent));
+        let mut first = Some(now);
         let outcome = poll_fn(|cx| {
             self.drive();
             if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
                 return Poll::Ready(Some(outcome));
             }
             let late = deadline.body_progress_since(now) + limit;
-            if deadline.poll(cx, Instant::now(), late).is_ready() {
+            if deadline.poll(cx, first.take().unwrap_or_else(Instant::now), late).is_ready() {
                 return Poll::Ready(None);
             }
             self.listen(cx);
             Poll::Pending
         })
         .await;
-        match outcome {
-            None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
-            Some(Ok(response)) => Ok(response),
-            Some(Err(mut error)) => Err(error.take_message().map_or_else(
-                || Failure::sent(error.error(), deadline),
-                |request| Failure::Unsent(Box::new(request)),
-            )),
-        }
+        Failure::sort(outcome, request, deadline)
     }
 
     /// Moves bytes. What this makes ready is seen by polling it again, without a wake-up.

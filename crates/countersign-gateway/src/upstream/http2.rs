@@ -74,13 +74,14 @@ impl Shared {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Inbound>,
+        request: &mut Option<Request<Inbound>>,
         deadline: &Deadline,
         body_deadline: &Deadline,
         limit: Duration,
         now: Instant,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let Some(sent) = request.take() else { return Err(Failure::Unsent) };
+        let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Some(outcome));
@@ -89,14 +90,7 @@ impl Client {
             deadline.poll(cx, Instant::now(), late).map(|()| None)
         })
         .await;
-        match outcome {
-            None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
-            Some(Ok(response)) => Ok(response),
-            Some(Err(mut error)) => Err(error.take_message().map_or_else(
-                || Failure::sent(error.error(), body_deadline),
-                |request| Failure::Unsent(Box::new(request)),
-            )),
-        }
+        Failure::sort(outcome, request, body_deadline)
     }
 }
 

@@ -30,12 +30,12 @@ pub struct Pools {
     pub(super) tunnels: Arc<Tunnels>,
 }
 
-/// An attempt that gave no answer.
+/// An attempt that gave no answer. Unless it is final, the request is back in its place.
 enum Missed {
     /// Unsent on an open connection: a fresh one may do.
-    Again(Box<Request<Inbound>>, UpstreamError),
+    Again(UpstreamError),
     /// No connection: another origin may do.
-    Elsewhere(Box<Request<Inbound>>, UpstreamError),
+    Elsewhere(UpstreamError),
     /// The request may have been received.
     Final(UpstreamError),
 }
@@ -57,20 +57,20 @@ impl Pools {
     pub async fn send(
         &self,
         target: &Target,
-        mut request: Request<Inbound>,
+        request: Request<Inbound>,
     ) -> Result<Response<Body>, UpstreamError> {
         let now = Instant::now();
         let mut origin = target.choose(self.worker, now, None)?;
+        let mut request = Some(request);
         let mut retry = false;
         loop {
-            match self.attempt(target, origin, request, now, retry).await {
+            match self.attempt(target, origin, &mut request, now, retry).await {
                 Ok(response) => return Ok(response),
-                Err(Missed::Again(again, _)) if !retry => request = *again,
-                Err(Missed::Elsewhere(again, _)) if !retry && target.len() > 1 => {
-                    request = *again;
+                Err(Missed::Again(_)) if !retry => {}
+                Err(Missed::Elsewhere(_)) if !retry && target.len() > 1 => {
                     origin = target.choose(self.worker, now, Some(origin))?;
                 }
-                Err(Missed::Again(_, error) | Missed::Elsewhere(_, error) | Missed::Final(error)) => {
+                Err(Missed::Again(error) | Missed::Elsewhere(error) | Missed::Final(error)) => {
                     return Err(error);
                 }
             }
@@ -82,36 +82,34 @@ impl Pools {
         &self,
         target: &Target,
         origin: &Arc<Origin>,
-        mut request: Request<Inbound>,
+        place: &mut Option<Request<Inbound>>,
         now: Instant,
         fresh: bool,
     ) -> Result<Response<Body>, Missed> {
         let limits = &target.limits;
-        let Some(pool) = origin.pool(self.worker) else {
+        let (Some(pool), Some(request)) = (origin.pool(self.worker), place.as_mut()) else {
             return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::NoOrigin)));
         };
         let outstanding = (target.len() > 1).then(|| Outstanding::new(pool));
         let connection = match self.ready(pool, origin, now, fresh) {
             Some(connection) => connection,
-            None => match self.open(pool, origin, limits.connect_timeout).await {
-                Ok(connection) => connection,
-                Err(error) => return Err(Missed::Elsewhere(Box::new(request), error)),
-            },
+            None => {
+                Box::pin(self.open(pool, origin, limits.connect_timeout)).await.map_err(Missed::Elsewhere)?
+            }
         };
         let deadline = Arc::clone(request.body().deadline());
         let (response, connection) = match connection {
             Connection::Http1(mut client) => {
-                into_origin_form(&mut request).map_err(Missed::Final)?;
+                into_origin_form(request).map_err(Missed::Final)?;
                 client.keep(limits.upstream_idle);
-                let response = client.exchange(request, &deadline, limits.first_byte_timeout, now).await;
+                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now).await;
                 (response, Connection::Http1(client))
             }
             Connection::Http2(mut client) => {
-                http2::with_pseudo_headers(&mut request, origin).map_err(Missed::Final)?;
+                http2::with_pseudo_headers(request, origin).map_err(Missed::Final)?;
                 request.body_mut().detach();
                 let body = Arc::clone(request.body().deadline());
-                let response =
-                    client.exchange(request, &deadline, &body, limits.first_byte_timeout, now).await;
+                let response = client.exchange(place, &deadline, &body, limits.first_byte_timeout, now).await;
                 (response, Connection::Http2(client))
             }
             Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),
@@ -126,7 +124,7 @@ impl Pools {
                 Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding)
             })),
             Err(Failure::Sent(error)) => Err(Missed::Final(error)),
-            Err(Failure::Unsent(request)) => Err(Missed::Again(request, UpstreamError::Closed)),
+            Err(Failure::Unsent) => Err(Missed::Again(UpstreamError::Closed)),
         }
     }
 

@@ -73,11 +73,13 @@ impl Pools {
         let asked = request.headers().get(header::UPGRADE).cloned();
         into_origin_form(&mut request)?;
         connection.keep(limits.upstream_idle);
-        let response = match connection.exchange(request, &deadline, limits.first_byte_timeout, now).await {
-            Ok(response) => response,
-            Err(Failure::Sent(error)) => return Err(error),
-            Err(Failure::Unsent(_)) => return Err(UpstreamError::Closed),
-        };
+        let mut request = Some(request);
+        let response =
+            match connection.exchange(&mut request, &deadline, limits.first_byte_timeout, now).await {
+                Ok(response) => response,
+                Err(Failure::Sent(error)) => return Err(error),
+                Err(Failure::Unsent) => return Err(UpstreamError::Closed),
+            };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response.map(|incoming| {
                 let connection = Connection::Http1(connection);
