@@ -26,6 +26,7 @@ fn reference_and_schema_are_printed() {
 #[test]
 fn every_example_passes_the_check() {
     let folder = tempfile::tempdir().unwrap();
+    write_secret(&folder.path().join("kek"), &"k1".repeat(16));
     for name in ["gateway", "orders", "notes"] {
         write_secret(&folder.path().join(name), &format!("{name}-secret-of-32-bytes-and-more-7f3a9c1e"));
     }
