@@ -17,7 +17,7 @@ pub enum Decision {
     /// It goes on without a token.
     Pass(Pass),
     /// It is turned away.
-    Refuse(Refusal),
+    Refuse(Refuse),
 }
 
 /// A request that goes on with our token.
@@ -48,6 +48,34 @@ pub struct Pass {
     pub route: Arc<Route>,
     /// What is taken from it.
     pub remove: Remove,
+}
+
+/// A request that is turned away.
+#[derive(Debug, Clone)]
+pub struct Refuse {
+    /// Why.
+    pub refusal: Refusal,
+    /// Its route, if one matched.
+    pub route: Option<Arc<Route>>,
+    /// Whose session, if one was found.
+    pub session: Option<SessionId>,
+}
+
+impl Refuse {
+    /// Turned away on a route.
+    pub(crate) fn on(route: &Arc<Route>, refusal: Refusal) -> Self {
+        Self { refusal, route: Some(Arc::clone(route)), session: None }
+    }
+
+    /// Turned away before it had a route.
+    pub(crate) const fn without_route(refusal: Refusal) -> Self {
+        Self { refusal, route: None, session: None }
+    }
+
+    /// The session is known.
+    pub(crate) fn of(self, session: &SessionId) -> Self {
+        Self { session: Some(session.clone()), ..self }
+    }
 }
 
 /// What is taken from a request that goes on without a token.

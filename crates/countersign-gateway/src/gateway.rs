@@ -174,13 +174,15 @@ impl Gateway {
         let admin_address = admin_listener.local_addr().map_err(StartError::Thread)?;
         let listeners = if listeners.is_empty() { vec![bind(config.listen)?] } else { listeners };
         let ids = DecisionIds::for_workers(config.workers.get(), &*entropy)?;
-        let proxy =
-            Proxy::new(Arc::clone(&snapshot), Arc::clone(&metadata), Arc::clone(&clock), ids, observers);
+        let told = observers.clone();
+        let proxy = Proxy::new(Arc::clone(&snapshot), Arc::clone(&metadata), Arc::clone(&clock), ids, told);
         let settings = server::Settings {
             workers: config.workers,
             limits: Arc::clone(&limits),
             registry: Arc::clone(&household.registry),
             certificates,
+            observers,
+            acceptor: household.observer.clone(),
         };
         let running = server::serve(listeners, settings, Arc::new(proxy)).map_err(StartError::Thread)?;
 

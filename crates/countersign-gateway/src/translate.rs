@@ -13,7 +13,7 @@ use http::request;
 use crate::{
     clock::{Clock, Now},
     credential::{Credential, CredentialKind, CredentialRules, OwnedCredential},
-    decision::{Decision, Forward, Pass, Remove},
+    decision::{Decision, Forward, Pass, Refuse, Remove},
     entropy::Entropy,
     error::Refusal,
     http::{csrf, headers::asks_for_upgrade, host, path},
@@ -89,20 +89,22 @@ impl Translation {
     pub fn warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Warm {
         match self.try_warm(parts, client, now) {
             Ok(warm) => warm,
-            Err(refusal) => Warm::Decided(Decision::Refuse(refusal)),
+            Err(refuse) => Warm::Decided(Decision::Refuse(refuse)),
         }
     }
 
-    fn try_warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Result<Warm, Refusal> {
+    fn try_warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Result<Warm, Refuse> {
         let route = self.route(parts)?;
+        let refuse = |refusal| Refuse::on(route, refusal);
         let pass = |remove| Ok(Warm::Decided(Decision::Pass(Pass { route: Arc::clone(route), remove })));
         let demands = match &route.kind {
             Kind::Legacy => return pass(Remove::IdentityHeaders),
             Kind::Public => return pass(Remove::Credential),
             Kind::Translate(demands) => demands,
         };
-        let credential = self.credentials.find(&parts.headers)?.ok_or(Refusal::CredentialMissing)?;
-        self.check_csrf(&credential, route, parts)?;
+        let credential = self.credentials.find(&parts.headers).map_err(refuse)?;
+        let credential = credential.ok_or_else(|| refuse(Refusal::CredentialMissing))?;
+        self.check_csrf(&credential, route, parts).map_err(refuse)?;
         let key = self.sessions.keyer.key(&credential);
         let ask = |session| {
             let (route, credential) = (Arc::clone(route), credential.to_owned());
@@ -113,7 +115,7 @@ impl Translation {
         if freshness == Freshness::Stale {
             return Ok(Warm::Cold(ask(None)));
         }
-        permit(&entry.identity, demands)?;
+        permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
         let ring = self.keyring.load();
         let Some(token) = entry.token(&demands.policy, ring.version(), now.wall) else {
             return Ok(Warm::Cold(ask(Some(entry))));
@@ -126,19 +128,21 @@ impl Translation {
     }
 
     /// Host, path and method → route.
-    fn route(&self, parts: &request::Parts) -> Result<&Arc<Route>, Refusal> {
+    fn route(&self, parts: &request::Parts) -> Result<&Arc<Route>, Refuse> {
         let path = parts.uri.path();
         let canonical = path::check_target(&parts.method, path).is_ok();
-        let host = host::check(&parts.uri, &parts.headers, parts.version)?;
+        let host = host::check(&parts.uri, &parts.headers, parts.version).map_err(Refuse::without_route)?;
         if path.starts_with(OWN_PATHS) {
-            return Err(Refusal::NoRoute);
+            return Err(Refuse::without_route(Refusal::NoRoute));
         }
         match self.routes.find(&host, path) {
-            Some(route) if !canonical && !route.config.insecure_path => Err(Refusal::PathNotCanonical),
-            Some(route) if !route.allows(&parts.method) => Err(Refusal::MethodNotAllowed),
+            Some(route) if !canonical && !route.config.insecure_path => {
+                Err(Refuse::on(route, Refusal::PathNotCanonical))
+            }
+            Some(route) if !route.allows(&parts.method) => Err(Refuse::on(route, Refusal::MethodNotAllowed)),
             Some(route) => Ok(route),
-            None if canonical => Err(Refusal::NoRoute),
-            None => Err(Refusal::PathNotCanonical),
+            None if canonical => Err(Refuse::without_route(Refusal::NoRoute)),
+            None => Err(Refuse::without_route(Refusal::PathNotCanonical)),
         }
     }
 
@@ -170,20 +174,22 @@ impl Translation {
         self.try_cold(ask).await.unwrap_or_else(Decision::Refuse)
     }
 
-    async fn try_cold(&self, ask: Ask) -> Result<Decision, Refusal> {
+    async fn try_cold(&self, ask: Ask) -> Result<Decision, Refuse> {
         let Ask { route, key, credential, client, session } = ask;
-        let Kind::Translate(demands) = &route.kind else { return Err(Refusal::Bug) };
+        let refuse = |refusal| Refuse::on(&route, refusal);
+        let Kind::Translate(demands) = &route.kind else { return Err(refuse(Refusal::Bug)) };
         let entry = match session {
             Some(entry) => entry,
-            None => self.sessions.resolve(key, credential, client).await?,
+            None => self.sessions.resolve(key, credential, client).await.map_err(refuse)?,
         };
-        permit(&entry.identity, demands)?;
+        let refuse = |refusal| refuse(refusal).of(&entry.sid);
+        permit(&entry.identity, demands).map_err(refuse)?;
         let now = self.clock.now();
         let ring = self.keyring.load_full();
         let known = entry.token(&demands.policy, ring.version(), now.wall).map(Arc::clone);
         let token = match known {
             Some(token) => token,
-            None => self.sign(&route, key, &entry, ring, now).await?,
+            None => self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?,
         };
         Ok(Decision::Forward(forward(&route, &entry, &token)))
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing here is optional for lack of a default, no path is unread, and no value is unchecked.
 
-use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use countersign::{Audience, ClientId, Issuer, Role, Secret};
 use http::{HeaderName, Method, StatusCode, Uri};
@@ -278,6 +278,22 @@ pub struct UpstreamOrigin {
     pub host: Arc<str>,
     /// TCP port.
     pub port: u16,
+}
+
+/// As in the configuration: scheme, host and port.
+impl fmt::Display for UpstreamOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.protocol {
+            UpstreamProtocol::Http1 => "http",
+            UpstreamProtocol::Http2PriorKnowledge => "h2c",
+            UpstreamProtocol::Tls => "https",
+        };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// How an upstream is spoken to.

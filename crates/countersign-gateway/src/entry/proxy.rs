@@ -21,7 +21,7 @@ use super::{
 use crate::{
     clock::{Clock, Now},
     config::resolved::Limits,
-    decision::{Decision, Remove},
+    decision::{Decision, Refuse, Remove},
     error::Refusal,
     http::{
         headers::{
@@ -88,6 +88,13 @@ struct Passage {
     session: Option<SessionId>,
     /// Time until the session's end.
     remaining: Option<Duration>,
+}
+
+impl Passage {
+    /// It is turned away after all.
+    fn refuse(&self, refusal: Refusal) -> Refuse {
+        Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session.clone() }
+    }
 }
 
 impl Proxy {
@@ -161,7 +168,11 @@ impl Call<'_> {
             }
         };
         let passage = match decision {
-            Decision::Refuse(refusal) => return self.refuse(refusal, None, &parts, Reached::Nothing),
+            Decision::Refuse(refuse) => {
+                let label = refuse.route.as_deref().map_or(RouteLabel::None, label_of);
+                self.observer.metrics().request(label);
+                return self.refuse(&refuse, &parts);
+            }
             Decision::Pass(pass) => Passage {
                 route: pass.route,
                 remove: pass.remove,
@@ -208,14 +219,14 @@ impl Call<'_> {
         self.observer.metrics().request(label);
         let upgrade = match self.admit(&mut parts, route) {
             Ok(upgrade) => upgrade,
-            Err(refusal) => return self.refuse(refusal, Some(&passage), &parts, Reached::Nothing),
+            Err(refusal) => return self.refuse(&passage.refuse(refusal), &parts),
         };
         self.rewrite(&mut parts, &passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
         }
         let Some(target) = self.snapshot.targets.get(route.index) else {
-            return self.refuse(Refusal::Bug, Some(&passage), &parts, Reached::Nothing);
+            return self.refuse(&passage.refuse(Refusal::Bug), &parts);
         };
         let line = self.observer.requests().map(|_| (parts.method.clone(), parts.uri.clone()));
         let method = parts.method.clone();
@@ -337,21 +348,13 @@ impl Call<'_> {
         response
     }
 
-    fn refuse(
-        &self,
-        refusal: Refusal,
-        passage: Option<&Passage>,
-        parts: &request::Parts,
-        reached: Reached,
-    ) -> Response<Outbound> {
-        let route = passage.map(|passage| &*passage.route);
-        let label = route.map_or(RouteLabel::None, label_of);
-        if route.is_none() {
-            self.observer.metrics().request(label);
-        }
+    /// Answers a request that reached no service, and was counted as one that came in.
+    fn refuse(&self, refuse: &Refuse, parts: &request::Parts) -> Response<Outbound> {
+        let Refuse { refusal, route, session } = refuse;
+        let label = route.as_deref().map_or(RouteLabel::None, label_of);
         self.observer.metrics().answered(label, refusal.row().status);
-        self.observe_refusal(refusal, route, passage.and_then(|passage| passage.session.as_ref()), None);
-        refuse::answer(refusal, self.id, &parts.method, reached)
+        self.observe_refusal(*refusal, route.as_deref(), session.as_ref(), None);
+        refuse::answer(*refusal, self.id, &parts.method, Reached::Nothing)
     }
 
     fn observe_refusal(

@@ -73,9 +73,9 @@ labels! {
         AcceptFailed = "accept_failed",
         /// A listener accepts.
         Listening = "listening",
-        /// Closed at once because too many were open.
+        /// As many were open as the limit allows: none is accepted until one ends.
         OverLimit = "over_limit",
-        /// The peer broke off or broke the protocol.
+        /// The peer broke off, broke the protocol, or was too slow with a head or with taking an answer.
         ProtocolError = "protocol_error",
         /// The certificate was read again.
         TlsReloaded = "tls_reloaded",
@@ -179,15 +179,15 @@ labels! {
         Connected = "connected",
         /// A connection could not be made.
         ConnectFailed = "connect_failed",
-        /// It gets no requests for a while.
+        /// It gets no requests for a while, as long as there is another.
         Ejected = "ejected",
-        /// Its answer was not HTTP.
+        /// The head of its answer was not HTTP.
         Malformed = "malformed",
-        /// It gets requests again.
+        /// A connection to it was made again.
         Recovered = "recovered",
         /// A request that was not sent went to another connection.
         Retried = "retried",
-        /// It did not answer in time.
+        /// No head of an answer in time.
         TimedOut = "timed_out",
     }
 }

@@ -20,7 +20,7 @@ use tracing_subscriber::{
 
 use super::{
     Observation,
-    labels::{LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
+    labels::{ConnectionEvent, LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
     lines::{Lines, LinesGuard, Losses, Sink},
 };
 
@@ -149,7 +149,17 @@ macro_rules! event {
 pub(super) fn read(observation: &Observation<'_>) {
     match observation {
         Observation::Connection { event, client, detail } => {
-            tracing::info!(event = event.label(), client = client.map(display), detail, "connection");
+            event!(
+                match event {
+                    ConnectionEvent::AcceptFailed => Level::ERROR,
+                    ConnectionEvent::OverLimit => Level::WARN,
+                    _ => Level::INFO,
+                },
+                event = event.label(),
+                client = client.map(display),
+                detail,
+                "connection"
+            );
         }
         Observation::Key { kid, phase, signs_from } => tracing::info!(
             kid = kid.as_str(),

@@ -20,13 +20,14 @@ use super::{
 };
 use crate::error::Refusal;
 
-/// Upper bounds of the look-up histogram, in microseconds.
+/// Upper bounds of the look-up histogram, in microseconds; none below the clock's grain of a millisecond.
 const LOOKUP_BOUNDS: &[u64] =
     &[1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000];
 /// Upper bounds of the histogram of `Authorization` values, in bytes.
 const TOKEN_BOUNDS: &[u64] = &[512, 768, 1_024, 1_536, 2_048, 3_072, 4_096, 8_192];
 
-/// One worker's counters. Nobody else writes them, so an addition meets no other core's cache line.
+/// One worker's counters. Nobody else writes them while it serves a request, so an addition meets no other core's
+/// cache line; the accept loop adds the connections it hands over.
 ///
 /// Every method is one or a few relaxed atomic additions: no lock, no allocation, no I/O.
 #[derive(Debug)]

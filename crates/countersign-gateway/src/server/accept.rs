@@ -1,6 +1,7 @@
 //! One loop accepts every connection and gives it to the worker that has the fewest.
 
 use std::{
+    fmt::Display,
     io,
     net::{SocketAddr, TcpStream},
     sync::Arc,
@@ -19,6 +20,7 @@ use super::{
     drain::{Drain, Gate, Ticket},
     tls::{Certificates, LOOK_EVERY},
 };
+use crate::observe::{ConnectionEvent, Observation, Observer};
 
 /// A pause after an error that does not concern one connection alone: no file descriptors, no memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -48,17 +50,20 @@ pub(super) async fn run(
     permits: Arc<Semaphore>,
     drain: Arc<Drain>,
     certificates: Option<Arc<Certificates>>,
+    observer: Observer,
 ) -> io::Result<()> {
     let mut loops = JoinSet::new();
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        loops.spawn(accept(listener, doors.clone(), Arc::clone(&permits), Arc::clone(&drain)));
+        tell(&observer, ConnectionEvent::Listening, &listener.local_addr()?);
+        let (permits, drain) = (Arc::clone(&permits), Arc::clone(&drain));
+        loops.spawn(accept(listener, doors.clone(), permits, drain, observer.clone()));
     }
     drop(doors);
     let watching = async {
         if let Some(certificates) = certificates {
-            watch(&certificates).await;
+            watch(&certificates, &observer).await;
         }
         std::future::pending::<()>().await;
     };
@@ -70,12 +75,19 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn accept(listener: TcpListener, doors: Vec<Door>, permits: Arc<Semaphore>, drain: Arc<Drain>) {
+async fn accept(
+    listener: TcpListener,
+    doors: Vec<Door>,
+    permits: Arc<Semaphore>,
+    drain: Arc<Drain>,
+    observer: Observer,
+) {
     loop {
         let permit = match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
-                tracing::warn!("as many connections as allowed are open: accepting none until one ends");
+                let why = "as many connections as allowed are open: accepting none until one ends";
+                tell(&observer, ConnectionEvent::OverLimit, &why);
                 select! {
                     biased;
                     () = drain.wait() => break,
@@ -94,7 +106,7 @@ async fn accept(listener: TcpListener, doors: Vec<Door>, permits: Arc<Semaphore>
         match accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer))) {
             Ok((socket, peer)) => hand_over(&doors, socket, peer, permit),
             Err(error) if concerns_all(&error) => {
-                tracing::error!(%error, "cannot accept connections");
+                tell(&observer, ConnectionEvent::AcceptFailed, &error);
                 sleep(EXHAUSTED_PAUSE).await;
             }
             Err(_) => {}
@@ -139,14 +151,19 @@ fn concerns_all(error: &io::Error) -> bool {
     )
 }
 
-async fn watch(certificates: &Certificates) {
+fn tell(observer: &Observer, event: ConnectionEvent, detail: &dyn Display) {
+    let detail = detail.to_string();
+    observer.observe(Observation::Connection { event, client: None, detail: Some(&detail) });
+}
+
+async fn watch(certificates: &Certificates, observer: &Observer) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match certificates.refresh() {
             Ok(false) => {}
-            Ok(true) => tracing::info!("certificate replaced"),
+            Ok(true) => tell(observer, ConnectionEvent::TlsReloaded, &"certificate replaced"),
             Err(error) => tracing::error!(%error, "new certificate refused; the old one stays in use"),
         }
     }

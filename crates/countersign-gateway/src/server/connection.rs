@@ -16,8 +16,9 @@ use super::{
     http1, http2,
     io::Io,
     tls::Certificates,
+    watch::Late,
 };
-use crate::{config::resolved::Limits, upstream::Stream};
+use crate::{config::resolved::Limits, observe::ConnectionEvent, upstream::Stream};
 
 /// What every connection of a worker shares.
 #[derive(Debug)]
@@ -33,6 +34,24 @@ pub(super) struct Scope<H> {
     pub(super) shared: Arc<Shared<H>>,
     pub(super) connection: Arc<Connection>,
     pub(super) limits: Limits,
+}
+
+impl<H> Scope<H> {
+    /// The connection ended by an error. What our side did wrong is not counted against the client.
+    pub(super) fn note_end(&self, error: &hyper::Error) {
+        tracing::debug!(peer = %self.connection.peer, %error, "connection ended");
+        if !error.is_user() {
+            self.shared.worker.observer.metrics().connection(ConnectionEvent::ProtocolError);
+        }
+    }
+
+    /// The connection is closed because the client was too slow, or just idle.
+    pub(super) fn note_late(&self, late: Late) {
+        tracing::debug!(peer = %self.connection.peer, ?late, "connection closed");
+        if late != Late::Idle {
+            self.shared.worker.observer.metrics().connection(ConnectionEvent::ProtocolError);
+        }
+    }
 }
 
 /// The first bytes of HTTP/2 (RFC 9113 §3.4).
@@ -56,9 +75,19 @@ pub(super) async fn serve<H: Handler>(
     let by = Instant::now() + limits.header_timeout;
     let opening = open(socket, shared.certificates.as_deref());
     let (stream, protocol, ahead) = match timeout_at(by, opening).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection ended before a request"),
-        Err(_) => return tracing::debug!(%peer, "connection closed: nothing arrived in time"),
+        Ok(Ok(Some(opened))) => opened,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => {
+            let event = if tls { ConnectionEvent::TlsFailed } else { ConnectionEvent::ProtocolError };
+            shared.worker.observer.metrics().connection(event);
+            return tracing::debug!(%peer, %error, "connection ended before a request");
+        }
+        Err(_) => {
+            if tls {
+                shared.worker.observer.metrics().connection(ConnectionEvent::TlsFailed);
+            }
+            return tracing::debug!(%peer, "connection closed: nothing arrived in time");
+        }
     };
     let connection = Arc::new(Connection::new(peer, tls));
     let io = Io::new(ahead, stream, Arc::clone(&connection), ticket);
@@ -69,11 +98,11 @@ pub(super) async fn serve<H: Handler>(
     }
 }
 
-/// Finds out what the client speaks: by ALPN, or in clear by its first bytes.
+/// Finds out what the client speaks: by ALPN, or in clear by its first bytes. `None`: it left without one.
 async fn open(
     mut socket: TcpStream,
     certificates: Option<&Certificates>,
-) -> io::Result<(Stream, Protocol, Bytes)> {
+) -> io::Result<Option<(Stream, Protocol, Bytes)>> {
     socket.set_nodelay(true)?;
     if let Some(certificates) = certificates {
         let stream = TlsAcceptor::from(certificates.current()).accept(socket).await?;
@@ -81,20 +110,20 @@ async fn open(
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        return Ok((Stream::Tls(Box::new(stream.into())), protocol, Bytes::new()));
+        return Ok(Some((Stream::Tls(Box::new(stream.into())), protocol, Bytes::new())));
     }
     let mut ahead = BytesMut::with_capacity(4096);
     loop {
         let read = socket.read_buf(&mut ahead).await?;
         let known = ahead.iter().zip(PREFACE).all(|(byte, expected)| byte == expected);
         if known && ahead.len() >= PREFACE.len() {
-            return Ok((Stream::Plain(socket), Protocol::Http2, ahead.freeze()));
+            return Ok(Some((Stream::Plain(socket), Protocol::Http2, ahead.freeze())));
         }
         if !known {
-            return Ok((Stream::Plain(socket), Protocol::Http1, ahead.freeze()));
+            return Ok(Some((Stream::Plain(socket), Protocol::Http1, ahead.freeze())));
         }
         if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return if ahead.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
     }
 }

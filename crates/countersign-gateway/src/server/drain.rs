@@ -7,6 +7,8 @@ use std::sync::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, futures::Notified};
 
+use crate::observe::Observer;
+
 /// Tells everyone, once, that the end has begun.
 #[derive(Debug, Default)]
 pub(super) struct Drain {
@@ -40,13 +42,18 @@ impl Drain {
 }
 
 /// Counts the connections of one worker, tunnels included.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gate {
     open: AtomicUsize,
     empty: Notify,
+    observer: Observer,
 }
 
 impl Gate {
+    pub(super) fn new(observer: Observer) -> Self {
+        Self { open: AtomicUsize::new(0), empty: Notify::new(), observer }
+    }
+
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
@@ -58,7 +65,7 @@ impl Gate {
     }
 }
 
-/// One open connection: as long as it lives it counts at its worker and against the limit.
+/// One open connection: as long as it lives it counts at its worker, in the metrics and against the limit.
 #[derive(Debug)]
 pub(super) struct Ticket {
     gate: Arc<Gate>,
@@ -68,12 +75,14 @@ pub(super) struct Ticket {
 impl Ticket {
     pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit) -> Self {
         gate.open.fetch_add(1, Ordering::Relaxed);
+        gate.observer.metrics().connection_opened();
         Self { gate: Arc::clone(gate), _permit: permit }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.gate.observer.metrics().connection_closed();
         if self.gate.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.gate.empty.notify_one();
         }

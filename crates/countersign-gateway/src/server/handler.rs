@@ -13,7 +13,10 @@ use std::{
 use http::{HeaderValue, Request, Response};
 
 use super::Outbound;
-use crate::upstream::{Inbound, Pools};
+use crate::{
+    observe::Observer,
+    upstream::{Inbound, Pools},
+};
 
 /// Answers requests. One value is shared by all workers.
 pub trait Handler: Send + Sync + 'static {
@@ -44,11 +47,13 @@ pub struct Worker {
     pub index: usize,
     /// Its way to the services.
     pub upstreams: Pools,
+    /// Who is told.
+    pub observer: Observer,
 }
 
 impl Worker {
-    pub(super) fn new(index: usize) -> Self {
-        Self { index, upstreams: Pools::new(index) }
+    pub(super) fn new(index: usize, observer: Observer) -> Self {
+        Self { index, upstreams: Pools::new(index, observer.clone()), observer }
     }
 }
 

@@ -91,12 +91,11 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         watch.poll(cx, activity, &deadline, situation).map(Err)
     })
     .await;
-    let peer = scope.connection.peer;
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+        Ok(Err(error)) => scope.note_end(&error),
         Err(late) => {
-            tracing::debug!(%peer, ?late, "connection closed");
+            scope.note_late(late);
             if let (Late::Head, Some(parts)) = (late, http.into_parts()) {
                 goodbye(parts.io.into_inner().into_parts().0).await;
             }

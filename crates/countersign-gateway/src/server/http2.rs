@@ -82,12 +82,11 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         watch.poll(cx, &scope.connection.activity, &deadline, situation).map(Err)
     })
     .await;
-    let peer = scope.connection.peer;
     match outcome {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+        Ok(Err(error)) => scope.note_end(&error),
         Err(late) => {
-            tracing::debug!(%peer, ?late, "connection closed");
+            scope.note_late(late);
             Pin::new(&mut http).graceful_shutdown();
             let _ = timeout(GOODBYE, http).await;
         }

@@ -21,7 +21,7 @@ use super::{
     drain::{Drain, Gate},
     worker,
 };
-use crate::{config::resolved::Limits, upstream::Registry};
+use crate::{config::resolved::Limits, observe::Observer, upstream::Registry};
 
 /// What the server needs besides listeners and a handler.
 #[derive(Debug, Clone)]
@@ -34,19 +34,26 @@ pub struct Settings {
     pub registry: Arc<Registry>,
     /// Certificate and key; `None` speaks in clear.
     pub certificates: Option<Arc<Certificates>>,
+    /// One for each worker.
+    pub observers: Vec<Observer>,
+    /// The accept loop's.
+    pub acceptor: Observer,
 }
 
 /// Starts the workers and the accept loop.
 ///
 /// # Errors
-/// When a listener cannot be used, or the machine gives no thread.
+/// When a listener cannot be used, the machine gives no thread, or a worker has no observer.
 #[expect(clippy::needless_pass_by_value, reason = "the server keeps the handler; its callers do not")]
 pub fn serve<H: Handler>(
     listeners: Vec<TcpListener>,
     settings: Settings,
     handler: Arc<H>,
 ) -> io::Result<Running> {
-    let Settings { workers, limits, registry, certificates } = settings;
+    let Settings { workers, limits, registry, certificates, observers, acceptor } = settings;
+    if observers.len() != workers.get() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "one observer for each worker"));
+    }
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     let drain = Arc::new(Drain::default());
     let mut running = Running {
@@ -58,14 +65,14 @@ pub fn serve<H: Handler>(
     };
     let permits = Arc::new(Semaphore::new(limits.load().connections.min(Semaphore::MAX_PERMITS)));
     let mut doors = Vec::new();
-    for index in 0..workers.get() {
+    for (index, observer) in observers.into_iter().enumerate() {
         let (sender, accepted) = mpsc::unbounded_channel();
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(Gate::new(observer.clone()));
         doors.push(Door { accepted: sender, gate: Arc::clone(&gate) });
         running.gates.push(Arc::clone(&gate));
         let shared = Arc::new(Shared {
             handler: Arc::clone(&handler),
-            worker: Arc::new(Worker::new(index)),
+            worker: Arc::new(Worker::new(index, observer)),
             drain: Arc::clone(&drain),
             certificates: certificates.clone(),
         });
@@ -77,7 +84,7 @@ pub fn serve<H: Handler>(
     }
     let runtime = runtime()?;
     running.acceptor = Some(spawn("accept".to_owned(), move || {
-        runtime.block_on(accept::run(listeners, doors, permits, drain, certificates))
+        runtime.block_on(accept::run(listeners, doors, permits, drain, certificates, acceptor))
     })?);
     Ok(running)
 }

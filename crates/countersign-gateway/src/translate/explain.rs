@@ -86,7 +86,9 @@ impl Translation {
 
     async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
         let mut passed = |stage, says| steps.push(Step { stage, says, refusal: None });
-        let route = self.route(parts).map_err(|refusal| ("route", refusal, why_no_route(parts, refusal)))?;
+        let route = self
+            .route(parts)
+            .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
         passed("route", describe(route));
         let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
         let refused = |stage| move |refusal: Refusal| (stage, refusal, refusal.row().text.to_owned());

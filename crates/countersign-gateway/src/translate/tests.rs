@@ -146,7 +146,7 @@ impl House {
 
     async fn refused(&self, path: &str, cookie: &str) -> Refusal {
         match self.decide(path, cookie).await {
-            Decision::Refuse(refusal) => refusal,
+            Decision::Refuse(refuse) => refuse.refusal,
             other => panic!("{other:?}"),
         }
     }
@@ -250,7 +250,7 @@ async fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(house.refused("/orders/../edit/", "alice").await, Refusal::PathNotCanonical);
     assert_eq!(house.refused("/.countersign/session", "alice").await, Refusal::NoRoute);
     let decided = |method| match house.warm(method, "/orders/", "alice") {
-        Warm::Decided(Decision::Refuse(refusal)) => refusal,
+        Warm::Decided(Decision::Refuse(refuse)) => refuse.refusal,
         other => panic!("{other:?}"),
     };
     assert_eq!(decided("TRACE"), Refusal::MethodNotAllowed);

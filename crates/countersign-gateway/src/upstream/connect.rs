@@ -15,7 +15,10 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{Stream, UpstreamError, error::Unreachable, origin::Origin};
-use crate::config::resolved::UpstreamProtocol;
+use crate::{
+    config::resolved::UpstreamProtocol,
+    observe::{Observation, Observer, UpstreamEvent},
+};
 
 /// How long the addresses of a name are used before it is resolved again. A failed connection forgets them at once.
 pub const NAMES_TTL: Duration = Duration::from_secs(30);
@@ -45,25 +48,39 @@ pub(super) enum Alpn {
     Http1,
 }
 
-/// Opens a connection within `limit`. Counts for the origin's health on this worker.
+/// Opens a connection until `by`. Counts in the metrics and for the origin's health on this worker.
 pub(super) async fn dial(
     origin: &Origin,
     worker: usize,
-    limit: Duration,
+    observer: &Observer,
+    by: Instant,
     alpn: Alpn,
 ) -> Result<Dialled, UpstreamError> {
-    let outcome = timeout_at(Instant::now() + limit, attempt(origin, limit, alpn)).await;
+    let limit = by.saturating_duration_since(Instant::now());
+    let outcome = timeout_at(by, attempt(origin, limit, alpn)).await;
     let outcome = outcome.unwrap_or(Err(UpstreamError::ConnectTimeout));
-    if let Some(pool) = origin.pool(worker) {
-        match &outcome {
-            Ok(_) => pool.note_success(),
-            Err(_) => pool.note_failure(Instant::now()),
+    let pool = origin.pool(worker);
+    match &outcome {
+        Ok(_) => {
+            observer.metrics().upstream(UpstreamEvent::Connected);
+            if pool.is_some_and(|pool| pool.note_success()) {
+                tell(observer, UpstreamEvent::Recovered, origin, None);
+            }
+        }
+        Err(error) => {
+            observer.metrics().upstream(UpstreamEvent::ConnectFailed);
+            if pool.is_some_and(|pool| pool.note_failure(Instant::now())) {
+                tell(observer, UpstreamEvent::Ejected, origin, Some(error));
+            }
+            origin.names.forget();
         }
     }
-    if outcome.is_err() {
-        origin.names.forget();
-    }
     outcome
+}
+
+fn tell(observer: &Observer, event: UpstreamEvent, origin: &Origin, error: Option<&UpstreamError>) {
+    let (origin, detail) = (origin.key.to_string(), error.map(ToString::to_string));
+    observer.observe(Observation::Upstream { event, origin: &origin, detail: detail.as_deref() });
 }
 
 async fn attempt(origin: &Origin, limit: Duration, alpn: Alpn) -> Result<Dialled, UpstreamError> {

@@ -176,23 +176,26 @@ impl Pool {
         self.health().ejected_until.filter(|until| *until > now)
     }
 
-    /// A connection attempt failed.
-    pub(super) fn note_failure(&self, now: Instant) {
+    /// A connection attempt failed. True if the origin is left out from now on and was not before.
+    pub(super) fn note_failure(&self, now: Instant) -> bool {
         let mut health = self.health();
+        let was_out = health.ejected_until.is_some_and(|until| until > now);
         health.failures.rotate_left(1);
         if let Some(last) = health.failures.last_mut() {
             *last = Some(now);
         }
         let oldest = health.failures.first().copied().flatten();
-        if oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) <= EJECT_WINDOW) {
+        let out = oldest.is_some_and(|oldest| now.saturating_duration_since(oldest) <= EJECT_WINDOW);
+        if out {
             health.ejected_until = Some(now + EJECT_TIME);
             health.failures = [None; EJECT_FAILURES];
         }
+        out && !was_out
     }
 
-    /// A connection attempt succeeded.
-    pub(super) fn note_success(&self) {
-        *self.health() = Health::default();
+    /// A connection attempt succeeded. True if it is the first since the origin was left out.
+    pub(super) fn note_success(&self) -> bool {
+        std::mem::take(&mut *self.health()).ejected_until.is_some()
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
@@ -210,19 +213,41 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{EJECT_TIME, Pool};
+    use super::{EJECT_TIME, Pool, UpstreamOrigin, UpstreamProtocol};
 
     #[tokio::test(start_paused = true)]
     async fn three_failures_within_ten_seconds_eject_for_ten() {
         let (pool, start) = (Pool::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        pool.note_failure(at(0));
-        pool.note_failure(at(5));
-        pool.note_failure(at(11));
+        assert!(!pool.note_failure(at(0)));
+        assert!(!pool.note_failure(at(5)));
+        assert!(!pool.note_failure(at(11)));
         assert_eq!(pool.ejected_until(at(11)), None, "the first is too old");
-        pool.note_failure(at(12));
+        assert!(pool.note_failure(at(12)));
         assert_eq!(pool.ejected_until(at(12)), Some(at(12) + EJECT_TIME));
         assert_eq!(pool.ejected_until(at(22)), None);
+        assert!(pool.note_success(), "it is back");
+        assert!(!pool.note_success(), "it was not away");
+    }
+
+    #[test]
+    fn an_origin_is_named_as_in_the_configuration() {
+        use UpstreamProtocol::{Http1, Http2PriorKnowledge, Tls};
+        for (protocol, host, name) in [
+            (Http1, "127.0.0.1", "http://127.0.0.1:80"),
+            (Http2PriorKnowledge, "orders", "h2c://orders:80"),
+            (Tls, "::1", "https://[::1]:80"),
+        ] {
+            assert_eq!(UpstreamOrigin { protocol, host: host.into(), port: 80 }.to_string(), name);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_origin_that_is_out_is_told_once() {
+        let (pool, start) = (Pool::default(), Instant::now());
+        let told = |seconds| pool.note_failure(start + Duration::from_secs(seconds));
+        let told: Vec<_> = (0..9).filter(|second| told(*second)).collect();
+        assert_eq!(told, [2]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -230,7 +255,7 @@ mod tests {
         let (pool, now) = (Pool::default(), Instant::now());
         pool.note_failure(now);
         pool.note_failure(now);
-        pool.note_success();
+        assert!(!pool.note_success());
         pool.note_failure(now);
         assert_eq!(pool.ejected_until(now), None);
     }

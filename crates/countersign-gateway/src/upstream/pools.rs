@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, uri};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Body, Inbound, Target, UpstreamError,
@@ -15,6 +15,7 @@ use super::{
     origin::{Negotiated, Origin, Pool},
     tunnel::Tunnels,
 };
+use crate::observe::{Observer, UpstreamEvent};
 
 /// The way of one worker to every upstream.
 ///
@@ -27,6 +28,7 @@ use super::{
 #[derive(Debug)]
 pub struct Pools {
     worker: usize,
+    observer: Observer,
     pub(super) tunnels: Arc<Tunnels>,
 }
 
@@ -41,10 +43,10 @@ enum Missed {
 }
 
 impl Pools {
-    /// The connections of worker number `worker`.
+    /// The connections of worker number `worker`, told to its `observer`.
     #[must_use]
-    pub fn new(worker: usize) -> Self {
-        Self { worker, tunnels: Arc::default() }
+    pub fn new(worker: usize, observer: Observer) -> Self {
+        Self { worker, observer, tunnels: Arc::default() }
     }
 
     /// Sends the request and waits for the head of the answer.
@@ -71,11 +73,26 @@ impl Pools {
                     origin = target.choose(self.worker, now, Some(origin))?;
                 }
                 Err(Missed::Again(error) | Missed::Elsewhere(error) | Missed::Final(error)) => {
-                    return Err(error);
+                    return Err(self.failed(error));
                 }
             }
+            self.observer.metrics().upstream(UpstreamEvent::Retried);
             retry = true;
         }
+    }
+
+    /// Counts a failed exchange. A connection that could not be made was counted when it was tried.
+    pub(super) fn failed(&self, error: UpstreamError) -> UpstreamError {
+        let event = match error {
+            UpstreamError::FirstByteTimeout => UpstreamEvent::TimedOut,
+            UpstreamError::Malformed => UpstreamEvent::Malformed,
+            UpstreamError::Body(_)
+            | UpstreamError::Closed
+            | UpstreamError::ConnectTimeout
+            | UpstreamError::Unreachable(_) => return error,
+        };
+        self.observer.metrics().upstream(event);
+        error
     }
 
     async fn attempt(
@@ -145,6 +162,7 @@ impl Pools {
         origin: &Origin,
         limit: Duration,
     ) -> Result<Connection, UpstreamError> {
+        let by = Instant::now() + limit;
         let opening = async {
             if origin.negotiated() != Negotiated::Http1 {
                 let alone = pool.shared.opening.lock().await;
@@ -152,23 +170,23 @@ impl Pools {
                     return Ok(Connection::Http2(client));
                 }
                 if origin.negotiated() != Negotiated::Http1 {
-                    let connection = self.dial(pool, origin, limit).await;
+                    let connection = self.dial(pool, origin, by).await;
                     drop(alone);
                     return connection;
                 }
             }
-            self.dial(pool, origin, limit).await
+            self.dial(pool, origin, by).await
         };
-        timeout(limit, opening).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
+        timeout_at(by, opening).await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }
 
     async fn dial(
         &self,
         pool: &Arc<Pool>,
         origin: &Origin,
-        limit: Duration,
+        by: Instant,
     ) -> Result<Connection, UpstreamError> {
-        let dialled = connect::dial(origin, self.worker, limit, Alpn::Any).await?;
+        let dialled = connect::dial(origin, self.worker, &self.observer, by, Alpn::Any).await?;
         if dialled.http2 {
             pool.shared.open(dialled.stream).await.map(Connection::Http2)
         } else {
@@ -180,10 +198,13 @@ impl Pools {
     pub(super) async fn dial_http1(&self, target: &Target) -> Result<Box<http1::Client>, UpstreamError> {
         let mut origin = target.choose(self.worker, Instant::now(), None)?;
         let limit = target.limits.connect_timeout;
-        let mut dialled = connect::dial(origin, self.worker, limit, Alpn::Http1).await;
+        let dial =
+            |origin| connect::dial(origin, self.worker, &self.observer, Instant::now() + limit, Alpn::Http1);
+        let mut dialled = dial(origin).await;
         if dialled.is_err() && target.len() > 1 {
             origin = target.choose(self.worker, Instant::now(), Some(origin))?;
-            dialled = connect::dial(origin, self.worker, limit, Alpn::Http1).await;
+            self.observer.metrics().upstream(UpstreamEvent::Retried);
+            dialled = dial(origin).await;
         }
         let dialled = dialled?;
         match origin.pool(self.worker) {

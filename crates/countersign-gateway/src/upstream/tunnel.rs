@@ -77,7 +77,7 @@ impl Pools {
         let response =
             match connection.exchange(&mut request, &deadline, limits.first_byte_timeout, now).await {
                 Ok(response) => response,
-                Err(Failure::Sent(error)) => return Err(error),
+                Err(Failure::Sent(error)) => return Err(self.failed(error)),
                 Err(Failure::Unsent) => return Err(UpstreamError::Closed),
             };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -90,7 +90,7 @@ impl Pools {
             asked.as_ref().is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()))
         };
         if !response.headers().get(header::UPGRADE).is_some_and(same) {
-            return Err(UpstreamError::Malformed);
+            return Err(self.failed(UpstreamError::Malformed));
         }
         let parts = connection.into_stream();
         let tunnels = Arc::clone(&self.tunnels);

@@ -33,7 +33,7 @@ fn word(decision: &Decision) -> String {
     match decision {
         Decision::Forward(_) => "forwarded".to_owned(),
         Decision::Pass(_) => "passed".to_owned(),
-        Decision::Refuse(refusal) => refusal.code().to_owned(),
+        Decision::Refuse(refuse) => refuse.refusal.code().to_owned(),
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) struct House {
     pub(crate) server: Fake,
     pub(crate) service: Recorder,
     pub(crate) address: SocketAddr,
-    _state: tempfile::TempDir,
+    pub(crate) admin: SocketAddr,
+    pub(crate) state: tempfile::TempDir,
 }
 
 /// Alice is an editor of acme, Bob a viewer of globex; everybody else is nobody.
@@ -123,8 +124,8 @@ legacy = true
             log_losses: None,
         };
         let gateway = Gateway::start(&config, surroundings).unwrap();
-        let address = gateway.addresses()[0];
-        Self { gateway: Some(gateway), server, service, address, _state: state }
+        let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
+        Self { gateway: Some(gateway), server, service, address, admin, state }
     }
 
     /// Sends raw bytes on a new connection and reads until the gateway closes it.

@@ -45,6 +45,7 @@ async fn a_second_head_that_drips_is_closed_too() {
     exchange(&mut client, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
     client.write_all(b"GET / HT").await.unwrap();
     assert!(rest(&mut client).await.starts_with(b"HTTP/1.1 408 "));
+    gateway.counts("connection", "protocol_error", 1).await;
 }
 
 #[tokio::test]
@@ -59,6 +60,8 @@ async fn silence_from_the_start_and_between_requests_closes() {
     assert_eq!(rest(&mut idle).await, b"");
     rest(&mut silent).await;
     assert!(started.elapsed() >= SHORT);
+    gateway.counts("connection", "accepted", 2).await;
+    gateway.counts("connection", "protocol_error", 0).await;
 }
 
 #[tokio::test]
@@ -162,6 +165,7 @@ async fn beyond_the_limit_a_connection_waits_for_another_to_end() {
     second.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let early = tokio::time::timeout(SHORT, second.read_u8()).await;
     assert!(early.is_err(), "the second waits");
+    gateway.counts("connection", "over_limit", 1).await;
     drop(first);
     assert!(answer(&mut second).await.is_some());
 }

@@ -3,9 +3,11 @@
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use countersign::SystemClock;
 use countersign_gateway::{
     config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
     error::Refusal,
+    observe::{Gauges, Metrics, Observer, audit::AuditLog},
     server::{
         Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
         head_guard, serve,
@@ -104,15 +106,19 @@ impl Plan {
     }
 
     fn serve_with<H: Handler>(&self, registry: Registry, handler: Arc<H>) -> Gateway {
+        let metrics = Metrics::new(self.workers);
+        let observer = |counters| Observer::new(counters, AuditLog::none(), None, Arc::new(SystemClock));
         let settings = Settings {
             workers: NonZeroUsize::new(self.workers).unwrap(),
             limits: Arc::new(ArcSwap::from_pointee(self.limits)),
             registry: Arc::new(registry),
             certificates: self.certificates.clone(),
+            observers: (0..self.workers).map(|worker| observer(metrics.worker(worker))).collect(),
+            acceptor: observer(metrics.control()),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let running = serve(vec![listener], settings, handler).unwrap();
-        Gateway { address: running.addresses()[0], running: Some(running) }
+        Gateway { address: running.addresses()[0], running: Some(running), metrics }
     }
 }
 
@@ -120,10 +126,23 @@ impl Plan {
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    metrics: Metrics,
     running: Option<Running>,
 }
 
 impl Gateway {
+    /// Waits until the metrics count so many: an event may be counted a moment after its peer has seen it.
+    pub(crate) async fn counts(&self, family: &str, event: &str, expected: u64) {
+        let line = format!("\ncountersign_{family}_events_total{{event=\"{event}\"}} {expected}\n");
+        let counted = async {
+            while !self.metrics.text(&Gauges::default()).contains(&line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let counted = tokio::time::timeout(PATIENCE, counted).await;
+        assert!(counted.is_ok(), "no {line} in {}", self.metrics.text(&Gauges::default()));
+    }
+
     pub(crate) fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }

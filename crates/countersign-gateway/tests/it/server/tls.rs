@@ -93,6 +93,7 @@ async fn a_new_certificate_is_taken_and_a_bad_one_is_not() {
     })
     .await;
     assert!(shake(&gateway, &first, &[]).await.is_err(), "the first is not shown any more");
+    gateway.counts("connection", "tls_reloaded", 1).await;
     old.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     assert!(answer(&mut old).await.is_some(), "an open connection lives on");
 
@@ -136,4 +137,6 @@ async fn a_handshake_that_is_not_finished_is_closed() {
     client.write_all(&[22, 3, 1]).await.unwrap();
     super::harness::rest(&mut client).await;
     assert!(started.elapsed() >= SHORT);
+    gateway.counts("connection", "tls_failed", 1).await;
+    gateway.counts("connection", "accepted", 1).await;
 }

@@ -60,6 +60,10 @@ async fn an_origin_that_refuses_costs_no_request_and_is_left_out() {
     }
     assert_eq!(dead.record.connections(), EJECT_FAILURES, "then it is left out");
     assert_eq!(alive.record.requests().len(), 40);
+    let connected = alive.record.connections().try_into().unwrap();
+    for (event, count) in [("connect_failed", 3), ("retried", 3), ("ejected", 1), ("connected", connected)] {
+        gateway.counts("upstream", event, count).await;
+    }
 }
 
 #[tokio::test]
@@ -78,4 +82,7 @@ async fn the_last_one_is_tried_even_when_it_is_out() {
     });
     assert!(exchange(&mut client, GET).await.0.starts_with("HTTP/1.1 200 "));
     back.await.unwrap();
+    for (event, count) in [("connect_failed", 5), ("ejected", 1), ("recovered", 1), ("retried", 0)] {
+        gateway.counts("upstream", event, count).await;
+    }
 }

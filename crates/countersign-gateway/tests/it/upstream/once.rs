@@ -126,6 +126,7 @@ async fn an_answer_that_is_not_http_is_said_to_be_so() {
     let gateway = Plan::default().start(&[http1(service.address)]);
     let (head, _) = exchange(&mut gateway.connect().await, GET).await;
     assert!(head.contains("upstream_malformed"), "{head}");
+    gateway.counts("upstream", "malformed", 1).await;
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ async fn no_first_byte_in_time_is_504_and_closes_the_upstream_connection() {
     let (head, _) = exchange(&mut client, GET).await;
     assert!(head.starts_with("HTTP/1.1 504 "), "the client's connection lives on: {head}");
     assert_eq!(service.record.connections(), 2);
+    gateway.counts("upstream", "timed_out", 2).await;
 }
 
 #[tokio::test]
