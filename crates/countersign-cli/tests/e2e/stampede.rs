@@ -37,10 +37,8 @@ introspect = "{}/introspect"
 client_id = "gateway"
 client_secret_file = "{file}"
 timeout = "60s"
-max_waiters = {REQUESTS}
 [limits]
 connections = {}
-connect_timeout = "60s"
 [[route]]
 path = "/orders/"
 upstream = "{}"

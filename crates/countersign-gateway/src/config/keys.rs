@@ -100,7 +100,7 @@ pub const KEYS: &[Key] = &[
         "Look-ups at once."),
     key("session.max_lookups_per_client", Kind::Count { min: 1, max: 65_536 }, Absent::Default("32"),
         "Look-ups at once for one client address."),
-    key("session.max_waiters", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("1_024"),
+    key("session.max_waiters", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("16_384"),
         "Requests waiting for one look-up."),
     key("session.insecure_http", Kind::Flag, OFF,
         "Lets the authorization server be asked over plain HTTP beyond loopback: whoever can read that network \

@@ -73,7 +73,7 @@ pub struct SessionConfig {
     pub max_lookups: NonZeroUsize,
     /// Look-ups at once for one client address. Default 32.
     pub max_lookups_per_client: NonZeroUsize,
-    /// Requests waiting for one look-up. Default 1,024.
+    /// Requests waiting for one look-up. Default 16,384: more than there are connections.
     pub max_waiters: NonZeroUsize,
     /// Clients whose sessions are accepted. Empty: any (only with `insecure_any_client` or without bearer).
     pub accept_clients: Vec<ClientId>,

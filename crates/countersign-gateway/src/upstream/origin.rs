@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{connect::Names, http1, http2, tls::Tls};
 use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
@@ -92,6 +92,9 @@ impl fmt::Debug for Origin {
 
 /// What one worker has of one origin.
 ///
+/// Connections that a worker opens to one origin at the same time.
+pub const CONNECTING: usize = 64;
+
 /// An idle connection refers back to its pool; [`Pool::close`], called when the origin is dropped, ends the circle.
 /// Aligned so that workers do not share a cache line.
 #[derive(Debug, Default)]
@@ -99,8 +102,19 @@ impl fmt::Debug for Origin {
 pub(super) struct Pool {
     idle: Mutex<Idle>,
     pub(super) shared: http2::Shared,
+    pub(super) turns: Turns,
     outstanding: AtomicUsize,
     health: Mutex<Health>,
+}
+
+/// Turns to open a connection: [`CONNECTING`] at once. More would overflow a service's accept queue and be dropped.
+#[derive(Debug)]
+pub(super) struct Turns(pub(super) Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(CONNECTING))
+    }
 }
 
 #[derive(Debug, Default)]

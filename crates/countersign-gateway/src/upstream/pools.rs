@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, uri};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Body, Inbound, Target, UpstreamError,
@@ -16,6 +16,9 @@ use super::{
     tunnel::Tunnels,
 };
 use crate::observe::{Observer, UpstreamEvent};
+
+/// How many connect time-outs a request waits for its turn to connect.
+pub const PATIENCE: u32 = 15;
 
 /// The way of one worker to every upstream.
 ///
@@ -111,7 +114,8 @@ impl Pools {
         let connection = match self.ready(pool, origin, now, fresh) {
             Some(connection) => connection,
             None => {
-                Box::pin(self.open(pool, origin, limits.connect_timeout)).await.map_err(Missed::Elsewhere)?
+                let opening = self.open_in_turn(pool, origin, limits.connect_timeout, fresh);
+                Box::pin(opening).await.map_err(Missed::Elsewhere)?
             }
         };
         let deadline = Arc::clone(request.body().deadline());
@@ -152,6 +156,23 @@ impl Pools {
             Negotiated::Http1 => pool.take(now).map(Connection::Http1),
             Negotiated::Http2 => pool.shared.take().map(Connection::Http2),
             Negotiated::Unknown => None,
+        }
+    }
+
+    /// Waits for a turn to connect, [`PATIENCE`] times the limit at most. What was given back to the pool meanwhile
+    /// is taken instead, so that a burst does not become as many connections as it has requests.
+    async fn open_in_turn(
+        &self,
+        pool: &Arc<Pool>,
+        origin: &Origin,
+        limit: Duration,
+        fresh: bool,
+    ) -> Result<Connection, UpstreamError> {
+        let turn = timeout(limit.saturating_mul(PATIENCE), pool.turns.0.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(UpstreamError::ConnectTimeout) };
+        match self.ready(pool, origin, Instant::now(), fresh) {
+            Some(connection) => Ok(connection),
+            None => self.open(pool, origin, limit).await,
         }
     }
 

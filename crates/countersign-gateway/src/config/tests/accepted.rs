@@ -25,7 +25,7 @@ fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
     assert_eq!((session.recheck, session.max_age), (Duration::from_secs(30), Duration::from_secs(8 * 3600)));
     assert_eq!((session.timeout, session.cache_entries.get()), (Duration::from_secs(2), 100_000));
     let bounds = (session.max_lookups.get(), session.max_lookups_per_client.get(), session.max_waiters.get());
-    assert_eq!(bounds, (256, 32, 1_024));
+    assert_eq!(bounds, (256, 32, 16_384));
     let SourceConfig::Introspection(introspection) = session.source else { panic!("introspection") };
     assert_eq!(
         introspection.endpoint,
