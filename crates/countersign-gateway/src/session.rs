@@ -301,7 +301,13 @@ impl Sessions {
             Err(Refusal::SessionEnded)
         };
         let first_seen = current.as_ref().map_or(asked_at.wall, |entry| entry.first_seen);
-        let ends = ends.unwrap_or_else(|| first_seen.saturating_add(self.rules.max_age));
+        let assumed_end = first_seen.saturating_add(self.rules.max_age);
+        let (first_seen, ends) = match ends {
+            Some(ends) => (first_seen, ends),
+            None if assumed_end > now.wall => (first_seen, assumed_end),
+            // The end was ours to assume; the server says that the session lives, and it knows better.
+            None => (asked_at.wall, asked_at.wall.saturating_add(self.rules.max_age)),
+        };
         if ends <= now.wall {
             return end(current.as_ref(), "its end has come");
         }
@@ -311,7 +317,9 @@ impl Sessions {
             }
             Some(entry) => {
                 let changed = *entry.identity != identity;
-                let entry = Arc::new(entry.rechecked(identity, asked_at.monotonic, ends));
+                let mut entry = entry.rechecked(identity, asked_at.monotonic, ends);
+                entry.first_seen = first_seen;
+                let entry = Arc::new(entry);
                 if changed {
                     self.observe_session(&entry, SessionEvent::Changed, None);
                 }

@@ -39,6 +39,7 @@ client_secret_file = "{file}"
 timeout = "60s"
 [limits]
 connections = {}
+connect_timeout = "30s"
 [[route]]
 path = "/orders/"
 upstream = "{}"

@@ -4,12 +4,28 @@
 
 use http::{
     HeaderMap, HeaderValue, Uri, Version,
-    header::{COOKIE, HOST},
+    header::{CONTENT_LENGTH, COOKIE, HOST},
     request,
     uri::PathAndQuery,
 };
 
 use crate::{error::Refusal, route::Route};
+
+/// The length that the head tells. HTTP/1.1 heads were judged below hyper; HTTP/2 may still say one length twice, or
+/// in a form that the next reader takes for another number.
+///
+/// # Errors
+/// [`Refusal::Framing`] for two fields, and for anything but digits without a leading zero.
+pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if headers.contains_key(CONTENT_LENGTH) { Err(Refusal::Framing) } else { Ok(None) };
+    };
+    let digits = value.as_bytes();
+    let is_plain = digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"));
+    let length = value.to_str().ok().filter(|_| is_plain).and_then(|text| text.parse().ok());
+    length.map(Some).ok_or(Refusal::Framing)
+}
 
 /// Makes the head ready.
 ///
@@ -59,8 +75,9 @@ fn without_prefix(uri: &Uri, prefix: &str) -> Result<Uri, Refusal> {
 mod tests {
     use http::{Request, Version};
 
-    use super::prepare;
+    use super::{content_length, prepare};
     use crate::{
+        error::Refusal,
         route::RouteTable,
         testing::{policy, route},
     };
@@ -85,6 +102,26 @@ mod tests {
         assert_eq!(parts.uri.to_string(), "/orders/7?x=%2F");
         assert_eq!(parts.headers["host"], "shop.example:81");
         assert_eq!(parts.headers.get_all("cookie").iter().count(), 2);
+    }
+
+    #[test]
+    fn a_length_has_one_form() {
+        for (values, expected) in [
+            (&[][..], Ok(None)),
+            (&["0"], Ok(Some(0))),
+            (&["17"], Ok(Some(17))),
+            (&["5", "5"], Err(Refusal::Framing)),
+            (&["005"], Err(Refusal::Framing)),
+            (&["+5"], Err(Refusal::Framing)),
+            (&[""], Err(Refusal::Framing)),
+            (&["99999999999999999999"], Err(Refusal::Framing)),
+        ] {
+            let mut headers = http::HeaderMap::new();
+            for value in values {
+                headers.append("content-length", value.parse().unwrap());
+            }
+            assert_eq!(content_length(&headers), expected, "{values:?}");
+        }
     }
 
     #[test]

@@ -269,7 +269,9 @@ impl Call<'_> {
         let Some(client) = Upgrading::take(request.extensions_mut()) else {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
         };
-        let request = request.map(|body| body.emptied());
+        let mut request = request.map(|body| body.emptied());
+        request.headers_mut().remove(header::CONTENT_LENGTH);
+        request.headers_mut().remove(header::TRAILER);
         self.worker.upstreams.upgrade(target, request, client, ends).await
     }
 
@@ -280,15 +282,15 @@ impl Call<'_> {
             (true, false) => return Err(Refusal::UpgradeNotAllowed),
             (false, _) => UpgradeRule::Remove,
         };
+        let length = outgoing::content_length(&parts.headers)?;
+        let has_body =
+            length.is_some_and(|length| length > 0) || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        // Its body would be the first bytes of the next request on that connection, or of the other protocol.
+        if upgrade == UpgradeRule::Keep && has_body {
+            return Err(Refusal::Framing);
+        }
         let limit = self.snapshot.limits.body_bytes;
-        if limit > 0
-            && let Some(length) = parts.headers.get(header::CONTENT_LENGTH)
-            && length
-                .to_str()
-                .ok()
-                .and_then(|text| text.parse::<u64>().ok())
-                .is_none_or(|length| length > limit)
-        {
+        if limit > 0 && length.is_some_and(|length| length > limit) {
             return Err(Refusal::BodyTooLarge);
         }
         outgoing::prepare(parts, route)?;

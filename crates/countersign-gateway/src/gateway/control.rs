@@ -89,8 +89,9 @@ impl ControlRoom {
             detail
         })?;
         let metadata = Metadata::render(&config.issuer, &ring, now).map_err(|error| error.to_string())?;
-        self.household.keyring.replace(ring);
         let snapshot = self.household.compose(&config).map_err(|error| error.to_string())?;
+        // Whatever can fail has been done: from here on all of it is put in force.
+        self.household.keyring.replace(ring);
         self.metadata.replace(metadata);
         self.limits.store(Arc::new(config.limits));
         self.snapshot.store(Arc::new(snapshot));

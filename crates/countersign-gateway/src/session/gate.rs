@@ -49,7 +49,8 @@ struct Client {
 
 /// A place, given back when dropped.
 pub struct Place {
-    gate: Arc<Gate>,
+    /// `None`: given back already.
+    gate: Option<Arc<Gate>>,
     client: IpAddr,
 }
 
@@ -67,49 +68,47 @@ impl Gate {
     /// Takes a place, or waits for one.
     ///
     /// # Errors
-    /// [`Full`] at once when 16 look-ups wait for each place already.
+    /// [`Full`] when 16 look-ups wait for each place already, and no other client has more of them than this one.
     pub async fn enter(self: &Arc<Self>, client: IpAddr) -> Result<Place, Full> {
         let client = network_of(client);
         let waiting = {
             let mut state = self.state();
-            let free = state.active < self.places.all.get();
-            let of_client = state.clients.entry(client).or_default();
-            if free && of_client.queue.is_empty() && of_client.active < self.places.per_client.get() {
-                of_client.active += 1;
+            if state.has_place_for(&client, self.places) {
                 state.active += 1;
-                return Ok(Place { gate: Arc::clone(self), client });
+                state.clients.entry(client).or_default().active += 1;
+                return Ok(Place { gate: Some(Arc::clone(self)), client });
             }
-            let (sender, receiver) = oneshot::channel();
-            let first = of_client.queue.is_empty();
-            if state.queued >= self.places.all.get().saturating_mul(QUEUED_PER_PLACE) {
+            let most = self.places.all.get().saturating_mul(QUEUED_PER_PLACE);
+            if state.queued >= most && !state.make_room_for(&client) {
                 return Err(Full);
             }
-            if let Some(of_client) = state.clients.get_mut(&client) {
-                of_client.queue.push_back(sender);
-            }
-            if first {
-                state.turns.push_back(client);
-            }
-            state.queued += 1;
-            receiver
+            state.queue(client)
         };
         waiting.await.map_err(|_| Full)
     }
 
-    fn leave(self: &Arc<Self>, client: IpAddr) {
-        let granted = {
-            let mut state = self.state();
-            state.active = state.active.saturating_sub(1);
-            if let Some(of_client) = state.clients.get_mut(&client) {
-                of_client.active = of_client.active.saturating_sub(1);
+    /// Gives a place back, and on to whoever waits for it. Those that gave up waiting are passed over one after the
+    /// other, outside the lock.
+    fn leave(self: &Arc<Self>, mut client: IpAddr) {
+        loop {
+            let granted = {
+                let mut state = self.state();
+                state.active = state.active.saturating_sub(1);
+                if let Some(of_client) = state.clients.get_mut(&client) {
+                    of_client.active = of_client.active.saturating_sub(1);
+                }
+                let granted = state.next(self.places);
+                state.forget_if_idle(client);
+                granted
+            };
+            let Some((next, sender)) = granted else { return };
+            match sender.send(Place { gate: Some(Arc::clone(self)), client: next }) {
+                Ok(()) => return,
+                Err(mut given_up) => {
+                    given_up.gate = None;
+                    client = next;
+                }
             }
-            let granted = state.next(self.places);
-            state.forget_if_idle(client);
-            granted
-        };
-        // Outside the lock: a receiver that has gone gives the place back at once, through this very function.
-        if let Some((client, sender)) = granted {
-            drop(sender.send(Place { gate: Arc::clone(self), client }));
         }
     }
 
@@ -119,6 +118,35 @@ impl Gate {
 }
 
 impl State {
+    fn has_place_for(&self, client: &IpAddr, places: Places) -> bool {
+        let of_client = self.clients.get(client);
+        self.active < places.all.get()
+            && of_client.is_none_or(|of| of.queue.is_empty() && of.active < places.per_client.get())
+    }
+
+    /// Puts a client at the end of its own queue.
+    fn queue(&mut self, client: IpAddr) -> oneshot::Receiver<Place> {
+        let (sender, receiver) = oneshot::channel();
+        let of_client = self.clients.entry(client).or_default();
+        of_client.queue.push_back(sender);
+        if of_client.queue.len() == 1 {
+            self.turns.push_back(client);
+        }
+        self.queued += 1;
+        receiver
+    }
+
+    /// Turns away the newest of the longest queue for a client that has a shorter one: whoever floods waits behind
+    /// their own flood, and is turned away first.
+    fn make_room_for(&mut self, client: &IpAddr) -> bool {
+        let own = self.clients.get(client).map_or(0, |of| of.queue.len());
+        let longest = self.clients.values_mut().max_by_key(|of| of.queue.len());
+        let Some(longest) = longest.filter(|of| of.queue.len() > own + 1) else { return false };
+        let made = longest.queue.pop_back().is_some();
+        self.queued -= usize::from(made);
+        made
+    }
+
     /// Grants a free place to the client whose turn it is; clients at their bound are passed over.
     fn next(&mut self, places: Places) -> Option<(IpAddr, oneshot::Sender<Place>)> {
         if self.active >= places.all.get() {
@@ -148,7 +176,9 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.gate.leave(self.client);
+        if let Some(gate) = self.gate.take() {
+            gate.leave(self.client);
+        }
     }
 }
 
@@ -256,6 +286,26 @@ mod tests {
         }
         assert_eq!(gate.enter(client(1)).await.unwrap_err(), Full);
         let _other = gate.enter(client(2)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_turned_away_before_a_newcomer() {
+        let gate = gate(1, 1);
+        let place = gate.enter(client(1)).await.unwrap();
+        let mut flood: Vec<_> = (0..16).map(|_| Box::pin(gate.enter(client(1)))).collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for future in &mut flood {
+            assert!(future.as_mut().poll(&mut context).is_pending());
+        }
+        let mut newcomer = Box::pin(gate.enter(client(2)));
+        assert!(newcomer.as_mut().poll(&mut context).is_pending());
+        assert!(matches!(flood[15].as_mut().poll(&mut context), Poll::Ready(Err(Full))));
+        drop(flood);
+        drop(place);
+        assert!(matches!(newcomer.as_mut().poll(&mut context), Poll::Ready(Ok(_))));
+        drop(newcomer);
+        drop(gate.enter(client(3)).await.unwrap());
+        assert!(gate.state().clients.is_empty());
     }
 
     #[test]

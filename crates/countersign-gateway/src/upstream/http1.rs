@@ -94,6 +94,7 @@ impl Client {
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
+        last: Instant,
     ) -> Result<Response<Incoming>, Failure> {
         self.used = now;
         self.relay.hush();
@@ -105,7 +106,8 @@ impl Client {
             if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
                 return Poll::Ready(Some(outcome));
             }
-            let late = deadline.body_progress_since(now) + limit;
+            // In no case beyond `last`: a body that drips is not endless.
+            let late = (deadline.body_progress_since(now) + limit).min(last);
             if deadline.poll(cx, first.take().unwrap_or_else(Instant::now), late).is_ready() {
                 return Poll::Ready(None);
             }

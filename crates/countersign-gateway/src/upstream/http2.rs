@@ -71,22 +71,32 @@ impl Shared {
     }
 }
 
+/// How long an exchange waits for the head of the answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waits {
+    /// From the moment the last piece of the request was passed on.
+    pub(super) first_byte: Duration,
+    pub(super) now: Instant,
+    /// In no case longer: a body that drips is not endless.
+    pub(super) last: Instant,
+}
+
 impl Client {
     pub(super) async fn exchange(
         &mut self,
         request: &mut Option<Request<Inbound>>,
         deadline: &Deadline,
         body_deadline: &Deadline,
-        limit: Duration,
-        now: Instant,
+        waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
+        let Waits { first_byte, now, last } = waits;
         let Some(sent) = request.take() else { return Err(Failure::Unsent) };
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Some(outcome));
             }
-            let late = body_deadline.body_progress_since(now) + limit;
+            let late = (body_deadline.body_progress_since(now) + first_byte).min(last);
             deadline.poll(cx, Instant::now(), late).map(|()| None)
         })
         .await;

@@ -123,14 +123,20 @@ impl Pools {
             Connection::Http1(mut client) => {
                 into_origin_form(request).map_err(Missed::Final)?;
                 client.keep(limits.upstream_idle);
-                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now).await;
+                let last = now + limits.max_stream;
+                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, last).await;
                 (response, Connection::Http1(client))
             }
             Connection::Http2(mut client) => {
                 http2::with_pseudo_headers(request, origin).map_err(Missed::Final)?;
                 request.body_mut().detach();
                 let body = Arc::clone(request.body().deadline());
-                let response = client.exchange(place, &deadline, &body, limits.first_byte_timeout, now).await;
+                let waits = http2::Waits {
+                    first_byte: limits.first_byte_timeout,
+                    now,
+                    last: now + limits.max_stream,
+                };
+                let response = client.exchange(place, &deadline, &body, waits).await;
                 (response, Connection::Http2(client))
             }
             Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),

@@ -72,10 +72,11 @@ impl Pools {
         let deadline = Arc::clone(request.body().deadline());
         let asked = request.headers().get(header::UPGRADE).cloned();
         into_origin_form(&mut request)?;
-        connection.keep(limits.upstream_idle);
+        // What a service does with an upgrade it refuses is its own affair: the connection is used for nothing else.
+        connection.keep(0);
         let mut request = Some(request);
         let response =
-            match connection.exchange(&mut request, &deadline, limits.first_byte_timeout, now).await {
+            match connection.exchange(&mut request, &deadline, limits.first_byte_timeout, now, last).await {
                 Ok(response) => response,
                 Err(Failure::Sent(error)) => return Err(self.failed(error)),
                 Err(Failure::Unsent) => return Err(UpstreamError::Closed),

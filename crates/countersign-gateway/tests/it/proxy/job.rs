@@ -103,3 +103,29 @@ async fn what_a_route_removes_besides_is_gone_from_headers_and_trailers() {
     assert!(head.contains("x-kept: 1") && body.contains("x-sum: 7"), "{head}{body}");
     assert!(!head.contains("globex") && !body.contains("globex"), "{head}{body}");
 }
+
+/// The body would be left over on the connection to the service, in front of the next caller's request.
+#[tokio::test]
+async fn an_upgrade_with_a_body_is_refused() {
+    use super::house::who;
+    use crate::server::recorder::{OK, Recorder};
+
+    let service = Recorder::answering(OK).await;
+    let more = format!(
+        "[[route]]\npath = \"/socket/\"\nupstream = \"http://{}\"\npublic = true\nupgrade = true\n",
+        service.address
+    );
+    let house = House::with("", &more, service, who).await;
+    let upgrade =
+        "GET /socket/ HTTP/1.1\r\nHost: shop.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    for body in ["Content-Length: 300\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"] {
+        let mut socket = tokio::net::TcpStream::connect(house.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, format!("{upgrade}{body}").as_bytes())
+            .await
+            .unwrap();
+        let mut answer = [0; 12];
+        tokio::io::AsyncReadExt::read_exact(&mut socket, &mut answer).await.unwrap();
+        assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 400"), "{body}");
+    }
+    assert_eq!(house.received(), Vec::<String>::new());
+}
