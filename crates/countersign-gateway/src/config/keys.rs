@@ -91,7 +91,7 @@ pub const KEYS: &[Key] = &[
         "How long an answer is taken as fresh: a log-out that only the authorization server knows of takes effect \
          at the next request after it, and in an outage requests get 503 from then on."),
     key("session.max_age", Kind::Duration { min: "1m", max: "30d" }, Absent::Default("\"8h\""),
-        "Longest life of a session whose end the server does not tell, from first sight."),
+        "Life of a session whose end the server does not tell, from first sight; again so long if it lives then."),
     key("session.timeout", Kind::Duration { min: "10ms", max: "1m" }, Absent::Default("\"2s\""),
         "Longest wait for one look-up."),
     key("session.cache_entries", Kind::Count { min: 64, max: 10_000_000 }, Absent::Default("100_000"),

@@ -63,7 +63,7 @@ pub struct SessionConfig {
     pub source: SourceConfig,
     /// How long an answer is taken as fresh. Default 30 s.
     pub recheck: Duration,
-    /// Longest life of a session whose end the server does not tell, from first sight. Default 8 h.
+    /// Life of a session whose end the server does not tell, from first sight; again so long if it lives then. Default 8 h.
     pub max_age: Duration,
     /// Longest wait for one look-up. Default 2 s.
     pub timeout: Duration,
