@@ -47,6 +47,16 @@ impl<'a> Object<'a> {
         self.0.iter().find_map(|(member, value)| (member == name).then_some(value))
     }
 
+    /// The member, if there is exactly one.
+    pub(crate) fn only(&self) -> Option<(&str, &Json<'a>)> {
+        if let [(name, value)] = self.0.as_slice() { Some((name, value)) } else { None }
+    }
+
+    /// How many members there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All members, in their order.
     pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>)> {
         self.0.into_iter()

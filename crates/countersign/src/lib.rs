@@ -12,6 +12,7 @@ mod key_set;
 mod refusal;
 #[cfg(feature = "remote")]
 pub mod remote;
+pub mod revocation;
 mod roles;
 mod rule;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]

@@ -1,6 +1,6 @@
 //! The seam for what makes a good token bad before its end.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{Issuer, OrganisationId, SessionId, Subject, TokenId, UnixTime};
 
@@ -48,5 +48,26 @@ pub struct NoRevocations;
 impl Revocations for NoRevocations {
     fn standing(&self, _: &Revocable<'_>) -> Standing {
         Standing::Good
+    }
+}
+
+impl<R: Revocations + ?Sized> Revocations for Arc<R> {
+    fn standing(&self, token: &Revocable<'_>) -> Standing {
+        (**self).standing(token)
+    }
+}
+
+/// Several at once, as for several issuers: revoked if one of them says so, and unknown if one of them cannot say.
+impl<R: Revocations> Revocations for Vec<R> {
+    fn standing(&self, token: &Revocable<'_>) -> Standing {
+        let mut worst = Standing::Good;
+        for revocations in self {
+            match revocations.standing(token) {
+                Standing::Good => {}
+                Standing::Revoked => return Standing::Revoked,
+                Standing::Unknown => worst = Standing::Unknown,
+            }
+        }
+        worst
     }
 }

@@ -1,0 +1,196 @@
+//! One table, cut into shards that a writer replaces whole.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::ArcSwapOption;
+
+use crate::UnixTime;
+
+/// Until when, and from which second back, a subject or organisation is revoked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Since {
+    pub(super) at: UnixTime,
+    pub(super) expires: UnixTime,
+}
+
+impl Since {
+    pub(super) fn or_later(self, other: Option<Self>) -> Self {
+        other.map_or(self, |other| self.merged(other))
+    }
+}
+
+/// What is known of one name.
+pub(super) trait Entry: Copy {
+    fn expires(self) -> UnixTime;
+    /// Both in one: the later of everything.
+    fn merged(self, other: Self) -> Self;
+}
+
+impl Entry for UnixTime {
+    fn expires(self) -> UnixTime {
+        self
+    }
+
+    fn merged(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+impl Entry for Since {
+    fn expires(self) -> UnixTime {
+        self.expires
+    }
+
+    fn merged(self, other: Self) -> Self {
+        Self { at: self.at.max(other.at), expires: self.expires.max(other.expires) }
+    }
+}
+
+/// The keys under which names are hashed: another pair in every table.
+#[derive(Default)]
+pub(super) struct NameKeys(foldhash::quality::RandomState, foldhash::quality::RandomState);
+
+impl NameKeys {
+    pub(super) fn name(&self, name: &str) -> Name {
+        Name { place: self.0.hash_one(name), check: self.1.hash_one(name) }
+    }
+}
+
+/// A name, hashed twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Name {
+    place: u64,
+    check: u64,
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.place);
+    }
+}
+
+/// A [`Name`] is a hash already.
+#[derive(Default, Clone, Copy)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+type Shard<E> = HashMap<Name, E, BuildHasherDefault<AsItIs>>;
+
+/// How many pieces a table is cut into. A write copies one of them: a thousandth of a million entries.
+const SHARDS: usize = 1024;
+
+pub(super) struct Shards<E> {
+    shards: Box<[ArcSwapOption<Shard<E>>]>,
+    len: AtomicUsize,
+}
+
+/// The same, before it is published.
+pub(super) struct Built<E>(Vec<Option<Shard<E>>>);
+
+impl<E: Entry> Default for Built<E> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<E: Entry> Built<E> {
+    pub(super) fn add(&mut self, name: Name, entry: E) {
+        if self.0.is_empty() {
+            self.0.resize_with(SHARDS, || None);
+        }
+        if let Some(shard) = self.0.get_mut(shard_of(name)) {
+            add_to(shard.get_or_insert_default(), name, entry);
+        }
+    }
+}
+
+fn add_to<E: Entry>(shard: &mut Shard<E>, name: Name, entry: E) {
+    shard.entry(name).and_modify(|known| *known = known.merged(entry)).or_insert(entry);
+}
+
+/// By bits that the table within the shard looks at last.
+const fn shard_of(name: Name) -> usize {
+    (name.check % SHARDS as u64) as usize
+}
+
+impl<E: Entry> Shards<E> {
+    pub(super) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| ArcSwapOption::const_empty()).collect(), len: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Acquire) == 0
+    }
+
+    pub(super) fn find(&self, name: Name) -> Option<E> {
+        self.shards.get(shard_of(name))?.load().as_ref()?.get(&name).copied()
+    }
+
+    /// Replaces one shard by what `change` makes of it. Only for the one who holds the writer's lock.
+    fn change<T>(&self, shard: usize, change: impl FnOnce(&mut Shard<E>) -> T) -> Option<T> {
+        let slot = self.shards.get(shard)?;
+        let old = slot.load_full();
+        let mut new = old.as_deref().cloned().unwrap_or_default();
+        let result = change(&mut new);
+        let len = self.len() - old.map_or(0, |old| old.len()) + new.len();
+        slot.store((!new.is_empty()).then(|| Arc::new(new)));
+        // After the store: who finds the table not empty finds what is in it.
+        self.len.store(len, Ordering::Release);
+        Some(result)
+    }
+
+    pub(super) fn add(&self, name: Name, entry: E) {
+        self.change(shard_of(name), |shard| add_to(shard, name, entry));
+    }
+
+    pub(super) fn remove(&self, name: Name) -> bool {
+        self.find(name).is_some()
+            && self.change(shard_of(name), |shard| shard.remove(&name).is_some()).unwrap_or(false)
+    }
+
+    pub(super) fn publish(&self, new: Built<E>) {
+        let mut new = new.0.into_iter();
+        for slot in &self.shards {
+            slot.store(new.next().flatten().map(Arc::new));
+        }
+        let len = self.shards.iter().map(|slot| slot.load().as_ref().map_or(0, |shard| shard.len())).sum();
+        self.len.store(len, Ordering::Release);
+    }
+
+    pub(super) fn forget_expired(&self, now: UnixTime) {
+        if self.is_empty() {
+            return;
+        }
+        for (index, slot) in self.shards.iter().enumerate() {
+            let is_old = |entry: &E| entry.expires() <= now;
+            if slot.load().as_ref().is_some_and(|shard| shard.values().any(is_old)) {
+                self.change(index, |shard| {
+                    shard.retain(|_, entry| !is_old(entry));
+                    shard.shrink_to_fit();
+                });
+            }
+        }
+    }
+}
