@@ -1,7 +1,7 @@
 //! No spelling of an identity header gets through, and what gets through is what was sent.
 
 use countersign_gateway::http::headers::{
-    CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, strip_request,
+    CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, strip_request,
     strip_request_trailers, strip_response, strip_response_trailers,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -36,6 +36,7 @@ pub fn run(input: &[u8]) {
         session_cookie: Some("SESSION"),
         token: Some(&token),
         cache: CacheRule::Private,
+        vary: VaryBy::Cookie,
         upgrade: UpgradeRule::Remove,
     };
     let mut kept = sent.clone();

@@ -6,7 +6,8 @@ use std::{hint::black_box, time::Duration};
 use countersign_gateway::{
     config::resolved::Limits,
     http::headers::{
-        CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, strip_request, strip_response,
+        CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, strip_request,
+        strip_response,
     },
     server::head_guard::Follow,
 };
@@ -67,6 +68,7 @@ fn main() {
     let rules = ResponseRules {
         session_cookie: Some("SESSION"),
         token: Some(&token),
+        vary: VaryBy::Cookie,
         cache: CacheRule::Private,
         upgrade: UpgradeRule::Remove,
     };

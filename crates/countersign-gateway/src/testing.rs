@@ -29,6 +29,7 @@ pub(crate) fn route(path: &str) -> RouteConfig {
         strip_prefix: false,
         upgrade: false,
         methods: Vec::new(),
+        body_timeout: None,
         require_countersign_header: false,
         allow_public_cache: false,
         insecure_path: false,

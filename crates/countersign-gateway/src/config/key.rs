@@ -85,6 +85,8 @@ pub enum Kind {
     RemovedHeader,
     /// Name of a role.
     Role,
+    /// One scope (RFC 6749 §3.3).
+    ScopeToken,
     /// A file with a secret.
     SecretFile,
     /// An environment variable with a secret.
@@ -149,6 +151,7 @@ impl Kind {
             Self::RedirectPath => "the beginning of a path, such as `\"/login\"`",
             Self::RemovedHeader => "a header name, not one that HTTP itself needs such as `host`",
             Self::Role => "a role: 1 to 255 characters without control characters",
+            Self::ScopeToken => "one scope: visible characters without `\"` and `\\`",
             Self::SecretFile => {
                 "the path of a file that holds the secret, readable by its owner and group only"
             }

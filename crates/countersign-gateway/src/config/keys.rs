@@ -125,6 +125,15 @@ pub const KEYS: &[Key] = &[
     key("claims.organisation", Kind::ClaimPath, Absent::Described("tokens name no organisation"),
         "Whose data the caller may see. When given, a session without exactly one organisation is refused."),
 
+    key("claims.role", Kind::Tables, Absent::Described("the scope of a session bounds no role"),
+        "A role that a session has only as far as its scope reaches: a token that a client got for little does not \
+         carry all that its user may do."),
+    key("claims.role[].name", Kind::Role, Absent::Required,
+        "The role."),
+    key("claims.role[].scope", Kind::ScopeToken, Absent::Required,
+        "The role is left out of tokens unless the session's `scope` holds this one (RFC 6749 §3.3). A session \
+         without any scope holds none."),
+
     key("token", Kind::Table, Absent::Described("its defaults"),
         "How tokens are signed."),
     key("token.algorithm", Kind::Choice(&["ES256", "Ed25519", "RS256"]), Absent::Default("\"ES256\""),
@@ -152,7 +161,8 @@ pub const KEYS: &[Key] = &[
         "Only for this host."),
     key("route[].upstream", Kind::OneOrList(&Kind::Upstream), Absent::Required,
         "Where requests go. `https` speaks HTTP/2 or HTTP/1.1, `http` HTTP/1.1, `h2c` HTTP/2 in clear. `http` and \
-         `h2c` beyond loopback need `insecure_http = true`."),
+         `h2c` beyond loopback need `insecure_http = true`. Certificates are verified against the machine's trust \
+         store, or the file that the environment variable `SSL_CERT_FILE` names."),
     key("route[].audience", Kind::Audience, Absent::Described("required, unless `public` or `legacy`"),
         "Whom the token is for. Routes with the same audience ask for the same `claims`."),
     key("route[].require", Kind::Table, Absent::Described("any caller with a session"),
@@ -171,6 +181,9 @@ pub const KEYS: &[Key] = &[
         "Methods that are let through."),
     key("route[].upgrade", Kind::Flag, OFF,
         "Allows upgrades, such as WebSocket."),
+    key("route[].body_timeout", Kind::Duration { min: "100ms", max: "7d" }, Absent::Described("`limits.body_timeout`"),
+        "Between two pieces of a body, either way, on this route: for event streams and gRPC streams that are silent \
+         for long. `limits.max_stream` ends them in any case."),
     key("route[].require_countersign_header", Kind::Flag, OFF,
         "Demands the header `Countersign: 1` of requests with cookie and unsafe method, which no other site's form can send."),
     key("route[].allowed_origins", Kind::List(&Kind::Origin), EMPTY,

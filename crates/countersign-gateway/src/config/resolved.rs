@@ -186,6 +186,17 @@ pub struct ClaimsConfig {
     pub roles: Option<ClaimPath>,
     /// No default. When given, a session without it is refused.
     pub organisation: Option<ClaimPath>,
+    /// Roles that are left out of a session whose scope does not hold their own. Default none.
+    pub bounded_roles: Vec<BoundedRole>,
+}
+
+/// A role that a session has only with a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundedRole {
+    /// The role.
+    pub role: Role,
+    /// One scope (RFC 6749 §3.3).
+    pub scope: Box<str>,
 }
 
 /// `[token]`: how a token is signed.
@@ -231,6 +242,8 @@ pub struct RouteConfig {
     pub upgrade: bool,
     /// Methods that are let through. Empty: all but CONNECT and TRACE.
     pub methods: Vec<Method>,
+    /// Between two pieces of a body, in place of the limit of all routes.
+    pub body_timeout: Option<Duration>,
     /// The header `Countersign: 1` is required with cookie and unsafe method.
     pub require_countersign_header: bool,
     /// The service's own `Cache-Control: public` may pass.

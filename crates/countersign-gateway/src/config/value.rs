@@ -287,6 +287,17 @@ pub(super) fn role(text: &str) -> Result<String, Problem> {
     }
 }
 
+/// One scope (RFC 6749 §3.3).
+pub(super) fn scope_token(text: &str) -> Result<String, Problem> {
+    let is_scope = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+    match text.len() {
+        0 => Err("is empty"),
+        1..=255 if text.bytes().all(is_scope) => Ok(text.to_owned()),
+        1..=255 => Err("is not one scope"),
+        _ => Err("is longer than 255 bytes"),
+    }
+}
+
 /// A method that may be let through.
 pub(super) fn method(text: &str) -> Result<Method, Problem> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {

@@ -25,7 +25,7 @@ use crate::{
     error::Refusal,
     http::{
         headers::{
-            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, asks_for_upgrade,
+            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
             strip_request, strip_response,
         },
         problem::DECISION,
@@ -225,6 +225,9 @@ impl Call<'_> {
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
         }
+        if let Some(timeout) = route.config.body_timeout {
+            body.may_pause(timeout);
+        }
         let Some(target) = self.snapshot.targets.get(route.index) else {
             return self.refuse(&passage.refuse(Refusal::Bug), &parts);
         };
@@ -333,11 +336,13 @@ impl Call<'_> {
             (Kind::Translate(_), false) => CacheRule::Private,
             (Kind::Legacy | Kind::Public, _) => CacheRule::Untouched,
         };
-        let own_cookie = self.snapshot.translation.credentials.cookie.as_deref();
+        let credentials = &self.snapshot.translation.credentials;
+        let own_cookie = credentials.cookie.as_deref();
         let rules = ResponseRules {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
             token: passage.authorization.as_ref(),
             cache,
+            vary: if credentials.bearer { VaryBy::CookieAndAuthorization } else { VaryBy::Cookie },
             // Any answer but 101 is an answer like every other.
             upgrade: match response.status() {
                 StatusCode::SWITCHING_PROTOCOLS => upgrade,

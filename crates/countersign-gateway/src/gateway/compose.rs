@@ -73,7 +73,11 @@ impl Household {
             entropy: Arc::clone(&self.entropy),
             observer: self.observer.clone(),
         };
-        let target = |route: &RouteConfig| self.registry.target(&route.upstreams, &config.limits);
+        let target = |route: &RouteConfig| {
+            let mut limits = config.limits;
+            limits.body_timeout = route.body_timeout.unwrap_or(limits.body_timeout);
+            self.registry.target(&route.upstreams, &limits)
+        };
         Ok(Snapshot {
             translation,
             targets: config.routes.iter().map(target).collect(),

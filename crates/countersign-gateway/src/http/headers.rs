@@ -13,7 +13,7 @@ mod list;
 mod request;
 mod response;
 
-pub use cache::CacheRule;
+pub use cache::{CacheRule, VaryBy};
 pub use identity::{Disposition, Pattern, REMOVED, disposition};
 pub use request::{
     CredentialRule, RequestRules, UpgradeRule, asks_for_upgrade, strip_request, strip_request_trailers,

@@ -17,14 +17,12 @@ use crate::error::Refusal;
 pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<Cow<'a, str>, Refusal> {
     let mut values = headers.get_all(header::HOST).iter();
     let field = match (values.next(), values.next()) {
-        (Some(value), None) => {
-            Some(parse(value.to_str().map_err(|_| Refusal::HostInvalid)?).ok_or(Refusal::HostInvalid)?)
-        }
+        (Some(value), None) => Some(parse(value.as_bytes()).ok_or(Refusal::HostInvalid)?),
         (None, _) => None,
         (Some(_), Some(_)) => return Err(Refusal::HostInvalid),
     };
     let target = match uri.authority() {
-        Some(authority) => Some(parse(authority.as_str()).ok_or(Refusal::HostInvalid)?),
+        Some(authority) => Some(parse(authority.as_str().as_bytes()).ok_or(Refusal::HostInvalid)?),
         None => None,
     };
     // HTTP/2 replaces `Host` by `:authority` (RFC 9113 §8.3.1); before it, `Host` is always needed.
@@ -44,7 +42,7 @@ pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Resu
 /// Whether the bytes are a host with an optional port, as one `Host` field may hold it. An empty `Host` is none.
 #[must_use]
 pub fn is_valid(value: &[u8]) -> bool {
-    std::str::from_utf8(value).is_ok_and(|value| parse(value).is_some())
+    parse(value).is_some()
 }
 
 /// Host and port as they were sent.
@@ -66,36 +64,50 @@ fn agree(target: &HostPort<'_>, field: &HostPort<'_>, scheme: Option<&str>) -> b
 /// Reads `host [":" port]`. The host is a name of letters, digits, `-` and `_` with single dots between them, an IPv4
 /// address, or an IPv6 address in brackets without zone; user information, percent-encoding and the dot at the end
 /// are not let in.
-fn parse(value: &str) -> Option<HostPort<'_>> {
-    let (host, port) = if value.starts_with('[') {
-        let end = value.find(']')? + 1;
-        let (host, rest) = value.split_at_checked(end)?;
-        let inner = host.strip_prefix('[')?.strip_suffix(']')?;
-        inner.parse::<Ipv6Addr>().ok()?;
-        (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
-    } else {
-        match value.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (value, None),
+fn parse(value: &[u8]) -> Option<HostPort<'_>> {
+    let length = if value.first() == Some(&b'[') { ipv6_length(value)? } else { name_length(value)? };
+    let (host, rest) = value.split_at_checked(length)?;
+    let port = match rest {
+        [] => None,
+        [b':', digits @ ..] => Some(port(digits)?),
+        _ => return None,
+    };
+    // Only ASCII was let through.
+    Some(HostPort { host: std::str::from_utf8(host).ok()?, port })
+}
+
+/// The length of the name that the value begins with: labels that are not empty, with single dots between them.
+fn name_length(value: &[u8]) -> Option<usize> {
+    let is_label = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let mut after_dot = true;
+    let mut length = 0;
+    for byte in value {
+        if *byte == b'.' {
+            if after_dot {
+                return None;
+            }
+            after_dot = true;
+        } else if is_label(byte) {
+            after_dot = false;
+        } else {
+            break;
         }
-    };
-    let is_name = || {
-        host.len() <= MAX_HOST_BYTES
-            && host.split('.').all(|label| {
-                !label.is_empty()
-                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-            })
-    };
-    if !host.starts_with('[') && !is_name() {
-        return None;
+        length += 1;
     }
-    let port = match port {
-        // `u16::from_str` takes a sign.
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
-        Some(_) => return None,
-        None => None,
-    };
-    Some(HostPort { host, port })
+    (!after_dot && length <= MAX_HOST_BYTES).then_some(length)
+}
+
+/// The length of the address in brackets that the value begins with.
+fn ipv6_length(value: &[u8]) -> Option<usize> {
+    let end = value.iter().position(|byte| *byte == b']')?;
+    std::str::from_utf8(value.get(1..end)?).ok()?.parse::<Ipv6Addr>().ok()?;
+    Some(end + 1)
+}
+
+/// `u16::from_str` takes a sign.
+fn port(digits: &[u8]) -> Option<u16> {
+    let all = digits.iter().all(u8::is_ascii_digit);
+    if all { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
 
 /// Longest host name of the DNS (RFC 1035 §2.3.4).

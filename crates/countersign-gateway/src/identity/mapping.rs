@@ -15,11 +15,13 @@
 //! or `name`. Userinfo goes first where it describes the person: it is made when it is asked, introspection often
 //! repeats what was true when the token was issued.
 //!
+//! A role that is bound to a scope (`[[claims.role]]`) is left out where the session's scope does not hold it.
+//!
 //! A value of another kind is a refusal, never "absent"; so is a control character or line break anywhere.
 
 use std::collections::BTreeSet;
 
-use countersign::{ClientId, Subject};
+use countersign::{ClientId, Role, Subject};
 use serde_json::Value;
 
 use super::{
@@ -71,18 +73,16 @@ impl Mapping {
     pub fn explain(&self, answer: &Answer) -> Result<Identity, ClaimFault> {
         let client = Self::client(answer)?;
         self.accept(client.as_ref(), answer)?;
+        let scope = member(ClaimRoot::Session, "scope", answer)
+            .map_or(Ok(None), value::scope)
+            .map_err(because(Claim::Scope))?;
         Ok(Identity {
             subject: self.subject(answer)?,
             username: self.person(Claim::Username, &["username", "preferred_username"], answer)?,
             email: self.person(Claim::Email, &["email"], answer)?,
-            roles: self
-                .described(Claim::Roles, &["roles"], answer)?
-                .map_or_else(|| Ok(Box::default()), value::roles)
-                .map_err(because(Claim::Roles))?,
+            roles: self.roles(scope.as_deref(), answer)?,
             organisation: self.organisation(answer)?,
-            scope: member(ClaimRoot::Session, "scope", answer)
-                .map_or(Ok(None), value::scope)
-                .map_err(because(Claim::Scope))?,
+            scope,
             client,
             server_sid: member(ClaimRoot::Session, "sid", answer)
                 .map(value::name)
@@ -101,6 +101,23 @@ impl Mapping {
         };
         let subject = value::name(found.ok_or_else(|| fault(Why::Missing))?).map_err(fault)?;
         Ok(Subject::from(&*subject))
+    }
+
+    /// The roles that the scope reaches.
+    fn roles(&self, scope: Option<&str>, answer: &Answer) -> Result<Box<[Role]>, ClaimFault> {
+        let Some(found) = self.described(Claim::Roles, &["roles"], answer)? else {
+            return Ok(Box::default());
+        };
+        let roles = value::roles(found).map_err(because(Claim::Roles))?;
+        let holds = |wanted: &str| scope.unwrap_or_default().split(' ').any(|one| one == wanted);
+        let reaches = |role: &Role| {
+            self.claims.bounded_roles.iter().all(|bound| bound.role != *role || holds(&bound.scope))
+        };
+        Ok(if roles.iter().all(reaches) {
+            roles
+        } else {
+            roles.iter().filter(|role| reaches(role)).cloned().collect()
+        })
     }
 
     fn organisation(&self, answer: &Answer) -> Result<Option<countersign::OrganisationId>, ClaimFault> {

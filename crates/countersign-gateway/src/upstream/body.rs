@@ -14,13 +14,14 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken};
-use crate::http::headers::{CacheRule, ResponseRules, UpgradeRule, strip_response_trailers};
+use crate::http::headers::{CacheRule, ResponseRules, UpgradeRule, VaryBy, strip_response_trailers};
 
 /// What a service's trailers may say is the same on every route, but for the token.
 const TRAILERS: ResponseRules<'static> = ResponseRules {
     session_cookie: None,
     token: None,
     cache: CacheRule::Untouched,
+    vary: VaryBy::Cookie,
     upgrade: UpgradeRule::Remove,
 };
 

@@ -67,6 +67,11 @@ impl Inbound {
         self.removed = Some(Arc::clone(names));
     }
 
+    /// Lets it pause for so long in place of what it was made with.
+    pub const fn may_pause(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     pub(super) const fn deadline(&self) -> &Arc<Deadline> {
         &self.deadline
     }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, uri};
+use http_body::Body as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
@@ -122,6 +123,7 @@ impl Pools {
         let (response, connection) = match connection {
             Connection::Http1(mut client) => {
                 into_origin_form(request).map_err(Missed::Final)?;
+                announce_body(request);
                 client.keep(limits.upstream_idle);
                 let last = now + limits.max_stream;
                 let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, last).await;
@@ -238,6 +240,17 @@ impl Pools {
             Some(pool) if !dialled.http2 => http1::Client::new(dialled.stream, Arc::clone(pool)).await,
             _ => Err(UpstreamError::Unreachable(Unreachable::Protocol)),
         }
+    }
+}
+
+/// A body of unknown length is sent in chunks whatever the method: hyper would leave it out of a `GET` or `HEAD`, and
+/// the service would answer another request than the client made.
+fn announce_body(request: &mut Request<Inbound>) {
+    if !request.body().is_end_stream()
+        && request.body().size_hint().exact().is_none()
+        && !request.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        request.headers_mut().insert(header::TRANSFER_ENCODING, header::HeaderValue::from_static("chunked"));
     }
 }
 

@@ -4,7 +4,7 @@ use countersign_gateway::{
     config::resolved::Limits,
     http::{
         headers::{
-            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, strip_request,
+            CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, strip_request,
             strip_response,
         },
         host, path,
@@ -46,6 +46,7 @@ pub(super) fn nothing_is_allocated() {
     let answer_rules = ResponseRules {
         session_cookie: Some("SESSION"),
         token: Some(&token),
+        vary: VaryBy::Cookie,
         cache: CacheRule::Private,
         upgrade: UpgradeRule::Remove,
     };

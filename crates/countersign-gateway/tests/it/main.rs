@@ -16,6 +16,7 @@ mod credentials;
 mod csrf;
 mod drain;
 mod framing;
+mod http2;
 mod identity;
 mod keyring;
 mod observe;

@@ -58,6 +58,7 @@ fn route<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteConf
         strip_prefix: reader.flag(section, "strip_prefix"),
         upgrade: reader.flag(section, "upgrade"),
         methods: not_empty(reader, section, "methods", value::method),
+        body_timeout: reader.duration_if_any(section, "body_timeout"),
         require_countersign_header: reader.flag(section, "require_countersign_header"),
         allow_public_cache: reader.flag(section, "allow_public_cache"),
         insecure_path: reader.insecure(section, "insecure_path"),

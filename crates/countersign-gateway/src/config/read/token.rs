@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign::{
-    Audience, Issuer, Secret,
+    Audience, Issuer, Role, Secret,
     jws::{Algorithm, SharedSecret},
 };
 
@@ -11,8 +11,8 @@ use crate::config::{
     error::ConfigErrorCode,
     reader::{Fault, Reader, Section},
     resolved::{
-        ClaimRoot, ClaimsConfig, RingAlgorithm, RouteConfig, RouteKind, SessionConfig, SourceConfig,
-        TokenConfig,
+        BoundedRole, ClaimRoot, ClaimsConfig, RingAlgorithm, RouteConfig, RouteKind, SessionConfig,
+        SourceConfig, TokenConfig,
     },
     value,
 };
@@ -28,7 +28,23 @@ pub(super) fn claims<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> ClaimsCo
         email: path("email"),
         roles: path("roles"),
         organisation: path("organisation"),
+        bounded_roles: bounded_roles(reader, &section),
     }
+}
+
+fn bounded_roles<'a>(reader: &mut Reader<'a>, claims: &Section<'a>) -> Vec<BoundedRole> {
+    let mut found: Vec<BoundedRole> = Vec::new();
+    for section in reader.sections(claims, "role") {
+        let name = reader.text(&section, "name", value::role).given().map(Role::from);
+        let scope = reader.text(&section, "scope", value::scope_token).given();
+        let Some((role, scope)) = name.zip(scope) else { continue };
+        if found.iter().any(|other| other.role == role) {
+            let problem = "is bound to a scope already";
+            reader.fault(&section, "name", Fault::new(ConfigErrorCode::Duplicate, problem));
+        }
+        found.push(BoundedRole { role, scope: scope.into() });
+    }
+    found
 }
 
 /// Refuses paths into an answer that nobody asks for.

@@ -143,6 +143,17 @@ impl<'a> Reader<'a> {
 
     /// A duration within the limits of its row, by default as the row says.
     pub(in crate::config) fn duration(&mut self, section: &Section<'a>, name: &str) -> Duration {
+        let default =
+            || default_of(&section.path_of(name)).and_then(|text| value::duration(unquoted(text)).ok());
+        self.duration_if_any(section, name).or_else(default).unwrap_or_default()
+    }
+
+    /// A time within the limits of its row, where there is no default.
+    pub(in crate::config) fn duration_if_any(
+        &mut self,
+        section: &Section<'a>,
+        name: &str,
+    ) -> Option<Duration> {
         let read = self.text_with_kind(section, name, |text, kind| {
             let found = value::duration(text)?;
             let Kind::Duration { min, max } = kind else { return Err("has no limits") };
@@ -151,9 +162,7 @@ impl<'a> Reader<'a> {
             }
             if found > value::duration(max)? { Err("is too long") } else { Ok(found) }
         });
-        let default =
-            || default_of(&section.path_of(name)).and_then(|text| value::duration(unquoted(text)).ok());
-        read.given().or_else(default).unwrap_or_default()
+        read.given()
     }
 
     /// A whole number within the limits of its row.

@@ -57,6 +57,23 @@ fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
     assert!(translate.require_roles.is_empty() && !translate.with_email && !translate.with_username);
 }
 
+#[test]
+fn a_role_can_be_bound_to_a_scope_and_a_route_can_be_silent_for_long() {
+    let bound = "[[claims.role]]\nname = \"editor\"\nscope = \"orders:write\"\n[[route]]";
+    let text = THIRTEEN_LINES.replace("[[route]]", bound) + "body_timeout = \"10m\"\n";
+    let config = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
+    let [bounded] = config.claims.bounded_roles.as_slice() else { panic!("one role") };
+    assert_eq!((bounded.role.as_str(), &*bounded.scope), ("editor", "orders:write"));
+    assert_eq!(config.routes[0].body_timeout, Some(Duration::from_secs(600)));
+    for wrong in ["orders write", "", "\\\""] {
+        let errors = read(&text.replace("orders:write", wrong)).unwrap_err().errors;
+        let [error] = errors.as_slice() else { panic!("{wrong}: {errors:?}") };
+        assert!(error.key.starts_with("claims.role") && error.key.ends_with("scope"), "{error:?}");
+    }
+    let twice = THIRTEEN_LINES.replace("[[route]]", &bound.replace("[[route]]", bound));
+    assert!(read(&twice).unwrap_err().to_string().contains("already"));
+}
+
 fn with_session(session: &str) -> Config {
     let text = format!(
         "issuer = \"https://shop.example\"\n[session]\n{session}\n[[route]]\npath = \"/\"\nupstream = \"http://127.0.0.1:1\"\nlegacy = true\n"

@@ -1,7 +1,7 @@
 //! Who may keep an answer.
 //!
 //! An answer to a request with a session is for that session. Unless the service says otherwise, no shared cache may
-//! give it to the next one: `Vary: Cookie`, and `Cache-Control: private, no-cache`.
+//! give it to the next one: `Vary` by what carries the credential, and `Cache-Control: private, no-cache`.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
@@ -19,17 +19,39 @@ pub enum CacheRule {
     Untouched,
 }
 
-/// Makes an answer private unless the service already did, and names the cookie in `Vary`, in one field: some caches
-/// read only one.
+/// What of a request may carry the credential, as `Vary` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VaryBy {
+    /// The cookie alone.
+    Cookie,
+    /// The cookie, or a bearer token.
+    CookieAndAuthorization,
+}
+
+impl VaryBy {
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Cookie => "Cookie",
+            Self::CookieAndAuthorization => "Cookie, Authorization",
+        }
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static [u8]> {
+        self.value().split(", ").map(str::as_bytes)
+    }
+}
+
+/// Makes an answer private unless the service already did, and names what carries the credential in `Vary`, in one
+/// field: some caches read only one.
 ///
 /// Kept is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and without `public` or
 /// `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`, RFC 9213;
 /// `Surrogate-Control`; `X-Accel-Expires`) go with it.
-pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule) {
+pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule, by: VaryBy) {
     if rule == CacheRule::Untouched {
         return;
     }
-    vary_by_cookie(headers);
+    vary(headers, by);
     let said = directives(headers);
     let is_public = said.public && rule == CacheRule::MayBePublic;
     if is_public {
@@ -49,23 +71,24 @@ pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule) {
     remove_all(headers, doomed);
 }
 
-fn vary_by_cookie(headers: &mut HeaderMap) {
+fn vary(headers: &mut HeaderMap, by: VaryBy) {
     let mut values = headers.get_all(header::VARY).iter();
     let (first, is_one) = (values.next(), values.next().is_none());
     let has = |member: &[u8]| has_member(headers, &header::VARY, member);
     let merged = match first {
-        None => HeaderValue::from_static("Cookie"),
+        None => HeaderValue::from_static(by.value()),
         Some(_) if has(b"*") => HeaderValue::from_static("*"),
-        Some(_) if is_one && has(b"cookie") => return,
+        Some(_) if is_one && by.names().all(has) => return,
         Some(_) => {
+            let is_ours = |member: &[u8]| by.names().any(|name| member.eq_ignore_ascii_case(name));
             let mut merged = Vec::new();
             for member in headers.get_all(header::VARY).iter().flat_map(members) {
-                if !member.eq_ignore_ascii_case(b"cookie") {
+                if !is_ours(member) {
                     merged.extend_from_slice(member);
                     merged.extend_from_slice(b", ");
                 }
             }
-            merged.extend_from_slice(b"Cookie");
+            merged.extend_from_slice(by.value().as_bytes());
             // What was cut from valid values is valid; should it not be, `*` keeps the answer from being shared.
             HeaderValue::from_maybe_shared(Bytes::from(merged)).unwrap_or(HeaderValue::from_static("*"))
         }

@@ -5,7 +5,7 @@ use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::{
-    cache::{self, CacheRule},
+    cache::{self, CacheRule, VaryBy},
     list::{Names, remove_all, remove_connection},
     request::{UpgradeRule, is_no_trailer},
 };
@@ -20,6 +20,8 @@ pub struct ResponseRules<'a> {
     pub token: Option<&'a HeaderValue>,
     /// Who may keep the answer.
     pub cache: CacheRule,
+    /// What may have carried the credential.
+    pub vary: VaryBy,
     /// `Keep` for a 101 answer to an upgrade that was let through.
     pub upgrade: UpgradeRule,
 }
@@ -57,7 +59,7 @@ pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
         headers.insert(header::UPGRADE, upgrade);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    cache::apply(headers, rules.cache);
+    cache::apply(headers, rules.cache, rules.vary);
 }
 
 /// Removes from an answer's trailers what [`strip_response`] removes from its headers, and what must not be in a

@@ -2,7 +2,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use super::{
     CacheRule, CredentialRule, Disposition, Pattern, REMOVED, RequestRules, ResponseRules, UpgradeRule,
-    asks_for_upgrade, disposition, strip_request, strip_request_trailers, strip_response,
+    VaryBy, asks_for_upgrade, disposition, strip_request, strip_request_trailers, strip_response,
     strip_response_trailers,
 };
 
@@ -17,6 +17,7 @@ const RESPONSE: ResponseRules<'_> = ResponseRules {
     session_cookie: Some("SESSION"),
     token: None,
     cache: CacheRule::Private,
+    vary: VaryBy::Cookie,
     upgrade: UpgradeRule::Remove,
 };
 
@@ -355,4 +356,20 @@ fn vary_is_merged_into_one_field() {
     assert_eq!(vary(&["*"]), ["vary: *"]);
     assert_eq!(vary(&["accept", "*"]), ["vary: *"]);
     assert_eq!(vary(&[""]), ["vary: Cookie"]);
+}
+
+#[test]
+fn an_answer_varies_by_everything_that_may_carry_the_credential() {
+    let rules = ResponseRules { vary: VaryBy::CookieAndAuthorization, ..RESPONSE };
+    let varied = |said: &[&str]| {
+        let fields: Vec<_> = said.iter().map(|said| ("vary", *said)).collect();
+        let lines = answered(&fields, &rules);
+        lines.into_iter().find(|line| line.starts_with("vary")).unwrap()
+    };
+    assert_eq!(varied(&[]), "vary: Cookie, Authorization");
+    assert_eq!(varied(&["cookie"]), "vary: Cookie, Authorization");
+    assert_eq!(varied(&["Accept, authorization"]), "vary: Accept, Cookie, Authorization");
+    assert_eq!(varied(&["Accept", "Cookie"]), "vary: Accept, Cookie, Authorization");
+    assert_eq!(varied(&["authorization, accept, cookie"]), "vary: authorization, accept, cookie");
+    assert_eq!(varied(&["Accept", "*"]), "vary: *");
 }

@@ -55,6 +55,12 @@ pub fn settings_bytes(session: &SessionConfig, claims: &ClaimsConfig) -> Vec<u8>
     for path in [&claims.subject, &claims.username, &claims.email, &claims.roles, &claims.organisation] {
         out.path(path.as_ref());
     }
+    let bounds = claims.bounded_roles.iter();
+    let mut bounds: Vec<_> = bounds.map(|bound| (bound.role.as_str(), &*bound.scope)).collect();
+    bounds.sort_unstable();
+    for (role, scope) in bounds {
+        out.list([role, scope]);
+    }
     out.0
 }
 

@@ -180,3 +180,23 @@ async fn a_refused_request_with_a_body_leaves_no_rest_behind() {
         house.received()
     );
 }
+
+/// Some services are asked with a body in a `GET`. hyper leaves one of unknown length out, and a service that
+/// answers a question without its condition answers another question.
+#[tokio::test]
+async fn a_body_of_unknown_length_is_sent_with_every_method() {
+    let house = House::new().await;
+    for method in ["GET", "HEAD", "POST"] {
+        let request = chunked("4\r\nbody\r\n0\r\n\r\n").replacen("POST", method, 1);
+        let request = request.replace("\r\n\r\n4", "\r\nConnection: close\r\n\r\n4");
+        let answers = exchange(house.address, request.as_bytes()).await;
+        assert_eq!(statuses(&answers), ["200"], "{method}: {answers}");
+        let (head, body) = house.service.record.requests().pop().unwrap();
+        assert!(head.starts_with(method), "{head}");
+        assert_eq!(unchunked(&String::from_utf8(body).unwrap()), "body", "{method}");
+    }
+    let bare = format!("GET /orders/ HTTP/1.1\r\nHost: shop.example\r\n{ALICE}\r\nConnection: close\r\n\r\n");
+    exchange(house.address, bare.as_bytes()).await;
+    let (head, _) = house.service.record.requests().pop().unwrap();
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+}

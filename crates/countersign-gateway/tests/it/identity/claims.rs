@@ -2,7 +2,7 @@
 
 use countersign::ClientId;
 use countersign_gateway::{
-    config::resolved::ClaimsConfig,
+    config::resolved::{BoundedRole, ClaimsConfig},
     error::Refusal,
     identity::{Claim, ClaimFault, MAX_ROLES, MAX_VALUE_BYTES, Mapping, Why},
 };
@@ -337,4 +337,26 @@ fn which_clients_are_accepted() {
 fn a_fault_names_the_claim_and_never_the_value() {
     let fault = fault(&defaults(), json!({"sub": "secret\nvalue"}));
     assert_eq!(fault.to_string(), "the subject has control characters or white space where none may be");
+}
+
+#[test]
+fn a_bounded_role_reaches_no_further_than_the_scope() {
+    let claims = ClaimsConfig {
+        bounded_roles: [("editor", "orders:write"), ("admin", "all")]
+            .map(|(role, scope)| BoundedRole { role: role.into(), scope: scope.into() })
+            .into(),
+        ..defaults()
+    };
+    let kept = |scope: Value| {
+        let answer = session(json!({"sub": "a", "roles": ["viewer", "editor", "admin"], "scope": scope}));
+        let identity = Mapping::new(&claims).identity(&answer).unwrap();
+        roles(&identity).join(" ")
+    };
+    assert_eq!(kept(json!("all orders:write openid")), "viewer editor admin");
+    assert_eq!(kept(json!("openid orders:write")), "viewer editor");
+    assert_eq!(kept(json!(["orders:writer", "xall"])), "viewer", "a scope is compared whole");
+    assert_eq!(kept(json!("ORDERS:WRITE")), "viewer", "and with its case");
+    assert_eq!(kept(json!("")), "viewer");
+    let none = session(json!({"sub": "a", "roles": ["editor"]}));
+    assert_eq!(roles(&Mapping::new(&claims).identity(&none).unwrap()), [""; 0], "no scope holds none");
 }

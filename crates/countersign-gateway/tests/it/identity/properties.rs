@@ -76,7 +76,9 @@ proptest! {
     ) {
         let [subject, username, email, roles, organisation] = paths;
         let wants_organisation = organisation.is_some();
-        let mapping = Mapping::new(&ClaimsConfig { subject, username, email, roles, organisation });
+        let bounded_roles = Vec::new();
+        let claims = ClaimsConfig { subject, username, email, roles, organisation, bounded_roles };
+        let mapping = Mapping::new(&claims);
         let answer = Answer { session, userinfo, ends: None };
         let Ok(identity) = mapping.identity(&answer) else { return Ok(()) };
         prop_assert!(clean(identity.subject.as_str()));

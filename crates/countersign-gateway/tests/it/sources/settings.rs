@@ -5,8 +5,8 @@ use std::{num::NonZeroUsize, time::Duration};
 use countersign::{ClientId, Issuer, Secret};
 use countersign_gateway::{
     config::resolved::{
-        ClaimPath, ClaimRoot, ClaimsConfig, ClientAuth, Endpoint, IntrospectionConfig, SaysNo, SessionConfig,
-        SourceConfig, UserinfoConfig, WhoamiConfig,
+        BoundedRole, ClaimPath, ClaimRoot, ClaimsConfig, ClientAuth, Endpoint, IntrospectionConfig, SaysNo,
+        SessionConfig, SourceConfig, UserinfoConfig, WhoamiConfig,
     },
     session::source::settings_bytes,
 };
@@ -41,6 +41,7 @@ struct Settings {
     way: Way,
     clients: std::collections::BTreeSet<String>,
     paths: [Option<(bool, Vec<String>)>; 5],
+    bounds: std::collections::BTreeMap<String, String>,
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -82,11 +83,9 @@ fn way() -> impl Strategy<Value = Way> {
 fn settings() -> impl Strategy<Value = Settings> {
     let path = || prop::option::of((any::<bool>(), prop::collection::vec(name(), 1..3)));
     let paths = [path(), path(), path(), path(), path()];
-    (way(), prop::collection::btree_set(name(), 0..3), paths).prop_map(|(way, clients, paths)| Settings {
-        way,
-        clients,
-        paths,
-    })
+    let bounds = prop::collection::btree_map(name(), name(), 0..3);
+    (way(), prop::collection::btree_set(name(), 0..3), paths, bounds)
+        .prop_map(|(way, clients, paths, bounds)| Settings { way, clients, paths, bounds })
 }
 
 fn endpoint((discovered, url): &Place) -> Endpoint {
@@ -140,7 +139,12 @@ fn bytes(settings: &Settings) -> Vec<u8> {
             steps,
         })
     });
-    settings_bytes(&config, &ClaimsConfig { subject, username, email, roles, organisation })
+    let bound = |(role, scope): (&String, &String)| BoundedRole {
+        role: role.as_str().into(),
+        scope: scope.as_str().into(),
+    };
+    let bounded_roles = settings.bounds.iter().map(bound).collect();
+    settings_bytes(&config, &ClaimsConfig { subject, username, email, roles, organisation, bounded_roles })
 }
 
 proptest! {
@@ -158,6 +162,7 @@ proptest! {
             Settings { way: other.way.clone(), ..one.clone() },
             Settings { clients: other.clients.clone(), ..one.clone() },
             Settings { paths: other.paths.clone(), ..one.clone() },
+            Settings { bounds: other.bounds.clone(), ..one.clone() },
         ] {
             prop_assert_eq!(bytes(&one) == bytes(&mixed), one == mixed);
         }

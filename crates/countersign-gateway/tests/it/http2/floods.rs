@@ -1,0 +1,168 @@
+//! Floods: cheap for the client, and they must be cheap for the gateway (RFC 9113 §10.5).
+
+use super::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, End, Field, GOAWAY, HEADERS, PING, RST_STREAM, Raw,
+    SETTINGS, field, frame, section,
+};
+use crate::proxy::house::House;
+
+fn request() -> Vec<Field> {
+    vec![
+        field(":method", "GET"),
+        field(":scheme", "http"),
+        field(":authority", "shop.example"),
+        field(":path", "/orders/1"),
+        field("cookie", "SESSION=alice-session"),
+    ]
+}
+
+/// A flood on one connection leaves the others alone.
+async fn still_serves(house: &House) {
+    let mut raw = Raw::open(house.address).await;
+    raw.headers(1, END_STREAM, &request()).await;
+    assert_eq!(raw.end(1).await, End::Status(200));
+}
+
+/// The code of the GOAWAY that the gateway ends the connection with, if it says one.
+async fn ended(raw: &mut Raw) -> Option<u32> {
+    let mut code = None;
+    while let Some(frame) = raw.next().await {
+        if frame.kind == GOAWAY {
+            code = Some(u32::from_be_bytes(frame.payload[4..8].try_into().unwrap()));
+        }
+    }
+    code
+}
+
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// CVE-2023-44487.
+#[tokio::test]
+async fn rapid_resets_end_the_connection() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    let head = section(&request());
+    let mut flood = Vec::new();
+    for stream in (1..20_000).step_by(2) {
+        flood.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head));
+        flood.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+    }
+    raw.write(&flood).await;
+    assert_eq!(ended(&mut raw).await.unwrap_or(ENHANCE_YOUR_CALM), ENHANCE_YOUR_CALM);
+    assert!(house.received().len() < 1_000, "most of 10,000 requests never reach a service");
+    still_serves(&house).await;
+}
+
+/// RUSTSEC-2024-0332: a header section that never ends.
+#[tokio::test]
+async fn continuations_without_end_end_the_connection() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    raw.frame(HEADERS, END_STREAM, 1, &section(&request())).await;
+    let filler = frame(CONTINUATION, 0, 1, &section(&[field("x-filler", vec![b'a'; 8_000])]));
+    let mut sent = 0;
+    while sent < 64 * 1024 * 1024 && raw.write(&filler).await {
+        sent += filler.len();
+    }
+    assert!(sent < 64 * 1024 * 1024, "the gateway took {sent} bytes of one header section");
+    assert!(house.received().is_empty());
+    still_serves(&house).await;
+}
+
+/// The same with empty frames, which add nothing to a size.
+#[tokio::test]
+async fn empty_continuations_without_end_end_the_connection() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    raw.frame(HEADERS, END_STREAM, 1, &section(&request())).await;
+    let filler = frame(CONTINUATION, 0, 1, b"").repeat(1_000);
+    let mut rounds = 0;
+    while rounds < 1_000 && raw.write(&filler).await {
+        rounds += 1;
+    }
+    assert!(rounds < 1_000, "the gateway took a million empty frames");
+    still_serves(&house).await;
+}
+
+#[tokio::test]
+async fn a_header_section_over_the_limit_is_431() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    let mut fields = request();
+    fields.extend((0..9).map(|n| field(format!("x-filler-{n}"), vec![b'a'; 8_000])));
+    let bytes = section(&fields);
+    let mut pieces = bytes.chunks(16_000);
+    raw.frame(HEADERS, END_STREAM, 1, pieces.next().unwrap()).await;
+    let rest: Vec<_> = pieces.collect();
+    for (at, piece) in rest.iter().enumerate() {
+        let flags = if at + 1 == rest.len() { END_HEADERS } else { 0 };
+        raw.frame(CONTINUATION, flags, 1, piece).await;
+    }
+    assert!(matches!(raw.end(1).await, End::Status(431) | End::Reset));
+    assert!(house.received().is_empty());
+    still_serves(&house).await;
+}
+
+/// RUSTSEC-2026-0258: frames that use up no window.
+#[tokio::test]
+async fn empty_data_frames_do_not_pile_up() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    let mut fields = request();
+    fields[0] = field(":method", "POST");
+    fields.push(field("origin", "https://shop.example"));
+    raw.headers(1, 0, &fields).await;
+    let flood = frame(DATA, 0, 1, b"").repeat(10_000);
+    for _ in 0..10 {
+        if !raw.write(&flood).await {
+            break;
+        }
+    }
+    raw.frame(DATA, END_STREAM, 1, b"end").await;
+    let end = raw.end(1).await;
+    assert!(matches!(end, End::Status(200) | End::Connection | End::Reset), "{end:?}");
+    still_serves(&house).await;
+}
+
+/// Answers that the client never reads.
+#[tokio::test]
+async fn pings_and_settings_whose_answers_nobody_reads_do_not_pile_up() {
+    let house = House::new().await;
+    for flood in [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0])] {
+        let mut raw = Raw::open(house.address).await;
+        let many = flood.repeat(1_000);
+        for _ in 0..1_000 {
+            let took = tokio::time::timeout(std::time::Duration::from_millis(200), raw.write(&many)).await;
+            if took != Ok(true) {
+                // The gateway stopped to read, or closed the connection: either is a bound.
+                break;
+            }
+        }
+        still_serves(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn more_streams_than_allowed_are_refused_and_the_rest_is_served() {
+    let house = House::new().await;
+    let mut raw = Raw::open(house.address).await;
+    let mut fields = request();
+    fields[0] = field(":method", "POST");
+    fields.push(field("origin", "https://shop.example"));
+    // Bodies that do not end keep their streams open.
+    for stream in (1..2_001).step_by(2) {
+        if !raw.headers(stream, 0, &fields).await {
+            break;
+        }
+    }
+    let mut refused = 0;
+    while refused < 100 {
+        match raw.next().await {
+            Some(frame) if frame.kind == RST_STREAM => refused += 1,
+            Some(frame) if frame.kind == GOAWAY => break,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    still_serves(&house).await;
+}
