@@ -174,6 +174,7 @@ fn translation() -> Translation {
             max_age: Duration::from_secs(8 * 3600),
             timeout: Duration::from_secs(2),
             max_waiters: n(1_024),
+            stale_if_error: None,
         },
         keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
         memory: Arc::new(Memory::new(

@@ -43,6 +43,9 @@ pub trait Control: Send + Sync + fmt::Debug {
     /// How many sessions are in the cache.
     fn cached_sessions(&self) -> u64;
 
+    /// Whether the authorization server is taken for failed.
+    fn source_is_failing(&self) -> bool;
+
     /// Reads the configuration again. An error holds no secret.
     fn reload(&self) -> Reloading<'_>;
 }
@@ -121,6 +124,7 @@ impl Admin {
             request_lines_lost: self.0.requests.as_ref().map_or(0, RequestLosses::lost),
             audit_lines_lost: lost(&self.0.audit),
             audit_failing: self.0.audit.as_ref().is_some_and(|losses| losses.failing()),
+            breaker_open: self.0.control.source_is_failing(),
             ready: self.not_ready().is_none(),
         }
     }

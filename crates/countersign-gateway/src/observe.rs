@@ -29,8 +29,8 @@ use crate::error::Refusal;
 
 pub use exposition::{CONTENT_TYPE, Gauges};
 pub use labels::{
-    CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RouteLabel, SessionEvent,
-    SourceLabel, UpstreamEvent,
+    BreakerEvent, CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RouteLabel,
+    SessionEvent, SourceLabel, UpstreamEvent,
 };
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};
@@ -42,6 +42,15 @@ use self::{audit::AuditLog, requests::RequestLines};
 /// One thing that happened. Closed: whoever reads it looks at a new variant when there is one.
 #[derive(Debug, Clone, Copy)]
 pub enum Observation<'a> {
+    /// The breaker before a source opened or closed.
+    Breaker {
+        /// What is asked.
+        source: SourceLabel,
+        /// What happened.
+        event: BreakerEvent,
+        /// How long nothing is asked now.
+        pause: Option<Duration>,
+    },
     /// Something happened to a connection from a client, or to the listener itself.
     Connection {
         /// What.

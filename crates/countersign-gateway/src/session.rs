@@ -8,7 +8,11 @@
 //!    shared ([`flight`]).
 //! 4. Unknown credentials wait at a gate that is fair between client addresses ([`gate`]); known sessions have a
 //!    gate of their own and never wait behind them.
+//! 5. A server that keeps failing is left alone but for one probe at a time ([`breaker`]).
+//! 6. Where the operator set `stale_if_error`, an outage is answered with the last good answer until that long after
+//!    it: never past the session's end, and never after a "no" or a revocation.
 
+pub mod breaker;
 pub mod cache;
 pub mod flight;
 pub mod gate;
@@ -34,9 +38,11 @@ use crate::{
     error::{Refusal, SourceError},
     identity::{Identity, Mapping},
     observe::{
-        CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen, SourceLabel,
+        BreakerEvent, CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen,
+        SourceLabel,
     },
     session::{
+        breaker::{Blame, Breaker, Change},
         cache::{Entry, SessionCache},
         flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
         gate::{Gate, Places},
@@ -86,6 +92,8 @@ pub struct Rules {
     pub timeout: Duration,
     /// Requests waiting for one look-up.
     pub max_waiters: NonZeroUsize,
+    /// In an outage the last answer is served until it is so old. `None`: 503 from `recheck` on.
+    pub stale_if_error: Option<Duration>,
 }
 
 /// Sessions under one configuration.
@@ -102,6 +110,7 @@ pub struct Sessions {
     observer: Observer,
     label: SourceLabel,
     refresh_not_before: AtomicU64,
+    breaker: Breaker,
 }
 
 /// What [`Sessions`] is made of.
@@ -131,13 +140,20 @@ impl Sessions {
     pub fn new(parts: Parts) -> Self {
         let Parts { rules, keyer, memory, source, mapping, clock, observer, label } = parts;
         let refresh_not_before = AtomicU64::new(0);
-        Self { rules, keyer, memory, source, mapping, clock, observer, label, refresh_not_before }
+        let breaker = Breaker::new(rules.timeout);
+        Self { rules, keyer, memory, source, mapping, clock, observer, label, refresh_not_before, breaker }
     }
 
     /// What is known about sessions.
     #[must_use]
     pub fn cache(&self) -> &SessionCache {
         &self.memory.cache
+    }
+
+    /// Whether the authorization server is taken for failed, and asked by probes alone.
+    #[must_use]
+    pub fn source_is_failing(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// Who is asked.
@@ -160,10 +176,21 @@ impl Sessions {
         credential: OwnedCredential,
         client: IpAddr,
     ) -> Result<Arc<Entry>, Refusal> {
-        if let Some(refusal) = self.memory.cache.refusal(&key, self.clock.now().monotonic) {
+        let now = self.clock.now();
+        if let Some(refusal) = self.memory.cache.refusal(&key, now.monotonic) {
             return Err(refusal);
         }
-        self.join(key, credential, client)?.outcome().await
+        // Its last look-up failed: nobody waits for the next one to fail too.
+        if let Some(entry) = self.stale(&key, now).filter(|entry| entry.recheck_failed) {
+            self.observer.metrics().cache(CacheResult::Stale);
+            self.refresh(key, credential, client);
+            return Ok(entry);
+        }
+        let outcome = self.join(key, credential, client)?.outcome().await;
+        if outcome.as_ref().is_ok_and(|entry| entry.recheck_failed) {
+            self.observer.metrics().cache(CacheResult::Stale);
+        }
+        outcome
     }
 
     /// Asks again for a session that is still served meanwhile. After a failure, refreshes pause for a second.
@@ -203,6 +230,11 @@ impl Sessions {
         credential: OwnedCredential,
         client: IpAddr,
     ) {
+        let now = self.clock.now();
+        if !self.breaker.lets_through(now.monotonic) {
+            self.observer.metrics().breaker(BreakerEvent::Held);
+            return takeoff.land(self.without_an_answer(&key, Refusal::SourceUnavailable, now));
+        }
         let sessions = Arc::clone(self);
         self.memory.tasks.spawn(async move {
             let outcome = sessions.look_up(key, Arc::new(credential), client, &takeoff).await;
@@ -218,8 +250,11 @@ impl Sessions {
         takeoff: &Takeoff,
     ) -> Outcome {
         let asked_at = self.clock.now();
-        let verdict = self.ask(&key, &credential, client, asked_at).await;
+        let is_known = self.memory.cache.find(&key).is_some();
+        let verdict = self.ask(is_known, &credential, client, asked_at).await;
         let now = self.clock.now();
+        let blame = if is_known { Blame::Known(key) } else { Blame::Unknown(gate::network_of(client)) };
+        self.report(&verdict, blame, key.chance(), now);
         let observe = |outcome, detail: Option<&str>| {
             self.observer.observe(Observation::LookedUp(LookedUp {
                 source: self.label,
@@ -235,7 +270,7 @@ impl Sessions {
                 let pause = u64::try_from(REFRESH_PAUSE.as_millis()).unwrap_or(u64::MAX);
                 let until = now.monotonic.as_millis().saturating_add(pause);
                 self.refresh_not_before.store(until, Ordering::Relaxed);
-                Err(Refusal::from(&error))
+                self.without_an_answer(&key, Refusal::from(&error), now)
             }
             Ok(Verdict::No) => {
                 observe(LookupOutcome::No, None);
@@ -262,12 +297,11 @@ impl Sessions {
     /// Waits at the gate and asks, together within the time-out.
     async fn ask(
         &self,
-        key: &SessionKey,
+        is_known: bool,
         credential: &Arc<OwnedCredential>,
         client: IpAddr,
         asked_at: Now,
     ) -> Result<Verdict, SourceError> {
-        let is_known = self.memory.cache.find(key).is_some();
         let gate = if is_known { &self.memory.known } else { &self.memory.unknown };
         let mut entered = false;
         let asking = async {
@@ -280,6 +314,43 @@ impl Sessions {
             Err(_) if entered => Err(SourceError::Timeout),
             Err(_) => Err(SourceError::TooMany),
         }
+    }
+
+    /// Tells the breaker how a look-up ended. A queue of ours that is full says nothing about the server.
+    fn report(&self, verdict: &Result<Verdict, SourceError>, blame: Blame, chance: u8, now: Now) {
+        let change = match verdict {
+            Ok(_) => self.breaker.succeeded(),
+            Err(SourceError::TooMany) => Change::None,
+            Err(_) => self.breaker.failed(blame, chance, now.monotonic),
+        };
+        let (event, pause) = match change {
+            Change::None => return,
+            Change::Closed => (BreakerEvent::Closed, None),
+            Change::Opened(pause) => (BreakerEvent::Opened, Some(pause)),
+        };
+        self.observer.observe(Observation::Breaker { source: self.label, event, pause });
+    }
+
+    /// What an outage comes to: the session as it was last known where that is allowed, else the refusal.
+    fn without_an_answer(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Outcome {
+        if self.stale(key, now).is_none() {
+            return Err(refusal);
+        }
+        let writer = self.memory.cache.writer(key);
+        let current = writer.current().ok_or(refusal)?;
+        let entry = Arc::new(current.after_failed_recheck());
+        writer.put(Arc::clone(&entry));
+        Ok(entry)
+    }
+
+    /// The session, if it may be served in an outage: its last good answer is younger than `stale_if_error`, and its
+    /// end has not come.
+    fn stale(&self, key: &SessionKey, now: Now) -> Option<Arc<Entry>> {
+        let ceiling = self.rules.stale_if_error?;
+        self.memory
+            .cache
+            .find(key)
+            .filter(|entry| now.monotonic.saturating_since(entry.asked_at) < ceiling && now.wall < entry.ends)
     }
 
     /// Remembers a live session. Another subject under the same credential is another session: the old one ends.
@@ -319,6 +390,7 @@ impl Sessions {
                 let changed = *entry.identity != identity;
                 let mut entry = entry.rechecked(identity, asked_at.monotonic, ends);
                 entry.first_seen = first_seen;
+                entry.spread = spread(key, asked_at);
                 let entry = Arc::new(entry);
                 if changed {
                     self.observe_session(&entry, SessionEvent::Changed, None);
@@ -327,7 +399,9 @@ impl Sessions {
             }
             None => {
                 let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
-                let entry = Arc::new(Entry::new(Arc::new(identity), sid, asked_at, ends));
+                let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
+                entry.spread = spread(key, asked_at);
+                let entry = Arc::new(entry);
                 self.observe_session(&entry, SessionEvent::Began, None);
                 entry
             }
@@ -352,6 +426,13 @@ impl Sessions {
             reason,
         }));
     }
+}
+
+/// Sessions that were asked about together, after an outage for example, are not asked about together again: another
+/// number for each session and each time.
+fn spread(key: &SessionKey, asked_at: Now) -> u8 {
+    let [low, ..] = (asked_at.monotonic.as_millis() / 1000).to_le_bytes();
+    key.chance().wrapping_add(low.wrapping_mul(97))
 }
 
 #[cfg(test)]

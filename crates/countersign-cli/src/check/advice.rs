@@ -37,10 +37,26 @@ pub(crate) fn settings(config: &Config) -> Vec<Item> {
 /// What happens when the authorization server is away, and when somebody logs out.
 pub(crate) fn consequences(config: &Config) -> Vec<Item> {
     let recheck = span(config.session.recheck);
-    let outage = format!(
-        "authorization server away: a session is served for {recheck} after its last answer, from then on requests get \
-         503 with Retry-After; nobody is logged out and no cookie is touched"
-    );
+    let outage = match config.session.stale_if_error {
+        None => Item::new(
+            Mark::Note,
+            format!(
+                "authorization server away: a session is served for {recheck} after its last answer, from then on \
+                 requests get 503 with Retry-After; nobody is logged out and no cookie is touched \
+                 (`session.stale_if_error` would serve it longer)"
+            ),
+        ),
+        Some(ceiling) => Item::new(
+            Mark::Warning,
+            format!(
+                "session.stale_if_error: authorization server away, a session is served for {ceiling} after its last \
+                 answer, then 503. Who loses a role or logs out at the server meanwhile keeps it for up to {ceiling}, \
+                 and a service that got a token {token} more; a log-out at the gateway holds at once",
+                ceiling = span(ceiling),
+                token = span(config.token.lifetime)
+            ),
+        ),
+    };
     let log_out = format!(
         "log-out there: the gateway refuses from the next request after {recheck} on; a token that a service holds \
          already is good for at most {} more",
@@ -50,7 +66,7 @@ pub(crate) fn consequences(config: &Config) -> Vec<Item> {
         "a session whose end the server does not tell lives {} from first sight",
         span(config.session.max_age)
     );
-    vec![Item::new(Mark::Note, outage), Item::new(Mark::Note, log_out), Item::new(Mark::Note, no_end)]
+    vec![outage, Item::new(Mark::Note, log_out), Item::new(Mark::Note, no_end)]
 }
 
 pub(crate) fn audiences(config: &Config) -> BTreeSet<&str> {

@@ -90,6 +90,10 @@ pub const KEYS: &[Key] = &[
     key("session.recheck", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"30s\""),
         "How long an answer is taken as fresh: a log-out that only the authorization server knows of takes effect \
          at the next request after it, and in an outage requests get 503 from then on."),
+    key("session.stale_if_error", Kind::Duration { min: "2s", max: "1d" }, Absent::Described("requests get 503 from `recheck` on"),
+        "In an outage of the authorization server the last good answer is served until it is so old: never past the \
+         session's end, never after a revocation. Who logs out at the server meanwhile, or loses a role, is served \
+         as before for up to this long, and for a token's lifetime at a service that has one. Longer than `recheck`."),
     key("session.max_age", Kind::Duration { min: "1m", max: "30d" }, Absent::Default("\"8h\""),
         "Life of a session whose end the server does not tell, from first sight; again so long if it lives then."),
     key("session.timeout", Kind::Duration { min: "10ms", max: "1m" }, Absent::Default("\"2s\""),

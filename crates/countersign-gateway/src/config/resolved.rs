@@ -63,6 +63,8 @@ pub struct SessionConfig {
     pub source: SourceConfig,
     /// How long an answer is taken as fresh. Default 30 s.
     pub recheck: Duration,
+    /// In an outage the last good answer is served until it is so old. `None`, the default: 503 from `recheck` on.
+    pub stale_if_error: Option<Duration>,
     /// Life of a session whose end the server does not tell, from first sight; again so long if it lives then. Default 8 h.
     pub max_age: Duration,
     /// Longest wait for one look-up. Default 2 s.

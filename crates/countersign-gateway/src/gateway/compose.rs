@@ -53,6 +53,7 @@ impl Household {
                 max_age: session.max_age,
                 timeout: session.timeout,
                 max_waiters: session.max_waiters,
+                stale_if_error: session.stale_if_error,
             },
             keyer,
             memory: Arc::clone(&self.memory),

@@ -56,6 +56,10 @@ impl Control for ControlRoom {
         u64::try_from(self.household.memory.cache.len()).unwrap_or(u64::MAX)
     }
 
+    fn source_is_failing(&self) -> bool {
+        self.snapshot.load().translation.sessions.source_is_failing()
+    }
+
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async move { self.reload_now() })
     }

@@ -134,7 +134,8 @@ struct SessionLine<'a> {
 impl<'a> Event<'a> {
     fn from_observation(observation: &Observation<'a>) -> Option<Self> {
         match *observation {
-            Observation::Connection { .. }
+            Observation::Breaker { .. }
+            | Observation::Connection { .. }
             | Observation::LookedUp(_)
             | Observation::Store { .. }
             | Observation::Upstream { .. }

@@ -27,6 +27,8 @@ pub struct Gauges {
     pub audit_lines_lost: u64,
     /// The audit log cannot be written.
     pub audit_failing: bool,
+    /// The authorization server is taken for failed.
+    pub breaker_open: bool,
     /// The gateway serves and is not draining.
     pub ready: bool,
 }
@@ -64,6 +66,12 @@ impl Text<'_> {
 
     fn sessions(&mut self) {
         self.counters("session_cache_total", "What requests met in the cache.", "result", |w| &w.cache);
+        self.counters(
+            "breaker_events_total",
+            "What happened to the breaker before the server.",
+            "event",
+            |w| &w.breaker,
+        );
         self.pairs("lookups_total", "Look-ups that ended.", ["source", "outcome"], |w| &w.lookups);
         self.histogram("lookup_duration_seconds", "Duration of look-ups.", seconds, |w| &w.lookup_micros);
         self.counters("session_events_total", "What happened to sessions.", "event", |w| &w.sessions);
@@ -92,6 +100,8 @@ impl Text<'_> {
         }
         self.head("audit_failing", "gauge", "1 while the audit log cannot be written.");
         self.line("audit_failing", "", u64::from(gauges.audit_failing));
+        self.head("breaker_open", "gauge", "1 while the authorization server is asked by probes alone.");
+        self.line("breaker_open", "", u64::from(gauges.breaker_open));
         self.head("ready", "gauge", "1 while the gateway serves and is not draining.");
         self.line("ready", "", u64::from(gauges.ready));
         self.head("build_info", "gauge", "Always 1; the release is the label.");

@@ -47,6 +47,18 @@ macro_rules! labels {
 }
 
 labels! {
+    /// What happened to the breaker before a source.
+    pub enum BreakerEvent {
+        /// The server answers again.
+        Closed = "closed",
+        /// A look-up was not made because the breaker is open.
+        Held = "held",
+        /// The server does not answer: nothing but probes for a while.
+        Opened = "opened",
+    }
+}
+
+labels! {
     /// What a request met in the session cache.
     pub enum CacheResult {
         /// Waited for a look-up that another request began.
@@ -59,6 +71,8 @@ labels! {
         No = "no",
         /// Fresh enough, and old enough to begin the next look-up.
         Refresh = "refresh",
+        /// Past its recheck, and served because the server cannot be asked (`stale_if_error`).
+        Stale = "stale",
     }
 }
 

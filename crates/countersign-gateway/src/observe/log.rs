@@ -20,7 +20,7 @@ use tracing_subscriber::{
 
 use super::{
     Observation,
-    labels::{ConnectionEvent, LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
+    labels::{BreakerEvent, ConnectionEvent, LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
     lines::{Lines, LinesGuard, Losses, Sink},
 };
 
@@ -148,6 +148,13 @@ macro_rules! event {
 
 pub(super) fn read(observation: &Observation<'_>) {
     match observation {
+        Observation::Breaker { source, event, pause } => event!(
+            if *event == BreakerEvent::Opened { Level::ERROR } else { Level::WARN },
+            source = source.label(),
+            event = event.label(),
+            pause_millis = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
+            "breaker"
+        ),
         Observation::Connection { event, client, detail } => {
             event!(
                 match event {

@@ -14,8 +14,8 @@ use http::StatusCode;
 use super::{
     Observation,
     labels::{
-        CacheResult, ConnectionEvent, Label, LookupOutcome, ReloadOutcome, RouteLabel, SessionEvent,
-        SourceLabel, StatusClass, UpstreamEvent,
+        BreakerEvent, CacheResult, ConnectionEvent, Label, LookupOutcome, ReloadOutcome, RouteLabel,
+        SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
     },
 };
 use crate::error::Refusal;
@@ -36,6 +36,7 @@ pub struct WorkerMetrics {
     requests: Counters<RouteLabel>,
     pub(super) answers: Pairs<RouteLabel, StatusClass>,
     pub(super) refusals: Counters<Refusal>,
+    pub(super) breaker: Counters<BreakerEvent>,
     pub(super) cache: Counters<CacheResult>,
     pub(super) lookups: Pairs<SourceLabel, LookupOutcome>,
     pub(super) lookup_micros: Histogram,
@@ -54,6 +55,7 @@ impl Default for WorkerMetrics {
             requests: Counters::default(),
             answers: Pairs::default(),
             refusals: Counters::default(),
+            breaker: Counters::default(),
             cache: Counters::default(),
             lookups: Pairs::default(),
             lookup_micros: Histogram::new(LOOKUP_BOUNDS),
@@ -77,6 +79,11 @@ impl WorkerMetrics {
     /// A request was answered: by the service, or by us.
     pub fn answered(&self, route: RouteLabel, status: StatusCode) {
         self.answers.add(route, StatusClass::from(status));
+    }
+
+    /// Something happened to the breaker that is worth no observation.
+    pub fn breaker(&self, event: BreakerEvent) {
+        self.breaker.add(event, 1);
     }
 
     /// What a request met in the session cache.
@@ -119,6 +126,7 @@ impl WorkerMetrics {
 
     pub(super) fn read(&self, observation: &Observation<'_>) {
         match observation {
+            Observation::Breaker { event, .. } => self.breaker.add(*event, 1),
             Observation::Connection { event, .. } => self.connections.add(*event, 1),
             Observation::Key { .. } => {}
             Observation::LookedUp(looked_up) => {

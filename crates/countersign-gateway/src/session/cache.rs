@@ -42,6 +42,10 @@ pub struct Entry {
     pub asked_at: Moment,
     /// From here on it is no session, whatever else is known.
     pub ends: UnixTime,
+    /// The last recheck found no answer; the next one that does makes this false.
+    pub recheck_failed: bool,
+    /// How much earlier than at four fifths of `recheck` it is asked about, in 1/1280 of `recheck`.
+    pub spread: u8,
     tokens: Vec<Token>,
 }
 
@@ -74,17 +78,20 @@ impl Entry {
             first_seen: asked_at.wall,
             asked_at: asked_at.monotonic,
             ends,
+            recheck_failed: false,
+            spread: 0,
             tokens: Vec::new(),
         }
     }
 
-    /// How old the answer is: aging from four fifths of `recheck`, stale from `recheck` or the session's end on.
+    /// How old the answer is: aging from some time between three and four fifths of `recheck` (by [`Self::spread`]),
+    /// stale from `recheck` or the session's end on.
     #[must_use]
     pub fn freshness(&self, recheck: Duration, now: Now) -> Freshness {
         let age = now.monotonic.saturating_since(self.asked_at);
         if age >= recheck || self.ends <= now.wall {
             Freshness::Stale
-        } else if age >= recheck / 5 * 4 {
+        } else if age >= recheck / 5 * 4 - recheck / 1280 * u32::from(self.spread) {
             Freshness::Aging
         } else {
             Freshness::Fresh
@@ -119,7 +126,24 @@ impl Entry {
             first_seen: self.first_seen,
             asked_at: self.asked_at,
             ends: self.ends,
+            recheck_failed: self.recheck_failed,
+            spread: self.spread,
             tokens,
+        }
+    }
+
+    /// The same session after a recheck that found no answer.
+    #[must_use]
+    pub fn after_failed_recheck(&self) -> Self {
+        Self {
+            identity: Arc::clone(&self.identity),
+            sid: self.sid.clone(),
+            first_seen: self.first_seen,
+            asked_at: self.asked_at,
+            ends: self.ends,
+            recheck_failed: true,
+            spread: self.spread,
+            tokens: self.tokens.clone(),
         }
     }
 
@@ -133,6 +157,8 @@ impl Entry {
             first_seen: self.first_seen,
             asked_at,
             ends,
+            recheck_failed: false,
+            spread: self.spread,
             tokens: if unchanged { self.tokens.clone() } else { Vec::new() },
         }
     }
@@ -254,7 +280,10 @@ mod tests {
         clock::{Moment, Now},
         credential::CredentialRules,
         error::Refusal,
+        issue,
+        permit::permit,
         session::key::{SessionKey, SessionKeyer},
+        store::RingVersion,
         testing,
     };
 
@@ -287,9 +316,39 @@ mod tests {
     }
 
     #[test]
+    fn rechecks_are_spread_over_a_fifth_of_the_time() {
+        let recheck = Duration::from_secs(30);
+        let begins = |spread| {
+            let mut entry = entry(1000);
+            entry.spread = spread;
+            (0..30).find(|age| entry.freshness(recheck, now(*age)) == Freshness::Aging)
+        };
+        assert_eq!([0, 128, 255].map(begins), [Some(24), Some(21), Some(19)]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_makes_no_answer_fresh() {
         let set_back = Now { wall: UnixTime::from_secs(0), monotonic: Moment::from_millis(30_000) };
         assert_eq!(entry(1000).freshness(Duration::from_secs(30), set_back), Freshness::Stale);
+    }
+
+    #[test]
+    fn a_token_is_not_served_once_its_key_ring_changed() {
+        let (policy, version) = (Arc::new(testing::token_policy("orders")), RingVersion::FIRST);
+        let ring = testing::keyring(now(0).wall).load_full();
+        let seen = entry(1000);
+        let claims = issue::claims(
+            &permit(&seen.identity, &testing::demands(&[])).unwrap(),
+            &policy,
+            &seen.sid,
+            seen.ends,
+            "jti".into(),
+            now(0).wall,
+        );
+        let signed = Arc::new(ring.sign(&claims, now(0).wall).unwrap());
+        let entry = seen.with_token(&policy, version, signed, now(0).wall);
+        assert!(entry.token(&policy, version, now(1).wall).is_some());
+        assert!(entry.token(&policy, version.next(), now(1).wall).is_none());
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl fmt::Debug for Place {
 }
 
 /// One IPv6 customer has a /64 of addresses: they count as one client.
-fn network_of(client: IpAddr) -> IpAddr {
+pub(super) fn network_of(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(v6) => v6

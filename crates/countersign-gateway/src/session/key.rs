@@ -30,6 +30,13 @@ impl SessionKey {
         URL_SAFE_NO_PAD.encode(self.0.first_chunk::<9>().map_or(&[][..], |chunk| chunk))
     }
 
+    /// A number that differs from session to session.
+    #[must_use]
+    pub(super) const fn chance(&self) -> u8 {
+        let [.., byte, _] = self.0;
+        byte
+    }
+
     /// Spreads sessions over `n` shards.
     #[must_use]
     pub(super) fn shard(&self, n: usize) -> usize {

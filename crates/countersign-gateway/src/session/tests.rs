@@ -32,6 +32,9 @@ use crate::{
     tasks::Tasks,
 };
 
+mod defects;
+mod outage;
+
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// Answers from a script; the last line is repeated.
@@ -92,6 +95,7 @@ impl House {
             max_age: Duration::from_secs(8 * 3600),
             timeout: Duration::from_secs(2),
             max_waiters: n(16_384),
+            stale_if_error: None,
         };
         change(&mut rules);
         let source = Arc::new(Script { calls: AtomicUsize::new(0), takes, answers: Mutex::new(answers) });
@@ -108,6 +112,11 @@ impl House {
             label: SourceLabel::Introspection,
         }));
         Self { sessions, source, clock }
+    }
+
+    /// From here on the server answers this.
+    fn server(&self, answer: Result<Verdict, SourceError>) {
+        *self.source.answers.lock().unwrap() = vec![answer];
     }
 
     fn calls(&self) -> usize {

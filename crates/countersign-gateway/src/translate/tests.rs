@@ -94,6 +94,7 @@ pub(super) fn house() -> House {
             max_age: Duration::from_secs(8 * 3600),
             timeout: Duration::from_secs(2),
             max_waiters: n(16_384),
+            stale_if_error: None,
         },
         keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
         memory: Arc::new(Memory::new(n(1000), Places { all: n(256), per_client: n(32) }, Tasks::default())),

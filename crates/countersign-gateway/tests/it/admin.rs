@@ -49,6 +49,10 @@ impl Control for Gateway {
         42
     }
 
+    fn source_is_failing(&self) -> bool {
+        false
+    }
+
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async { self.reload.lock().unwrap().clone() })
     }

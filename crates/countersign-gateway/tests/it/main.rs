@@ -14,6 +14,7 @@ mod config;
 mod corpus;
 mod credentials;
 mod csrf;
+mod defects;
 mod drain;
 mod framing;
 mod http2;

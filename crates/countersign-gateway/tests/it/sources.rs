@@ -50,6 +50,7 @@ pub(crate) fn session(source: SourceConfig) -> SessionConfig {
         bearer: false,
         source,
         recheck: Duration::from_secs(30),
+        stale_if_error: None,
         max_age: Duration::from_secs(8 * 3600),
         timeout: PATIENCE,
         cache_entries: many,

@@ -35,11 +35,17 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<Ses
         let problem = "is longer than `max_age`";
         reader.fault(&section, "recheck", Fault::new(ConfigErrorCode::Conflict, problem));
     }
+    let stale_if_error = reader.duration_if_any(&section, "stale_if_error");
+    if stale_if_error.is_some_and(|ceiling| ceiling <= recheck) {
+        let problem = "is not longer than `recheck`";
+        reader.fault(&section, "stale_if_error", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
     Some(SessionConfig {
         cookie: cookie.given(),
         bearer,
         source: source?,
         recheck,
+        stale_if_error,
         max_age,
         timeout: reader.duration(&section, "timeout"),
         cache_entries,

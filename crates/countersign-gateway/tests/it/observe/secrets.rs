@@ -50,6 +50,10 @@ impl Control for Quiet {
         0
     }
 
+    fn source_is_failing(&self) -> bool {
+        false
+    }
+
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async { Ok(ReloadOutcome::Unchanged) })
     }

@@ -71,6 +71,17 @@ impl House {
         service: Recorder,
         respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
     ) -> Self {
+        Self::asking("", top, more, service, respond).await
+    }
+
+    /// With more lines in `[session]` too.
+    pub(crate) async fn asking(
+        session: &str,
+        top: &str,
+        more: &str,
+        service: Recorder,
+        respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let server = Fake::start(respond).await;
         let state = tempfile::tempdir().unwrap();
         let text = format!(
@@ -85,6 +96,7 @@ cookie = "SESSION"
 introspect = "{introspect}"
 client_id = "gateway"
 client_secret_env = "GATEWAY_SECRET"
+{session}
 [claims]
 roles = "session.roles"
 organisation = "session.org.id"
