@@ -60,7 +60,7 @@ fn ask(gateway: &RunningGateway, path: &str, screen: &Screen) -> Result<Reply, E
         (None, Some(file)) => configuration::load(file, screen)?.state_dir,
         (None, None) => PathBuf::new(),
     };
-    match fetch::wait(call(&state_dir, Method::GET, path)) {
+    match fetch::wait(call(&state_dir, Method::GET, path, "")) {
         Ok(Ok(reply)) if reply.status.is_success() => Ok(reply),
         Ok(Ok(reply)) => Err(fail(&format!("the gateway answers {}", reply.status))),
         Ok(Err(error)) => Err(fail(&error.to_string())),

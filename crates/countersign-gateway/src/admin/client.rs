@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, time::timeout};
@@ -50,20 +50,26 @@ pub enum CallError {
     Timeout,
 }
 
-/// Sends one request to the gateway that runs on `state_dir`.
+/// Sends one request to the gateway that runs on `state_dir`; a body is JSON.
 ///
 /// # Errors
 /// [`CallError`]. An answer that says "no" is a [`Reply`] with its status.
-pub async fn call(state_dir: &Path, method: Method, path: &str) -> Result<Reply, CallError> {
-    timeout(TIMEOUT, exchange(state_dir, method, path)).await.map_err(|_| CallError::Timeout)?
+pub async fn call(
+    state_dir: &Path,
+    method: Method,
+    path: &str,
+    body: impl Into<Bytes>,
+) -> Result<Reply, CallError> {
+    timeout(TIMEOUT, exchange(state_dir, method, path, body.into())).await.map_err(|_| CallError::Timeout)?
 }
 
-async fn exchange(state_dir: &Path, method: Method, path: &str) -> Result<Reply, CallError> {
+async fn exchange(state_dir: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, CallError> {
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, "localhost")
-        .body(Empty::<Bytes>::new())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body))
         .map_err(|_| CallError::Path(path.to_owned()))?;
     let stream = UnixStream::connect(state_dir.join(SOCKET)).await.map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => CallError::NotAllowed(state_dir.join(SOCKET)),

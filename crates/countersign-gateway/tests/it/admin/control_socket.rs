@@ -36,7 +36,7 @@ fn start(bench: &Bench) -> Running {
 }
 
 async fn ask(running: &Running, method: Method, path: &str) -> (u16, Value) {
-    let reply = call(&running.path, method, path).await.unwrap();
+    let reply = call(&running.path, method, path, "").await.unwrap();
     (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap())
 }
 
@@ -97,9 +97,9 @@ async fn a_reload_is_asked_for_and_its_outcome_told() {
         ask(&running, Method::POST, "/reload").await,
         (422, json!({"outcome": "refused", "error": "line 3: no such key"}))
     );
-    assert_eq!(call(&running.path, Method::GET, "/reload").await.unwrap().status, 405);
-    assert_eq!(call(&running.path, Method::GET, "/none").await.unwrap().status, 404);
-    assert_eq!(call(&running.path, Method::GET, "/readyz").await.unwrap().status, 200);
+    assert_eq!(call(&running.path, Method::GET, "/reload", "").await.unwrap().status, 405);
+    assert_eq!(call(&running.path, Method::GET, "/none", "").await.unwrap().status, 404);
+    assert_eq!(call(&running.path, Method::GET, "/readyz", "").await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -113,9 +113,9 @@ async fn the_socket_is_the_owners_and_ends_with_the_gateway() {
     let Running { _outer, path: folder, _socket } = running;
     drop(_socket);
     assert!(!path.exists());
-    let missing = call(&folder, Method::GET, "/status").await.unwrap_err();
+    let missing = call(&folder, Method::GET, "/status", "").await.unwrap_err();
     assert!(matches!(missing, CallError::NotRunning(_)), "{missing}");
-    let bad = call(&folder, Method::GET, "no path").await.unwrap_err();
+    let bad = call(&folder, Method::GET, "no path", "").await.unwrap_err();
     assert!(matches!(bad, CallError::Path(_)), "{bad}");
 }
 
@@ -125,10 +125,10 @@ async fn a_socket_left_by_a_crash_is_replaced() {
     let path = outer.path().join("state");
     let directory = Arc::new(StateDirectory::enter(&path).unwrap());
     drop(std::os::unix::net::UnixListener::bind(path.join("control.sock")).unwrap());
-    assert!(matches!(call(&path, Method::GET, "/status").await, Err(CallError::NotRunning(_))));
+    assert!(matches!(call(&path, Method::GET, "/status", "").await, Err(CallError::NotRunning(_))));
     let (_socket, listener) = ControlSocket::bind(&directory).unwrap();
     tokio::spawn(serve(listener, bench().admin.control(), pending()));
-    assert_eq!(call(&path, Method::GET, "/status").await.unwrap().status, 200);
+    assert_eq!(call(&path, Method::GET, "/status", "").await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_gateway_that_does_not_answer_is_waited_for_30_seconds() {
     let outer = tempfile::tempdir().unwrap();
     let _deaf = std::os::unix::net::UnixListener::bind(outer.path().join("control.sock")).unwrap();
     let begun = tokio::time::Instant::now();
-    let error = call(outer.path(), Method::GET, "/status").await.unwrap_err();
+    let error = call(outer.path(), Method::GET, "/status", "").await.unwrap_err();
     assert!(matches!(error, CallError::Timeout), "{error}");
     assert_eq!(begun.elapsed().as_secs(), 30);
 }

@@ -162,7 +162,7 @@ async fn nothing_that_is_written_shows_a_secret() {
     tokio::spawn(serve(listener, admin.control(), pending()));
     let mut pages = String::new();
     for page in ["/metrics", "/status", "/keys", "/keys/public", "/readyz", "/healthz", "/none"] {
-        let reply = call(&path, Method::GET, page).await.unwrap();
+        let reply = call(&path, Method::GET, page, "").await.unwrap();
         pages.push_str(std::str::from_utf8(&reply.body).unwrap());
     }
     drop(requests);
