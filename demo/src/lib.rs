@@ -6,6 +6,7 @@
 mod gateway_config;
 mod http_client;
 mod introduction;
+pub mod legacy;
 mod old_server;
 mod people;
 mod script;
