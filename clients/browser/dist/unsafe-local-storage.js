@@ -1,0 +1,1 @@
+var o=Symbol.for("countersign.tokenSink");var a=e=>(console.warn(`countersign: every script of this origin can read the token in localStorage["${e}"]`),localStorage.removeItem(e),{[o]:n=>{n===null?localStorage.removeItem(e):localStorage.setItem(e,n)}});export{a as unsafeLocalStorage};
