@@ -4,11 +4,14 @@
 //! 2. Starting does not need the issuer: until the first key set has come, tokens are answered with 503
 //!    (`keys_unavailable`), never with 401.
 //! 3. The set is fetched again at 80 % of its `max-age` (300 s if the answer has none; 30 s to 24 h in any case), by
-//!    one task, so there is never more than one fetch at a time.
+//!    one task, so there is never more than one fetch at a time. Many services spread over a tenth of that time. An
+//!    answer's `ETag` is sent back, so that a set that has not changed costs no body
+//!    ([RFC 9110 §13.1.2](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2)).
 //! 4. A token that names an unknown key makes one fetch, at most [`UNKNOWN_KEY_BURST`] at once and one each
 //!    [`UNKNOWN_KEY_INTERVAL`] after; a name that was not in the set is not looked for again for
 //!    [`UNKNOWN_KEY_MEMORY`]. So a rotation that was not announced is noticed at its first token, and a flood of
 //!    invented names makes no flood of fetches.
+//!    A [`RevocationFeed`] tells of changed keys, within the same limits: then there is no such first token.
 //! 5. While the endpoint fails, the last good keys are used for up to `max_stale` (24 h), and it is asked again after
 //!    1 s, 2 s, 4 s and so on, at most each minute.
 //! 6. An answer counts only within [`FETCH_TIMEOUT`], [`KeySet::MAX_BYTES`](crate::KeySet::MAX_BYTES), with status
@@ -17,8 +20,13 @@
 //! 8. A location found by discovery counts only from metadata that names exactly this issuer
 //!    ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)).
 
+mod client;
 mod discovery;
+mod feed;
 mod fetch;
+mod form;
+mod http_client;
+mod jitter;
 mod location;
 mod schedule;
 
@@ -39,11 +47,20 @@ use crate::{Clock, Issuer, KeyId, KeySet, KeySource, PublishedKeys, SystemClock,
 use self::{
     discovery::Where,
     fetch::{Fetch, Fetched, HttpFetch},
+    jitter::Chance,
     location::Location,
     schedule::Schedule,
 };
 
-pub use self::{fetch::FetchError, location::LocationError};
+pub use self::{
+    client::{ClientAuthentication, ProofError},
+    feed::{
+        FeedCounters, FeedError, FeedStartError, HEARTBEAT_TIMEOUT, MAX_HEARTBEAT_AGE, OnFeedLoss,
+        RevocationFeed, RevocationFeedBuilder,
+    },
+    fetch::FetchError,
+    location::LocationError,
+};
 
 /// Longest time for one fetch, discovery included: 5 s.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,6 +94,7 @@ pub struct RemoteKeysBuilder {
     max_stale: Duration,
     insecure_http: bool,
     clock: Arc<dyn Clock>,
+    chance: Chance,
 }
 
 #[derive(Debug, Clone)]
@@ -165,6 +183,7 @@ impl RemoteKeysBuilder {
             wake: Arc::default(),
             completed: watch::Sender::new(0),
             clock: self.clock,
+            chance: self.chance,
             max_stale: self.max_stale,
         });
         runtime.spawn(keep_fresh(Arc::downgrade(&shared), Arc::clone(&shared.wake), fetch));
@@ -179,6 +198,7 @@ struct Shared {
     /// Counts fetches that have ended, well or not.
     completed: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
+    chance: Chance,
     max_stale: Duration,
 }
 
@@ -192,8 +212,18 @@ impl Shared {
         let now = Instant::now();
         match fetched {
             Ok(Fetched { keys, max_age }) => {
-                self.schedule().handle_keys(now, max_age, |id| keys.find(id.as_str()).is_some());
                 let end = self.clock.now().saturating_add(self.max_stale);
+                let Some(keys) = keys else {
+                    // Only asked for when there is a set that it can be the same as, ended or not.
+                    self.published.keep_until(Some(end));
+                    let same = self.published.current(self.clock.now()).unwrap_or_default();
+                    let has = |id: &KeyId| same.find(id.as_str()).is_some();
+                    self.schedule().handle_keys(now, max_age, (self.chance)(), has);
+                    self.completed.send_modify(|count| *count = count.wrapping_add(1));
+                    return;
+                };
+                let has = |id: &KeyId| keys.find(id.as_str()).is_some();
+                self.schedule().handle_keys(now, max_age, (self.chance)(), has);
                 let before = self.published.generation();
                 let count = keys.len();
                 self.published.publish(keys, Some(end));
@@ -251,6 +281,7 @@ impl RemoteKeys {
             max_stale: DEFAULT_MAX_STALE,
             insecure_http: false,
             clock: Arc::new(SystemClock),
+            chance: jitter::random,
         }
     }
 
@@ -306,6 +337,12 @@ impl KeySource for RemoteKeys {
 
     fn handle_unknown_key(&self, id: &KeyId) {
         self.ask_for(id);
+    }
+
+    fn handle_keys_changed(&self) {
+        if self.shared.schedule().handle_keys_changed(Instant::now()) {
+            self.shared.wake.notify_one();
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! # The feed
 //! An issuer publishes its revocations in one order. A [`Cursor`] is a place in it: an epoch, and a number that grows
-//! within the epoch. Each message is one compact JWS of `typ: secevent+jwt`
+//! by one with each event of the epoch. Each message is one compact JWS of `typ: secevent+jwt`
 //! ([RFC 8417 §2.3](https://www.rfc-editor.org/rfc/rfc8417#section-2.3)), signed with the issuer's asymmetric key:
 //!
 //! 1. `iss` is the issuer, `aud` the issuer followed by `/revocations`, `iat` and `jti` are there; `sub`, `exp` and

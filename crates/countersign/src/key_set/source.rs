@@ -26,6 +26,10 @@ pub trait KeySource: Send + Sync + fmt::Debug {
     fn handle_unknown_key(&self, id: &KeyId) {
         let _ = id;
     }
+
+    /// The issuer says that its keys have changed, by its revocation feed. A source that can look for newer keys does
+    /// so at once, in the background and within limits.
+    fn handle_keys_changed(&self) {}
 }
 
 /// The slot from which verifiers read the keys, and the only way to replace them.
@@ -126,5 +130,9 @@ impl<S: KeySource + ?Sized> KeySource for Arc<S> {
 
     fn handle_unknown_key(&self, id: &KeyId) {
         (**self).handle_unknown_key(id);
+    }
+
+    fn handle_keys_changed(&self) {
+        (**self).handle_keys_changed();
     }
 }

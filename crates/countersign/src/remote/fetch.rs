@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::Full;
 
 use crate::{KeySet, KeySetError};
 
 use super::{
     LocationError,
     discovery::{self, Where},
+    http_client::HttpClient,
     location::Location,
 };
 
@@ -27,7 +23,8 @@ pub(super) trait Fetch: Send + 'static {
 /// A key set, and how long it says it lives.
 #[derive(Debug)]
 pub(super) struct Fetched {
-    pub(super) keys: KeySet,
+    /// None if it is the same as the last one fetched.
+    pub(super) keys: Option<KeySet>,
     pub(super) max_age: Option<Duration>,
 }
 
@@ -70,13 +67,12 @@ pub enum FetchError {
     NoRootCertificates,
 }
 
-type Body = Empty<Bytes>;
-
 pub(super) struct HttpFetch {
     place: Where,
     insecure_http: bool,
-    plain: Client<HttpConnector, Body>,
-    tls: Option<Client<HttpsConnector<HttpConnector>, Body>>,
+    client: HttpClient,
+    /// What the last good answer came from, and its `ETag`.
+    tag: Option<(Location, HeaderValue)>,
 }
 
 impl HttpFetch {
@@ -87,40 +83,27 @@ impl HttpFetch {
             Where::Discovered { metadata, .. } => metadata.iter().any(Location::is_https),
             Where::Given(location) => location.is_https(),
         };
-        let client = || {
-            let mut builder = Client::builder(TokioExecutor::new());
-            // A fetch each few minutes: an idle connection would only be found closed.
-            builder.pool_max_idle_per_host(0);
-            builder
-        };
-        let tls = HttpsConnectorBuilder::new().with_native_roots();
-        let tls = match tls {
-            Ok(connector) => Some(client().build(connector.https_only().enable_http1().build())),
-            Err(error) if needs_tls => return Err(error),
-            Err(_) => None,
-        };
-        Ok(Self { place, insecure_http, plain: client().build_http(), tls })
+        Ok(Self { place, insecure_http, client: HttpClient::new(needs_tls)?, tag: None })
     }
 
-    async fn get(&self, location: &Location) -> Result<(HeaderMap, Bytes), FetchError> {
-        let request = Request::get(location.uri().clone())
-            .header(header::ACCEPT, "application/jwk-set+json, application/json")
-            .body(Body::new())
-            .map_err(|_| FetchError::Metadata)?;
-        let answer = if location.is_https() {
-            self.tls.as_ref().ok_or(FetchError::NoRootCertificates)?.request(request)
-        } else {
-            self.plain.request(request)
-        };
-        let answer = answer.await.map_err(FetchError::Unreachable)?;
-        if answer.status() != StatusCode::OK {
-            return Err(FetchError::Status(answer.status()));
+    async fn get(
+        &self,
+        location: &Location,
+        tag: Option<&HeaderValue>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), FetchError> {
+        let mut request = Request::get(location.uri().clone())
+            .header(header::ACCEPT, "application/jwk-set+json, application/json");
+        if let Some(tag) = tag {
+            request = request.header(header::IF_NONE_MATCH, tag);
         }
-        let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, KeySet::MAX_BYTES).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Body }
-        })?;
-        Ok((parts.headers, body.to_bytes()))
+        let request = request.body(Full::default()).map_err(|_| FetchError::Metadata)?;
+        let (status, headers, body) = self.client.exchange(request, KeySet::MAX_BYTES).await?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_MODIFIED if tag.is_some() => {}
+            _ => return Err(FetchError::Status(status)),
+        }
+        Ok((status, headers, body))
     }
 
     async fn discover(&self) -> Result<Location, FetchError> {
@@ -130,8 +113,8 @@ impl HttpFetch {
         };
         let mut outcome = Err(FetchError::Metadata);
         for location in metadata {
-            outcome = match self.get(location).await {
-                Ok((_, body)) => discovery::key_set_location(&body, issuer, self.insecure_http),
+            outcome = match self.get(location, None).await {
+                Ok((_, _, body)) => discovery::key_set_location(&body, issuer, self.insecure_http),
                 Err(error) => Err(error),
             };
             // Only "there is none here" leads on to the other place.
@@ -146,12 +129,19 @@ impl HttpFetch {
 impl Fetch for HttpFetch {
     async fn fetch(&mut self) -> Result<Fetched, FetchError> {
         let location = self.discover().await?;
-        let (headers, body) = self.get(&location).await?;
+        let tag = self.tag.take().filter(|(tagged, _)| *tagged == location);
+        let (status, headers, body) = self.get(&location, tag.as_ref().map(|(_, tag)| tag)).await?;
+        let max_age = max_age(&headers);
+        if status == StatusCode::NOT_MODIFIED {
+            self.tag = tag;
+            return Ok(Fetched { keys: None, max_age });
+        }
         let keys = KeySet::parse(&body)?;
         if keys.is_empty() {
             return Err(FetchError::NoKeys);
         }
-        Ok(Fetched { keys, max_age: max_age(&headers) })
+        self.tag = headers.get(header::ETAG).map(|tag| (location, tag.clone()));
+        Ok(Fetched { keys: Some(keys), max_age })
     }
 }
 

@@ -42,6 +42,16 @@ impl Location {
         &self.0
     }
 
+    /// The place of that path below this one.
+    pub(super) fn below(&self, path: &str) -> Result<Self, LocationError> {
+        let own = self.0.to_string();
+        let url = format!("{}/{path}", own.trim_end_matches('/'));
+        match url.parse() {
+            Ok(uri) if self.0.query().is_none() => Ok(Self(uri)),
+            _ => Err(LocationError::Malformed(own)),
+        }
+    }
+
     pub(super) fn is_https(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
@@ -88,5 +98,17 @@ mod tests {
         }
         let refused = Location::parse("https://ann:hunter2@shop.example/", true).unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
+    }
+
+    #[test]
+    fn a_path_is_appended() {
+        for (base, whole) in [
+            ("http://127.0.0.1:1", "http://127.0.0.1:1/a/b"),
+            ("http://127.0.0.1:1/", "http://127.0.0.1:1/a/b"),
+            ("https://gateway.example/internal/", "https://gateway.example/internal/a/b"),
+        ] {
+            assert_eq!(Location::parse(base, false).unwrap().below("a/b").unwrap().uri().to_string(), whole);
+        }
+        assert!(Location::parse("https://gateway.example/?x=1", false).unwrap().below("a").is_err());
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Schedule {
     due: Instant,
     failures: u32,
     bucket: Bucket,
+    /// The issuer said that its keys have changed, after the fetch under way began.
+    changed: bool,
     /// Names that were not in the set, and when that was.
     absent: HashMap<KeyId, Instant>,
     /// Names for which the next fetch was asked for.
@@ -68,6 +70,7 @@ impl Schedule {
             due: now,
             failures: 0,
             bucket: Bucket { tokens: UNKNOWN_KEY_BURST, filled: now },
+            changed: false,
             absent: HashMap::new(),
             wanted: Vec::new(),
             awaited: Vec::new(),
@@ -82,13 +85,16 @@ impl Schedule {
     /// A fetch begins.
     pub(super) fn handle_start(&mut self) {
         self.awaited = std::mem::take(&mut self.wanted);
+        self.changed = false;
     }
 
-    /// A set has come. `has` tells which names are in it.
+    /// A set has come. `has` tells which names are in it; `chance`, from 0 up to 1, spreads the next fetches of many
+    /// services over a tenth of the set's life.
     pub(super) fn handle_keys(
         &mut self,
         now: Instant,
         max_age: Option<Duration>,
+        chance: f64,
         has: impl Fn(&KeyId) -> bool,
     ) {
         let max_age = max_age.unwrap_or(DEFAULT_MAX_AGE).clamp(MIN_MAX_AGE, MAX_MAX_AGE);
@@ -101,7 +107,8 @@ impl Schedule {
             }
         }
         self.wanted.retain(|id| !has(id));
-        self.due = if self.wanted.is_empty() { now + max_age * 4 / 5 } else { now };
+        let due = max_age * 4 / 5 - (max_age / 10).mul_f64(chance);
+        self.due = if self.wanted.is_empty() && !self.changed { now + due } else { now };
     }
 
     /// No set has come. Says how long the next try is away.
@@ -112,6 +119,16 @@ impl Schedule {
         self.wanted.clear();
         self.awaited.clear();
         wait
+    }
+
+    /// The issuer says that its keys have changed: true if this makes a fetch due. Bounded as unknown keys are.
+    pub(super) fn handle_keys_changed(&mut self, now: Instant) -> bool {
+        if self.changed || !self.bucket.take(now) {
+            return false;
+        }
+        self.changed = true;
+        self.due = now;
+        true
     }
 
     /// A token names a key that is not in the set: true if this makes a fetch due.
@@ -155,7 +172,7 @@ mod tests {
     fn fresh() -> (Schedule, Instant) {
         let now = Instant::now();
         let mut schedule = Schedule::new(now);
-        schedule.handle_keys(now, None, |_| false);
+        schedule.handle_keys(now, None, 0.0, |_| false);
         (schedule, now)
     }
 
@@ -166,7 +183,7 @@ mod tests {
             if schedule.handle_unknown_key(now, &KeyId::from(format!("{name}@{now:?}"))) {
                 fetches += 1;
                 schedule.handle_start();
-                schedule.handle_keys(now, None, |_| false);
+                schedule.handle_keys(now, None, 0.0, |_| false);
             }
         }
         fetches
@@ -176,7 +193,7 @@ mod tests {
     fn a_set_is_fetched_again_before_its_end() {
         let (mut schedule, now) = fresh();
         for (max_age, due) in [(None, 240), (Some(600), 480), (Some(0), 24), (Some(u64::MAX / 2), 69_120)] {
-            schedule.handle_keys(now, max_age.map(Duration::from_secs), |_| false);
+            schedule.handle_keys(now, max_age.map(Duration::from_secs), 0.0, |_| false);
             assert_eq!(schedule.due() - now, due * SECOND, "{max_age:?}");
         }
     }
@@ -187,7 +204,7 @@ mod tests {
         let waits: Vec<u64> = (0..9).map(|_| schedule.handle_failure(now).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert!(!schedule.handle_unknown_key(now, &"k".into()), "a failing endpoint is not asked more often");
-        schedule.handle_keys(now, None, |_| false);
+        schedule.handle_keys(now, None, 0.0, |_| false);
         assert_eq!(schedule.handle_failure(now), SECOND);
     }
 
@@ -206,11 +223,11 @@ mod tests {
         let (mut schedule, now) = fresh();
         assert!(schedule.handle_unknown_key(now, &"k".into()));
         schedule.handle_start();
-        schedule.handle_keys(now, None, |_| false);
+        schedule.handle_keys(now, None, 0.0, |_| false);
         assert!(!schedule.handle_unknown_key(now + 29 * SECOND, &"k".into()));
         assert!(schedule.handle_unknown_key(now + 30 * SECOND, &"k".into()));
         schedule.handle_start();
-        schedule.handle_keys(now + 30 * SECOND, None, |id| id == "k");
+        schedule.handle_keys(now + 30 * SECOND, None, 0.0, |id| id == "k");
         assert!(schedule.absent.is_empty());
     }
 
@@ -229,11 +246,49 @@ mod tests {
         let (mut schedule, now) = fresh();
         schedule.handle_start();
         assert!(schedule.handle_unknown_key(now, &"new".into()));
-        schedule.handle_keys(now, None, |_| false);
+        schedule.handle_keys(now, None, 0.0, |_| false);
         assert!(schedule.is_pending(&"new".into()));
         assert_eq!(schedule.due(), now, "the set that came may be older than the key");
         schedule.handle_start();
-        schedule.handle_keys(now, None, |id| id == "new");
+        schedule.handle_keys(now, None, 0.0, |id| id == "new");
         assert!(!schedule.is_pending(&"new".into()));
+    }
+
+    #[test]
+    fn many_services_do_not_fetch_in_one_moment() {
+        let (mut schedule, now) = fresh();
+        for (chance, due) in [(0.0, 240), (0.5, 225), (0.9, 213)] {
+            schedule.handle_keys(now, None, chance, |_| false);
+            assert_eq!((schedule.due() - now).as_secs(), due, "{chance}");
+        }
+    }
+
+    #[test]
+    fn changed_keys_are_fetched_at_once_and_again_if_they_change_meanwhile() {
+        let (mut schedule, now) = fresh();
+        assert!(schedule.handle_keys_changed(now));
+        assert!(!schedule.handle_keys_changed(now), "it is due already");
+        assert_eq!(schedule.due(), now);
+        schedule.handle_start();
+        assert!(schedule.handle_keys_changed(now));
+        schedule.handle_keys(now, None, 0.0, |_| false);
+        assert_eq!(schedule.due(), now, "the set that came may be older than the change");
+        schedule.handle_start();
+        schedule.handle_keys(now, None, 0.0, |_| false);
+        assert_eq!(schedule.due(), now + 240 * SECOND);
+    }
+
+    #[test]
+    fn a_flood_of_changes_makes_few_fetches() {
+        let (mut schedule, now) = fresh();
+        let mut fetches = 0;
+        for _ in 0..1_000 {
+            if schedule.handle_keys_changed(now) {
+                fetches += 1;
+                schedule.handle_start();
+                schedule.handle_keys(now, None, 0.0, |_| false);
+            }
+        }
+        assert_eq!(fetches, 3);
     }
 }

@@ -33,6 +33,8 @@ struct State {
     down: Mutex<bool>,
     fetches: AtomicU64,
     takes: Mutex<Duration>,
+    /// The set is said to be the same as before.
+    tagged: Mutex<bool>,
 }
 
 impl Endpoint {
@@ -58,7 +60,9 @@ impl Fetch for Endpoint {
         if *self.0.down.lock().unwrap() {
             return Err(FetchError::Status(StatusCode::INTERNAL_SERVER_ERROR));
         }
-        Ok(Fetched { keys: self.0.keys.lock().unwrap().clone(), max_age: None })
+        let keys = self.0.keys.lock().unwrap().clone();
+        let unchanged = *self.0.tagged.lock().unwrap();
+        Ok(Fetched { keys: (!unchanged).then_some(keys), max_age: None })
     }
 }
 
@@ -72,7 +76,9 @@ fn id(key: &SigningKey) -> KeyId {
 
 fn start(endpoint: &Endpoint) -> RemoteKeys {
     let clock = Arc::new(Simulated(Instant::now()));
-    RemoteKeys::builder().clock(clock).start_with(endpoint.clone()).unwrap()
+    let mut builder = RemoteKeys::builder().clock(clock);
+    builder.chance = || 0.0;
+    builder.start_with(endpoint.clone()).unwrap()
 }
 
 fn count(keys: &RemoteKeys) -> usize {
@@ -180,4 +186,30 @@ async fn nobody_is_asked_when_nobody_is_left() {
     sleep(3600 * SECOND).await;
     assert_eq!(endpoint.fetches(), 1);
     assert_eq!(Arc::strong_count(&endpoint.0), 1, "the task has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_has_not_changed_lives_on() {
+    let endpoint = Endpoint::default();
+    endpoint.publish(&[&key()]);
+    let keys = start(&endpoint);
+    assert!(keys.ready(SECOND).await);
+    let generation = keys.published().generation();
+    *endpoint.0.tagged.lock().unwrap() = true;
+    sleep(48 * 3600 * SECOND).await;
+    assert_eq!((count(&keys), keys.published().generation()), (1, generation));
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_keys_are_fetched_at_once() {
+    let (old, new) = (key(), key());
+    let endpoint = Endpoint::default();
+    endpoint.publish(&[&old]);
+    let keys = start(&endpoint);
+    assert!(keys.ready(SECOND).await);
+    endpoint.publish(&[&new]);
+    keys.handle_keys_changed();
+    sleep(Duration::from_millis(1)).await;
+    assert!(keys.published().current(keys.shared.clock.now()).unwrap().find(id(&new).as_str()).is_some());
+    assert_eq!(endpoint.fetches(), 2);
 }

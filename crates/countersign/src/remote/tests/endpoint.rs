@@ -21,6 +21,11 @@ use crate::{
 
 /// Answers each connection by its path; returns the origin.
 async fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> String {
+    serve_requests(move |request| answer(request.split(' ').nth(1).unwrap_or_default())).await
+}
+
+/// Answers each connection by its whole request; returns the origin.
+pub(super) async fn serve_requests(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -29,9 +34,8 @@ async fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> String {
             let mut request = vec![0; 4096];
             let length = socket.read(&mut request).await.unwrap();
             let request = String::from_utf8_lossy(&request[..length]).into_owned();
-            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
             // A client that has seen enough may have left.
-            let _ = socket.write_all(answer(&path).as_bytes()).await;
+            let _ = socket.write_all(answer(&request).as_bytes()).await;
         }
     });
     origin
@@ -59,7 +63,7 @@ async fn fetch(body: String) -> Result<Fetched, FetchError> {
 #[tokio::test]
 async fn a_key_set_is_fetched_with_its_life() {
     let fetched = fetch(ok(&key_set())).await.unwrap();
-    assert_eq!((fetched.keys.len(), fetched.max_age), (1, Some(Duration::from_secs(60))));
+    assert_eq!((fetched.keys.unwrap().len(), fetched.max_age), (1, Some(Duration::from_secs(60))));
 }
 
 #[tokio::test]
@@ -133,7 +137,11 @@ async fn discovered(issuer: &str) -> Result<Fetched, FetchError> {
 #[tokio::test]
 async fn the_key_set_is_found_where_the_issuer_says() {
     let origin = issuer(None).await;
-    assert_eq!(discovered(&origin).await.unwrap().keys.len(), 1, "RFC 8414, as there is no OpenID metadata");
+    assert_eq!(
+        discovered(&origin).await.unwrap().keys.unwrap().len(),
+        1,
+        "RFC 8414, as there is no OpenID metadata"
+    );
     assert!(matches!(discovered(&format!("{origin}/")).await, Err(FetchError::OtherIssuer)));
 
     let other = issuer(Some(|own| ok(&format!(r#"{{"issuer":"{own}/x","jwks_uri":"{own}/keys"}}"#)))).await;
@@ -166,4 +174,28 @@ async fn a_place_that_cannot_be_trusted_is_refused_at_start() {
 fn a_runtime_is_needed() {
     let started = RemoteKeys::builder().key_set("http://127.0.0.1:1/keys").start();
     assert!(matches!(started, Err(StartError::NoRuntime)));
+}
+
+#[tokio::test]
+async fn a_tag_is_sent_back_and_nothing_new_is_no_body() {
+    let keys = key_set();
+    let origin = serve_requests(move |request| {
+        if request.to_ascii_lowercase().contains("if-none-match: \"v1\"") {
+            return answer("304 Not Modified", "Cache-Control: max-age=90\r\n", "");
+        }
+        answer("200 OK", "ETag: \"v1\"\r\n", &keys)
+    })
+    .await;
+    let location = Location::parse(&format!("{origin}/keys"), false).unwrap();
+    let mut fetch = HttpFetch::new(Where::Given(location), false).unwrap();
+    assert!(fetch.fetch().await.unwrap().keys.is_some());
+    for _ in 0..2 {
+        let again = fetch.fetch().await.unwrap();
+        assert_eq!((again.keys.is_none(), again.max_age), (true, Some(Duration::from_secs(90))));
+    }
+}
+
+#[tokio::test]
+async fn not_modified_without_having_asked_is_no_answer() {
+    assert!(matches!(fetch(answer("304 Not Modified", "", "")).await, Err(FetchError::Status(_))));
 }
