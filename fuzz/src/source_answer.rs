@@ -30,6 +30,7 @@ pub fn run(input: &[u8]) {
         location: (flags & 2 != 0).then(|| String::from_utf8_lossy(body).into_owned()),
         challenge: (flags & 4 != 0).then(|| String::from_utf8_lossy(body).into_owned()),
         date: None,
+        cookies: Vec::new(),
         body_is_framed: flags & 8 != 0,
         body: Bytes::copy_from_slice(body),
     };

@@ -142,7 +142,7 @@ fn answer() -> Answer {
         "authorities": ["editor", "viewer"], "org": { "id": "acme" }, "scope": "openid profile",
     });
     let session = answer.as_object().unwrap().clone();
-    Answer { session, userinfo: None, ends: None }
+    Answer { session, userinfo: None, ends: None, new_cookie: None }
 }
 
 fn claims(

@@ -65,6 +65,14 @@ pub struct OwnedCredential {
     pub value: Secret<String>,
 }
 
+impl OwnedCredential {
+    /// As it stands in a request.
+    #[must_use]
+    pub fn as_credential(&self) -> Credential<'_> {
+        Credential { kind: self.kind, value: self.value.expose() }
+    }
+}
+
 impl fmt::Debug for OwnedCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}([redacted])", self.kind)
@@ -196,6 +204,11 @@ fn split_pair(piece: &[u8]) -> (&[u8], &[u8]) {
         }
         None => (b"", piece),
     }
+}
+
+/// Whether a text can be the value of the session cookie.
+pub(crate) fn is_cookie_value(text: &str) -> bool {
+    checked(text.as_bytes(), is_cookie_octet).is_ok()
 }
 
 const fn is_cookie_octet(byte: u8) -> bool {

@@ -29,6 +29,9 @@ pub struct Forward {
     pub set: Arc<SignedToken>,
     /// Whose session.
     pub session: SessionId,
+    /// The session cookie that the authorization server put in the place of the request's: for the answer, which then
+    /// no cache may store.
+    pub set_cookie: Option<HeaderValue>,
     /// When a stream that this request opens has to end: the end of the session.
     pub not_after: UnixTime,
 }

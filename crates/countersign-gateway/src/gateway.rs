@@ -165,6 +165,7 @@ impl Gateway {
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
         let limits = Arc::new(ArcSwap::from_pointee(config.limits));
+        let trusted_proxies = Arc::new(ArcSwap::from_pointee(config.trusted_proxies.clone()));
         let certificates = match &config.tls {
             Some(files) => Some(Arc::new(Certificates::load(files)?)),
             None => None,
@@ -179,6 +180,7 @@ impl Gateway {
         let settings = server::Settings {
             workers: config.workers,
             limits: Arc::clone(&limits),
+            trusted_proxies: Arc::clone(&trusted_proxies),
             registry: Arc::clone(&household.registry),
             certificates,
             observers,
@@ -194,6 +196,7 @@ impl Gateway {
             metadata: Arc::clone(&metadata),
             snapshot,
             limits,
+            trusted_proxies,
             drainer: running.drainer(),
             present: Mutex::new(config.clone()),
             reader: reload,

@@ -1,6 +1,7 @@
 //! The Countersign gateway as a library: a session goes in, a signed access token comes out.
 
 pub mod admin;
+pub(crate) mod client_network;
 pub mod clock;
 pub mod config;
 pub mod credential;

@@ -9,6 +9,7 @@
 
 mod accept;
 mod answer;
+mod clients;
 mod connection;
 mod drain;
 mod handler;

@@ -17,6 +17,7 @@ pub mod cache;
 pub mod flight;
 pub mod gate;
 pub mod key;
+pub mod rotation;
 pub mod source;
 
 use std::{
@@ -24,7 +25,7 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -33,8 +34,9 @@ use countersign::UnixTime;
 use tokio::time::timeout;
 
 use crate::{
+    client_network::network_of,
     clock::{Clock, Now},
-    credential::OwnedCredential,
+    credential::{CredentialKind, OwnedCredential},
     error::{Refusal, SourceError},
     identity::{Identity, Mapping},
     observe::{
@@ -43,7 +45,7 @@ use crate::{
     },
     session::{
         breaker::{Blame, Breaker, Change},
-        cache::{Entry, SessionCache},
+        cache::{Entry, Freshness, SessionCache},
         flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
         gate::{Gate, Places},
         key::{SessionKey, SessionKeyer},
@@ -64,6 +66,8 @@ pub struct Memory {
     unknown: Arc<Gate>,
     known: Arc<Gate>,
     tasks: Tasks,
+    /// The server has replaced a cookie before.
+    rotates: AtomicBool,
 }
 
 impl Memory {
@@ -77,7 +81,12 @@ impl Memory {
             unknown: Gate::new(places),
             known: Gate::new(of_known),
             tasks,
+            rotates: AtomicBool::new(false),
         }
+    }
+
+    fn note_rotation(&self) {
+        self.rotates.store(true, Ordering::Relaxed);
     }
 }
 
@@ -150,6 +159,17 @@ impl Sessions {
         &self.memory.cache
     }
 
+    /// How old a session's answer is, and what that asks for: where the server replaces cookies, a request waits for
+    /// the recheck that it starts, because its answer may have to carry the new one.
+    #[must_use]
+    pub fn freshness(&self, entry: &Entry, now: Now) -> Freshness {
+        match entry.freshness(self.rules.recheck, now) {
+            Freshness::Aging if entry.is_superseded => Freshness::Fresh,
+            Freshness::Aging if self.memory.rotates.load(Ordering::Relaxed) => Freshness::Stale,
+            freshness => freshness,
+        }
+    }
+
     /// Whether the authorization server is taken for failed, and asked by probes alone.
     #[must_use]
     pub fn source_is_failing(&self) -> bool {
@@ -187,7 +207,8 @@ impl Sessions {
             return Ok(entry);
         }
         let outcome = self.join(key, credential, client)?.outcome().await;
-        if outcome.as_ref().is_ok_and(|entry| entry.recheck_failed) {
+        let served = |entry: &Arc<Entry>| entry.freshness(self.rules.recheck, now) == Freshness::Stale;
+        if outcome.as_ref().is_ok_and(|entry| entry.recheck_failed && served(entry)) {
             self.observer.metrics().cache(CacheResult::Stale);
         }
         outcome
@@ -243,7 +264,7 @@ impl Sessions {
     }
 
     async fn look_up(
-        &self,
+        self: &Arc<Self>,
         key: SessionKey,
         credential: Arc<OwnedCredential>,
         client: IpAddr,
@@ -253,7 +274,7 @@ impl Sessions {
         let is_known = self.memory.cache.find(&key).is_some();
         let verdict = self.ask(is_known, &credential, client, asked_at).await;
         let now = self.clock.now();
-        let blame = if is_known { Blame::Known(key) } else { Blame::Unknown(gate::network_of(client)) };
+        let blame = if is_known { Blame::Known(key) } else { Blame::Unknown(network_of(client)) };
         self.report(&verdict, blame, key.chance(), now);
         let observe = |outcome, detail: Option<&str>| {
             self.observer.observe(Observation::LookedUp(LookedUp {
@@ -283,7 +304,13 @@ impl Sessions {
             Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
                 Ok(identity) => {
                     observe(LookupOutcome::Live, None);
-                    self.admit(&key, identity, answer.ends, asked_at, now)
+                    let entry = self.admit(&key, identity, answer.ends, asked_at, now)?;
+                    match &answer.new_cookie {
+                        Some(new) if credential.kind == CredentialKind::Cookie => {
+                            self.rotate(&key, &entry, new, client, now)
+                        }
+                        _ => Ok(entry),
+                    }
                 }
                 // Names the claim and what is wrong with it, never its value.
                 Err(fault) => {
@@ -343,14 +370,14 @@ impl Sessions {
         Ok(entry)
     }
 
-    /// The session, if it may be served in an outage: its last good answer is younger than `stale_if_error`, and its
-    /// end has not come.
+    /// The session, if it may be served in an outage: its last good answer is younger than `stale_if_error` (than
+    /// `recheck` in any case), and its end has not come. A cookie that was replaced is not served longer.
     fn stale(&self, key: &SessionKey, now: Now) -> Option<Arc<Entry>> {
-        let ceiling = self.rules.stale_if_error?;
-        self.memory
-            .cache
-            .find(key)
-            .filter(|entry| now.monotonic.saturating_since(entry.asked_at) < ceiling && now.wall < entry.ends)
+        self.memory.cache.find(key).filter(|entry| {
+            let longer = self.rules.stale_if_error.filter(|_| !entry.is_superseded);
+            let ceiling = longer.unwrap_or(self.rules.recheck);
+            now.monotonic.saturating_since(entry.asked_at) < ceiling && now.wall < entry.ends
+        })
     }
 
     /// Remembers a live session. Another subject under the same credential is another session: the old one ends.
@@ -411,7 +438,9 @@ impl Sessions {
     }
 
     fn end(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Refusal {
-        if let Some(entry) = self.memory.cache.writer(key).end(refusal, now.monotonic) {
+        let ended = self.memory.cache.writer(key).end(refusal, now.monotonic);
+        // One that goes on under another cookie has not ended.
+        if let Some(entry) = ended.filter(|entry| !entry.is_superseded) {
             self.observe_session(&entry, SessionEvent::Ended, Some(refusal.code()));
         }
         refusal

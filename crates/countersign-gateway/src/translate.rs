@@ -111,7 +111,7 @@ impl Translation {
             Box::new(Ask { route, key, credential, client, session })
         };
         let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
-        let freshness = entry.freshness(self.sessions.rules.recheck, now);
+        let freshness = self.sessions.freshness(&entry, now);
         if freshness == Freshness::Stale {
             return Ok(Warm::Cold(ask(None)));
         }
@@ -120,7 +120,7 @@ impl Translation {
         let Some(token) = entry.token(&demands.policy, ring.version(), now.wall) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
-        let decision = Decision::Forward(forward(route, &entry, token));
+        let decision = Decision::Forward(forward(route, &entry, token, client));
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
@@ -191,7 +191,7 @@ impl Translation {
             Some(token) => token,
             None => self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?,
         };
-        Ok(Decision::Forward(forward(&route, &entry, &token)))
+        Ok(Decision::Forward(forward(&route, &entry, &token, client)))
     }
 
     /// Signs here, or on the blocking pool: an RSA signature takes longer than a worker may stand still.
@@ -223,11 +223,12 @@ impl Translation {
     }
 }
 
-fn forward(route: &Arc<Route>, entry: &Entry, token: &Arc<SignedToken>) -> Forward {
+fn forward(route: &Arc<Route>, entry: &Entry, token: &Arc<SignedToken>, client: IpAddr) -> Forward {
     Forward {
         route: Arc::clone(route),
         set: Arc::clone(token),
         session: entry.sid.clone(),
+        set_cookie: entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client)),
         not_after: entry.ends,
     }
 }

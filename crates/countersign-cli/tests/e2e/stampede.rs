@@ -33,21 +33,22 @@ async fn ten_thousand_requests_of_one_cold_session_are_one_call() {
 issuer = "{ISSUER}"
 [session]
 cookie = "{COOKIE}"
-introspect = "{}/introspect"
+introspect = "{server}/introspect"
 client_id = "gateway"
 client_secret_file = "{file}"
 timeout = "60s"
 [limits]
-connections = {}
+connections = {connections}
+connections_per_client = {connections}
 connect_timeout = "30s"
 [[route]]
 path = "/orders/"
-upstream = "{}"
+upstream = "{service}"
 audience = "orders"
 "#,
-        server.origin(),
-        REQUESTS + 100,
-        service.origin()
+        server = server.origin(),
+        connections = REQUESTS + 100,
+        service = service.origin()
     );
     let mut gateway = Gateway::start(setting, &config);
     let session = "session-of-everybody-at-once";

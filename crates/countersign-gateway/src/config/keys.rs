@@ -214,6 +214,9 @@ pub const KEYS: &[Key] = &[
         "Body of a request. 0 is no limit."),
     key("limits.connections", Kind::Count { min: 16, max: 1_000_000 }, Absent::Default("10_000"),
         "Open connections, together for all workers."),
+    key("limits.connections_per_client", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("1_024"),
+        "Open connections of one client address (of one /64 with IPv6); those beyond are closed as soon as they are \
+         accepted. `trusted_proxies` have no such bound: list the proxy that all requests come from."),
     key("limits.header_timeout", Kind::Duration { min: "100ms", max: "5m" }, Absent::Default("\"10s\""),
         "For the whole header section of a request."),
     key("limits.idle_timeout", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"60s\""),

@@ -333,6 +333,8 @@ pub struct Limits {
     pub body_bytes: u64,
     /// Open connections, together for all workers. Default 10,000.
     pub connections: usize,
+    /// Open connections of one client address, trusted proxies apart. Default 1,024.
+    pub connections_per_client: usize,
     /// For the whole header section. Default 10 s.
     pub header_timeout: Duration,
     /// Between two requests on one connection. Default 60 s.
@@ -360,6 +362,7 @@ impl Limits {
         header_count: 100,
         body_bytes: 16 * 1024 * 1024,
         connections: 10_000,
+        connections_per_client: 1_024,
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
         body_timeout: Duration::from_secs(30),

@@ -85,6 +85,7 @@ struct Passage {
     route: Arc<Route>,
     remove: Remove,
     authorization: Option<HeaderValue>,
+    set_cookie: Option<HeaderValue>,
     session: Option<SessionId>,
     /// Time until the session's end.
     remaining: Option<Duration>,
@@ -177,12 +178,14 @@ impl Call<'_> {
                 route: pass.route,
                 remove: pass.remove,
                 authorization: None,
+                set_cookie: None,
                 session: None,
                 remaining: None,
             },
             Decision::Forward(forward) => Passage {
                 authorization: Some(forward.authorization()),
                 remaining: Some(forward.not_after.saturating_since(self.now.wall)),
+                set_cookie: forward.set_cookie,
                 route: forward.route,
                 remove: Remove::Credential,
                 session: Some(forward.session),
@@ -350,6 +353,11 @@ impl Call<'_> {
             },
         };
         strip_response(response.headers_mut(), &rules);
+        if let Some(cookie) = &passage.set_cookie {
+            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+            let nobody = HeaderValue::from_static("private, no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, nobody);
+        }
         response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
         *response.version_mut() = Version::HTTP_11;
         response

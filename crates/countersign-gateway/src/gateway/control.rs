@@ -10,6 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -41,6 +42,7 @@ pub(super) struct ControlRoom {
     pub(super) metadata: Arc<MetadataHandle>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) trusted_proxies: Arc<ArcSwap<Vec<IpNet>>>,
     pub(super) drainer: Drainer,
     pub(super) present: Mutex<Config>,
     pub(super) reader: Option<Arc<dyn ReadConfig>>,
@@ -98,6 +100,7 @@ impl ControlRoom {
         self.household.keyring.replace(ring);
         self.metadata.replace(metadata);
         self.limits.store(Arc::new(config.limits));
+        self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.snapshot.store(Arc::new(snapshot));
         *present = config;
         Ok(ReloadOutcome::Applied)

@@ -105,6 +105,7 @@ enum Event<'a> {
     SessionBegan(SessionLine<'a>),
     SessionChanged(SessionLine<'a>),
     SessionEnded(SessionLine<'a>),
+    SessionMoved(SessionLine<'a>),
     TokenSigned {
         jti: &'a TokenId,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,6 +162,7 @@ impl<'a> Event<'a> {
                     SessionEvent::Began => Self::SessionBegan(line),
                     SessionEvent::Changed => Self::SessionChanged(line),
                     SessionEvent::Ended => Self::SessionEnded(line),
+                    SessionEvent::Moved => Self::SessionMoved(line),
                 })
             }
             Observation::TokenSigned(signed) => Some(Self::TokenSigned {

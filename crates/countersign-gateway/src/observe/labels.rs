@@ -87,6 +87,8 @@ labels! {
         AcceptFailed = "accept_failed",
         /// A listener accepts.
         Listening = "listening",
+        /// Closed at once: its address had as many open as one client may have.
+        OverClientLimit = "over_client_limit",
         /// As many were open as the limit allows: none is accepted until one ends.
         OverLimit = "over_limit",
         /// The peer broke off, broke the protocol, or was too slow with a head or with taking an answer.
@@ -167,6 +169,8 @@ labels! {
         Began = "began",
         /// A recheck changed a claim.
         Changed = "changed",
+        /// The server gave it another cookie.
+        Moved = "moved",
         /// The server says no, its end has come, or its subject changed.
         Ended = "ended",
     }

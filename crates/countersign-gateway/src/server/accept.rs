@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::{
     net::TcpListener,
     select,
@@ -17,10 +19,14 @@ use tokio::{
 };
 
 use super::{
+    clients::Clients,
     drain::{Drain, Gate, Ticket},
     tls::{Certificates, LOOK_EVERY},
 };
-use crate::observe::{ConnectionEvent, Observation, Observer};
+use crate::{
+    config::resolved::Limits,
+    observe::{ConnectionEvent, Observation, Observer},
+};
 
 /// A pause after an error that does not concern one connection alone: no file descriptors, no memory.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -40,27 +46,36 @@ pub(super) struct Door {
     pub(super) gate: Arc<Gate>,
 }
 
+/// What every listener's loop needs.
+#[derive(Debug, Clone)]
+pub(super) struct Entrance {
+    pub(super) doors: Vec<Door>,
+    pub(super) permits: Arc<Semaphore>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) limits: Arc<ArcSwap<Limits>>,
+    pub(super) trusted_proxies: Arc<ArcSwap<Vec<IpNet>>>,
+    pub(super) observer: Observer,
+}
+
 /// Accepts until the drain begins; then takes what the kernel holds already, and closes the listeners.
 ///
 /// When as many connections are open as the limit allows, it stops accepting until one ends: clients wait in the
 /// kernel's backlog.
 pub(super) async fn run(
     listeners: Vec<std::net::TcpListener>,
-    doors: Vec<Door>,
-    permits: Arc<Semaphore>,
+    entrance: Entrance,
     drain: Arc<Drain>,
     certificates: Option<Arc<Certificates>>,
-    observer: Observer,
 ) -> io::Result<()> {
+    let observer = entrance.observer.clone();
     let mut loops = JoinSet::new();
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         tell(&observer, ConnectionEvent::Listening, &listener.local_addr()?);
-        let (permits, drain) = (Arc::clone(&permits), Arc::clone(&drain));
-        loops.spawn(accept(listener, doors.clone(), permits, drain, observer.clone()));
+        loops.spawn(accept(listener, entrance.clone(), Arc::clone(&drain)));
     }
-    drop(doors);
+    drop(entrance);
     let watching = async {
         if let Some(certificates) = certificates {
             watch(&certificates, &observer).await;
@@ -75,23 +90,18 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn accept(
-    listener: TcpListener,
-    doors: Vec<Door>,
-    permits: Arc<Semaphore>,
-    drain: Arc<Drain>,
-    observer: Observer,
-) {
+async fn accept(listener: TcpListener, entrance: Entrance, drain: Arc<Drain>) {
+    let Entrance { permits, observer, .. } = &entrance;
     loop {
-        let permit = match Arc::clone(&permits).try_acquire_owned() {
+        let permit = match Arc::clone(permits).try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
                 let why = "as many connections as allowed are open: accepting none until one ends";
-                tell(&observer, ConnectionEvent::OverLimit, &why);
+                tell(observer, ConnectionEvent::OverLimit, &why);
                 select! {
                     biased;
                     () = drain.wait() => break,
-                    permit = Arc::clone(&permits).acquire_owned() => match permit {
+                    permit = Arc::clone(permits).acquire_owned() => match permit {
                         Ok(permit) => permit,
                         Err(_) => break,
                     },
@@ -104,26 +114,26 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted.and_then(|(socket, peer)| Ok((socket.into_std()?, peer))) {
-            Ok((socket, peer)) => hand_over(&doors, socket, peer, permit),
+            Ok((socket, peer)) => entrance.hand_over(socket, peer, permit),
             Err(error) if concerns_all(&error) => {
-                tell(&observer, ConnectionEvent::AcceptFailed, &error);
+                tell(observer, ConnectionEvent::AcceptFailed, &error);
                 sleep(EXHAUSTED_PAUSE).await;
             }
             Err(_) => {}
         }
     }
     match listener.into_std() {
-        Ok(listener) => take_the_rest(&listener, &doors, &permits),
+        Ok(listener) => take_the_rest(&listener, &entrance),
         Err(error) => tracing::error!(%error, "waiting connections are lost"),
     }
 }
 
 /// Takes the connections that wait in the kernel, so that closing the listener resets none of them.
-fn take_the_rest(listener: &std::net::TcpListener, doors: &[Door], permits: &Arc<Semaphore>) {
-    while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+fn take_the_rest(listener: &std::net::TcpListener, entrance: &Entrance) {
+    while let Ok(permit) = Arc::clone(&entrance.permits).try_acquire_owned() {
         match listener.accept() {
             Ok((socket, peer)) if socket.set_nonblocking(true).is_ok() => {
-                hand_over(doors, socket, peer, permit);
+                entrance.hand_over(socket, peer, permit);
             }
             Ok(_) => {}
             Err(error) if concerns_all(&error) => return,
@@ -132,11 +142,27 @@ fn take_the_rest(listener: &std::net::TcpListener, doors: &[Door], permits: &Arc
     }
 }
 
-fn hand_over(doors: &[Door], socket: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-    let Some(door) = doors.iter().min_by_key(|door| door.gate.open()) else { return };
-    let ticket = Ticket::new(&door.gate, permit);
-    if door.accepted.send(Accepted { socket, peer, ticket }).is_err() {
-        tracing::error!(%peer, "connection lost: its worker is gone");
+impl Entrance {
+    /// Gives a connection to a worker. One of an address that has too many is closed and counted: a log line for
+    /// each would be one more thing to flood.
+    fn hand_over(&self, socket: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let client = peer.ip().to_canonical();
+        let is_proxy = self.trusted_proxies.load().iter().any(|net| net.contains(&client));
+        let seat = if is_proxy {
+            None
+        } else {
+            let bound = self.limits.load().connections_per_client;
+            let Some(seat) = self.clients.enter(client, bound) else {
+                self.observer.metrics().connection(ConnectionEvent::OverClientLimit);
+                return;
+            };
+            Some(seat)
+        };
+        let Some(door) = self.doors.iter().min_by_key(|door| door.gate.open()) else { return };
+        let ticket = Ticket::new(&door.gate, permit, seat);
+        if door.accepted.send(Accepted { socket, peer, ticket }).is_err() {
+            tracing::error!(%peer, "connection lost: its worker is gone");
+        }
     }
 }
 

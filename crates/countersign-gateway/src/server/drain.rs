@@ -7,6 +7,7 @@ use std::sync::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, futures::Notified};
 
+use super::clients::Seat;
 use crate::observe::Observer;
 
 /// Tells everyone, once, that the end has begun.
@@ -70,13 +71,14 @@ impl Gate {
 pub(super) struct Ticket {
     gate: Arc<Gate>,
     _permit: OwnedSemaphorePermit,
+    _seat: Option<Seat>,
 }
 
 impl Ticket {
-    pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit, seat: Option<Seat>) -> Self {
         gate.open.fetch_add(1, Ordering::Relaxed);
         gate.observer.metrics().connection_opened();
-        Self { gate: Arc::clone(gate), _permit: permit }
+        Self { gate: Arc::clone(gate), _permit: permit, _seat: seat }
     }
 }
 

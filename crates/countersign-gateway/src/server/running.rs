@@ -9,6 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::{Semaphore, mpsc},
@@ -16,7 +17,7 @@ use tokio::{
 
 use super::{
     Certificates, Handler, Worker,
-    accept::{self, Door},
+    accept::{self, Door, Entrance},
     connection::Shared,
     drain::{Drain, Gate},
     worker,
@@ -30,6 +31,8 @@ pub struct Settings {
     pub workers: NonZeroUsize,
     /// Bounds. A new connection takes those that are stored then; `connections` is read once.
     pub limits: Arc<ArcSwap<Limits>>,
+    /// Peers with any number of connections: those of the proxies that are believed.
+    pub trusted_proxies: Arc<ArcSwap<Vec<IpNet>>>,
     /// The upstream connections of all workers.
     pub registry: Arc<Registry>,
     /// Certificate and key; `None` speaks in clear.
@@ -50,7 +53,7 @@ pub fn serve<H: Handler>(
     settings: Settings,
     handler: Arc<H>,
 ) -> io::Result<Running> {
-    let Settings { workers, limits, registry, certificates, observers, acceptor } = settings;
+    let Settings { workers, limits, trusted_proxies, registry, certificates, observers, acceptor } = settings;
     if observers.len() != workers.get() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "one observer for each worker"));
     }
@@ -82,9 +85,11 @@ pub fn serve<H: Handler>(
             runtime.block_on(worker::run(accepted, shared, gate, limits, registry))
         })?);
     }
+    let entrance =
+        Entrance { doors, permits, clients: Arc::default(), limits, trusted_proxies, observer: acceptor };
     let runtime = runtime()?;
     running.acceptor = Some(spawn("accept".to_owned(), move || {
-        runtime.block_on(accept::run(listeners, doors, permits, drain, certificates, acceptor))
+        runtime.block_on(accept::run(listeners, entrance, drain, certificates))
     })?);
     Ok(running)
 }

@@ -13,7 +13,10 @@ use std::{
 use countersign::{SessionId, UnixTime};
 use quick_cache::{UnitWeighter, sync::Cache};
 
-use super::key::{SessionKey, SessionKeyHasher};
+use super::{
+    key::{SessionKey, SessionKeyHasher},
+    rotation::Rotation,
+};
 use crate::{
     clock::{Moment, Now},
     error::Refusal,
@@ -30,7 +33,7 @@ pub const NEGATIVE_MEMORY: Duration = Duration::from_secs(2);
 const WRITER_SHARDS: usize = 64;
 
 /// One live session.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// Who.
     pub identity: Arc<Identity>,
@@ -46,6 +49,10 @@ pub struct Entry {
     pub recheck_failed: bool,
     /// How much earlier than at four fifths of `recheck` it is asked about, in 1/1280 of `recheck`.
     pub spread: u8,
+    /// A new cookie that is on its way to the browser.
+    pub rotation: Option<Arc<Rotation>>,
+    /// The session goes on under another cookie: what happens to this one does not concern it.
+    pub is_superseded: bool,
     tokens: Vec<Token>,
 }
 
@@ -80,6 +87,8 @@ impl Entry {
             ends,
             recheck_failed: false,
             spread: 0,
+            rotation: None,
+            is_superseded: false,
             tokens: Vec::new(),
         }
     }
@@ -128,23 +137,22 @@ impl Entry {
             ends: self.ends,
             recheck_failed: self.recheck_failed,
             spread: self.spread,
+            rotation: self.rotation.clone(),
+            is_superseded: self.is_superseded,
             tokens,
         }
+    }
+
+    /// The same session while a new cookie is on its way, or no longer.
+    #[must_use]
+    pub fn with_rotation(&self, rotation: Option<Arc<Rotation>>, is_superseded: bool) -> Self {
+        Self { rotation, is_superseded, ..self.clone() }
     }
 
     /// The same session after a recheck that found no answer.
     #[must_use]
     pub fn after_failed_recheck(&self) -> Self {
-        Self {
-            identity: Arc::clone(&self.identity),
-            sid: self.sid.clone(),
-            first_seen: self.first_seen,
-            asked_at: self.asked_at,
-            ends: self.ends,
-            recheck_failed: true,
-            spread: self.spread,
-            tokens: self.tokens.clone(),
-        }
+        Self { recheck_failed: true, ..self.clone() }
     }
 
     /// The same session after a recheck. Its tokens stay only if they would say the same.
@@ -159,6 +167,8 @@ impl Entry {
             ends,
             recheck_failed: false,
             spread: self.spread,
+            rotation: None,
+            is_superseded: self.is_superseded,
             tokens: if unchanged { self.tokens.clone() } else { Vec::new() },
         }
     }
@@ -253,6 +263,11 @@ impl Writer<'_> {
     pub fn put(&self, entry: Arc<Entry>) {
         self.cache.negative.remove(&self.key);
         self.cache.live.insert(self.key, entry);
+    }
+
+    /// Drops the session without a word about its credential: whoever sends it is asked about anew.
+    pub fn forget(&self) {
+        self.cache.live.remove(&self.key);
     }
 
     /// Ends the session, and remembers why for [`NEGATIVE_MEMORY`]. Gives back what was alive.

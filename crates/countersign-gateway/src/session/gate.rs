@@ -7,12 +7,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
+
+use crate::client_network::network_of;
 
 /// Look-ups that may wait for a place, for each place there is.
 const QUEUED_PER_PLACE: usize = 16;
@@ -194,16 +196,6 @@ impl fmt::Debug for Place {
     }
 }
 
-/// One IPv6 customer has a /64 of addresses: they count as one client.
-pub(super) fn network_of(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(v6) => v6
-            .to_ipv4_mapped()
-            .map_or_else(|| IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))), IpAddr::V4),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -306,14 +298,5 @@ mod tests {
         drop(newcomer);
         drop(gate.enter(client(3)).await.unwrap());
         assert!(gate.state().clients.is_empty());
-    }
-
-    #[test]
-    fn addresses_of_one_customer_are_one_client() {
-        let of = |text: &str| super::network_of(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
-        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
     }
 }

@@ -11,6 +11,7 @@ mod json;
 mod moment;
 pub mod probe;
 mod server;
+mod set_cookie;
 mod settings;
 mod userinfo;
 mod whoami;
@@ -33,6 +34,7 @@ pub use self::{
     discovery::{Metadata, process_metadata},
     introspection::{Expected, process_introspection},
     server::{AuthorizationServer, SourceSetupError, from_config},
+    set_cookie::{NewCookie, new_cookie},
     settings::settings_bytes,
     userinfo::process_userinfo,
     whoami::process_whoami,
@@ -62,6 +64,8 @@ pub struct Answer {
     pub userinfo: Option<Map<String, Value>>,
     /// When the session ends, if the server says so (`exp`).
     pub ends: Option<UnixTime>,
+    /// The session cookie that the server sets in place of the one that was asked about.
+    pub new_cookie: Option<NewCookie>,
 }
 
 impl fmt::Debug for Answer {
@@ -70,6 +74,7 @@ impl fmt::Debug for Answer {
             .field("session", &self.session.keys().collect::<Vec<_>>())
             .field("userinfo", &self.userinfo.as_ref().map(|u| u.keys().collect::<Vec<_>>()))
             .field("ends", &self.ends)
+            .field("new_cookie", &self.new_cookie)
             .finish()
     }
 }

@@ -34,6 +34,7 @@ use crate::{
 
 mod defects;
 mod outage;
+mod rotation;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -66,7 +67,12 @@ fn live_until(subject: &str, role: &str, ends: Option<u64>) -> Result<Verdict, S
     let serde_json::Value::Object(session) = json!({ "sub": subject, "roles": [role] }) else {
         panic!("an object was written")
     };
-    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends: ends.map(UnixTime::from_secs) })))
+    Ok(Verdict::Live(Box::new(Answer {
+        session,
+        userinfo: None,
+        ends: ends.map(UnixTime::from_secs),
+        new_cookie: None,
+    })))
 }
 
 fn down() -> Result<Verdict, SourceError> {

@@ -61,7 +61,7 @@ impl Source for OldServer {
             };
             let ends = (credential.value.expose() == "short").then(|| UnixTime::from_secs(BEGIN + 100));
             let serde_json::Value::Object(session) = session else { return Ok(Verdict::No) };
-            Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
+            Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends, new_cookie: None })))
         })
     }
 }

@@ -20,5 +20,6 @@
 //! | every proxy is trusted by default | `spoofing::requests::g04_the_way_of_a_request_is_not_the_clients_to_tell` |
 //! | an identity header passes under an alias | `spoofing::requests::g02_no_spelling_of_an_identity_header_arrives` |
 
+mod connections;
 mod flood;
 mod lookups;

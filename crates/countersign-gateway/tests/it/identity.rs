@@ -28,11 +28,11 @@ fn members(value: Value) -> Map<String, Value> {
 }
 
 fn session(session: Value) -> Answer {
-    Answer { session: members(session), userinfo: None, ends: None }
+    Answer { session: members(session), userinfo: None, ends: None, new_cookie: None }
 }
 
 fn with_userinfo(session: Value, userinfo: Value) -> Answer {
-    Answer { session: members(session), userinfo: Some(members(userinfo)), ends: None }
+    Answer { session: members(session), userinfo: Some(members(userinfo)), ends: None, new_cookie: None }
 }
 
 fn roles(identity: &Identity) -> Vec<&str> {

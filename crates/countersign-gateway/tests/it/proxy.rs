@@ -3,3 +3,4 @@
 mod counted;
 pub(crate) mod house;
 mod job;
+mod rotation;

@@ -128,6 +128,7 @@ fn reply(status: u16, body: impl AsRef<[u8]>) -> Reply {
         location: None,
         challenge: None,
         date: None,
+        cookies: Vec::new(),
         body_is_framed: true,
         body: Bytes::copy_from_slice(body.as_ref()),
     }

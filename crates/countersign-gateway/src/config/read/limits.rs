@@ -13,6 +13,8 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Limits {
         header_count: usize::try_from(count(reader, "header_count")).unwrap_or(usize::MAX),
         body_bytes: reader.size(&section, "body_bytes"),
         connections: usize::try_from(count(reader, "connections")).unwrap_or(usize::MAX),
+        connections_per_client: usize::try_from(count(reader, "connections_per_client"))
+            .unwrap_or(usize::MAX),
         header_timeout: reader.duration(&section, "header_timeout"),
         idle_timeout: reader.duration(&section, "idle_timeout"),
         body_timeout: reader.duration(&section, "body_timeout"),

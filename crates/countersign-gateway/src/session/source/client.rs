@@ -32,6 +32,9 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Longest header section of an answer.
 pub const MAX_ANSWER_HEADER_BYTES: usize = 16 * 1024;
 
+/// `Set-Cookie` fields of an answer that are looked at.
+const MAX_COOKIES: usize = 16;
+
 /// Connections kept open between look-ups, for each host.
 const MAX_IDLE_CONNECTIONS: usize = 32;
 
@@ -51,6 +54,8 @@ pub struct Reply {
     pub challenge: Option<String>,
     /// The server's idea of the time (`Date`).
     pub date: Option<UnixTime>,
+    /// `Set-Cookie` fields, at most 16.
+    pub cookies: Vec<HeaderValue>,
     /// The server said how long the body is, so an empty one was meant to be empty.
     pub body_is_framed: bool,
     /// The body, at most [`MAX_ANSWER_BYTES`].
@@ -177,6 +182,7 @@ async fn read(answer: http::Response<Incoming>) -> Result<Reply, SourceError> {
         location: text(header::LOCATION).map(str::to_owned),
         challenge: text(header::WWW_AUTHENTICATE).map(str::to_owned),
         date: text(header::DATE).and_then(http_date),
+        cookies: head.headers.get_all(header::SET_COOKIE).iter().take(MAX_COOKIES).cloned().collect(),
         body_is_framed,
         body: body.to_bytes(),
     })

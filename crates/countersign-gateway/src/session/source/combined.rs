@@ -37,7 +37,7 @@ impl Combined {
 /// # Errors
 /// [`SourceError::Nonsense`] when they are about different users.
 pub fn combine(introspected: Answer, userinfo: Answer) -> Result<Answer, SourceError> {
-    let members = userinfo.userinfo.unwrap_or_default();
+    let (members, new_cookie) = (userinfo.userinfo.unwrap_or_default(), userinfo.new_cookie);
     match (introspected.session.get("sub"), members.get("sub")) {
         (None | Some(serde_json::Value::Null), _) => {}
         (Some(one), Some(other)) if answer::same_text(one, other) => {}
@@ -49,5 +49,5 @@ pub fn combine(introspected: Answer, userinfo: Answer) -> Result<Answer, SourceE
         }
     }
     let ends = introspected.ends.into_iter().chain(userinfo.ends).min();
-    Ok(Answer { session: introspected.session, userinfo: Some(members), ends })
+    Ok(Answer { session: introspected.session, userinfo: Some(members), ends, new_cookie })
 }

@@ -115,7 +115,7 @@ pub fn process_introspection(
     if let Some(refusal) = not_a_session(&session, expected.token_type)? {
         return Ok(Verdict::Refused(refusal));
     }
-    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
+    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends, new_cookie: None })))
 }
 
 fn of_issuer(session: &Map<String, Value>, issuer: Option<&Issuer>) -> Result<(), SourceError> {

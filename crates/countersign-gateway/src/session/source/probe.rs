@@ -228,7 +228,12 @@ mod tests {
     }
 
     fn live() -> Verdict {
-        Verdict::Live(Box::new(Answer { session: serde_json::Map::new(), userinfo: None, ends: None }))
+        Verdict::Live(Box::new(Answer {
+            session: serde_json::Map::new(),
+            userinfo: None,
+            ends: None,
+            new_cookie: None,
+        }))
     }
 
     fn findings(unknown: Asked, live: Option<Asked>) -> Vec<Finding> {
@@ -285,7 +290,8 @@ mod tests {
     fn a_server_that_tells_the_kind_of_a_token_can_be_held_to_it() {
         let answering = |session: serde_json::Value, takes_untold_kinds| {
             let serde_json::Value::Object(session) = session else { panic!("an object") };
-            let live = Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None }));
+            let live =
+                Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None, new_cookie: None }));
             let (unknown, live) = (asked(Ok(Verdict::No)), Some(asked(Ok(live))));
             judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds })
                 .contains(&Finding::TokenTypeNotRequired)

@@ -93,7 +93,7 @@ pub fn from_config(
         Err(error) => return Err(SourceSetupError::Roots(error)),
     };
     let http = HttpClient::new(tls, session.timeout);
-    let parts = Parts { http, entropy };
+    let parts = Parts { http, cookie: session.cookie.as_deref(), entropy };
     let way = match &session.source {
         SourceConfig::Introspection(config) => {
             Way::Introspection(Box::new(parts.introspection(config, parts.locate(&config.endpoint)?)?))
@@ -128,6 +128,7 @@ pub fn from_config(
 /// What the ways of asking are made of.
 struct Parts<'a> {
     http: HttpClient,
+    cookie: Option<&'a str>,
     entropy: &'a Arc<dyn Entropy>,
 }
 
@@ -150,7 +151,7 @@ impl Parts<'_> {
     }
 
     fn userinfo(&self, endpoint: Located) -> Userinfo {
-        Userinfo { http: self.http.clone(), endpoint }
+        Userinfo { http: self.http.clone(), endpoint, cookie: self.cookie.map(str::to_owned) }
     }
 }
 

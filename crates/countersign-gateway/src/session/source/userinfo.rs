@@ -19,7 +19,7 @@ use super::{
     Answer, Lookup, Verdict, answer,
     client::{HttpClient, Reply},
     discovery::{Located, Wanted},
-    moment,
+    moment, new_cookie,
 };
 use crate::error::SourceError;
 
@@ -28,6 +28,8 @@ use crate::error::SourceError;
 pub(super) struct Userinfo {
     pub(super) http: HttpClient,
     pub(super) endpoint: Located,
+    /// The session cookie's name, if sessions come in a cookie.
+    pub(super) cookie: Option<String>,
 }
 
 impl Userinfo {
@@ -40,7 +42,11 @@ impl Userinfo {
         request.headers_mut().insert(header::AUTHORIZATION, authorization);
         let reply = self.http.send(request, lookup.deadline).await?;
         lookup.note(&reply);
-        process_userinfo(&reply, lookup.now)
+        let mut verdict = process_userinfo(&reply, lookup.now)?;
+        if let (Verdict::Live(answer), Some(name)) = (&mut verdict, &self.cookie) {
+            answer.new_cookie = new_cookie(&reply.cookies, name, lookup.now);
+        }
+        Ok(verdict)
     }
 }
 
@@ -75,5 +81,10 @@ pub fn process_userinfo(reply: &Reply, now: UnixTime) -> Result<Verdict, SourceE
     if ends.is_some_and(|end| end <= now) {
         return Ok(Verdict::No);
     }
-    Ok(Verdict::Live(Box::new(Answer { session: Map::new(), userinfo: Some(userinfo), ends })))
+    Ok(Verdict::Live(Box::new(Answer {
+        session: Map::new(),
+        userinfo: Some(userinfo),
+        ends,
+        new_cookie: None,
+    })))
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::{
     Answer, Lookup, Verdict, answer,
     client::{HttpClient, Reply},
-    moment,
+    moment, new_cookie,
     userinfo::bearer,
 };
 use crate::{
@@ -58,7 +58,11 @@ impl Whoami {
         }
         let reply = self.http.send(request, lookup.deadline).await?;
         lookup.note(&reply);
-        process_whoami(&reply, &self.endpoint, &self.no, lookup.now)
+        let mut verdict = process_whoami(&reply, &self.endpoint, &self.no, lookup.now)?;
+        if let (Verdict::Live(answer), Some(name)) = (&mut verdict, &self.cookie) {
+            answer.new_cookie = new_cookie(&reply.cookies, name, lookup.now);
+        }
+        Ok(verdict)
     }
 
     /// The one header that carries the credential. Nothing else of the client's request is sent.
@@ -119,7 +123,7 @@ pub fn process_whoami(
     if ends.is_some_and(|end| end <= now) {
         return Ok(Verdict::No);
     }
-    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends })))
+    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends, new_cookie: None })))
 }
 
 fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {

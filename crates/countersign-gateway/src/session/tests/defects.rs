@@ -47,7 +47,7 @@ async fn the_subject_is_the_same_when_the_server_issues_anew() {
         else {
             panic!("an object was written")
         };
-        Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None })))
+        Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None, new_cookie: None })))
     };
     let house = House::new(vec![issued(1_000_000), issued(1_000_031)]);
     let first = house.resolve("one").await.unwrap();

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -23,7 +23,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 250;
-const EACH: usize = 40;
+const COOKIES: usize = 10_000;
 
 /// A connection from another address of this machine.
 async fn connect_from(last: u8, gateway: SocketAddr) -> TcpStream {
@@ -60,7 +60,7 @@ async fn a_flood_of_random_cookies_leaves_warm_sessions_alone_and_lets_new_log_i
         }
     };
     let service = Recorder::answering(OK).await;
-    let limits = "timeout = \"250ms\"\nmax_lookups = 64\nmax_lookups_per_client = 16\n";
+    let limits = "timeout = \"2s\"\nmax_lookups = 8\nmax_lookups_per_client = 4\n";
     let house = House::asking(limits, "", "", service, respond).await;
     let gateway = house.address;
     let mut warm = connect_from(1, gateway).await;
@@ -68,11 +68,17 @@ async fn a_flood_of_random_cookies_leaves_warm_sessions_alone_and_lets_new_log_i
 
     let over = Arc::new(AtomicBool::new(false));
     let mut flood = JoinSet::new();
-    for connection in 0..CONNECTIONS {
+    let sent = Arc::new(AtomicUsize::new(0));
+    for _ in 0..CONNECTIONS {
+        let sent = Arc::clone(&sent);
         flood.spawn(async move {
             let mut socket = connect_from(66, gateway).await;
-            for n in 0..EACH {
-                let (status, retry) = ask(&mut socket, &format!("random-{connection}-{n}")).await;
+            loop {
+                let n = sent.fetch_add(1, SeqCst);
+                if n >= COOKIES {
+                    return;
+                }
+                let (status, retry) = ask(&mut socket, &format!("random-{n}")).await;
                 // Never a verdict: nobody asked, or nobody answered.
                 assert!(matches!(status, 429 | 503) && retry, "{status}");
             }
@@ -100,7 +106,7 @@ async fn a_flood_of_random_cookies_leaves_warm_sessions_alone_and_lets_new_log_i
     }
     over.store(true, SeqCst);
     let (slowest, count) = guests.await.unwrap();
-    assert!(count >= 20, "{count} new log-ins during the flood");
+    assert!(count >= 5, "{count} new log-ins during the flood");
     // A warm session waits for no look-up; what remains is a busy machine.
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
 }

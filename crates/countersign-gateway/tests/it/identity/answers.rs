@@ -39,6 +39,7 @@ fn reply(status: u16, body: &str) -> Reply {
         location: None,
         challenge: None,
         date: None,
+        cookies: Vec::new(),
         body_is_framed: true,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }

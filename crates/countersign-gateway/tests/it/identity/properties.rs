@@ -79,7 +79,7 @@ proptest! {
         let bounded_roles = Vec::new();
         let claims = ClaimsConfig { subject, username, email, roles, organisation, bounded_roles };
         let mapping = Mapping::new(&claims);
-        let answer = Answer { session, userinfo, ends: None };
+        let answer = Answer { session, userinfo, ends: None, new_cookie: None };
         let Ok(identity) = mapping.identity(&answer) else { return Ok(()) };
         prop_assert!(clean(identity.subject.as_str()));
         prop_assert!(identity.roles.len() <= MAX_ROLES);

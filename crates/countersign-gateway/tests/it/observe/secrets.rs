@@ -150,6 +150,7 @@ async fn nothing_that_is_written_shows_a_secret() {
                     .clone(),
                 userinfo: None,
                 ends: None,
+                new_cookie: None,
             };
             let mut headers = http::HeaderMap::new();
             headers.insert(header::AUTHORIZATION, token.header_value().clone());

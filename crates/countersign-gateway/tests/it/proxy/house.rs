@@ -74,7 +74,7 @@ impl House {
         Self::asking("", top, more, service, respond).await
     }
 
-    /// With more lines in `[session]` too.
+    /// With more lines in `[session]` too; where they name `whoami`, it is asked instead of introspection.
     pub(crate) async fn asking(
         session: &str,
         top: &str,
@@ -84,6 +84,12 @@ impl House {
     ) -> Self {
         let server = Fake::start(respond).await;
         let state = tempfile::tempdir().unwrap();
+        let introspection = format!(
+            "introspect = \"{}\"\nclient_id = \"gateway\"\nclient_secret_env = \"GATEWAY_SECRET\"",
+            server.url("/introspect")
+        );
+        let asked = if session.contains("whoami") { "" } else { introspection.as_str() };
+        let session = session.replace("WHOAMI", &server.url("/me"));
         let text = format!(
             r#"issuer = "https://shop.example"
 listen = "127.0.0.1:0"
@@ -93,9 +99,7 @@ workers = 1
 {top}
 [session]
 cookie = "SESSION"
-introspect = "{introspect}"
-client_id = "gateway"
-client_secret_env = "GATEWAY_SECRET"
+{asked}
 {session}
 [claims]
 roles = "session.roles"
@@ -121,7 +125,6 @@ upstream = "http://{service}"
 legacy = true
 {more}"#,
             state = state.path().join("state").display(),
-            introspect = server.url("/introspect"),
             service = service.address,
         );
         let cores = NonZeroUsize::new(1).unwrap();

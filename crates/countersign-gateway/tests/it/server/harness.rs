@@ -111,6 +111,7 @@ impl Plan {
         let settings = Settings {
             workers: NonZeroUsize::new(self.workers).unwrap(),
             limits: Arc::new(ArcSwap::from_pointee(self.limits)),
+            trusted_proxies: Arc::default(),
             registry: Arc::new(registry),
             certificates: self.certificates.clone(),
             observers: (0..self.workers).map(|worker| observer(metrics.worker(worker))).collect(),

@@ -16,8 +16,8 @@ fn members(value: Value) -> Map<String, Value> {
 
 fn together(introspected: Value, userinfo: Value) -> Result<Answer, SourceError> {
     combine(
-        Answer { session: members(introspected), userinfo: None, ends: None },
-        Answer { session: Map::new(), userinfo: Some(members(userinfo)), ends: None },
+        Answer { session: members(introspected), userinfo: None, ends: None, new_cookie: None },
+        Answer { session: Map::new(), userinfo: Some(members(userinfo)), ends: None, new_cookie: None },
     )
 }
 
@@ -55,7 +55,7 @@ fn both_must_name_the_same_subject() {
 
 #[test]
 fn the_earlier_end_counts() {
-    let at = |ends| Answer { session: Map::new(), userinfo: Some(Map::new()), ends };
+    let at = |ends| Answer { session: Map::new(), userinfo: Some(Map::new()), ends, new_cookie: None };
     let (early, late) = (Some(UnixTime::from_secs(5)), Some(UnixTime::from_secs(9)));
     for (one, other, expected) in
         [(early, late, early), (late, early, early), (None, late, late), (late, None, late)]

@@ -1,0 +1,148 @@
+//! The server replaces the cookie while it is asked about it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use countersign::{Secret, UnixTime};
+use http::HeaderValue;
+use tokio::task::JoinSet;
+
+use super::{CLIENT, House, down, live};
+use crate::{
+    clock::Clock,
+    error::{Refusal, SourceError},
+    session::{
+        cache::{Entry, Freshness},
+        source::{NewCookie, Verdict, new_cookie},
+    },
+};
+
+const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
+
+fn cookie(value: &str) -> NewCookie {
+    let field = HeaderValue::from_str(&format!("S={value}; Path=/; HttpOnly")).unwrap();
+    new_cookie(&[field], "S", UnixTime::from_secs(0)).unwrap()
+}
+
+/// Live, and from now on under another cookie.
+fn moved(subject: &str, to: &str) -> Result<Verdict, SourceError> {
+    let Ok(Verdict::Live(mut answer)) = live(subject, "x") else { panic!("live was written") };
+    answer.new_cookie = Some(cookie(to));
+    Ok(Verdict::Live(answer))
+}
+
+fn given(entry: &Entry, client: IpAddr) -> Option<String> {
+    let field = entry.rotation.as_ref()?.for_client(client)?;
+    assert!(field.is_sensitive());
+    Some(field.to_str().unwrap().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_session_and_its_sid_move_along_and_the_server_is_not_asked_anew() {
+    let house = House::new(vec![moved("alice", "new")]);
+    let old = house.resolve("old").await.unwrap();
+    assert_eq!(given(&old, CLIENT).as_deref(), Some("S=new; Path=/; HttpOnly"));
+    let new = house.entry("new").unwrap();
+    assert_eq!((&new.sid, &new.identity.subject), (&old.sid, &old.identity.subject));
+    assert!(new.rotation.is_none() && !new.is_superseded);
+    assert_eq!(house.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_client_that_waits_with_the_same_cookie_gets_its_answer_and_not_the_new_cookie() {
+    let house = Arc::new(House::new(vec![moved("alice", "new")]));
+    let mut waiting = JoinSet::new();
+    for client in [CLIENT, CLIENT, OTHER, OTHER] {
+        let house = Arc::clone(&house);
+        waiting.spawn(async move {
+            let (key, credential) = house.ask("old");
+            let entry = house.sessions.resolve(key, credential, client).await.unwrap();
+            (client, given(&entry, client))
+        });
+        tokio::task::yield_now().await;
+    }
+    while let Some(outcome) = waiting.join_next().await {
+        let (client, cookie) = outcome.unwrap();
+        assert_eq!(cookie.is_some(), client == CLIENT, "{client}");
+    }
+    assert_eq!(house.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_cookie_is_good_until_its_answer_is_stale_and_its_end_ends_nothing_else() {
+    let house = House::new(vec![moved("alice", "new")]);
+    house.resolve("old").await.unwrap();
+    house.clock.advance(Duration::from_secs(29));
+    let old = house.entry("old").unwrap();
+    assert_eq!(house.sessions.freshness(&old, house.clock.now()), Freshness::Fresh);
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(house.sessions.freshness(&old, house.clock.now()), Freshness::Stale);
+    house.server(Ok(Verdict::No));
+    assert_eq!(house.resolve("old").await.unwrap_err(), Refusal::SessionEnded);
+    assert!(house.entry("old").is_none());
+    assert!(house.entry("new").is_some(), "the session lives on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_new_cookie_is_kept_no_longer_than_recheck() {
+    let house = House::new(vec![moved("alice", "new")]);
+    house.resolve("old").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert!(house.entry("old").unwrap().rotation.is_some());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(house.entry("old").is_none());
+    assert!(house.entry("new").unwrap().rotation.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cookie_that_is_only_prolonged_moves_nothing() {
+    let house = House::new(vec![moved("alice", "same")]);
+    let entry = house.resolve("same").await.unwrap();
+    assert!(given(&entry, CLIENT).is_some() && given(&entry, OTHER).is_none() && !entry.is_superseded);
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(house.entry("same").unwrap().rotation.is_none(), "given once, and forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cookie_that_is_another_subjects_already_takes_over_nothing() {
+    let house = House::new(vec![live("bob", "x"), moved("alice", "bobs")]);
+    house.resolve("bobs").await.unwrap();
+    let alice = house.resolve("alices").await.unwrap();
+    assert_eq!(alice.identity.subject, "alice");
+    assert!(house.entry("bobs").is_none(), "whose it is, is asked anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_a_server_replaces_cookies_no_recheck_is_made_beside_a_request() {
+    let house = House::new(vec![live("bob", "x"), moved("alice", "new"), live("bob", "x")]);
+    let bob = house.resolve("bobs").await.unwrap();
+    let later = |house: &House| {
+        house.clock.advance(Duration::from_secs(25));
+        house.clock.now()
+    };
+    assert_eq!(house.sessions.freshness(&bob, later(&house)), Freshness::Aging);
+    house.resolve("old").await.unwrap();
+    assert_eq!(house.sessions.freshness(&bob, house.clock.now()), Freshness::Stale, "it waits");
+    // And if the server is away then, an answer that is still fresh is served.
+    house.server(down());
+    assert!(house.resolve("bobs").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_cookie_is_not_served_longer_in_an_outage() {
+    let house = House::with(vec![moved("alice", "new")], Duration::from_millis(100), |rules| {
+        rules.stale_if_error = Some(Duration::from_secs(600));
+    });
+    house.resolve("old").await.unwrap();
+    house.server(down());
+    house.clock.advance(Duration::from_secs(31));
+    assert_eq!(house.resolve("old").await.unwrap_err(), Refusal::SourceUnavailable);
+    assert!(house.resolve("new").await.is_ok());
+}
+
+#[test]
+fn nobody_sees_the_new_cookie_in_a_log() {
+    let new = cookie("very-secret");
+    let credential = new.credential();
+    let shown = format!("{new:?} {credential:?} {:?}", Secret::new(new.field.to_str().unwrap().to_owned()));
+    assert!(!shown.contains("very-secret"), "{shown}");
+}
