@@ -16,7 +16,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use countersign::SystemClock as WallClock;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{SystemClock as WallClock, revocation::Epoch};
 use tokio::sync::Notify;
 
 use crate::{
@@ -32,6 +33,7 @@ use crate::{
         audit::{self, AuditLimits, AuditLog},
         requests::RequestLog,
     },
+    revocation::{Ledger, Lifetimes},
     server::{self, CertificateError, Certificates, Drained, Drainer, Running},
     session::{Memory, gate::Places, source::SourceSetupError},
     store::{StateDirectory, StoreError},
@@ -155,11 +157,20 @@ impl Gateway {
             .map(|index| observer(metrics.worker(index), requests.as_ref().map(|log| log.worker(index))))
             .collect();
 
+        let own = observer(metrics.control(), None);
+        let (ledger, ledger_keeper) = Ledger::open(
+            Arc::clone(keeper.store()),
+            &fresh_epoch(&*entropy)?,
+            config.issuer.clone(),
+            Lifetimes::from(config),
+            Arc::clone(&clock),
+            own.clone(),
+        )?;
         let household = Household {
-            memory: Arc::new(memory(config)),
+            memory: Arc::new(memory(config).with_ledger(ledger)),
             keyring: Arc::clone(&keyring),
             registry: Arc::new(Registry::new(config.workers)),
-            observer: observer(metrics.control(), None),
+            observer: own,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
@@ -213,7 +224,7 @@ impl Gateway {
             clock: Arc::new(WallClock),
             started: now,
         });
-        let doors = Doors { admin: admin_listener, directory, signals };
+        let doors = Doors { admin: admin_listener, directory, signals, ledger: ledger_keeper };
         let control = control::start(room, pages, doors)?;
         let lines = Lines { _audit: audit_guard, _requests: requests };
         Ok(Self { running, admin: admin_address, control: Some(control), stop, lines })
@@ -268,6 +279,19 @@ fn memory(config: &Config) -> Memory {
     let session = &config.session;
     let places = Places { all: session.max_lookups, per_client: session.max_lookups_per_client };
     Memory::new(session.cache_entries, places, Tasks::default())
+}
+
+impl From<&Config> for Lifetimes {
+    fn from(config: &Config) -> Self {
+        Self { token: config.token.lifetime, session: config.session.max_age }
+    }
+}
+
+/// A name for the numbering of revocations that no other start has had.
+fn fresh_epoch(entropy: &dyn Entropy) -> Result<Epoch, StartError> {
+    let mut name = [0; 12];
+    entropy.fill(&mut name)?;
+    Epoch::new(&URL_SAFE_NO_PAD.encode(name)).map_err(|_| StartError::Entropy(NoEntropy))
 }
 
 fn open_audit(directory: &StateDirectory) -> Result<(AuditLog, LinesGuard), StartError> {

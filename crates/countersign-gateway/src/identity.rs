@@ -33,3 +33,24 @@ pub struct Identity {
     /// The server's own name for the session (`sid`), from which ours is derived. Never put in a token.
     pub server_sid: Option<Box<str>>,
 }
+
+impl Identity {
+    /// Whether a token that said `before` would now say too much: a role or a part of the scope is gone, or the
+    /// organisation is another.
+    #[must_use]
+    pub fn has_less_than(&self, before: &Self) -> bool {
+        let scope = |identity: &Self| -> Vec<Box<str>> {
+            identity.scope.iter().flat_map(|scope| scope.split(' ')).map(Box::from).collect()
+        };
+        let now = scope(self);
+        // No scope at all restricts nothing: where there was none, one is less; where there is none now, it is more.
+        let less_scope = match (&before.scope, &self.scope) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(_), Some(_)) => scope(before).iter().any(|part| !now.contains(part)),
+        };
+        before.organisation != self.organisation
+            || before.roles.iter().any(|role| !self.roles.contains(role))
+            || less_scope
+    }
+}

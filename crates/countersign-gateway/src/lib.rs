@@ -17,6 +17,7 @@ pub mod keyring;
 pub mod metadata;
 pub mod observe;
 pub mod permit;
+pub mod revocation;
 pub mod route;
 pub mod server;
 pub mod session;

@@ -23,14 +23,15 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use countersign::{
     Audience, Clock, KeyId, OrganisationId, SessionId, Subject, SystemClock, TokenId, UnixTime,
+    revocation::Target,
 };
 
 use crate::error::Refusal;
 
 pub use exposition::{CONTENT_TYPE, Gauges};
 pub use labels::{
-    BreakerEvent, CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RouteLabel,
-    SessionEvent, SourceLabel, UpstreamEvent,
+    BreakerEvent, CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RevocationEvent,
+    RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,
 };
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};
@@ -80,6 +81,8 @@ pub enum Observation<'a> {
         /// What is wrong with it, without any secret of it.
         detail: Option<&'a str>,
     },
+    /// Something was revoked, or a revocation was taken back.
+    Revoking(Revoking<'a>),
     /// A session began, changed or ended.
     Session(SessionSeen<'a>),
     /// The store failed, or works again.
@@ -132,6 +135,17 @@ pub struct Refused<'a> {
     pub client: Option<IpAddr>,
     /// The precise reason, without any value of request or session.
     pub detail: Option<&'a str>,
+}
+
+/// A revocation, or the end of one.
+#[derive(Debug, Clone, Copy)]
+pub struct Revoking<'a> {
+    /// What happened to it.
+    pub event: RevocationEvent,
+    /// What is revoked.
+    pub target: &'a Target,
+    /// Why, by the label of a [`RevocationReason`].
+    pub reason: Option<&'a str>,
 }
 
 /// A session that began, changed or ended.

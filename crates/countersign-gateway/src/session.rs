@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::UnixTime;
+use countersign::{Standing, UnixTime, revocation::Target};
 use tokio::time::timeout;
 
 use crate::{
@@ -43,6 +43,7 @@ use crate::{
         BreakerEvent, CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen,
         SourceLabel,
     },
+    revocation::{Demand, Ledger, RevocationReason, Unrecorded},
     session::{
         breaker::{Blame, Breaker, Change},
         cache::{Entry, Freshness, SessionCache},
@@ -68,6 +69,7 @@ pub struct Memory {
     tasks: Tasks,
     /// The server has replaced a cookie before.
     rotates: AtomicBool,
+    ledger: Arc<Ledger>,
 }
 
 impl Memory {
@@ -82,7 +84,20 @@ impl Memory {
             known: Gate::new(of_known),
             tasks,
             rotates: AtomicBool::new(false),
+            ledger: Ledger::idle(),
         }
+    }
+
+    /// Takes revocations into account. Without it nothing is ever revoked.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Arc<Ledger>) -> Self {
+        Self { ledger, ..self }
+    }
+
+    /// What is revoked.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
     }
 
     fn note_rotation(&self) {
@@ -174,6 +189,17 @@ impl Sessions {
     #[must_use]
     pub fn source_is_failing(&self) -> bool {
         self.breaker.is_open()
+    }
+
+    /// What is revoked.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.memory.ledger
+    }
+
+    /// Lets go of a session that was revoked. What is known of it is asked anew, and refused again.
+    pub(crate) fn drop_revoked(&self, key: &SessionKey, now: Now) {
+        self.end(key, Refusal::Revoked, now);
     }
 
     /// Who is asked.
@@ -295,6 +321,9 @@ impl Sessions {
             }
             Ok(Verdict::No) => {
                 observe(LookupOutcome::No, None);
+                if let Some(entry) = self.memory.cache.find(&key) {
+                    self.said_no(&entry, now);
+                }
                 Err(self.end(&key, Refusal::SessionEnded, now))
             }
             Ok(Verdict::Refused(refusal)) => {
@@ -304,7 +333,9 @@ impl Sessions {
             Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
                 Ok(identity) => {
                     observe(LookupOutcome::Live, None);
-                    let entry = self.admit(&key, identity, answer.ends, asked_at, now)?;
+                    let began = source::session_began(&answer.session);
+                    self.settle_no(&key, &identity, now).await?;
+                    let entry = self.admit(&key, identity, (began, answer.ends), asked_at, now)?;
                     match &answer.new_cookie {
                         Some(new) if credential.kind == CredentialKind::Cookie => {
                             self.rotate(&key, &entry, new, client, now)
@@ -385,7 +416,7 @@ impl Sessions {
         &self,
         key: &SessionKey,
         identity: Identity,
-        ends: Option<UnixTime>,
+        (began, ends): (Option<UnixTime>, Option<UnixTime>),
         asked_at: Now,
         now: Now,
     ) -> Result<Arc<Entry>, Refusal> {
@@ -411,13 +442,19 @@ impl Sessions {
         }
         let entry = match current {
             Some(entry) if entry.identity.subject != identity.subject => {
+                self.revoke_session(&entry, RevocationReason::Changed, now);
                 return end(Some(&entry), "another subject");
             }
             Some(entry) => {
                 let changed = *entry.identity != identity;
+                if identity.has_less_than(&entry.identity) {
+                    self.revoke_tokens(&entry, now);
+                }
                 let mut entry = entry.rechecked(identity, asked_at.monotonic, ends);
                 entry.first_seen = first_seen;
                 entry.spread = spread(key, asked_at);
+                // A later beginning than was told before would be no proof.
+                entry.began = began.map(|began| entry.began.map_or(began, |before| before.min(began)));
                 let entry = Arc::new(entry);
                 if changed {
                     self.observe_session(&entry, SessionEvent::Changed, None);
@@ -428,11 +465,17 @@ impl Sessions {
                 let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
                 let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
                 entry.spread = spread(key, asked_at);
+                entry.began = began;
                 let entry = Arc::new(entry);
                 self.observe_session(&entry, SessionEvent::Began, None);
                 entry
             }
         };
+        if self.ledger().check(&entry.concerned()) == Standing::Revoked {
+            writer.end(Refusal::Revoked, now.monotonic);
+            self.observe_session(&entry, SessionEvent::Ended, Some(Refusal::Revoked.code()));
+            return Err(Refusal::Revoked);
+        }
         writer.put(Arc::clone(&entry));
         Ok(entry)
     }
@@ -462,6 +505,51 @@ impl Sessions {
 fn spread(key: &SessionKey, asked_at: Now) -> u8 {
     let [low, ..] = (asked_at.monotonic.as_millis() / 1000).to_le_bytes();
     key.chance().wrapping_add(low.wrapping_mul(97))
+}
+
+/// What revocations have to do with look-ups.
+impl Sessions {
+    /// The server says "no" about a session that was alive: services hear of it. At its end it would have said so
+    /// anyway.
+    fn said_no(&self, entry: &Entry, now: Now) {
+        // Its name may be shared by a newer credential that lives: the end of this one is not the session's.
+        let is_shared = entry.is_superseded
+            || entry.identity.server_sid.is_some()
+                && self.memory.cache.select(|other| other.sid == entry.sid).len() > 1;
+        if entry.ends > now.wall && !is_shared {
+            self.revoke_session(entry, RevocationReason::ServerSaidNo, now);
+        }
+    }
+
+    /// A session that the server once said "no" about lives, it says: its tokens are good again.
+    async fn settle_no(&self, key: &SessionKey, identity: &Identity, now: Now) -> Result<(), Refusal> {
+        let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
+        let target = Target::Session(sid);
+        if self.ledger().rests_on_a_no(&target) {
+            self.ledger().lift(target, now.wall).await?;
+        }
+        Ok(())
+    }
+
+    fn revoke_session(&self, entry: &Entry, reason: RevocationReason, now: Now) {
+        self.revoke(Demand::of_session(entry.sid.clone(), entry.ends, reason), now);
+    }
+
+    /// Less power than before, or another organisation: the tokens that say otherwise are revoked by name.
+    fn revoke_tokens(&self, entry: &Entry, now: Now) {
+        for token in entry.living_tokens(now.wall) {
+            self.revoke(Demand::new(Target::Token(token.clone()), RevocationReason::Changed), now);
+        }
+    }
+
+    fn revoke(&self, demand: Demand, now: Now) {
+        if let Err(fault) = self.ledger().revoke_later(demand, now.wall)
+            && fault != Unrecorded::Stopped
+        {
+            let detail = fault.to_string();
+            self.observer.observe(Observation::Store { failure: Some(fault.code()), detail: &detail });
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,16 +5,21 @@
 //!    and the other uses it.
 //! 3. Every change names the version it was made from; a change of an older version is [`StoreError::Conflict`].
 //! 4. All calls block and are made on the control thread, never on a data worker.
+//! 5. What was answered as written survives whatever happens to the process.
 
 mod directory;
 pub mod embedded;
 pub mod memory;
+mod revocations;
 
 use std::{fmt, io, path::PathBuf};
 
-pub use directory::StateDirectory;
+use countersign::{UnixTime, revocation::Epoch};
 
-/// Keeps the sealed key ring.
+pub use directory::StateDirectory;
+pub use revocations::{Change, RevocationRecord, StoredRevocations, Terms, in_force};
+
+/// Keeps the sealed key ring and the log of revocations.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The ring as it is now; `None` if none was ever created.
     ///
@@ -37,6 +42,32 @@ pub trait Store: Send + Sync + fmt::Debug {
         expected: RingVersion,
         records: &[SealedRecord],
     ) -> Result<RingVersion, StoreError>;
+
+    /// Begins to number: called once by each process that starts on the store. The store of one gateway takes
+    /// `fresh`, so that a database put back from a backup is not taken for the one whose numbers others have read;
+    /// a store of several takes it only if there is none yet. Answers the epoch in force.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError>;
+
+    /// The log of revocations after that number; all of it after 0.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read, or no epoch was begun.
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError>;
+
+    /// Appends changes, all or none, and answers the number of the last: they have consecutive numbers, which grow.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was written then, or it is not known whether it was.
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError>;
+
+    /// Forgets the changes whose time is over, and answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was forgotten then.
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
 }
 
 /// Counts the changes of the ring. The first is 1; it never goes back.
@@ -109,6 +140,9 @@ pub enum StoreError {
     /// Another gateway was quicker; read again.
     #[error("the ring was changed by another gateway")]
     Conflict,
+    /// A record of the log cannot be understood.
+    #[error("the log of revocations is damaged at number {0}")]
+    Damaged(u64),
     /// The database answers an error: full disk, damaged file, missing permission.
     #[error("the store cannot be used: {0}")]
     Database(#[from] rusqlite::Error),
@@ -133,6 +167,9 @@ pub enum StoreError {
         /// The bits it may have.
         wanted: u32,
     },
+    /// More is revoked than there is room for.
+    #[error("the store holds more revocations than there is room for")]
+    Overfull,
     /// The database was written by a newer release.
     #[error("the store has schema {found}, this release reads up to {known}")]
     Schema {
@@ -149,10 +186,12 @@ impl StoreError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Conflict => "store_conflict",
+            Self::Damaged(_) => "store_damaged",
             Self::Database(_) => "store_database",
             Self::File { .. } => "store_file",
             Self::InUse(_) => "store_in_use",
             Self::Open { .. } => "store_open_to_others",
+            Self::Overfull => "store_overfull",
             Self::Schema { .. } => "store_schema",
         }
     }

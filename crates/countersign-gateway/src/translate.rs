@@ -6,9 +6,11 @@
 pub mod explain;
 mod signing;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use countersign::Standing;
 use http::request;
+use tokio::time::sleep;
 
 use crate::{
     clock::{Clock, Now},
@@ -20,7 +22,7 @@ use crate::{
     keyring::{KeyRing, KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
-    route::{Kind, Route, RouteTable},
+    route::{Demands, Kind, Route, RouteTable},
     session::{
         Sessions,
         cache::{Entry, Freshness},
@@ -31,6 +33,10 @@ use crate::{
 
 /// Ours on every host: no route gets a request below it, so that a service cannot stand in for the gateway.
 const OWN_PATHS: &str = "/.countersign/";
+
+/// How often, and after how long, a signature is tried again that would be refused now.
+const WAITS_TO_SIGN: usize = 8;
+const WAIT_TO_SIGN: Duration = Duration::from_millis(250);
 
 /// Everything a decision depends on, under one configuration.
 #[derive(Debug)]
@@ -111,13 +117,17 @@ impl Translation {
             Box::new(Ask { route, key, credential, client, session })
         };
         let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
+        if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
+            self.sessions.drop_revoked(&key, now);
+            return Err(refuse(Refusal::Revoked).of(&entry.sid));
+        }
         let freshness = self.sessions.freshness(&entry, now);
         if freshness == Freshness::Stale {
             return Ok(Warm::Cold(ask(None)));
         }
         permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
         let ring = self.keyring.load();
-        let Some(token) = entry.token(&demands.policy, ring.version(), now.wall) else {
+        let Some(token) = self.kept_token(&entry, demands, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
         let decision = Decision::Forward(forward(route, &entry, token, client));
@@ -183,15 +193,49 @@ impl Translation {
             None => self.sessions.resolve(key, credential, client).await.map_err(refuse)?,
         };
         let refuse = |refusal| refuse(refusal).of(&entry.sid);
-        permit(&entry.identity, demands).map_err(refuse)?;
         let now = self.clock.now();
+        if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
+            self.sessions.drop_revoked(&key, now);
+            return Err(refuse(Refusal::Revoked));
+        }
+        permit(&entry.identity, demands).map_err(refuse)?;
         let ring = self.keyring.load_full();
-        let known = entry.token(&demands.policy, ring.version(), now.wall).map(Arc::clone);
+        let known = self.kept_token(&entry, demands, &ring, now).map(Arc::clone);
         let token = match known {
             Some(token) => token,
-            None => self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?,
+            None => {
+                let now = self.wait_to_sign(&entry, now).await.map_err(refuse)?;
+                self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?
+            }
         };
         Ok(Decision::Forward(forward(&route, &entry, &token, client)))
+    }
+
+    /// The token that was signed for a session and audience before, if it may still be handed out.
+    fn kept_token<'a>(
+        &self,
+        entry: &'a Entry,
+        demands: &Demands,
+        ring: &KeyRing,
+        now: Now,
+    ) -> Option<&'a Arc<SignedToken>> {
+        let token = entry.token(&demands.policy, ring.version(), now.wall)?;
+        let ledger = self.sessions.ledger();
+        (!ledger.refuses_kept_token(&entry.concerned(), token.jti(), token.iat())).then_some(token)
+    }
+
+    /// A token that is signed in the second of a revocation of its subject or organisation would be refused: waits
+    /// until that second is over.
+    async fn wait_to_sign(&self, entry: &Entry, mut now: Now) -> Result<Now, Refusal> {
+        for _ in 0..WAITS_TO_SIGN {
+            if self.sessions.ledger().standing_of_token(&entry.concerned(), None, now.wall) == Standing::Good
+            {
+                return Ok(now);
+            }
+            sleep(WAIT_TO_SIGN).await;
+            now = self.clock.now();
+        }
+        Err(Refusal::RevocationUnsettled)
     }
 
     /// Signs here, or on the blocking pool: an RSA signature takes longer than a worker may stand still.

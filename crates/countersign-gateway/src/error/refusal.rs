@@ -56,6 +56,10 @@ pub enum Refusal {
     OrganisationMissing,
     /// The path could be understood in two ways.
     PathNotCanonical,
+    /// A revocation is not recorded yet, or too fresh to sign after it.
+    RevocationUnsettled,
+    /// The session was revoked.
+    Revoked,
     /// The caller has none of the roles the route demands.
     RoleMissing,
     /// The session's token is bound to a key (`cnf`), and no proof of that key is checked here.
@@ -146,6 +150,8 @@ impl Refusal {
         Self::OrganisationMissing,
         Self::PathNotCanonical,
         Self::RequestLineMalformed,
+        Self::RevocationUnsettled,
+        Self::Revoked,
         Self::RoleMissing,
         Self::SessionBoundToKey,
         Self::SessionEnded,
@@ -329,6 +335,20 @@ impl Refusal {
                 NoChallenge,
                 None,
                 "the request line is malformed",
+            ),
+            Self::RevocationUnsettled => (
+                "revocation_unsettled",
+                StatusCode::SERVICE_UNAVAILABLE,
+                NoChallenge,
+                SOON,
+                "a revocation is being recorded; try again",
+            ),
+            Self::Revoked => (
+                "revoked",
+                StatusCode::UNAUTHORIZED,
+                Error("invalid_token"),
+                None,
+                "the session was revoked; log in again",
             ),
             Self::RoleMissing => (
                 "role_missing",

@@ -26,6 +26,7 @@ use crate::{
     keyring::{PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, Observation, ReloadOutcome},
+    revocation::{Keeper, Lifetimes},
     server::Drainer,
     store::StateDirectory,
 };
@@ -99,6 +100,7 @@ impl ControlRoom {
         // Whatever can fail has been done: from here on all of it is put in force.
         self.household.keyring.replace(ring);
         self.metadata.replace(metadata);
+        self.household.memory.ledger().settle(Lifetimes::from(&config));
         self.limits.store(Arc::new(config.limits));
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.snapshot.store(Arc::new(snapshot));
@@ -185,6 +187,7 @@ pub(super) struct Doors {
     pub(super) admin: TcpListener,
     pub(super) directory: Arc<StateDirectory>,
     pub(super) signals: bool,
+    pub(super) ledger: Keeper,
 }
 
 /// Starts the control thread; returns when it answers.
@@ -214,7 +217,7 @@ fn run(
     opened: &mpsc::SyncSender<Result<(), StartError>>,
 ) {
     runtime.block_on(async {
-        let Doors { admin, directory, signals } = doors;
+        let Doors { admin, directory, signals, ledger } = doors;
         let bound = async {
             admin.set_nonblocking(true).map_err(StartError::Thread)?;
             let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
@@ -248,6 +251,7 @@ fn run(
             () = stopped => {}
             () = serve_pages => {}
             () = obey_signals => {}
+            () = ledger.run() => {}
             () = room.tend() => {}
         }
     });

@@ -76,6 +76,12 @@ impl RingKeeper {
         Ok(Self::new(store, Sealer::new(&key)?, witness, entropy))
     }
 
+    /// Where the ring is kept.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// The ring as stored, created if there never was one, and planned to end with keys of the configured
     /// algorithm. Called at the start and at each reload.
     ///

@@ -102,6 +102,13 @@ enum Event<'a> {
     Reloaded {
         outcome: &'static str,
     },
+    Revocation {
+        outcome: &'static str,
+        kind: &'static str,
+        target: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
     SessionBegan(SessionLine<'a>),
     SessionChanged(SessionLine<'a>),
     SessionEnded(SessionLine<'a>),
@@ -151,6 +158,12 @@ impl<'a> Event<'a> {
                 reason: refused.detail,
             }),
             Observation::Reloaded { outcome, .. } => Some(Self::Reloaded { outcome: outcome.label() }),
+            Observation::Revoking(revoking) => Some(Self::Revocation {
+                outcome: revoking.event.label(),
+                kind: revoking.target.kind(),
+                target: revoking.target.id(),
+                reason: revoking.reason,
+            }),
             Observation::Session(seen) => {
                 let line = SessionLine {
                     session: seen.session,

@@ -75,6 +75,12 @@ impl Text<'_> {
         self.pairs("lookups_total", "Look-ups that ended.", ["source", "outcome"], |w| &w.lookups);
         self.histogram("lookup_duration_seconds", "Duration of look-ups.", seconds, |w| &w.lookup_micros);
         self.counters("session_events_total", "What happened to sessions.", "event", |w| &w.sessions);
+        self.counters("revocation_events_total", "What happened to revocations.", "event", |w| {
+            &w.revocations
+        });
+        self.counters("revocations_total", "Revocations that were recorded.", "reason", |w| {
+            &w.revocation_reasons
+        });
         self.histogram("token_bytes", "Length of signed `Authorization` values.", plain, |w| &w.token_bytes);
         self.counters("reloads_total", "Reloads of the configuration.", "outcome", |w| &w.reloads);
         self.head("store_failures_total", "counter", "Calls of the store that failed.");

@@ -115,6 +115,38 @@ labels! {
 }
 
 labels! {
+    /// What happened to a revocation.
+    pub enum RevocationEvent {
+        /// It was taken back.
+        Lifted = "lifted",
+        /// It is durable.
+        Recorded = "recorded",
+        /// It holds here, but the store could not write it.
+        Unrecorded = "unrecorded",
+    }
+}
+
+labels! {
+    /// Why something was revoked.
+    pub enum RevocationReason {
+        /// The authorization server told of a log-out (OpenID Connect Back-Channel Logout).
+        BackChannel = "back_channel",
+        /// A recheck found less power or another organisation.
+        Changed = "changed",
+        /// An answer of the old application deleted the session cookie.
+        LegacyCookie = "legacy_cookie",
+        /// Log-out at the gateway.
+        LogOut = "log_out",
+        /// An operator.
+        Operator = "operator",
+        /// The authorization server said "no" about a session that was alive.
+        ServerSaidNo = "server_said_no",
+        /// A client gave a token back (RFC 7009).
+        TokenGivenBack = "token_given_back",
+    }
+}
+
+labels! {
     /// What came of a look-up.
     pub enum LookupOutcome {
         /// It is a session.

@@ -20,7 +20,10 @@ use tracing_subscriber::{
 
 use super::{
     Observation,
-    labels::{BreakerEvent, ConnectionEvent, LookupOutcome, ReloadOutcome, SessionEvent, UpstreamEvent},
+    labels::{
+        BreakerEvent, ConnectionEvent, LookupOutcome, ReloadOutcome, RevocationEvent, SessionEvent,
+        UpstreamEvent,
+    },
     lines::{Lines, LinesGuard, Losses, Sink},
 };
 
@@ -202,6 +205,13 @@ pub(super) fn read(observation: &Observation<'_>) {
             outcome = outcome.label(),
             detail,
             "reload"
+        ),
+        Observation::Revoking(revoking) => event!(
+            if revoking.event == RevocationEvent::Unrecorded { Level::ERROR } else { Level::INFO },
+            event = revoking.event.label(),
+            kind = revoking.target.kind(),
+            reason = revoking.reason,
+            "revocation"
         ),
         Observation::Session(seen) => event!(
             if seen.event == SessionEvent::Began { Level::DEBUG } else { Level::INFO },

@@ -14,8 +14,8 @@ use http::StatusCode;
 use super::{
     Observation,
     labels::{
-        BreakerEvent, CacheResult, ConnectionEvent, Label, LookupOutcome, ReloadOutcome, RouteLabel,
-        SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
+        BreakerEvent, CacheResult, ConnectionEvent, Label, LookupOutcome, ReloadOutcome, RevocationEvent,
+        RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
     },
 };
 use crate::error::Refusal;
@@ -40,6 +40,8 @@ pub struct WorkerMetrics {
     pub(super) cache: Counters<CacheResult>,
     pub(super) lookups: Pairs<SourceLabel, LookupOutcome>,
     pub(super) lookup_micros: Histogram,
+    pub(super) revocations: Counters<RevocationEvent>,
+    pub(super) revocation_reasons: Counters<RevocationReason>,
     pub(super) sessions: Counters<SessionEvent>,
     pub(super) token_bytes: Histogram,
     pub(super) upstream: Counters<UpstreamEvent>,
@@ -59,6 +61,8 @@ impl Default for WorkerMetrics {
             cache: Counters::default(),
             lookups: Pairs::default(),
             lookup_micros: Histogram::new(LOOKUP_BOUNDS),
+            revocations: Counters::default(),
+            revocation_reasons: Counters::default(),
             sessions: Counters::default(),
             token_bytes: Histogram::new(TOKEN_BOUNDS),
             upstream: Counters::default(),
@@ -136,6 +140,14 @@ impl WorkerMetrics {
             }
             Observation::Refused(refused) => self.refusals.add(refused.refusal, 1),
             Observation::Reloaded { outcome, .. } => self.reloads.add(*outcome, 1),
+            Observation::Revoking(revoking) => {
+                self.revocations.add(revoking.event, 1);
+                let reason =
+                    RevocationReason::ALL.iter().find(|reason| Some(reason.label()) == revoking.reason);
+                if let (RevocationEvent::Recorded, Some(reason)) = (revoking.event, reason) {
+                    self.revocation_reasons.add(*reason, 1);
+                }
+            }
             Observation::Session(seen) => self.sessions.add(seen.event, 1),
             Observation::Store { failure, .. } => {
                 self.store_failures.fetch_add(u64::from(failure.is_some()), Relaxed);

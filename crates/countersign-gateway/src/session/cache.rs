@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{SessionId, UnixTime};
+use countersign::{SessionId, TokenId, UnixTime};
 use quick_cache::{UnitWeighter, sync::Cache};
 
 use super::{
@@ -23,6 +23,7 @@ use crate::{
     identity::Identity,
     issue::TokenPolicy,
     keyring::SignedToken,
+    revocation::Concerned,
     store::RingVersion,
 };
 
@@ -53,7 +54,18 @@ pub struct Entry {
     pub rotation: Option<Arc<Rotation>>,
     /// The session goes on under another cookie: what happens to this one does not concern it.
     pub is_superseded: bool,
+    /// When the session began, if the server says so.
+    pub began: Option<UnixTime>,
     tokens: Vec<Token>,
+    /// Tokens that are not handed out any more and live still.
+    older_tokens: Vec<OlderToken>,
+}
+
+/// A token that was handed out and lives, by its name.
+#[derive(Debug, Clone)]
+struct OlderToken {
+    token: TokenId,
+    exp: UnixTime,
 }
 
 /// A token and the policy it was signed under.
@@ -89,8 +101,37 @@ impl Entry {
             spread: 0,
             rotation: None,
             is_superseded: false,
+            began: None,
             tokens: Vec::new(),
+            older_tokens: Vec::new(),
         }
+    }
+
+    /// What a revocation can name. That we saw it before a revocation disproves that it began after it.
+    #[must_use]
+    pub fn concerned(&self) -> Concerned<'_> {
+        Concerned {
+            session: &self.sid,
+            subject: &self.identity.subject,
+            organisation: self.identity.organisation.as_ref(),
+            began: self.began.map(|began| began.min(self.first_seen)),
+        }
+    }
+
+    /// The names of all tokens of this session that still live, whether they are handed out or not.
+    pub fn living_tokens(&self, now: UnixTime) -> impl Iterator<Item = &TokenId> {
+        let kept = self.tokens.iter().map(|token| (token.signed.jti(), token.signed.exp()));
+        let older = self.older_tokens.iter().map(|old| (&old.token, old.exp));
+        kept.chain(older).filter_map(move |(token, exp)| (exp > now).then_some(token))
+    }
+
+    /// Names of tokens that live and are not among `kept`.
+    fn older_tokens_but(&self, kept: &[Token], now: UnixTime) -> Vec<OlderToken> {
+        let is_kept = |token: &TokenId| kept.iter().any(|other| other.signed.jti() == token);
+        let named = |token: &Token| OlderToken { token: token.signed.jti().clone(), exp: token.signed.exp() };
+        let dropped = self.tokens.iter().filter(|token| !is_kept(token.signed.jti())).map(named);
+        let all = self.older_tokens.iter().cloned().chain(dropped);
+        all.filter(|old| old.exp > now).collect()
     }
 
     /// How old the answer is: aging from some time between three and four fifths of `recheck` (by [`Self::spread`]),
@@ -139,6 +180,8 @@ impl Entry {
             spread: self.spread,
             rotation: self.rotation.clone(),
             is_superseded: self.is_superseded,
+            began: self.began,
+            older_tokens: self.older_tokens_but(&tokens, now),
             tokens,
         }
     }
@@ -159,6 +202,7 @@ impl Entry {
     #[must_use]
     pub fn rechecked(&self, identity: Identity, asked_at: Moment, ends: UnixTime) -> Self {
         let unchanged = *self.identity == identity;
+        let tokens = if unchanged { self.tokens.clone() } else { Vec::new() };
         Self {
             identity: if unchanged { Arc::clone(&self.identity) } else { Arc::new(identity) },
             sid: self.sid.clone(),
@@ -169,7 +213,9 @@ impl Entry {
             spread: self.spread,
             rotation: None,
             is_superseded: self.is_superseded,
-            tokens: if unchanged { self.tokens.clone() } else { Vec::new() },
+            began: self.began,
+            older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
+            tokens,
         }
     }
 }
@@ -226,6 +272,12 @@ impl SessionCache {
     pub fn refusal(&self, key: &SessionKey, now: Moment) -> Option<Refusal> {
         let no = self.negative.get(key)?;
         (now < no.until).then_some(no.refusal)
+    }
+
+    /// The sessions that `wanted` picks, in no order. Looks at every one: for rare events, beside requests.
+    #[must_use]
+    pub fn select(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        self.live.iter().map(|(_, entry)| entry).filter(|entry| wanted(entry)).collect()
     }
 
     /// Sessions kept at present.

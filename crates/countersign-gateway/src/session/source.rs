@@ -26,8 +26,8 @@ use crate::{
     error::{Refusal, SourceError},
 };
 
-pub(crate) use self::answer::text_or_integer;
 use self::server::Lookup;
+pub(crate) use self::{answer::text_or_integer, moment::session_began};
 pub use self::{
     client::{MAX_ANSWER_BYTES, MAX_ANSWER_HEADER_BYTES, Reply},
     combined::combine,

@@ -2,25 +2,35 @@
 //!
 //! Write-ahead log with `synchronous=FULL`: what was answered as written is on the disk. The file is
 //! `countersign.db`, mode 0600, and so are the log files SQLite puts beside it.
+//!
+//! Revocations are not sealed: whoever may read this folder reads the same names in the audit log, and whoever may
+//! write it can put an older copy in its place, which no seal would show.
+
+mod revocations;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use countersign::{UnixTime, revocation::Epoch};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError};
+use super::{
+    Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
+};
 
 /// File name in `state_dir`.
 pub const FILE: &str = "countersign.db";
 /// The schema this release writes.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// How long a call waits for a lock another process (a backup, a shell) holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The tables of schema 1. `ring` has one row at most, which is what makes creation compare-and-set.
-const TABLES: &str = "
+/// What each schema adds to the one before, the first to nothing. `ring` has one row at most, which is what makes creation compare-and-set.
+const STEPS: [&str; 2] = [RING_TABLES, revocations::TABLES];
+
+const RING_TABLES: &str = "
     CREATE TABLE ring (
         only    INTEGER PRIMARY KEY CHECK (only = 1),
         version INTEGER NOT NULL CHECK (version > 0)
@@ -57,6 +67,16 @@ impl EmbeddedStore {
         Ok(Self { connection: Mutex::new(connection), _directory: directory })
     }
 
+    /// Lets the database grow to that many pages of 4 KiB at most, as a full disk would; the least is what it has.
+    /// For tests.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be used.
+    #[doc(hidden)]
+    pub fn limit_pages_for_tests(&self, pages: u32) -> Result<(), StoreError> {
+        Ok(self.locked().pragma_update(None, "max_page_count", pages)?)
+    }
+
     fn locked(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,16 +85,17 @@ impl EmbeddedStore {
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match found {
-        0 => {
-            change.execute_batch(TABLES)?;
-            change.pragma_update(None, "user_version", SCHEMA)?;
-            change.commit()?;
-            Ok(())
-        }
-        SCHEMA => Ok(()),
-        found => Err(StoreError::Schema { found, known: SCHEMA }),
+    let missing = usize::try_from(found).ok().and_then(|found| STEPS.get(found..));
+    let Some(missing) = missing else { return Err(StoreError::Schema { found, known: SCHEMA }) };
+    if missing.is_empty() {
+        return Ok(());
     }
+    for step in missing {
+        change.execute_batch(step)?;
+    }
+    change.pragma_update(None, "user_version", SCHEMA)?;
+    change.commit()?;
+    Ok(())
 }
 
 impl Store for EmbeddedStore {
@@ -116,6 +137,22 @@ impl Store for EmbeddedStore {
         write(&change, expected.next(), records)?;
         change.commit()?;
         Ok(expected.next())
+    }
+
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        revocations::begin_epoch(&mut self.locked(), fresh)
+    }
+
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        revocations::read(&mut self.locked(), after)
+    }
+
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        revocations::append(&mut self.locked(), changes)
+    }
+
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        revocations::forget_expired(&mut self.locked(), now)
     }
 }
 

@@ -2,12 +2,17 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{RingVersion, SealedRecord, SealedRing, Store, StoreError};
+use countersign::{UnixTime, revocation::Epoch};
 
-/// Keeps the sealed ring in memory.
+use super::{
+    Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+};
+
+/// Keeps ring and revocations in memory. As a store of several gateways, it keeps its epoch.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     ring: Mutex<Option<SealedRing>>,
+    log: Mutex<Option<StoredRevocations>>,
 }
 
 impl MemoryStore {
@@ -19,6 +24,11 @@ impl MemoryStore {
 
     fn locked(&self) -> MutexGuard<'_, Option<SealedRing>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_log<T>(&self, act: impl FnOnce(&mut StoredRevocations) -> T) -> Result<T, StoreError> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.as_mut().map(act).ok_or(StoreError::Conflict)
     }
 }
 
@@ -50,6 +60,38 @@ impl Store for MemoryStore {
             }
             _ => Err(StoreError::Conflict),
         }
+    }
+
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let empty = || StoredRevocations { epoch: fresh.clone(), newest: 0, records: Vec::new() };
+        Ok(log.get_or_insert_with(empty).epoch.clone())
+    }
+
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        self.with_log(|log| {
+            let records = log.records.iter().filter(|record| record.seq > after).cloned().collect();
+            StoredRevocations { records, ..log.clone() }
+        })
+    }
+
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        self.with_log(|log| {
+            for change in changes {
+                log.records.retain(|record| !change.replaces(&record.change));
+                log.newest = log.newest.saturating_add(1);
+                log.records.push(RevocationRecord { seq: log.newest, change: change.clone() });
+            }
+            log.newest
+        })
+    }
+
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        self.with_log(|log| {
+            let before = log.records.len();
+            log.records.retain(|record| record.change.until() > now);
+            before - log.records.len()
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::TokenId;
+use countersign::{Standing, TokenId};
 
 use crate::{
     clock::Now,
@@ -49,13 +49,22 @@ impl Signer {
             None => seen,
         };
         let policy = &demands.policy;
-        if let Some(token) = entry.token(policy, self.ring.version(), now.wall) {
+        let (ledger, concerned) = (self.sessions.ledger(), entry.concerned());
+        if let Some(token) = entry.token(policy, self.ring.version(), now.wall)
+            && !ledger.refuses_kept_token(&concerned, token.jti(), token.iat())
+        {
             return Ok(Arc::clone(token));
+        }
+        if ledger.check(&concerned) == Standing::Revoked {
+            return Err(Refusal::Revoked);
         }
         let permit = permit(&entry.identity, demands)?;
         let claims = issue::claims(&permit, policy, &entry.sid, entry.ends, self.token_id()?, now.wall);
         if claims.exp <= now.wall {
             return Err(Refusal::SessionEnded);
+        }
+        if ledger.standing_of_token(&concerned, Some(&claims.jti), claims.iat) == Standing::Revoked {
+            return Err(Refusal::RevocationUnsettled);
         }
         let signed = self.ring.sign(&claims, now.wall).map_err(Refusal::from)?;
         if signed.header_value().len() > policy.header_budget {

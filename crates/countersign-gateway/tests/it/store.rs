@@ -1,4 +1,6 @@
 //! The store: what it keeps, what it refuses, and what others on the machine can see of it.
 
 mod directory;
+mod killed;
+mod revocations;
 mod sealed_ring;

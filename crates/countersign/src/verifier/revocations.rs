@@ -30,6 +30,19 @@ pub struct Revocable<'a> {
     pub issued_at: UnixTime,
 }
 
+impl<'a> Revocable<'a> {
+    /// What every token has; `session` and `organisation` are set where there are any.
+    #[must_use]
+    pub const fn new(
+        issuer: &'a Issuer,
+        token: &'a TokenId,
+        subject: &'a Subject,
+        issued_at: UnixTime,
+    ) -> Self {
+        Self { issuer, token, session: None, subject, organisation: None, issued_at }
+    }
+}
+
 /// What is known about a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {

@@ -35,6 +35,13 @@ pub(super) fn session_end(
     Ok(ends.into_iter().flatten().min())
 }
 
+/// When the session began, as far as the server says so: `auth_time` (OpenID Connect Core §2), else `iat`. What cannot
+/// be read proves nothing.
+pub(crate) fn session_began(answer: &Map<String, Value>) -> Option<UnixTime> {
+    let told = |name: &str| answer.get(name).and_then(seconds).map(UnixTime::from_secs);
+    told("auth_time").or_else(|| told("iat"))
+}
+
 /// Refuses an answer that becomes valid only later: the server says "live", so one of the clocks is wrong, and a
 /// wrong clock must not log anybody out.
 pub(super) fn begun(answer: &Map<String, Value>, now: UnixTime) -> Result<(), SourceError> {

@@ -1,13 +1,34 @@
 use std::{fs, path::Path, sync::Arc};
 
-use countersign::Secret;
+use countersign::{Secret, UnixTime, revocation::Epoch};
 use countersign_gateway::{
     config::resolved::RingAlgorithm,
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
-    store::{RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, memory::MemoryStore},
+    store::{
+        Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
+        memory::MemoryStore,
+    },
 };
 
 use super::{START, entropy, keeper, memory, sealer, settings};
+
+/// The ring needs no revocations.
+macro_rules! without_revocations {
+    () => {
+        fn begin_epoch(&self, _: &Epoch) -> Result<Epoch, StoreError> {
+            panic!("a ring has no epoch")
+        }
+        fn revocations(&self, _: u64) -> Result<StoredRevocations, StoreError> {
+            panic!("a ring has no revocations")
+        }
+        fn append(&self, _: &[Change]) -> Result<u64, StoreError> {
+            panic!("a ring has no revocations")
+        }
+        fn forget_expired(&self, _: UnixTime) -> Result<usize, StoreError> {
+            panic!("a ring has no revocations")
+        }
+    };
+}
 
 /// A store that somebody else writes.
 #[derive(Debug)]
@@ -25,6 +46,8 @@ impl Store for Foreign {
     fn replace_ring(&self, _: RingVersion, _: &[SealedRecord]) -> Result<RingVersion, StoreError> {
         panic!("nothing may be changed here")
     }
+
+    without_revocations!();
 }
 
 fn stored() -> SealedRing {
@@ -194,6 +217,7 @@ fn a_store_that_always_conflicts_is_given_up() {
         fn replace_ring(&self, _: RingVersion, _: &[SealedRecord]) -> Result<RingVersion, StoreError> {
             Err(StoreError::Conflict)
         }
+        without_revocations!();
     }
     let contested = keeper(Arc::new(Contested(MemoryStore::new())));
     assert_eq!(code(contested.open(&settings(RingAlgorithm::Ed25519), START)), "store_conflict");

@@ -1,0 +1,29 @@
+//! Revocation: what is no longer let in, and who is told.
+//!
+//! 1. A revocation has two records. Its *token* record goes to the services and lives as long as a token it concerns.
+//!    Its *session* record stays here until the session's end (or `max_age`), so that the same credential is not
+//!    translated again.
+//! 2. A session or token is revoked by its exact name. A subject, an organisation or all: every session is refused
+//!    that is not proven to have begun after the revocation. The proof is what the authorization server says
+//!    (`auth_time`, else `iat`); that we saw a session for the first time later proves nothing, and that we saw it
+//!    before disproves it.
+//! 3. A token of such a target never has `iat` at or before the second of the revocation: services refuse those.
+//! 4. [`Ledger::revoke`] answers when the revocation is durable in the store. One that cannot be written is not
+//!    acknowledged; it holds here all the same, and is written as soon as the store can be.
+//! 5. Every change has the next number of one log: [`Ledger::after`] gives what follows a cursor.
+//!
+//! Bounds: [`Ledger::MAX_ENTRIES`] of each record, [`Ledger::MAX_REQUESTS`] waiting to be written,
+//! [`Ledger::KEPT_EVENTS`] to go on from.
+
+mod demand;
+mod keeper;
+mod ledger;
+mod state;
+
+pub use self::{
+    demand::{Concerned, Demand, Recorded, Unrecorded},
+    keeper::Keeper,
+    ledger::{CannotContinue, Ledger, Lifetimes, Snapshot},
+    state::Published,
+};
+pub use crate::observe::RevocationReason;

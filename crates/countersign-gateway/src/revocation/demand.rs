@@ -1,0 +1,89 @@
+//! What is asked of the ledger, and what it answers.
+
+use countersign::{
+    OrganisationId, SessionId, Subject, UnixTime,
+    revocation::{Cursor, Target},
+};
+
+use crate::{error::Refusal, observe::RevocationReason};
+
+/// What a revocation can name, of one session.
+#[derive(Debug, Clone, Copy)]
+pub struct Concerned<'a> {
+    /// Our name for it.
+    pub session: &'a SessionId,
+    /// Whose it is.
+    pub subject: &'a Subject,
+    /// Whose data it opens.
+    pub organisation: Option<&'a OrganisationId>,
+    /// When it is proven to have begun at the earliest; `None`: nothing is proven.
+    pub began: Option<UnixTime>,
+}
+
+/// What is to be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// What.
+    pub target: Target,
+    /// Why.
+    pub reason: RevocationReason,
+    /// The end of the session as far as it is known; the longest session ends after `max_age` from now otherwise.
+    pub session_ends: Option<UnixTime>,
+}
+
+impl Demand {
+    /// A revocation of something whose end is not known.
+    #[must_use]
+    pub const fn new(target: Target, reason: RevocationReason) -> Self {
+        Self { target, reason, session_ends: None }
+    }
+
+    /// The revocation of a session that ends then at the latest, as far as is known.
+    #[must_use]
+    pub const fn of_session(session: SessionId, ends: UnixTime, reason: RevocationReason) -> Self {
+        Self { target: Target::Session(session), reason, session_ends: Some(ends) }
+    }
+}
+
+/// A revocation that is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its place in the log.
+    pub cursor: Cursor,
+}
+
+/// Why a revocation is not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unrecorded {
+    /// Too many wait to be written.
+    #[error("too many revocations wait to be written")]
+    Busy,
+    /// There is no room for more.
+    #[error("there is no room for more revocations")]
+    Full,
+    /// The gateway is ending, or keeps no revocations.
+    #[error("revocations are not written any more")]
+    Stopped,
+    /// The store could not write it. It holds at this gateway, and is tried again.
+    #[error("the store cannot write it ({0})")]
+    Store(&'static str),
+}
+
+impl Unrecorded {
+    /// Stable name, the same in logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Full => "full",
+            Self::Stopped => "stopped",
+            Self::Store(code) => code,
+        }
+    }
+}
+
+impl From<Unrecorded> for Refusal {
+    fn from(_: Unrecorded) -> Self {
+        Self::RevocationUnsettled
+    }
+}

@@ -1,0 +1,249 @@
+//! Writes what is asked of the [`Ledger`]: one at a time, on the control thread, because the store blocks.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Target},
+};
+use tokio::{
+    select,
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{Demand, Ledger, Unrecorded};
+use crate::{
+    clock::Clock,
+    observe::{Observation, Observer, RevocationEvent, Revoking},
+    store::{Change, RevocationRecord, Store, StoreError},
+};
+
+/// The most requests written in one transaction.
+const BATCH: usize = 256;
+/// What the store could not write is tried again this often.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// What is over is forgotten this often.
+const FORGET_EVERY: Duration = Duration::from_secs(30);
+/// The most changes that wait for a store that cannot write.
+const MAX_UNWRITTEN: usize = 10_000;
+/// So long a change of keys matters: nobody keeps a key set longer without asking.
+const KEYS_MATTER: Duration = Duration::from_secs(24 * 3600);
+
+/// What is asked.
+#[derive(Debug)]
+pub(super) enum Wish {
+    KeysChanged(UnixTime),
+    Lift(Target, UnixTime),
+    Revoke(Demand, UnixTime),
+}
+
+/// A wish, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) wish: Wish,
+    pub(super) reply: Option<oneshot::Sender<Result<Cursor, Unrecorded>>>,
+}
+
+/// The one writer of a [`Ledger`].
+#[derive(Debug)]
+pub struct Keeper {
+    ledger: Arc<Ledger>,
+    store: Arc<dyn Store>,
+    requests: mpsc::Receiver<Request>,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    unwritten: Vec<Change>,
+    failing: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        ledger: Arc<Ledger>,
+        store: Arc<dyn Store>,
+        requests: mpsc::Receiver<Request>,
+        clock: Arc<dyn Clock>,
+        observer: Observer,
+    ) -> Self {
+        Self { ledger, store, requests, clock, observer, unwritten: Vec::new(), failing: false }
+    }
+
+    /// Writes until the end of the process. Dropped, it answers nobody any more.
+    pub async fn run(mut self) {
+        let mut retries = interval(RETRY_EVERY);
+        let mut forgetting = interval(FORGET_EVERY);
+        retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        forgetting.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            select! {
+                biased;
+                count = self.requests.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.write(&mut batch);
+                }
+                _ = retries.tick() => self.retry(),
+                _ = forgetting.tick() => self.forget(),
+            }
+        }
+    }
+
+    /// Writes what is asked in one transaction, and answers.
+    fn write(&mut self, batch: &mut Vec<Request>) {
+        let mut changes = Vec::with_capacity(batch.len());
+        let mut waiting = Vec::with_capacity(batch.len());
+        for Request { wish, reply } in batch.drain(..) {
+            match self.prepare(wish) {
+                Ok(Some(change)) => {
+                    waiting.push(reply);
+                    changes.push(change);
+                }
+                Ok(None) => answer(reply, Ok(self.ledger.cursor())),
+                Err(fault) => answer(reply, Err(fault)),
+            }
+        }
+        if changes.is_empty() {
+            return;
+        }
+        let mut all = std::mem::take(&mut self.unwritten);
+        let earlier = all.len();
+        all.append(&mut changes);
+        match self.append(&all) {
+            Ok(first) => {
+                self.tell(&all, RevocationEvent::Recorded);
+                for (place, reply) in waiting.into_iter().enumerate() {
+                    let place = u64::try_from(earlier + place).unwrap_or(u64::MAX);
+                    let epoch = self.ledger.cursor().epoch;
+                    answer(reply, Ok(Cursor { epoch, seq: first.saturating_add(place) }));
+                }
+            }
+            Err(code) => {
+                self.tell(all.get(earlier..).unwrap_or_default(), RevocationEvent::Unrecorded);
+                self.keep_unwritten(all);
+                for reply in waiting {
+                    answer(reply, Err(Unrecorded::Store(code)));
+                }
+            }
+        }
+    }
+
+    /// What is to be written for a wish: nothing where it says nothing new.
+    fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
+        match wish {
+            Wish::KeysChanged(now) => {
+                Ok(Some(Change::KeysChanged { until: now.saturating_add(KEYS_MATTER) }))
+            }
+            Wish::Lift(target, now) => {
+                let Some((terms, _)) = self.ledger.terms_of(&target) else { return Ok(None) };
+                // Whoever read of the revocation reads of this.
+                let until = terms.tokens_until.max(now.saturating_add(KEYS_MATTER));
+                Ok(Some(Change::Lifted { target, until }))
+            }
+            Wish::Revoke(demand, now) => {
+                let terms = self.ledger.terms(&demand, now);
+                // Here it holds at once, whatever becomes of the store.
+                self.ledger.enforce(&demand.target, terms)?;
+                let known = self.ledger.terms_of(&demand.target);
+                let merged = known.as_ref().map_or(terms, |(known, _)| known.merged(terms));
+                let reason = demand.reason.label().to_owned();
+                Ok(Some(Change::Revoked { target: demand.target, terms: merged, reason }))
+            }
+        }
+    }
+
+    /// Appends to the store and takes it into memory; answers the number of the first.
+    fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
+        let known = self.ledger.cursor().seq;
+        let appended = self.store.append(changes).and_then(|newest| {
+            let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+            let first = newest.saturating_sub(count).saturating_add(1);
+            // Of a store that others write too, what they wrote meanwhile is read with it.
+            let records = if first == known.saturating_add(1) {
+                let numbered = (first..).zip(changes.iter().cloned());
+                numbered.map(|(seq, change)| RevocationRecord { seq, change }).collect()
+            } else {
+                self.store.revocations(known)?.records
+            };
+            Ok((first, records))
+        });
+        match appended {
+            Ok((first, records)) => {
+                self.ledger.take_in(records);
+                self.works();
+                Ok(first)
+            }
+            Err(error) => {
+                self.fails(&error);
+                Err(error.code())
+            }
+        }
+    }
+
+    /// A lift that was not written has not happened; everything else holds and is written later.
+    fn keep_unwritten(&mut self, changes: Vec<Change>) {
+        self.unwritten = changes;
+        self.unwritten.retain(|change| !matches!(change, Change::Lifted { .. }));
+        if self.unwritten.len() > MAX_UNWRITTEN {
+            self.unwritten.truncate(MAX_UNWRITTEN);
+            let detail =
+                "more than 10,000 revocations wait for it; later ones hold until the next restart only";
+            self.observer.observe(Observation::Store { failure: Some("revocations_dropped"), detail });
+        }
+    }
+
+    fn retry(&mut self) {
+        if self.unwritten.is_empty() {
+            return;
+        }
+        let changes = std::mem::take(&mut self.unwritten);
+        match self.append(&changes) {
+            Ok(_) => self.tell(&changes, RevocationEvent::Recorded),
+            Err(_) => self.unwritten = changes,
+        }
+    }
+
+    fn tell(&self, changes: &[Change], event: RevocationEvent) {
+        for change in changes {
+            let revoking = match change {
+                Change::KeysChanged { .. } => continue,
+                Change::Lifted { .. } if event == RevocationEvent::Unrecorded => continue,
+                Change::Lifted { target, .. } => {
+                    Revoking { event: RevocationEvent::Lifted, target, reason: None }
+                }
+                Change::Revoked { target, reason, .. } => Revoking { event, target, reason: Some(reason) },
+            };
+            self.observer.observe(Observation::Revoking(revoking));
+        }
+    }
+
+    fn forget(&mut self) {
+        let now = self.clock.now().wall;
+        self.ledger.forget_expired(now);
+        match self.store.forget_expired(now) {
+            Ok(_) => self.works(),
+            Err(error) => self.fails(&error),
+        }
+    }
+
+    fn works(&mut self) {
+        if std::mem::take(&mut self.failing) {
+            let detail = "revocations are written again";
+            self.observer.observe(Observation::Store { failure: None, detail });
+        }
+    }
+
+    fn fails(&mut self, error: &StoreError) {
+        self.failing = true;
+        let detail = error.to_string();
+        self.observer.observe(Observation::Store { failure: Some(error.code()), detail: &detail });
+    }
+}
+
+fn answer(reply: Option<oneshot::Sender<Result<Cursor, Unrecorded>>>, outcome: Result<Cursor, Unrecorded>) {
+    // Whoever does not wait any more does not want to know.
+    if let Some(reply) = reply {
+        let _ = reply.send(outcome);
+    }
+}

@@ -1,0 +1,416 @@
+//! What is revoked: read by everybody, written by one [`Keeper`](super::Keeper).
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use countersign::{
+    Issuer, Revocable, Revocations as _, Standing, TokenId, UnixTime, Verifier,
+    revocation::{Cursor, Epoch, Revocation, Revoked, Target},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    Concerned, Demand, Recorded, RevocationReason, Unrecorded,
+    keeper::{Keeper, Request, Wish},
+    state::{Published, State},
+};
+use crate::{
+    clock::Clock,
+    observe::Observer,
+    store::{Change, Store, StoreError, StoredRevocations, Terms},
+};
+
+/// What is revoked. Shared by all workers; outlives every reload.
+pub struct Ledger {
+    issuer: Issuer,
+    /// Stands where no token is meant.
+    no_token: TokenId,
+    /// What the gateway itself refuses.
+    sessions: Revoked,
+    /// What services refuse.
+    tokens: Revoked,
+    /// Tokens revoked by name.
+    named_tokens: AtomicUsize,
+    /// Counts the changes of `sessions`.
+    generation: AtomicU64,
+    lifetimes: [AtomicU64; 2],
+    state: Mutex<State>,
+    newest: watch::Sender<u64>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// How long what is revoked can live, by the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of a token.
+    pub token: Duration,
+    /// Of a session whose end is not known.
+    pub session: Duration,
+}
+
+/// Everything services refuse, at one place of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// What is revoked, in the order of the targets.
+    pub entries: Vec<Revocation>,
+}
+
+/// What follows a cursor is not known any more, or the cursor is of another epoch: a snapshot is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CannotContinue;
+
+impl Ledger {
+    /// The most entries of each record: two million.
+    pub const MAX_ENTRIES: usize = Revoked::DEFAULT_MAX_ENTRIES;
+    /// The most revocations that wait to be written.
+    pub const MAX_REQUESTS: usize = 1024;
+    /// How many events are kept for those who go on from a cursor.
+    pub const KEPT_EVENTS: usize = 16_384;
+    /// The most events [`Self::after`] gives at once.
+    pub const EVENTS_AT_ONCE: usize = 256;
+    /// The longest token a configuration allows. So long lives a token that was signed before this process began.
+    pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
+
+    /// Reads what the store knows. The keeper must run for anything to be written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used. A gateway that does not know what is revoked must not start.
+    pub fn open(
+        store: Arc<dyn Store>,
+        fresh: &Epoch,
+        issuer: Issuer,
+        lifetimes: Lifetimes,
+        clock: Arc<dyn Clock>,
+        observer: Observer,
+    ) -> Result<(Arc<Self>, Keeper), StoreError> {
+        let epoch = store.begin_epoch(fresh)?;
+        let now = clock.now().wall;
+        store.forget_expired(now)?;
+        let stored = StoredRevocations { epoch, ..store.revocations(0)? };
+        let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
+        ledger.fill(now).map_err(|_| StoreError::Overfull)?;
+        let ledger = Arc::new(ledger);
+        Ok((Arc::clone(&ledger), Keeper::new(ledger, store, requests, clock, observer)))
+    }
+
+    /// Nothing is revoked and nothing can be: for rehearsals and for tests of other things.
+    #[must_use]
+    pub fn idle() -> Arc<Self> {
+        // INVARIANT: the text is an epoch.
+        #[expect(clippy::expect_used, reason = "a constant that is an epoch")]
+        let epoch = Epoch::new("idle").expect("an epoch");
+        let stored = StoredRevocations { epoch, newest: 0, records: Vec::new() };
+        let lifetimes = Lifetimes { token: Self::LONGEST_TOKEN, session: Duration::ZERO };
+        Arc::new(Self::new("".into(), lifetimes, stored, UnixTime::from_secs(0)).0)
+    }
+
+    fn new(
+        issuer: Issuer,
+        lifetimes: Lifetimes,
+        stored: StoredRevocations,
+        now: UnixTime,
+    ) -> (Self, mpsc::Receiver<Request>) {
+        let (requests, receiver) = mpsc::channel(Self::MAX_REQUESTS);
+        let state = State::new(stored, now, Self::KEPT_EVENTS);
+        let ledger = Self {
+            no_token: "".into(),
+            sessions: Revoked::new(issuer.clone()),
+            tokens: Revoked::new(issuer.clone()),
+            issuer,
+            named_tokens: AtomicUsize::new(0),
+            generation: AtomicU64::new(0),
+            lifetimes: [0; 2].map(AtomicU64::new),
+            newest: watch::Sender::new(state.newest),
+            state: Mutex::new(state),
+            requests,
+        };
+        ledger.settle(lifetimes);
+        (ledger, receiver)
+    }
+
+    /// Takes over the lifetimes of a configuration. A lifetime that becomes shorter concerns new tokens and sessions
+    /// alone, so the longest ever seen counts.
+    pub fn settle(&self, lifetimes: Lifetimes) {
+        let [token, session] = &self.lifetimes;
+        token.fetch_max(lifetimes.token.as_secs(), Ordering::Relaxed);
+        session.fetch_max(lifetimes.session.as_secs(), Ordering::Relaxed);
+    }
+
+    /// How a session stands now. Takes no lock and allocates nothing.
+    #[must_use]
+    pub fn check(&self, concerned: &Concerned<'_>) -> Standing {
+        if self.sessions.is_empty() {
+            return Standing::Good;
+        }
+        // What is not proven to have begun later began in the beginning.
+        let began = concerned.began.unwrap_or(UnixTime::from_secs(0));
+        self.sessions.standing(&self.revocable(concerned, &self.no_token, began))
+    }
+
+    /// Whether a token that was signed for a session before may not be handed out any more.
+    #[must_use]
+    pub fn refuses_kept_token(
+        &self,
+        concerned: &Concerned<'_>,
+        token: &TokenId,
+        issued_at: UnixTime,
+    ) -> bool {
+        self.named_tokens.load(Ordering::Acquire) != 0
+            && self.tokens.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
+    }
+
+    /// How services take a token: also whether one that is signed now would be refused by them.
+    #[must_use]
+    pub fn standing_of_token(
+        &self,
+        concerned: &Concerned<'_>,
+        token: Option<&TokenId>,
+        issued_at: UnixTime,
+    ) -> Standing {
+        self.tokens.standing(&self.revocable(concerned, token.unwrap_or(&self.no_token), issued_at))
+    }
+
+    fn revocable<'a>(
+        &'a self,
+        concerned: &Concerned<'a>,
+        token: &'a TokenId,
+        issued_at: UnixTime,
+    ) -> Revocable<'a> {
+        let mut revocable = Revocable::new(&self.issuer, token, concerned.subject, issued_at);
+        revocable.session = Some(concerned.session);
+        revocable.organisation = concerned.organisation;
+        revocable
+    }
+
+    /// Grows whenever [`Self::check`] could answer otherwise than before.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Revokes, and answers when it is durable.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: it is not acknowledged.
+    pub async fn revoke(&self, demand: Demand, now: UnixTime) -> Result<Recorded, Unrecorded> {
+        self.ask(Wish::Revoke(demand, now)).await.map(|cursor| Recorded { cursor })
+    }
+
+    /// Revokes without waiting: for what happens beside a request. A failure is counted and logged.
+    ///
+    /// # Errors
+    /// [`Unrecorded`] when it could not even be handed over.
+    pub fn revoke_later(&self, demand: Demand, now: UnixTime) -> Result<(), Unrecorded> {
+        self.hand_over(Wish::Revoke(demand, now), None)
+    }
+
+    /// Takes a revocation back, and answers when that is durable. What is not revoked needs no record.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: it is revoked still.
+    pub async fn lift(&self, target: Target, now: UnixTime) -> Result<Recorded, Unrecorded> {
+        self.ask(Wish::Lift(target, now)).await.map(|cursor| Recorded { cursor })
+    }
+
+    /// Tells those who follow that the published keys are others than before.
+    ///
+    /// # Errors
+    /// [`Unrecorded`] when it could not even be handed over.
+    pub fn keys_changed(&self, now: UnixTime) -> Result<(), Unrecorded> {
+        self.hand_over(Wish::KeysChanged(now), None)
+    }
+
+    async fn ask(&self, wish: Wish) -> Result<Cursor, Unrecorded> {
+        let (reply, answer) = oneshot::channel();
+        self.hand_over(wish, Some(reply))?;
+        answer.await.unwrap_or(Err(Unrecorded::Stopped))
+    }
+
+    fn hand_over(
+        &self,
+        wish: Wish,
+        reply: Option<oneshot::Sender<Result<Cursor, Unrecorded>>>,
+    ) -> Result<(), Unrecorded> {
+        self.requests.try_send(Request { wish, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Unrecorded::Busy,
+            mpsc::error::TrySendError::Closed(_) => Unrecorded::Stopped,
+        })
+    }
+
+    /// Since when, until when and why a target is revoked.
+    #[must_use]
+    pub fn terms_of(&self, target: &Target) -> Option<(Terms, String)> {
+        self.state().held(target).map(|held| (held.terms, held.reason.clone()))
+    }
+
+    /// Whether a session is revoked for no other reason than that the authorization server once said "no". It knows
+    /// better than we: when it says that the session lives, it does.
+    #[must_use]
+    pub fn rests_on_a_no(&self, target: &Target) -> bool {
+        let said_no = RevocationReason::ServerSaidNo.label();
+        !self.tokens.is_empty() && self.state().held(target).is_some_and(|held| held.reason == said_no)
+    }
+
+    /// How many targets are revoked.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state().len()
+    }
+
+    /// Whether nothing is revoked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whose tokens it is about.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// The place of the newest change.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.state().cursor()
+    }
+
+    /// Tells the number of the newest change whenever there is another.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    /// The next [`Self::EVENTS_AT_ONCE`] events after a cursor.
+    ///
+    /// # Errors
+    /// [`CannotContinue`] for a cursor of another epoch, from the future, or too old.
+    pub fn after(&self, cursor: &Cursor) -> Result<Vec<Arc<Published>>, CannotContinue> {
+        let state = self.state();
+        if state.epoch != cursor.epoch {
+            return Err(CannotContinue);
+        }
+        state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
+    }
+
+    /// Everything services refuse at `now`.
+    #[must_use]
+    pub fn snapshot(&self, now: UnixTime) -> Snapshot {
+        let state = self.state();
+        Snapshot { cursor: state.cursor(), entries: state.token_records(now) }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // A writer that panicked has added a whole record or none.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The terms of a revocation at `now`.
+    pub(super) fn terms(&self, demand: &Demand, now: UnixTime) -> Terms {
+        let [token, session] = &self.lifetimes;
+        let of = |secs: &AtomicU64| now.saturating_add(Duration::from_secs(secs.load(Ordering::Relaxed)));
+        let tokens_until = of(token).saturating_add(Verifier::MAX_LEEWAY);
+        let known = demand.session_ends.unwrap_or(now);
+        let sessions_until = match (&demand.target, demand.reason) {
+            // The server refuses the credential itself, and a token is not a session.
+            (_, RevocationReason::Changed | RevocationReason::ServerSaidNo) | (Target::Token(_), _) => {
+                UnixTime::from_secs(0)
+            }
+            (Target::Session(_), _) => of(session).max(known),
+            // A session of theirs that nothing is proven of never becomes one that began later.
+            (Target::All | Target::Organisation(_) | Target::Subject(_), RevocationReason::Operator) => {
+                UnixTime::MAX
+            }
+            (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
+        };
+        Terms { at: now, tokens_until, sessions_until }
+    }
+
+    /// Puts a revocation into the tables that are read.
+    pub(super) fn enforce(&self, target: &Target, terms: Terms) -> Result<(), Unrecorded> {
+        let record = |expires| Revocation { target: target.clone(), at: terms.at, expires };
+        let is_there = |until: UnixTime| until > terms.at;
+        if is_there(terms.tokens_until) {
+            self.tokens.revoke(&record(terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
+            if matches!(target, Target::Token(_)) {
+                self.named_tokens.fetch_add(1, Ordering::Release);
+            }
+        }
+        if is_there(terms.sessions_until) {
+            self.sessions.revoke(&record(terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Takes a revocation out of the tables that are read.
+    pub(super) fn release(&self, target: &Target) {
+        self.tokens.lift(target);
+        self.sessions.lift(target);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Fills the tables from what is held.
+    fn fill(&self, now: UnixTime) -> Result<(), Unrecorded> {
+        let state = self.state();
+        let living = |until: fn(&Terms) -> UnixTime| {
+            state.all().filter(move |(_, held)| until(&held.terms) > now).map(move |(target, held)| {
+                Revocation { target: target.clone(), at: held.terms.at, expires: until(&held.terms) }
+            })
+        };
+        self.tokens.replace(living(|terms| terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
+        self.sessions.replace(living(|terms| terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
+        let named = state.all().filter(|(target, _)| matches!(target, Target::Token(_))).count();
+        self.named_tokens.store(named, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes what was written or read into memory, in the order of the numbers.
+    pub(super) fn take_in(&self, records: impl IntoIterator<Item = crate::store::RevocationRecord>) {
+        let mut state = self.state();
+        for record in records {
+            match &record.change {
+                Change::KeysChanged { .. } => {}
+                Change::Lifted { target, .. } => self.release(target),
+                // There is room: it was made before the record was written.
+                Change::Revoked { target, terms, .. } => drop(self.enforce(target, *terms)),
+            }
+            state.add(record);
+        }
+        let newest = state.newest;
+        drop(state);
+        self.newest.send_replace(newest);
+    }
+
+    /// Forgets what concerns nothing any more.
+    pub(super) fn forget_expired(&self, now: UnixTime) {
+        self.tokens.forget_expired(now);
+        self.sessions.forget_expired(now);
+        let mut state = self.state();
+        state.forget_expired(now);
+        let is_named = |target: &Target| matches!(target, Target::Token(_));
+        let named = state.all().filter(|(target, _)| is_named(target)).count();
+        self.named_tokens.store(named, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("sessions", &self.sessions.len())
+            .field("tokens", &self.tokens.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! What is revoked, as the ledger's writer sees it: every name, and the newest events.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, OnceLock},
+};
+
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch, Event, Revocation, Target, What},
+};
+
+use crate::store::{Change, RevocationRecord, StoredRevocations, Terms, in_force};
+
+/// An event of the feed, and its signed form once somebody wanted it.
+#[derive(Debug)]
+pub struct Published {
+    /// What it says.
+    pub event: Event,
+    /// Why, of a revocation.
+    pub reason: Option<String>,
+    /// The compact JWS: signed once, for all who follow.
+    pub signed: OnceLock<Arc<str>>,
+}
+
+/// What is held for one target.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) terms: Terms,
+    pub(super) reason: String,
+}
+
+/// Everything behind the lock.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) epoch: Epoch,
+    /// The newest number.
+    pub(super) newest: u64,
+    held: BTreeMap<Target, Held>,
+    tail: VecDeque<Arc<Published>>,
+    /// What follows this number is in `tail`, as far as it still matters.
+    floor: u64,
+    kept_events: usize,
+}
+
+impl State {
+    pub(super) fn new(stored: StoredRevocations, now: UnixTime, kept_events: usize) -> Self {
+        let StoredRevocations { epoch, newest, records } = stored;
+        let held = in_force(&records)
+            .into_iter()
+            .filter(|(_, (terms, _))| terms.until() > now)
+            .map(|(target, (terms, reason))| (target, Held { terms, reason }))
+            .collect();
+        let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor: 0, kept_events };
+        for record in records {
+            state.publish(record);
+        }
+        state
+    }
+
+    pub(super) fn cursor(&self) -> Cursor {
+        Cursor { epoch: self.epoch.clone(), seq: self.newest }
+    }
+
+    pub(super) fn held(&self, target: &Target) -> Option<&Held> {
+        self.held.get(target)
+    }
+
+    /// All that is held, in the order of the targets.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Target, &Held)> {
+        self.held.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Adds what was read from, or written to, the log.
+    pub(super) fn add(&mut self, record: RevocationRecord) {
+        self.newest = self.newest.max(record.seq);
+        match &record.change {
+            Change::KeysChanged { .. } => {}
+            Change::Lifted { target, .. } => drop(self.held.remove(target)),
+            Change::Revoked { target, terms, reason } => self.hold(target, *terms, reason),
+        }
+        self.publish(record);
+    }
+
+    fn hold(&mut self, target: &Target, terms: Terms, reason: &str) {
+        let terms = self.held.get(target).map_or(terms, |held| held.terms.merged(terms));
+        self.held.insert(target.clone(), Held { terms, reason: reason.to_owned() });
+    }
+
+    fn publish(&mut self, record: RevocationRecord) {
+        let RevocationRecord { seq, change } = record;
+        let (what, reason) = match change {
+            Change::KeysChanged { .. } => (What::KeysChanged, None),
+            Change::Lifted { target, .. } => (What::Lifted(target), None),
+            Change::Revoked { target, terms, reason } => {
+                let Terms { at, tokens_until: expires, .. } = terms;
+                (What::Revoked(Revocation { target, at, expires }), Some(reason))
+            }
+        };
+        let cursor = Cursor { epoch: self.epoch.clone(), seq };
+        let event = Event { cursor, what };
+        self.tail.push_back(Arc::new(Published { event, reason, signed: OnceLock::new() }));
+        while self.tail.len() > self.kept_events {
+            if let Some(oldest) = self.tail.pop_front() {
+                self.floor = oldest.event.cursor.seq;
+            }
+        }
+    }
+
+    /// At most `limit` events after a number; `None` if they are not all known.
+    pub(super) fn after(&self, seq: u64, limit: usize) -> Option<Vec<Arc<Published>>> {
+        if seq < self.floor || seq > self.newest {
+            return None;
+        }
+        let first = self.tail.partition_point(|published| published.event.cursor.seq <= seq);
+        Some(self.tail.iter().skip(first).take(limit).cloned().collect())
+    }
+
+    /// The token records that still matter.
+    pub(super) fn token_records(&self, now: UnixTime) -> Vec<Revocation> {
+        let living = self.held.iter().filter(|(_, held)| held.terms.tokens_until > now);
+        living
+            .map(|(target, held)| {
+                let Terms { at, tokens_until: expires, .. } = held.terms;
+                Revocation { target: target.clone(), at, expires }
+            })
+            .collect()
+    }
+
+    pub(super) fn forget_expired(&mut self, now: UnixTime) {
+        self.held.retain(|_, held| held.terms.until() > now);
+    }
+}

@@ -1,0 +1,134 @@
+//! What the store keeps of revocations: a log of changes, of which only those that still matter are kept.
+
+use std::collections::BTreeMap;
+
+use countersign::{
+    UnixTime,
+    revocation::{Epoch, Target},
+};
+
+/// The log of revocations, or its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRevocations {
+    /// The numbering.
+    pub epoch: Epoch,
+    /// The number of the newest change, 0 before the first; it may have been forgotten meanwhile.
+    pub newest: u64,
+    /// Changes in the order of their numbers.
+    pub records: Vec<RevocationRecord>,
+}
+
+/// One change and its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationRecord {
+    /// Its number: every change has the next one.
+    pub seq: u64,
+    /// What changed.
+    pub change: Change,
+}
+
+/// One change of what is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The published keys are others than before.
+    KeysChanged {
+        /// When nobody who should know of it can be without it any more.
+        until: UnixTime,
+    },
+    /// The revocation of that target holds no longer: earlier records of it are forgotten.
+    Lifted {
+        /// What.
+        target: Target,
+        /// As above.
+        until: UnixTime,
+    },
+    /// This is revoked. An earlier record of the target that says nothing more is forgotten.
+    Revoked {
+        /// What.
+        target: Target,
+        /// Since and until when.
+        terms: Terms,
+        /// Why: a short word.
+        reason: String,
+    },
+}
+
+/// Since and until when something is revoked: its two records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// When. Of a subject, an organisation or all it concerns what began at that second or before it.
+    pub at: UnixTime,
+    /// Services refuse its tokens until then; the epoch if they have nothing to refuse.
+    pub tokens_until: UnixTime,
+    /// The gateway refuses its sessions until then; the epoch if it has nothing to refuse.
+    pub sessions_until: UnixTime,
+}
+
+impl Terms {
+    /// Both in one: the later of everything.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            at: self.at.max(other.at),
+            tokens_until: self.tokens_until.max(other.tokens_until),
+            sessions_until: self.sessions_until.max(other.sessions_until),
+        }
+    }
+
+    /// Whether `other` says nothing that this does not.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.merged(other) == self
+    }
+
+    /// When both records have come to their end.
+    #[must_use]
+    pub fn until(self) -> UnixTime {
+        self.tokens_until.max(self.sessions_until)
+    }
+}
+
+impl Change {
+    /// When it matters to nobody any more.
+    #[must_use]
+    pub fn until(&self) -> UnixTime {
+        match self {
+            Self::KeysChanged { until } | Self::Lifted { until, .. } => *until,
+            Self::Revoked { terms, .. } => terms.until(),
+        }
+    }
+
+    /// Whether this change makes `earlier` superfluous.
+    #[must_use]
+    pub fn replaces(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::KeysChanged { .. }, Self::KeysChanged { .. }) => true,
+            (
+                Self::Lifted { target, .. },
+                Self::Lifted { target: other, .. } | Self::Revoked { target: other, .. },
+            ) => target == other,
+            (Self::Revoked { target, terms, .. }, Self::Revoked { target: other, terms: earlier, .. }) => {
+                target == other && terms.covers(*earlier)
+            }
+            // A lift is kept: who read what came before it must learn of it, though the target is revoked anew.
+            _ => false,
+        }
+    }
+}
+
+/// What is revoked in the end, of a log that is read from its beginning.
+#[must_use]
+pub fn in_force(records: &[RevocationRecord]) -> BTreeMap<Target, (Terms, String)> {
+    let mut held: BTreeMap<Target, (Terms, String)> = BTreeMap::new();
+    for record in records {
+        match &record.change {
+            Change::KeysChanged { .. } => {}
+            Change::Lifted { target, .. } => drop(held.remove(target)),
+            Change::Revoked { target, terms, reason } => {
+                let merged = held.get(target).map_or(*terms, |(known, _)| known.merged(*terms));
+                held.insert(target.clone(), (merged, reason.clone()));
+            }
+        }
+    }
+    held
+}
