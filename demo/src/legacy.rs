@@ -25,6 +25,7 @@ mod token;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::Arc,
 };
 
@@ -69,7 +70,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Its OpenAPI 3.1 document, which it also serves at `/openapi.json`.
     pub openapi: String,
-    _folder: TempDir,
+    folder: TempDir,
     _server: JoinSet<io::Result<()>>,
 }
 
@@ -78,6 +79,12 @@ impl Running {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// A folder that is gone with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
@@ -106,7 +113,7 @@ pub async fn start_at(listen: SocketAddr, faults: Faults, trust: Trust) -> Resul
     let service = Arc::new(Service::new(faults, trust, folder.path())?);
     let mut server = JoinSet::new();
     server.spawn(async move { axum::serve(listener, router(service)).await });
-    Ok(Running { addr, openapi: document::TEXT.to_owned(), _folder: folder, _server: server })
+    Ok(Running { addr, openapi: document::TEXT.to_owned(), folder, _server: server })
 }
 
 /// One handler for everything: the service reads its paths itself.

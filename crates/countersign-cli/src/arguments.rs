@@ -65,6 +65,20 @@ pub(crate) struct DemoArguments {
     /// Show the gateway's log
     #[arg(long, short)]
     pub(crate) verbose: bool,
+    /// Run a service with faults to order instead, for `countersign audit` to find
+    #[arg(long, conflicts_with_all = ["script", "verbose"])]
+    pub(crate) legacy: bool,
+    /// A fault of that service, as often as wanted; `list` prints them all
+    #[arg(long = "fault", value_name = "NAME", requires = "legacy")]
+    pub(crate) faults: Vec<String>,
+    /// Where that service finds the audit's key set: a URL or a file
+    #[arg(
+        long,
+        value_name = "URL|FILE",
+        requires = "legacy",
+        default_value = "http://127.0.0.1:8089/jwks.json"
+    )]
+    pub(crate) key_set: String,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,7 @@
 //! `countersign demo`: an old server, two services and a page, and the gateway in front of them, in one process.
 
+mod legacy;
+
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -31,6 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `countersign demo`.
 pub(crate) fn run(arguments: &DemoArguments, screen: &Screen) -> Exit {
+    if arguments.legacy {
+        return legacy::run(arguments);
+    }
     let log = if arguments.verbose { log::install(false, Level::DEBUG).map(Some) } else { Ok(None) };
     let log = match log {
         Ok(log) => log,
