@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    InOrganisation, NoOrganisation, OrganisationId, Role, RoleName, SessionId, Subject, TokenId,
+    Actor, InOrganisation, NoOrganisation, OrganisationId, Role, RoleName, SessionId, Subject, TokenId,
     VerifiedClaims,
 };
 
@@ -81,6 +81,19 @@ impl Caller {
     #[must_use]
     pub fn has_role<R: RoleName>(&self) -> bool {
         self.roles().iter().any(|role| role == R::NAME)
+    }
+
+    /// Who acts for the caller (RFC 8693 §4.1), the present actor first and whom that acts for next; empty if the
+    /// caller acts alone. What a caller may do is the caller's: an actor adds nothing to it.
+    #[must_use]
+    pub fn actors(&self) -> &[Actor] {
+        self.claims.actors()
+    }
+
+    /// Who acts for the caller at present, if anybody does.
+    #[must_use]
+    pub fn actor(&self) -> Option<&Actor> {
+        self.actors().first()
     }
 
     /// Everything the token says.

@@ -4,6 +4,7 @@
 pub mod axum;
 mod caller;
 mod claims;
+mod custom_claims;
 mod identifiers;
 mod json;
 mod jwk;
@@ -17,6 +18,7 @@ mod roles;
 mod rule;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 pub mod scope;
+mod scopes;
 mod secret;
 mod seen;
 #[cfg(feature = "sign")]
@@ -29,6 +31,7 @@ mod verifier;
 
 pub use caller::Caller;
 pub use claims::Claims;
+pub use custom_claims::{CustomClaim, HasClaim};
 pub use identifiers::{
     Audience, ClientId, InvalidOrganisation, Issuer, KeyId, OrganisationId, Role, SessionId, Subject, TokenId,
 };
@@ -36,6 +39,7 @@ pub use jwk::{Jwk, JwkError};
 pub use key_set::{KeySet, KeySetError, KeySource, PublishedKeys, SkippedKey, StaticKeys};
 pub use refusal::{Challenge, ClaimName, RefusalRow, TokenRefusal};
 pub use roles::{AnyRole, HasAnyRole, HasRole, InOrganisation, NoOrganisation, RoleMissing, RoleName};
+pub use scopes::{HasScope, ScopeMissing, ScopeName};
 pub use secret::Secret;
 #[cfg(feature = "sign")]
 pub use sign::{SignError, SigningKey};

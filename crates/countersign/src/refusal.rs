@@ -78,6 +78,8 @@ pub enum ClaimName {
     Audience,
     /// `client_id`.
     ClientId,
+    /// One of the issuer's own, by its name.
+    Custom(&'static str),
     /// `email`.
     Email,
     /// `exp`.
@@ -316,6 +318,7 @@ impl ClaimName {
             Self::Actor => "act",
             Self::Audience => "aud",
             Self::ClientId => "client_id",
+            Self::Custom(name) => name,
             Self::Email => "email",
             Self::Expires => "exp",
             Self::IssuedAt => "iat",

@@ -22,6 +22,7 @@
 
 mod client;
 mod discovery;
+mod exchange;
 mod feed;
 mod fetch;
 mod form;
@@ -54,6 +55,10 @@ use self::{
 
 pub use self::{
     client::{ClientAuthentication, ProofError},
+    exchange::{
+        CallError, EXCHANGE_TIMEOUT, Exchange, ExchangeBuilder, ExchangeError, ExchangeSetupError,
+        MAX_UNDER_WAY, OnBehalfOf, OnBehalfOfCaller,
+    },
     feed::{
         FeedCounters, FeedError, FeedStartError, HEARTBEAT_TIMEOUT, MAX_HEARTBEAT_AGE, OnFeedLoss,
         RevocationFeed, RevocationFeedBuilder,

@@ -22,8 +22,12 @@ mod clock;
 pub mod fuzz;
 mod issuer;
 mod keys;
+#[cfg(feature = "axum")]
+mod protected;
 mod recipe;
 
+#[cfg(feature = "axum")]
+pub use self::protected::{Protected, Unprotected, assert_protected, check_protected};
 pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};
 pub use clock::TestClock;
 pub use issuer::{TestIssuer, TestToken};

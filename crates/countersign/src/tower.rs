@@ -18,6 +18,9 @@
 //! ```
 
 mod bearer;
+mod caller_token;
+
+pub use self::caller_token::CallerToken;
 
 use std::{
     fmt,
@@ -46,13 +49,14 @@ pub trait LookForKey: Send + Sync + fmt::Debug {
 pub struct Authenticate {
     verifier: Verifier,
     rotation: Option<Arc<dyn LookForKey>>,
+    keep_token: bool,
 }
 
 impl Authenticate {
     /// Verifies with this verifier.
     #[must_use]
     pub const fn new(verifier: Verifier) -> Self {
-        Self { verifier, rotation: None }
+        Self { verifier, rotation: None, keep_token: false }
     }
 
     /// A token with a key that is not in the set waits until the set was fetched once more, instead of being refused
@@ -62,6 +66,14 @@ impl Authenticate {
     #[must_use]
     pub fn wait_for_rotation(mut self, keys: crate::remote::RemoteKeys) -> Self {
         self.rotation = Some(Arc::new(keys));
+        self
+    }
+
+    /// Puts the [`CallerToken`] beside the [`Caller`], for services that call others in the caller's name. By default
+    /// the token goes no further than this layer: what is not there cannot leak.
+    #[must_use]
+    pub const fn keep_token(mut self) -> Self {
+        self.keep_token = true;
         self
     }
 
@@ -117,13 +129,19 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
+            // Only this layer makes one.
+            request.extensions_mut().remove::<CallerToken>();
             let token = bearer::token(request.headers()).map(<[u8]>::to_vec);
+            let kept = token.as_ref().ok().filter(|_| authenticate.keep_token).cloned();
             let caller = match token {
                 Ok(token) => authenticate.caller(token).await,
                 Err(refusal) => Err(refusal),
             };
             match caller {
                 Ok(caller) => {
+                    if let Some(token) = kept.and_then(|token| CallerToken::new(token, caller.claims())) {
+                        request.extensions_mut().insert(token);
+                    }
                     request.extensions_mut().insert(caller);
                     inner.call(request).await
                 }
@@ -135,6 +153,14 @@ where
 
 /// The answer to a request that is refused, and a line in the log that says why.
 pub fn answer<Answer: From<String>>(refusal: TokenRefusal) -> Response<Answer> {
+    answer_naming_scope(refusal, None)
+}
+
+/// The same, and the challenge names the scope that would have been needed (RFC 6750 §3.1).
+pub fn answer_naming_scope<Answer: From<String>>(
+    refusal: TokenRefusal,
+    scope: Option<&str>,
+) -> Response<Answer> {
     tracing::info!(
         target: "countersign::refused",
         code = refusal.code(),
@@ -147,7 +173,7 @@ pub fn answer<Answer: From<String>>(refusal: TokenRefusal) -> Response<Answer> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(challenge) = refusal.www_authenticate(None) {
+    if let Some(challenge) = refusal.www_authenticate(scope) {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(after) = row.retry_after {

@@ -1,5 +1,7 @@
 mod endpoint;
 
+pub(super) use self::endpoint::serve_requests;
+
 use std::{
     sync::{
         Arc, Mutex,

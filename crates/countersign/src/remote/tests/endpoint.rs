@@ -25,7 +25,7 @@ async fn serve(answer: impl Fn(&str) -> String + Send + 'static) -> String {
 }
 
 /// Answers each connection by its whole request; returns the origin.
-pub(super) async fn serve_requests(answer: impl Fn(&str) -> String + Send + 'static) -> String {
+pub(in crate::remote) async fn serve_requests(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

@@ -248,7 +248,7 @@ fn what_is_signed_but_no_message_of_the_feed_is_refused() {
     assert_eq!(read(key().sign("secevent+jwt", &json!([])).unwrap()), MessageError::Payload);
 }
 
-fn page(body: Value) -> Result<SnapshotPage, MessageError> {
+fn page(body: &Value) -> Result<SnapshotPage, MessageError> {
     let payload = json!({ "iss": ISSUER, "aud": format!("{ISSUER}/revocations"), "iat": 1, "jti": "m",
         "events": { "urn:countersign:event:snapshot": body } });
     let text = key().sign("secevent+jwt", &payload).unwrap();
@@ -259,11 +259,11 @@ fn page(body: Value) -> Result<SnapshotPage, MessageError> {
 fn every_spoiled_page_is_refused() {
     let good =
         json!({ "epoch": "e", "seq": 1, "page": 0, "last": true, "entries": [["session", "s", 1, 2]] });
-    assert!(page(good.clone()).is_ok());
+    assert!(page(&good).is_ok());
     let with = |member: &str, value: Value| {
         let mut body = good.clone();
         body[member] = value;
-        page(body)
+        page(&body)
     };
     assert_eq!(with("page", json!(u64::MAX)), Err(MessageError::Event("page")));
     assert_eq!(with("last", json!("true")), Err(MessageError::Event("last")));
