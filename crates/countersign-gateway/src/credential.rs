@@ -107,6 +107,16 @@ impl CredentialRules {
         }
     }
 
+    /// Finds the session cookie, whatever else the request carries.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub fn find_cookie<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Refusal> {
+        let Some(name) = &self.cookie else { return Ok(None) };
+        let value = find_cookie(headers, name.as_bytes())?;
+        Ok(value.map(|value| Credential { kind: CredentialKind::Cookie, value }))
+    }
+
     /// Removes the session cookie from a request, whatever its value; the other cookies stay in their order.
     ///
     /// `Authorization` is an identity header and removed with those.

@@ -4,5 +4,6 @@ pub mod client;
 pub mod decision_id;
 pub mod forwarded;
 pub mod outgoing;
+pub mod own;
 pub mod proxy;
 pub mod refuse;

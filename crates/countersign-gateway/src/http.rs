@@ -4,6 +4,7 @@
 //! ordinary request none of them allocates. What hyper's parser hides is judged below it, by
 //! [`crate::server::head_guard`].
 
+pub mod cors;
 pub mod csrf;
 pub mod headers;
 pub mod host;

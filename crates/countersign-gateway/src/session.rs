@@ -222,10 +222,23 @@ impl Sessions {
         credential: OwnedCredential,
         client: IpAddr,
     ) -> Result<Arc<Entry>, Refusal> {
-        let now = self.clock.now();
-        if let Some(refusal) = self.memory.cache.refusal(&key, now.monotonic) {
+        if let Some(refusal) = self.memory.cache.refusal(&key, self.clock.now().monotonic) {
             return Err(refusal);
         }
+        self.resolve_anew(key, credential, client).await
+    }
+
+    /// As [`Self::resolve`], and asks even if the credential was no session a moment ago: it may have become one.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub async fn resolve_anew(
+        self: &Arc<Self>,
+        key: SessionKey,
+        credential: OwnedCredential,
+        client: IpAddr,
+    ) -> Result<Arc<Entry>, Refusal> {
+        let now = self.clock.now();
         // Its last look-up failed: nobody waits for the next one to fail too.
         if let Some(entry) = self.stale(&key, now).filter(|entry| entry.recheck_failed) {
             self.observer.metrics().cache(CacheResult::Stale);

@@ -4,6 +4,7 @@
 //! What it cannot decide it hands to [`Translation::cold`], which looks the session up or signs a token.
 
 pub mod explain;
+mod page;
 mod signing;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -30,6 +31,8 @@ use crate::{
     },
     translate::signing::Signer,
 };
+
+pub use self::page::PageSession;
 
 /// Ours on every host: no route gets a request below it, so that a service cannot stand in for the gateway.
 const OWN_PATHS: &str = "/.countersign/";

@@ -69,6 +69,8 @@ pub enum Kind {
     Issuer,
     /// Several of one kind.
     List(&'static Self),
+    /// A page with the place `{return}`.
+    LoginPage,
     /// An HTTP method.
     Method,
     /// An IP network or a single address.
@@ -77,6 +79,8 @@ pub enum Kind {
     OneOrList(&'static Self),
     /// An origin of a page (RFC 6454 §6.2).
     Origin,
+    /// A page: a URL, or a path of our own origin.
+    Page,
     /// A canonical path that begins and ends with `/`.
     PathPrefix,
     /// The beginning of a path.
@@ -141,10 +145,16 @@ impl Kind {
                 "an origin: `https://` with host and perhaps port, nothing behind it; `http://` to loopback only"
             }
             Self::List(of) => return format!("an array; each: {}", of.expected()),
+            Self::LoginPage => {
+                "a URL with `{return}` in its path or query: `\"https://sso.example/login?next={return}\"`; or such a path of our own origin"
+            }
             Self::Method => "an HTTP method in upper case, not `CONNECT` or `TRACE`",
             Self::Network => "an IP network or address: `\"10.0.0.0/8\"`, `\"192.0.2.7\"`",
             Self::OneOrList(of) => return format!("{}; or an array of such", of.expected()),
             Self::Origin => "an origin: `\"https://app.example\"`; `http://` to loopback only",
+            Self::Page => {
+                "a URL: `https://` with host, `http://` to loopback only; or a path of our own origin: `\"/logout\"`"
+            }
             Self::PathPrefix => {
                 "a path that begins and ends with `/`, without `//`, `.`, `..`, `%`, `;`, `?`, `#`, `\\`"
             }

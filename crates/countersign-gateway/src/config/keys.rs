@@ -204,6 +204,25 @@ pub const KEYS: &[Key] = &[
     key("route[].insecure_http", Kind::Flag, OFF,
         "Lets `upstream` be `http` or `h2c` beyond loopback: whoever can read that network reads every token."),
 
+    key("browser", Kind::Table, Absent::Described("there are no session endpoints"),
+        "Session endpoints for pages under `/.countersign/`. Needs `session.cookie`."),
+    key("browser.login_url", Kind::LoginPage, Absent::Required,
+        "The old server's own log-in page. `{return}` becomes the percent-encoded URL to which the browser is to be \
+         sent afterwards: `/.countersign/done` of our origin."),
+    key("browser.logout_url", Kind::Page, Absent::Described("log-out is known here alone, and its answer says `server_session: alive`"),
+        "The old server's own log-out page. The browser goes there once the session is revoked here."),
+    key("browser.mode", Kind::Choice(&["cookie", "bearer"]), Absent::Default("\"cookie\""),
+        "`cookie`: no token reaches a page. `bearer`: a page gets a short token for the gateway alone, to send in \
+         `Authorization`; not with `session.bearer`."),
+    key("browser.audiences", Kind::List(&Kind::Audience), EMPTY,
+        "Audiences whose tokens a page may ask for, to call the service itself. Only with `mode = \"bearer\"`; routes \
+         must have them."),
+    key("browser.allowed_origins", Kind::List(&Kind::Origin), EMPTY,
+        "Origins of other sites whose pages may use the session endpoints with the cookie. For routes see \
+         `route.allowed_origins`."),
+    key("browser.redirect", Kind::Flag, OFF,
+        "Sends a navigation without a session to the log-in (303) in place of 401. Requests of scripts always get 401."),
+
     key("limits", Kind::Table, Absent::Described("its defaults"),
         "Bounds of the HTTP side."),
     key("limits.header_bytes", Kind::Size { min: "4KiB", max: "256KiB" }, Absent::Default("\"32KiB\""),

@@ -1,5 +1,6 @@
 //! One file → one [`Config`]: each table in its own module.
 
+mod browser;
 mod limits;
 mod route;
 mod server;
@@ -29,6 +30,7 @@ pub(super) fn config<'a>(
     let token = token::read(reader, &top, server.issuer.as_ref(), &routes);
     let limits = limits::read(reader, &top);
     let log = limits::log(reader, &top);
+    let browser = browser::read(reader, &top, session.as_ref(), &routes, server.issuer.as_ref());
     token::claims_fit_source(reader, &top, &claims, session.as_ref());
     Some(Config {
         issuer: server.issuer?,
@@ -43,6 +45,7 @@ pub(super) fn config<'a>(
         claims,
         token,
         routes,
+        browser,
         limits,
         log,
         insecure: reader.insecure.clone(),

@@ -225,6 +225,29 @@ pub(super) fn redirect_path(text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
+/// A page that a browser is sent to: a URL as [`url`], without TLS to loopback only; or a path of our own origin.
+pub(super) fn page(text: &str) -> Result<String, Problem> {
+    if text.starts_with('/') {
+        let path = redirect_path(text)?;
+        return if path.starts_with("/.countersign/") { Err("is under `/.countersign/`") } else { Ok(path) };
+    }
+    if is_private(&url(text)?) { Ok(text.to_owned()) } else { Err("is plain HTTP beyond loopback") }
+}
+
+/// A [`page`] with `{return}` once, behind its host.
+pub(super) fn login_page(text: &str) -> Result<String, Problem> {
+    let (before, after) = text.split_once("{return}").ok_or("has no `{return}`")?;
+    if after.contains("{return}") {
+        return Err("has `{return}` twice");
+    }
+    let behind_scheme = before.find("://").map_or(0, |at| at.saturating_add(3));
+    if !before.get(behind_scheme..).is_some_and(|rest| rest.contains(['/', '?'])) {
+        return Err("has `{return}` in its host");
+    }
+    page(&format!("{before}x{after}"))?;
+    Ok(text.to_owned())
+}
+
 /// `session.a.b` or `userinfo.a.b`.
 pub(super) fn claim_path(text: &str) -> Result<ClaimPath, Problem> {
     let mut parts = text.split('.');

@@ -16,6 +16,7 @@ use super::{
     decision_id::{DecisionId, DecisionIds},
     forwarded::{self, Scheme},
     outgoing,
+    own::{self, SessionEndpoints},
     refuse::{self, Reached},
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub translation: Translation,
     /// Where the requests of each route go, in the order of the route table.
     pub targets: Vec<Arc<Target>>,
+    /// Session endpoints for pages, if there are any.
+    pub browser: Option<SessionEndpoints>,
     /// Bounds.
     pub limits: Limits,
     /// Whose `X-Forwarded-For` is believed.
@@ -150,6 +153,11 @@ impl Call<'_> {
         if let Some(answer) = self.own_document(&parts) {
             return answer;
         }
+        if let Some(endpoints) = &self.snapshot.browser
+            && own::is_own(parts.uri.path())
+        {
+            return Box::pin(self.own_endpoint(endpoints, &parts)).await;
+        }
         let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
             Warm::Decided(decision) => {
                 if matches!(decision, Decision::Forward(_)) {
@@ -208,6 +216,25 @@ impl Call<'_> {
         self.observer.metrics().request(RouteLabel::Own);
         self.observer.metrics().answered(RouteLabel::Own, response.status());
         Some(response)
+    }
+
+    /// What pages ask for themselves.
+    async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &request::Parts) -> Response<Outbound> {
+        self.observer.metrics().request(RouteLabel::Own);
+        let mut response = match endpoints.answer(&self.snapshot.translation, parts, self.client).await {
+            Ok(answer) => {
+                let mut response = refuse::without_body_for_head(answer, &parts.method).map(Outbound::from);
+                response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
+                response
+            }
+            Err(refusal) => {
+                self.observe_refusal(refusal, None, None, None);
+                refuse::answer(refusal, self.id, &parts.method, Reached::Nothing)
+            }
+        };
+        endpoints.dress(parts, &mut response);
+        self.observer.metrics().answered(RouteLabel::Own, response.status());
+        response
     }
 
     /// Sends the request on and brings the answer back.
@@ -367,9 +394,17 @@ impl Call<'_> {
     fn refuse(&self, refuse: &Refuse, parts: &request::Parts) -> Response<Outbound> {
         let Refuse { refusal, route, session } = refuse;
         let label = route.as_deref().map_or(RouteLabel::None, label_of);
-        self.observer.metrics().answered(label, refusal.row().status);
         self.observe_refusal(*refusal, route.as_deref(), session.as_ref(), None);
-        refuse::answer(*refusal, self.id, &parts.method, Reached::Nothing)
+        let detour = match (route.as_deref().map(|route| &route.kind), &self.snapshot.browser) {
+            (Some(Kind::Translate(_)), Some(endpoints)) => endpoints.detour(*refusal, parts),
+            _ => None,
+        };
+        let response = match detour {
+            Some(location) => refuse::answer_elsewhere(*refusal, self.id, location),
+            None => refuse::answer(*refusal, self.id, &parts.method, Reached::Nothing),
+        };
+        self.observer.metrics().answered(label, response.status());
+        response
     }
 
     fn observe_refusal(

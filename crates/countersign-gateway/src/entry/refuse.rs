@@ -1,7 +1,7 @@
 //! A refusal as the proxy answers it.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::decision_id::DecisionId;
 use crate::{
@@ -26,12 +26,30 @@ pub fn answer(refusal: Refusal, id: DecisionId, method: &Method, reached: Reache
     if reached == Reached::Perhaps {
         response.headers_mut().insert(FORWARDED.clone(), HeaderValue::from_static("1"));
     }
+    without_body_for_head(response, method).map(Outbound::from)
+}
+
+/// A navigation goes to the log-in in place of the refusal, which its headers still name.
+#[must_use]
+pub fn answer_elsewhere(refusal: Refusal, id: DecisionId, location: HeaderValue) -> Response<Outbound> {
+    let mut response = problem::respond(refusal, id.as_str()).map(|_| Outbound::Empty);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    headers.remove(header::WWW_AUTHENTICATE);
+    headers.insert(header::LOCATION, location);
+    response
+}
+
+/// For `HEAD`, the length of the body in its place (RFC 9110 §9.3.2).
+#[must_use]
+pub fn without_body_for_head(mut response: Response<Bytes>, method: &Method) -> Response<Bytes> {
     if *method == Method::HEAD {
         let length = HeaderValue::from(response.body().len());
         response.headers_mut().insert(header::CONTENT_LENGTH, length);
         *response.body_mut() = Bytes::new();
     }
-    response.map(Outbound::from)
+    response
 }
 
 /// The same, and the connection is closed after it: what follows on it cannot be trusted to be a request.

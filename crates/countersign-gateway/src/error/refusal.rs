@@ -12,6 +12,8 @@ use http::StatusCode;
 pub enum Refusal {
     /// Two different credentials in one request.
     AmbiguousCredential,
+    /// A page asked for a token of an audience that the configuration gives to no page.
+    AudienceNotAllowed,
     /// The body is longer than the limit.
     BodyTooLarge,
     /// The body did not arrive in time.
@@ -54,6 +56,8 @@ pub enum Refusal {
     OrganisationInvalid,
     /// The route or configuration demands an organisation and the session has none.
     OrganisationMissing,
+    /// A parameter of a session endpoint is missing, doubled or not what it may be.
+    ParameterInvalid,
     /// The path could be understood in two ways.
     PathNotCanonical,
     /// A revocation is not recorded yet, or too fresh to sign after it.
@@ -78,6 +82,10 @@ pub enum Refusal {
     SourceUnavailable,
     /// The session has no subject.
     SubjectMissing,
+    /// The token that a page presents has come to its end.
+    TokenExpired,
+    /// The token that a page presents is none that the gateway signed for pages.
+    TokenInvalid,
     /// The signed token would not fit in the header budget.
     TokenTooLarge,
     /// Too many look-ups at once; sessions already known are not affected.
@@ -128,6 +136,7 @@ impl Refusal {
     /// Every refusal, in the order of the reference page.
     pub const ALL: &'static [Self] = &[
         Self::AmbiguousCredential,
+        Self::AudienceNotAllowed,
         Self::BodyTimeout,
         Self::BodyTooLarge,
         Self::Bug,
@@ -148,6 +157,7 @@ impl Refusal {
         Self::NoRoute,
         Self::OrganisationInvalid,
         Self::OrganisationMissing,
+        Self::ParameterInvalid,
         Self::PathNotCanonical,
         Self::RequestLineMalformed,
         Self::RevocationUnsettled,
@@ -161,6 +171,8 @@ impl Refusal {
         Self::SourceRefusesUs,
         Self::SourceUnavailable,
         Self::SubjectMissing,
+        Self::TokenExpired,
+        Self::TokenInvalid,
         Self::TokenTooLarge,
         Self::TooManyLookups,
         Self::UpgradeNotAllowed,
@@ -185,6 +197,13 @@ impl Refusal {
                 Error("invalid_request"),
                 None,
                 "the request carries two different credentials",
+            ),
+            Self::AudienceNotAllowed => (
+                "audience_not_allowed",
+                StatusCode::FORBIDDEN,
+                NoChallenge,
+                None,
+                "pages get no token for this audience",
             ),
             Self::BodyTimeout => (
                 "body_timeout",
@@ -322,6 +341,13 @@ impl Refusal {
                 None,
                 "the session belongs to no organisation",
             ),
+            Self::ParameterInvalid => (
+                "parameter_invalid",
+                StatusCode::BAD_REQUEST,
+                NoChallenge,
+                None,
+                "a parameter is missing, doubled or not what it may be",
+            ),
             Self::PathNotCanonical => (
                 "path_not_canonical",
                 StatusCode::BAD_REQUEST,
@@ -412,6 +438,20 @@ impl Refusal {
                 NoChallenge,
                 None,
                 "the session does not say whose it is",
+            ),
+            Self::TokenExpired => (
+                "token_expired",
+                StatusCode::UNAUTHORIZED,
+                Error("invalid_token"),
+                None,
+                "the token has come to its end: renew it with the session's cookie",
+            ),
+            Self::TokenInvalid => (
+                "token_invalid",
+                StatusCode::UNAUTHORIZED,
+                Error("invalid_token"),
+                None,
+                "this is no token that the gateway signed for pages",
             ),
             Self::TokenTooLarge => (
                 "token_too_large",

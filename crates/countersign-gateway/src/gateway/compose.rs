@@ -10,7 +10,7 @@ use crate::{
     config::resolved::{ClientAuth, Config, RouteConfig, SourceConfig, TranslateConfig},
     credential::CredentialRules,
     entropy::Entropy,
-    entry::proxy::Snapshot,
+    entry::{own::SessionEndpoints, proxy::Snapshot},
     identity::Mapping,
     issue::{PolicyId, TokenPolicy},
     keyring::KeyRingHandle,
@@ -79,8 +79,14 @@ impl Household {
             limits.body_timeout = route.body_timeout.unwrap_or(limits.body_timeout);
             self.registry.target(&route.upstreams, &limits)
         };
+        let browser = config.browser.as_ref().map(|browser| SessionEndpoints {
+            config: browser.clone(),
+            own_origin: translation.own_origin.clone(),
+            lifetime: config.token.lifetime,
+        });
         Ok(Snapshot {
             translation,
+            browser,
             targets: config.routes.iter().map(target).collect(),
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),

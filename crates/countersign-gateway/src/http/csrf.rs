@@ -54,6 +54,24 @@ pub fn check(
     Ok(())
 }
 
+/// Checks a request to the gateway's own session endpoints, reading ones included: what they answer is the session.
+///
+/// Stricter than [`check`]: an `Origin` that is there must be ours or allowed, whatever `Sec-Fetch-Site` says; where
+/// there is none, the browser must say `same-origin` **and** the request be for a host of ours. A page on a name that
+/// an attacker makes resolve to the gateway is `same-origin` with itself, and gets a cookie whose `Domain` is a
+/// parent of that name.
+///
+/// # Errors
+/// [`Refusal::Csrf`].
+pub fn check_page(headers: &HeaderMap, rules: &CsrfRules<'_>, host_is_ours: bool) -> Result<(), Refusal> {
+    let site = only(headers, &SEC_FETCH_SITE)?;
+    let is_ours = match only(headers, &header::ORIGIN)? {
+        Some(origin) => rules.knows(origin.as_bytes()),
+        None => host_is_ours && site.is_some_and(|site| site == "same-origin"),
+    };
+    if is_ours { Ok(()) } else { Err(Refusal::Csrf) }
+}
+
 /// Checks that there is exactly one header `Countersign`, with the value `1`.
 ///
 /// # Errors
@@ -76,9 +94,16 @@ fn from_our_page(headers: &HeaderMap, rules: &CsrfRules<'_>) -> Result<bool, Ref
         return Ok(true);
     }
     let Some(origin) = origin.map(HeaderValue::as_bytes) else { return Ok(false) };
-    Ok(origin != b"null"
-        && (origin == rules.own_origin.as_bytes()
-            || rules.allowed_origins.iter().any(|allowed| origin == allowed.as_bytes())))
+    Ok(rules.knows(origin))
+}
+
+impl CsrfRules<'_> {
+    /// Whether an `Origin` is ours or allowed. `null` never is.
+    fn knows(&self, origin: &[u8]) -> bool {
+        origin != b"null"
+            && (origin == self.own_origin.as_bytes()
+                || self.allowed_origins.iter().any(|allowed| origin == allowed.as_bytes()))
+    }
 }
 
 /// The value of a header that may occur once.
@@ -93,7 +118,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 #[cfg(test)]
 mod tests {
-    use super::{CsrfRules, check, check_countersign_header};
+    use super::{CsrfRules, check, check_countersign_header, check_page};
     use crate::error::Refusal;
     use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -169,6 +194,33 @@ mod tests {
             let custom = Method::from_bytes(b"get").unwrap();
             assert_eq!(verdict(&custom, fields, false), Err(Refusal::Csrf), "{fields:?}");
             assert_eq!(verdict(&Method::GET, fields, true), Err(Refusal::Csrf), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_ours_says_so_in_one_way() {
+        let allowed = ["https://partner.example".to_owned()];
+        let rules = CsrfRules {
+            own_origin: "https://shop.example",
+            allowed_origins: &allowed,
+            require_countersign_header: true,
+        };
+        for (fields, on_our_host, elsewhere) in [
+            (&[][..], false, false),
+            (&[("sec-fetch-site", "same-origin")], true, false),
+            (&[("sec-fetch-site", "same-site")], false, false),
+            (&[("sec-fetch-site", "none")], false, false),
+            (&[("origin", "https://shop.example")], true, true),
+            (&[("origin", "https://partner.example"), ("sec-fetch-site", "cross-site")], true, true),
+            (&[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], false, false),
+            (&[("origin", "null"), ("sec-fetch-site", "same-origin")], false, false),
+            (&[("origin", "https://shop.example"), ("origin", "https://shop.example")], false, false),
+            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], false, false),
+        ] {
+            for (host_is_ours, passes) in [(true, on_our_host), (false, elsewhere)] {
+                let expected = if passes { Ok(()) } else { Err(Refusal::Csrf) };
+                assert_eq!(check_page(&headers(fields), &rules, host_is_ours), expected, "{fields:?}");
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
-use http::{HeaderMap, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Uri, Version, header};
 
 use crate::error::Refusal;
 
@@ -43,6 +43,23 @@ pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Resu
 #[must_use]
 pub fn is_valid(value: &[u8]) -> bool {
     parse(value).is_some()
+}
+
+/// Whether a request is for the host and port of an origin: `https://shop.example`. False for what [`check`] refuses.
+#[must_use]
+pub fn is_of_origin(uri: &Uri, headers: &HeaderMap, version: Version, origin: &str) -> bool {
+    if check(uri, headers, version).is_err() {
+        return false;
+    }
+    let sent = match uri.authority() {
+        Some(authority) => Some(authority.as_str().as_bytes()),
+        None => headers.get(header::HOST).map(HeaderValue::as_bytes),
+    };
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    match (parse(authority.as_bytes()), sent.and_then(parse)) {
+        (Some(ours), Some(sent)) => agree(&ours, &sent, Some(scheme)),
+        _ => false,
+    }
 }
 
 /// Host and port as they were sent.

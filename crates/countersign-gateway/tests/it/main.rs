@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod browser;
 mod config;
 mod corpus;
 mod credentials;

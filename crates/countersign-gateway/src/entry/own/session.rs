@@ -1,0 +1,79 @@
+//! `GET session` and `POST renew`: who is logged in, until when, and the key for drafts.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use countersign::UnixTime;
+use http::{HeaderMap, HeaderValue, Response, header};
+use serde::Serialize;
+
+use super::{SessionEndpoints, draft_key::draft_key};
+use crate::{error::Refusal, identity::Identity, session::cache::Entry, translate::Translation};
+
+/// What a page is told. Times are Unix seconds by the gateway's clock.
+#[derive(Serialize)]
+struct Body<'a> {
+    user: User<'a>,
+    sid: &'a str,
+    now: u64,
+    /// When to renew.
+    exp: u64,
+    session_ends: u64,
+    draft_key: String,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<&'a str>,
+    roles: Vec<&'a str>,
+}
+
+impl<'a> User<'a> {
+    fn of(identity: &'a Identity) -> Self {
+        Self {
+            sub: identity.subject.as_str(),
+            name: identity.username.as_deref(),
+            email: identity.email.as_deref(),
+            organisation: identity.organisation.as_ref().map(|organisation| organisation.as_str()),
+            roles: identity.roles.iter().map(|role| role.as_str()).collect(),
+        }
+    }
+}
+
+/// Both answer the same; only their methods differ. Nothing is changed by asking, so each may be asked again.
+pub(super) async fn answer(
+    endpoints: &SessionEndpoints,
+    translation: &Translation,
+    headers: &HeaderMap,
+    client: IpAddr,
+) -> Result<Response<Bytes>, Refusal> {
+    let session = translation.page_session(headers, client).await?;
+    let now = translation.clock.now().wall;
+    let exp = now.saturating_add(endpoints.lifetime).min(session.entry.ends);
+    let ring = translation.keyring.load_full();
+    json(&body(&session.entry, ring.session_secret().expose(), now, exp)?)
+}
+
+fn body<'a>(entry: &'a Entry, secret: &[u8], now: UnixTime, exp: UnixTime) -> Result<Body<'a>, Refusal> {
+    Ok(Body {
+        user: User::of(&entry.identity),
+        sid: entry.sid.as_str(),
+        now: now.as_secs(),
+        exp: exp.as_secs(),
+        session_ends: entry.ends.as_secs(),
+        draft_key: draft_key(secret, &entry.identity)?,
+    })
+}
+
+pub(super) fn json(body: &impl Serialize) -> Result<Response<Bytes>, Refusal> {
+    let body = serde_json::to_vec(body).map_err(|_| Refusal::Bug)?;
+    let mut response = Response::new(Bytes::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}

@@ -1,0 +1,183 @@
+//! What a page of another origin may send and read (Fetch §3.2).
+//!
+//! 1. An origin is allowed by its exact bytes, and `null` never is. Nothing is reflected that is not on the list.
+//! 2. An allowed origin may send the cookie, and reads the gateway's own headers, of refusals too: a 401 that a page
+//!    cannot read is no log-in prompt.
+//! 3. Preflights carry no credential. The gateway answers those of allowed origins itself; they are kept for ten
+//!    minutes.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use crate::error::Refusal;
+
+/// The longest list of header names that a preflight may ask for.
+const MAX_REQUESTED_BYTES: usize = 1024;
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Countersign-Decision, Countersign-Forwarded, Countersign-Refused, Retry-After, WWW-Authenticate",
+);
+/// What a preflight's answer depends on.
+const PREFLIGHT_VARY: HeaderValue =
+    HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// The `Origin` of a request, if it is one of those allowed.
+#[must_use]
+pub fn allowed_origin<'a>(headers: &'a HeaderMap, allowed: &[String]) -> Option<&'a HeaderValue> {
+    if allowed.is_empty() {
+        return None;
+    }
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let (Some(origin), None) = (origins.next(), origins.next()) else { return None };
+    let is_allowed = origin != "null" && allowed.iter().any(|allowed| origin == allowed.as_str());
+    is_allowed.then_some(origin)
+}
+
+/// Whether a browser asks if it may send a request (Fetch §3.2.2).
+#[must_use]
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Lets a page of that origin read an answer. What the answer said about it before is replaced; what it exposes
+/// besides stays.
+pub fn allow(headers: &mut HeaderMap, origin: &HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    vary_by_origin(headers);
+}
+
+/// Takes from a service's answer the permission to read it with the cookie: only the allow-list gives that.
+pub fn withdraw(headers: &mut HeaderMap) {
+    headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+}
+
+/// The answer to a preflight of an allowed origin.
+#[must_use]
+pub fn preflight(origin: &HeaderValue, methods: HeaderValue, names: Option<HeaderValue>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    if let Some(names) = names {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
+    }
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, PREFLIGHT_VARY);
+    response
+}
+
+/// The header names that a preflight asks for, to be granted to an allowed origin.
+///
+/// # Errors
+/// [`Refusal::ParameterInvalid`]: several fields, more than 1 KiB, or something that is not a list of names.
+pub fn requested_names(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
+    let mut values = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let (value, None) = (values.next(), values.next()) else { return Err(Refusal::ParameterInvalid) };
+    let Some(value) = value else { return Ok(None) };
+    let is_name = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
+    let is_list = value.is_empty() || value.as_bytes().split(|byte| *byte == b',').all(is_name);
+    if value.len() > MAX_REQUESTED_BYTES || !is_list {
+        return Err(Refusal::ParameterInvalid);
+    }
+    Ok(Some(value.clone()))
+}
+
+/// In one field: some caches read only one.
+fn vary_by_origin(headers: &mut HeaderMap) {
+    let mut all: Vec<&[u8]> = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes).collect();
+    let names = |value: &&[u8], name: &[u8]| {
+        value.split(|byte| *byte == b',').any(|member| member.trim_ascii().eq_ignore_ascii_case(name))
+    };
+    if all.iter().any(|value| names(value, b"*") || (all.len() == 1 && names(value, b"origin"))) {
+        return;
+    }
+    all.push(b"Origin");
+    // What is joined of valid values is valid; should it not be, `*` keeps the answer from being shared.
+    let merged = HeaderValue::from_maybe_shared(Bytes::from(all.join(&b", "[..])));
+    headers.insert(header::VARY, merged.unwrap_or(HeaderValue::from_static("*")));
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+    use super::{allow, allowed_origin, is_preflight, requested_names};
+    use crate::error::Refusal;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in fields {
+            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn an_origin_is_allowed_by_its_bytes() {
+        let allowed = ["https://app.example".to_owned(), "null".to_owned()];
+        for (fields, expected) in [
+            (&[("origin", "https://app.example")][..], true),
+            (&[], false),
+            (&[("origin", "null")], false),
+            (&[("origin", "https://app.example.evil.example")], false),
+            (&[("origin", "https://APP.example")], false),
+            (&[("origin", "https://app.example:443")], false),
+            (&[("origin", "https://app.example https://app.example")], false),
+            (&[("origin", "https://app.example"), ("origin", "https://app.example")], false),
+        ] {
+            assert_eq!(allowed_origin(&headers(fields), &allowed).is_some(), expected, "{fields:?}");
+        }
+        assert_eq!(allowed_origin(&headers(&[("origin", "https://app.example")]), &[]), None);
+    }
+
+    #[test]
+    fn a_preflight_has_three_marks() {
+        let full = [("origin", "https://a"), ("access-control-request-method", "PUT")];
+        assert!(is_preflight(&Method::OPTIONS, &headers(&full)));
+        assert!(!is_preflight(&Method::GET, &headers(&full)));
+        assert!(!is_preflight(&Method::OPTIONS, &headers(&full[..1])));
+        assert!(!is_preflight(&Method::OPTIONS, &headers(&full[1..])));
+    }
+
+    #[test]
+    fn what_the_service_said_is_replaced() {
+        let mut answer = headers(&[
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", "X-Total"),
+            ("vary", "Cookie"),
+            ("vary", "Accept"),
+        ]);
+        allow(&mut answer, &HeaderValue::from_static("https://app.example"));
+        allow(&mut answer, &HeaderValue::from_static("https://app.example"));
+        let all = |name| answer.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(all(header::ACCESS_CONTROL_ALLOW_ORIGIN), ["https://app.example"]);
+        assert_eq!(all(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), ["true"]);
+        assert_eq!(all(header::VARY), ["Cookie, Accept, Origin"]);
+        assert_eq!(all(header::ACCESS_CONTROL_EXPOSE_HEADERS)[0], "X-Total");
+    }
+
+    #[test]
+    fn a_preflight_asks_for_few_names() {
+        let name = "access-control-request-headers";
+        let of = |value: &str| {
+            let mut map = HeaderMap::new();
+            map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+            requested_names(&map)
+        };
+        assert_eq!(requested_names(&HeaderMap::new()), Ok(None));
+        assert!(of("countersign, x-request-id").unwrap().is_some());
+        assert!(of("").unwrap().is_some());
+        for bad in ["a b", "a,,b", "x: y", &"x".repeat(1025)] {
+            assert_eq!(of(bad), Err(Refusal::ParameterInvalid), "{bad}");
+        }
+        assert_eq!(requested_names(&headers(&[(name, "a"), (name, "b")])), Err(Refusal::ParameterInvalid));
+    }
+}
