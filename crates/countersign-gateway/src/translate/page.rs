@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use countersign::Standing;
 use http::HeaderMap;
 
 use super::Translation;
@@ -30,13 +31,17 @@ impl Translation {
     pub async fn page_session(&self, headers: &HeaderMap, client: IpAddr) -> Result<PageSession, Refusal> {
         let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
-        let known = self.sessions.cache().find(&key).filter(|entry| {
-            entry.freshness(self.sessions.rules.recheck, self.clock.now()) != Freshness::Stale
-        });
+        let known = self.sessions.cache().find(&key);
+        let known =
+            known.filter(|entry| self.sessions.freshness(entry, self.clock.now()) != Freshness::Stale);
         let entry = match known {
             Some(entry) => entry,
             None => self.sessions.resolve_anew(key, credential.to_owned(), client).await?,
         };
+        if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
+            self.sessions.drop_revoked(&key, self.clock.now());
+            return Err(Refusal::Revoked);
+        }
         Ok(PageSession { key, entry })
     }
 }

@@ -57,7 +57,13 @@ pub(super) async fn answer(
     let now = translation.clock.now().wall;
     let exp = now.saturating_add(endpoints.lifetime).min(session.entry.ends);
     let ring = translation.keyring.load_full();
-    json(&body(&session.entry, ring.session_secret().expose(), now, exp)?)
+    let mut response = json(&body(&session.entry, ring.session_secret().expose(), now, exp)?)?;
+    // The old server gave the session another cookie: see the proxy.
+    let rotated = session.entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client));
+    if let Some(cookie) = rotated {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 fn body<'a>(entry: &'a Entry, secret: &[u8], now: UnixTime, exp: UnixTime) -> Result<Body<'a>, Refusal> {
