@@ -115,6 +115,9 @@ pub enum StartError {
     /// A thread cannot be started.
     #[error("cannot start: {0}")]
     Thread(io::Error),
+    /// `[store]` is configured, and this binary was built without the feature `valkey`.
+    #[error("`[store]` needs a binary that was built with the feature `valkey`")]
+    WithoutValkey,
 }
 
 /// A gateway that runs. Dropped, it drains.
@@ -142,8 +145,7 @@ impl Gateway {
     pub fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Surroundings { clock, entropy, listeners, reload, signals, log_losses } = surroundings;
         let directory = Arc::new(StateDirectory::enter(&config.state_dir)?);
-        let keeper =
-            RingKeeper::embedded(&directory, &EncryptionKeySource::from(config), Arc::clone(&entropy))?;
+        let keeper = ring_keeper(config, &directory, &entropy, &clock)?;
         let now = clock.now().wall;
         let ring = keeper.open(&RingSettings::from(&config.token), now)?;
         let metadata = Arc::new(MetadataHandle::new(Metadata::render(&config.issuer, &ring, now)?));
@@ -268,6 +270,26 @@ impl Gateway {
         }
         drop(lines);
         drained
+    }
+}
+
+/// The keeper of the ring where the configuration says it is kept.
+fn ring_keeper(
+    config: &Config,
+    directory: &Arc<StateDirectory>,
+    entropy: &Arc<dyn Entropy>,
+    clock: &Arc<dyn Clock>,
+) -> Result<RingKeeper, StartError> {
+    let (source, entropy) = (EncryptionKeySource::from(config), Arc::clone(entropy));
+    let Some(store) = &config.store else {
+        return Ok(RingKeeper::embedded(directory, &source, entropy)?);
+    };
+    #[cfg(feature = "valkey")]
+    return Ok(RingKeeper::shared(directory, &source, store, entropy, Arc::clone(clock))?);
+    #[cfg(not(feature = "valkey"))]
+    {
+        let _ = (store, clock);
+        Err(StartError::WithoutValkey)
     }
 }
 

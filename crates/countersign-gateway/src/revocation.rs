@@ -16,6 +16,7 @@
 //! [`Ledger::KEPT_EVENTS`] to go on from.
 
 mod demand;
+mod follow;
 mod keeper;
 mod ledger;
 mod state;

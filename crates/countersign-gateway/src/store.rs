@@ -11,10 +11,15 @@ mod directory;
 pub mod embedded;
 pub mod memory;
 mod revocations;
+#[cfg(feature = "valkey")]
+pub mod valkey;
 
 use std::{fmt, io, path::PathBuf};
 
-use countersign::{UnixTime, revocation::Epoch};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch},
+};
 
 pub use directory::StateDirectory;
 pub use revocations::{Change, RevocationRecord, StoredRevocations, Terms, in_force};
@@ -68,6 +73,31 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
+
+    /// Whether other gateways write it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Puts a ring back, in the version it has, in the place of an older version of it or of none: what a store that went
+    /// back has lost. Only a shared store can do that.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is another version than `expected`.
+    fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {
+        let _ = (expected, ring);
+        Err(StoreError::Conflict)
+    }
+
+    /// Begins to number anew if the log is behind that place of its numbering, or there is none. Answers the epoch in
+    /// force.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    fn renumber(&self, seen: &Cursor, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        let _ = seen;
+        self.begin_epoch(fresh)
+    }
 }
 
 /// Counts the changes of the ring. The first is 1; it never goes back.
@@ -146,6 +176,9 @@ pub enum StoreError {
     /// The database answers an error: full disk, damaged file, missing permission.
     #[error("the store cannot be used: {0}")]
     Database(#[from] rusqlite::Error),
+    /// There is no log of revocations where there was one.
+    #[error("the store holds no log of revocations, but did before")]
+    Empty,
     /// A file or folder cannot be made or read.
     #[error("`{}` cannot be used: {error}", path.display())]
     File {
@@ -170,6 +203,12 @@ pub enum StoreError {
     /// More is revoked than there is room for.
     #[error("the store holds more revocations than there is room for")]
     Overfull,
+    /// It cannot be reached, or refuses to answer.
+    #[error("the store cannot be reached: {0}")]
+    Unavailable(String),
+    /// A record could not be sealed.
+    #[error("a record could not be sealed")]
+    Unsealed,
     /// The database was written by a newer release.
     #[error("the store has schema {found}, this release reads up to {known}")]
     Schema {
@@ -188,11 +227,14 @@ impl StoreError {
             Self::Conflict => "store_conflict",
             Self::Damaged(_) => "store_damaged",
             Self::Database(_) => "store_database",
+            Self::Empty => "store_empty",
             Self::File { .. } => "store_file",
             Self::InUse(_) => "store_in_use",
             Self::Open { .. } => "store_open_to_others",
             Self::Overfull => "store_overfull",
             Self::Schema { .. } => "store_schema",
+            Self::Unavailable(_) => "store_unavailable",
+            Self::Unsealed => "store_unsealed",
         }
     }
 }

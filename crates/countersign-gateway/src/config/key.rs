@@ -104,6 +104,10 @@ pub enum Kind {
     },
     /// An HTTP status.
     Status,
+    /// A name in a store.
+    StoreName,
+    /// A URL of a store.
+    StoreUrl,
     /// A table.
     Table,
     /// An array of tables.
@@ -172,6 +176,8 @@ impl Kind {
                 );
             }
             Self::Status => "a status from 400 to 499, not 408 or 429",
+            Self::StoreName => "a name: 1 to 64 ASCII letters, digits, `-`, `_`, `.`, `:`",
+            Self::StoreUrl => "a URL: `\"valkeys://db.internal:6379/0\"`, `\"valkey://127.0.0.1\"`",
             Self::Table => "a table",
             Self::Tables => "an array of tables",
             Self::Upstream => {

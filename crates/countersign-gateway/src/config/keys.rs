@@ -47,6 +47,31 @@ pub const KEYS: &[Key] = &[
     key("tls.key_file", Kind::SecretFile, Absent::Required,
         "The private key in PEM."),
 
+    key("store", Kind::Table, Absent::Described("one gateway, with its store in `state_dir`"),
+        "A Valkey or Redis that several gateways share: keys, revocations and, sealed, the answers of the authorization \
+         server. All of them need the same `encryption_key_file`. Read at the start only."),
+    key("store.url", Kind::OneOrList(&Kind::StoreUrl), Absent::Required,
+        "Where it is: `valkey://host:port/database`, `valkeys://` with TLS. With `sentinel`: where the sentinels are."),
+    key("store.sentinel", Kind::StoreName, Absent::Described("`url` is the server itself"),
+        "The name under which the sentinels at `url` know the primary."),
+    key("store.username", Kind::StoreName, Absent::Described("the default user"),
+        "The gateway's user there (ACL)."),
+    key("store.password_file", Kind::SecretFile, Absent::Described("no password"),
+        "File with the password. Line ends behind it are not part of it."),
+    key("store.ca_file", Kind::File, Absent::Described("the machine's root certificates"),
+        "Root certificates in PEM that the server is checked with."),
+    key("store.name", Kind::StoreName, Absent::Default("\"countersign\""),
+        "Begins the name of everything the gateways keep there: several clusters can share a database."),
+    key("store.timeout", Kind::Duration { min: "10ms", max: "10s" }, Absent::Default("\"250ms\""),
+        "Longest wait for one answer of the store. One that fails is left alone for a second; each gateway goes on \
+         alone meanwhile."),
+    key("store.cache", Kind::Flag, Absent::Default("true"),
+        "Keeps the authorization server's answers there too, so that another gateway, or one that starts, need not ask \
+         again. Each is sealed under its own credential: who reads or writes the store becomes nobody."),
+    key("store.insecure_plain", Kind::Flag, OFF,
+        "Lets `valkey://` be used beyond loopback: whoever can read that network learns the password, and can then \
+         remove what is kept; what is sealed stays closed."),
+
     key("session", Kind::Table, Absent::Required,
         "Whose sessions are accepted, and how the authorization server is asked about them."),
     key("session.cookie", Kind::CookieName, Absent::Described("no cookie is a credential"),

@@ -5,6 +5,7 @@ mod limits;
 mod route;
 mod server;
 mod session;
+mod store;
 mod token;
 
 use std::num::NonZeroUsize;
@@ -24,6 +25,7 @@ pub(super) fn config<'a>(
 ) -> Option<Config> {
     let top = Section::top(document);
     let server = server::read(reader, &top, cores);
+    let store = store::read(reader, &top, server.encryption_key_file.is_some());
     let session = session::read(reader, &top);
     let claims = token::claims(reader, &top);
     let routes = route::read(reader, &top);
@@ -41,6 +43,7 @@ pub(super) fn config<'a>(
         workers: server.workers,
         trusted_proxies: server.trusted_proxies,
         tls: server.tls,
+        store,
         session: session?,
         claims,
         token,

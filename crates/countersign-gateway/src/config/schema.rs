@@ -124,6 +124,8 @@ const fn pattern(kind: Kind) -> Option<&'static str> {
         Kind::RedirectPath => "^/",
         Kind::HeaderName | Kind::RemovedHeader => "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
         Kind::SecretVariable => "^[A-Za-z_][0-9A-Za-z_]*$",
+        Kind::StoreName => "^[0-9A-Za-z._:-]{1,64}$",
+        Kind::StoreUrl => "^valkeys?://[^@ ]+$",
         Kind::Upstream => "^(http|https|h2c)://[^/?#]+/?$",
         Kind::Url => "^https?://[!-~]+$",
         _ => return None,

@@ -31,6 +31,8 @@ use crate::{
     store::StateDirectory,
 };
 
+/// The ring in a shared store is read this often.
+const FOLLOW_RING_EVERY: Duration = Duration::from_secs(5);
 /// The key schedule is looked at this often, or when it says that it changes, if that is sooner.
 const SCHEDULE_EVERY: Duration = Duration::from_secs(60);
 
@@ -129,6 +131,24 @@ impl ControlRoom {
         until_change.map_or(SCHEDULE_EVERY, |wait| wait.clamp(Duration::from_secs(1), SCHEDULE_EVERY))
     }
 
+    /// Other gateways change the ring too, and a shared store can lose it: what is in memory is used meanwhile.
+    fn follow_ring(&self) {
+        let now = self.household.clock.now().wall;
+        let settings = {
+            let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+            RingSettings::from(&present.token)
+        };
+        match self.keeper.follow(&settings, now) {
+            Ok(Some(ring)) => self.household.keyring.replace(ring),
+            Ok(None) => {}
+            Err(fault) => {
+                let detail = fault.to_string();
+                let failure = Observation::Store { failure: Some(fault.code()), detail: &detail };
+                self.household.observer.observe(failure);
+            }
+        }
+    }
+
     fn drain(&self) {
         self.drainer.drain();
         let event = ConnectionEvent::Draining;
@@ -137,7 +157,13 @@ impl ControlRoom {
 
     async fn tend(&self) {
         loop {
-            sleep(self.follow_schedule()).await;
+            let wait = self.follow_schedule();
+            if self.keeper.store().is_shared() {
+                sleep(wait.min(FOLLOW_RING_EVERY)).await;
+                self.follow_ring();
+            } else {
+                sleep(wait).await;
+            }
         }
     }
 
@@ -164,6 +190,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
         ("admin_listen", present.admin_listen != next.admin_listen),
         ("state_dir", present.state_dir != next.state_dir),
         ("encryption_key_file", key_file(present) != key_file(next)),
+        ("store", format!("{:?}", present.store) != format!("{:?}", next.store)),
         ("workers", present.workers != next.workers),
         ("tls", present.tls != next.tls),
         ("session.cache_entries", present.session.cache_entries != next.session.cache_entries),

@@ -1,7 +1,7 @@
 //! Makes the ring at the first start, reads it at every later one, and changes it. Control thread only: it
 //! blocks on the store and on the making of keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign::{Audience, Secret, SigningKey, UnixTime};
 
@@ -13,6 +13,8 @@ use super::{
     seal::Sealer,
     witness::Witness,
 };
+#[cfg(feature = "valkey")]
+use crate::{clock::Clock, config::resolved::StoreConfig, store::valkey::ValkeyStore};
 use crate::{
     config::resolved::{RingAlgorithm, TokenConfig},
     entropy::Entropy,
@@ -50,13 +52,15 @@ pub struct RingKeeper {
     sealer: Sealer,
     witness: Witness,
     entropy: Arc<dyn Entropy>,
+    /// The ring as it was read or written last, sealed: what a shared store that went back is given again.
+    last: Mutex<Option<SealedRing>>,
 }
 
 impl RingKeeper {
     /// A keeper of the ring in that store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, sealer: Sealer, witness: Witness, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, sealer, witness, entropy }
+        Self { store, sealer, witness, entropy, last: Mutex::default() }
     }
 
     /// A keeper of the ring in the embedded store of `directory`. The key-encryption key is made only where
@@ -74,6 +78,52 @@ impl RingKeeper {
         let anything_sealed = store.ring()?.is_some() || witness.seen()?.is_some();
         let key = source.load(directory, anything_sealed, &*entropy)?;
         Ok(Self::new(store, Sealer::new(&key)?, witness, entropy))
+    }
+
+    /// A keeper of the ring in a store that several gateways share. What was seen last is remembered in `directory`.
+    ///
+    /// # Errors
+    /// [`RingFault`] when the key-encryption key cannot be used.
+    #[cfg(feature = "valkey")]
+    pub fn shared(
+        directory: &Arc<StateDirectory>,
+        source: &EncryptionKeySource,
+        config: &Arc<StoreConfig>,
+        entropy: Arc<dyn Entropy>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RingFault> {
+        // Never made here: the other gateways could not open what is sealed under it.
+        let key = source.load(directory, true, &*entropy)?;
+        let store = ValkeyStore::new(config, Sealer::new(&key)?, Arc::clone(&entropy), clock);
+        let witness = Witness::File(Arc::clone(directory));
+        Ok(Self::new(Arc::new(store), Sealer::new(&key)?, witness, entropy))
+    }
+
+    /// The ring in a shared store, if it is a later version of the one that was read before. A store that lost it, or went
+    /// back to an older version, is given it again.
+    ///
+    /// # Errors
+    /// [`RingFault`]: [`RingFault::EmptyAfterFull`] and [`RingFault::WentBack`] also where it was put back.
+    pub fn follow(&self, settings: &RingSettings, now: UnixTime) -> Result<Option<KeyRing>, RingFault> {
+        let known = self.last().as_ref().map(|ring| ring.version);
+        match self.open(settings, now) {
+            Ok(ring) => Ok((Some(ring.version()) > known).then_some(ring)),
+            Err(fault) => {
+                let found = match fault {
+                    RingFault::EmptyAfterFull => None,
+                    RingFault::WentBack { found, .. } => Some(RingVersion::from_number(found)),
+                    other => return Err(other),
+                };
+                if let Some(last) = self.last() {
+                    self.store.restore_ring(found, &last)?;
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn last(&self) -> Option<SealedRing> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where the ring is kept.
@@ -97,6 +147,7 @@ impl RingKeeper {
             match attempt {
                 Ok((version, contents)) => {
                     self.witness.check(&contents.ring, version)?;
+                    self.remember(version)?;
                     return KeyRing::new(version, contents, settings);
                 }
                 Err(RingFault::Store(StoreError::Conflict)) => {}
@@ -104,6 +155,18 @@ impl RingKeeper {
             }
         }
         Err(RingFault::Store(StoreError::Conflict))
+    }
+
+    /// Keeps the sealed ring of that version, for a shared store that loses it.
+    fn remember(&self, version: RingVersion) -> Result<(), RingFault> {
+        let known = self.last().map(|ring| ring.version);
+        if self.store.is_shared() && known != Some(version) {
+            let stored = self.store.ring()?.filter(|ring| ring.version == version);
+            if let Some(ring) = stored {
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring);
+            }
+        }
+        Ok(())
     }
 
     fn create(&self, algorithm: RingAlgorithm, now: UnixTime) -> Result<(RingVersion, Contents), RingFault> {

@@ -12,7 +12,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Demand, Ledger, Unrecorded};
+use super::{Demand, Ledger, Unrecorded, follow::FOLLOW_EVERY};
 use crate::{
     clock::Clock,
     observe::{Observation, Observer, RevocationEvent, Revoking},
@@ -48,13 +48,13 @@ pub(super) struct Request {
 /// The one writer of a [`Ledger`].
 #[derive(Debug)]
 pub struct Keeper {
-    ledger: Arc<Ledger>,
-    store: Arc<dyn Store>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) store: Arc<dyn Store>,
     requests: mpsc::Receiver<Request>,
-    clock: Arc<dyn Clock>,
-    observer: Observer,
-    unwritten: Vec<Change>,
-    failing: bool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Observer,
+    pub(super) unwritten: Vec<Change>,
+    pub(super) failing: bool,
 }
 
 impl Keeper {
@@ -74,6 +74,9 @@ impl Keeper {
         let mut forgetting = interval(FORGET_EVERY);
         retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         forgetting.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut following = interval(FOLLOW_EVERY);
+        following.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let is_shared = self.store.is_shared();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             select! {
@@ -86,6 +89,7 @@ impl Keeper {
                 }
                 _ = retries.tick() => self.retry(),
                 _ = forgetting.tick() => self.forget(),
+                _ = following.tick(), if is_shared => self.follow(),
             }
         }
     }
@@ -227,14 +231,14 @@ impl Keeper {
         }
     }
 
-    fn works(&mut self) {
+    pub(super) fn works(&mut self) {
         if std::mem::take(&mut self.failing) {
             let detail = "revocations are written again";
             self.observer.observe(Observation::Store { failure: None, detail });
         }
     }
 
-    fn fails(&mut self, error: &StoreError) {
+    pub(super) fn fails(&mut self, error: &StoreError) {
         self.failing = true;
         let detail = error.to_string();
         self.observer.observe(Observation::Store { failure: Some(error.code()), detail: &detail });

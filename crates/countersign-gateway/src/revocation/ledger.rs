@@ -391,6 +391,16 @@ impl Ledger {
         self.newest.send_replace(newest);
     }
 
+    /// Goes on under another numbering, with everything that is in it.
+    pub(super) fn rebase(&self, stored: StoredRevocations, now: UnixTime) -> Result<(), Unrecorded> {
+        let state = State::new(stored, now, Self::KEPT_EVENTS);
+        let newest = state.newest;
+        *self.state() = state;
+        self.fill(now)?;
+        self.newest.send_replace(newest);
+        Ok(())
+    }
+
     /// Forgets what concerns nothing any more.
     pub(super) fn forget_expired(&self, now: UnixTime) {
         self.tokens.forget_expired(now);

@@ -4,3 +4,5 @@ mod directory;
 mod killed;
 mod revocations;
 mod sealed_ring;
+#[cfg(feature = "valkey")]
+mod valkey;

@@ -1,0 +1,119 @@
+//! What other gateways wrote, and a store that lost what it knew.
+//!
+//! A store that several gateways share is read every [`FOLLOW_EVERY`]. Where its log is another than was read before, or
+//! is behind what was read (a fail-over, a restored backup, a flush), the numbering begins anew and what is held here is
+//! put back: the log and every replica's memory are united. A revocation comes back that way even if it was lifted
+//! meanwhile; none is ever lost.
+
+use std::time::Duration;
+
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch},
+};
+
+use super::Keeper;
+use crate::{
+    observe::Observation,
+    store::{Change, StoreError, in_force},
+};
+
+/// How often a shared store is read.
+pub(super) const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+/// The most changes put back in one transaction.
+const AT_ONCE: usize = 1_000;
+
+impl Keeper {
+    /// Takes in what other gateways wrote since.
+    pub(super) fn follow(&mut self) {
+        let seen = self.ledger.cursor();
+        match self.store.revocations(seen.seq) {
+            Ok(stored) if stored.epoch == seen.epoch && stored.newest >= seen.seq => {
+                if !stored.records.is_empty() {
+                    self.ledger.take_in(stored.records);
+                }
+                self.works();
+            }
+            Ok(_) | Err(StoreError::Empty) => self.unite(&seen),
+            Err(error) => self.fails_once(&error),
+        }
+    }
+
+    fn unite(&mut self, seen: &Cursor) {
+        let now = self.clock.now().wall;
+        match self.try_unite(seen, now) {
+            Ok(put_back) => {
+                let detail = format!(
+                    "the store's log of revocations was another than before; {put_back} were put back from memory"
+                );
+                self.observer
+                    .observe(Observation::Store { failure: Some("store_went_back"), detail: &detail });
+                self.works();
+            }
+            Err(error) => self.fails_once(&error),
+        }
+    }
+
+    fn try_unite(&self, seen: &Cursor, now: UnixTime) -> Result<usize, StoreError> {
+        self.store.renumber(seen, &another_epoch(seen, now))?;
+        let there = in_force(&self.store.revocations(0)?.records);
+        let missing: Vec<Change> = {
+            let state = self.ledger.state();
+            let held = state.all().filter(|(target, held)| {
+                held.terms.until() > now
+                    && !there.get(*target).is_some_and(|(terms, _)| terms.covers(held.terms))
+            });
+            held.map(|(target, held)| Change::Revoked {
+                target: target.clone(),
+                terms: held.terms,
+                reason: held.reason.clone(),
+            })
+            .collect()
+        };
+        for changes in missing.chunks(AT_ONCE) {
+            self.store.append(changes)?;
+        }
+        let stored = self.store.revocations(0)?;
+        self.ledger.rebase(stored, now).map_err(|_| StoreError::Overfull)?;
+        // What waits to be written holds all the same.
+        for change in &self.unwritten {
+            if let Change::Revoked { target, terms, .. } = change {
+                self.ledger.enforce(target, *terms).map_err(|_| StoreError::Overfull)?;
+            }
+        }
+        Ok(missing.len())
+    }
+
+    /// Tells of a failure that follows a success; the same again every quarter of a second helps nobody.
+    fn fails_once(&mut self, error: &StoreError) {
+        if !self.failing {
+            self.fails(error);
+        }
+    }
+}
+
+/// A name for the new numbering. Of several gateways that begin one, the store keeps the first.
+fn another_epoch(seen: &Cursor, now: UnixTime) -> Epoch {
+    let old = seen.epoch.as_str();
+    let name = format!("{}-{}-{}", now.as_secs(), seen.seq, old.get(..16).unwrap_or(old));
+    Epoch::new(&name).unwrap_or_else(|_| seen.epoch.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign::{
+        UnixTime,
+        revocation::{Cursor, Epoch},
+    };
+
+    use super::another_epoch;
+
+    #[test]
+    fn a_new_numbering_has_another_name() {
+        for name in ["e", &"x".repeat(64)] {
+            let seen = Cursor { epoch: Epoch::new(name).unwrap(), seq: u64::MAX };
+            let other = another_epoch(&seen, UnixTime::from_secs(u64::MAX));
+            assert_ne!(other, seen.epoch);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! A store that several gateways share: Valkey or Redis.
+//!
+//! 1. What is kept is sealed under the key-encryption key: keys and revocations can neither be read nor made there. What
+//!    a writer of the store can do is remove: the replicas keep in memory what they know, and put it back.
+//! 2. Every change is one script, which the server runs alone: creation is compare-and-set, a change of an older version
+//!    is [`StoreError::Conflict`], and a log entry gets the number it was sealed for or none.
+//! 3. A server that does not answer within `timeout` is left alone for [`PAUSE`]: calls fail at once meanwhile. A script
+//!    that may have run is not sent again; its outcome is read.
+//! 4. A store without a log after there was one is [`StoreError::Empty`], never "nothing is revoked".
+//! 5. How durable an answer is, is for the server to say (`appendonly`, `appendfsync`, replicas): a fail-over that loses
+//!    the newest entries is noticed, and they are put back from memory.
+//!
+//! Keys, all behind [`StoreConfig::name`]: `:ring` (hash), `:log` (hash: epoch and newest number), `:changes` and
+//! `:until` (sorted by number and by end), `:session:…` (the second-level cache).
+
+mod connection;
+mod encoding;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use countersign::{
+    Secret, UnixTime,
+    revocation::{Cursor, Epoch},
+};
+use redis::{FromRedisValue, cmd};
+
+use self::connection::Link;
+use super::{
+    Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+};
+use crate::{clock::Clock, config::resolved::StoreConfig, entropy::Entropy, keyring::seal::Sealer};
+
+/// After a failure the store is not tried for so long.
+pub const PAUSE: Duration = Duration::from_secs(1);
+/// How often an append is tried again when another gateway was quicker.
+const ATTEMPTS: usize = 16;
+/// The most log entries in one answer.
+const PAGE: usize = 5_000;
+/// What a sealed change is.
+const PURPOSE: &str = "revocation";
+
+const CREATE_RING: &str = "
+    if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+    redis.call('HSET', KEYS[1], 'version', ARGV[1], 'records', ARGV[2])
+    return 1";
+const REPLACE_RING: &str = "
+    if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+    redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3])
+    return 1";
+const RESTORE_RING: &str = "
+    if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return 0 end
+    redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3])
+    return 1";
+const BEGIN_EPOCH: &str = "
+    if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1]) == 1 then redis.call('HSETNX', KEYS[1], 'newest', '0') end
+    return redis.call('HGET', KEYS[1], 'epoch')";
+const RENUMBER: &str = "
+    local newest = tonumber(redis.call('HGET', KEYS[1], 'newest') or '0')
+    if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] and newest < tonumber(ARGV[2]) then
+        redis.call('HSET', KEYS[1], 'epoch', ARGV[3])
+    end
+    return redis.call('HGET', KEYS[1], 'epoch')";
+const READ: &str = "
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
+    return { head[1], head[2], redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2]) }";
+/// Arguments: epoch, newest number, how many numbers to forget, these; then end and sealed change of each.
+const APPEND: &str = "
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
+    if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then return 0 end
+    local number = tonumber(ARGV[2])
+    local over = tonumber(ARGV[3])
+    for i = 4, 3 + over do
+        redis.call('ZREMRANGEBYSCORE', KEYS[2], ARGV[i], ARGV[i])
+        redis.call('ZREM', KEYS[3], ARGV[i])
+    end
+    for i = 4 + over, #ARGV, 2 do
+        number = number + 1
+        local text = string.format('%.0f', number)
+        redis.call('ZADD', KEYS[2], text, ARGV[i + 1])
+        redis.call('ZADD', KEYS[3], ARGV[i], text)
+        redis.call('HSET', KEYS[1], 'newest', text)
+    end
+    return 1";
+const FORGET: &str = "
+    local over = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1], 'LIMIT', 0, 1000)
+    for _, number in ipairs(over) do
+        redis.call('ZREMRANGEBYSCORE', KEYS[1], number, number)
+        redis.call('ZREM', KEYS[2], number)
+    end
+    return #over";
+
+/// Valkey or Redis.
+pub struct ValkeyStore {
+    link: Mutex<Link>,
+    sealer: Sealer,
+    entropy: Arc<dyn Entropy>,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+struct Keys {
+    ring: String,
+    log: String,
+    changes: String,
+    until: String,
+}
+
+impl ValkeyStore {
+    /// A store at that place. Nothing is asked of it yet.
+    #[must_use]
+    pub fn new(
+        config: &Arc<StoreConfig>,
+        sealer: Sealer,
+        entropy: Arc<dyn Entropy>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let key = |name: &str| format!("{}:{name}", config.name);
+        let keys = Keys { ring: key("ring"), log: key("log"), changes: key("changes"), until: key("until") };
+        Self { link: Mutex::new(Link::new(Arc::clone(config), clock)), sealer, entropy, keys }
+    }
+
+    /// Whether it can be asked at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn ping(&self) -> Result<(), StoreError> {
+        self.link().query::<String>(&cmd("PING")).map(drop)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        // A link that panicked has dropped its connection or is none the worse.
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run<T: FromRedisValue>(
+        &self,
+        script: &str,
+        keys: &[&str],
+        arguments: &[&[u8]],
+    ) -> Result<T, StoreError> {
+        let mut command = cmd("EVAL");
+        command.arg(script).arg(keys.len());
+        for part in keys {
+            command.arg(*part);
+        }
+        for part in arguments {
+            command.arg(*part);
+        }
+        self.link().query(&command)
+    }
+
+    fn head(&self) -> Result<(Epoch, u64), StoreError> {
+        let mut command = cmd("HMGET");
+        command.arg(&self.keys.log).arg("epoch").arg("newest");
+        let (epoch, newest): (Option<String>, Option<u64>) = self.link().query(&command)?;
+        head(epoch, newest)
+    }
+
+    fn seal(&self, epoch: &Epoch, seq: u64, change: &Change) -> Result<Vec<u8>, StoreError> {
+        let plain = Secret::new(encoding::change_to_bytes(change));
+        let sealed = self.sealer.seal(PURPOSE, &name_of(epoch, seq), &plain, &*self.entropy);
+        let mut sealed = sealed.map_err(|_| StoreError::Unsealed)?;
+        let mut named = encoding::epoch_to_bytes(epoch);
+        named.append(&mut sealed);
+        Ok(named)
+    }
+
+    /// Numbers of the records that a lift among these changes takes back. They must not outlive it.
+    fn lifted_by(&self, changes: &[Change]) -> Result<Vec<String>, StoreError> {
+        let is_lift = |change: &&Change| matches!(change, Change::Lifted { .. });
+        if !changes.iter().any(|change| is_lift(&change)) {
+            return Ok(Vec::new());
+        }
+        let records = self.revocations(0)?.records.into_iter();
+        let over = records
+            .filter(|record| changes.iter().filter(is_lift).any(|change| change.replaces(&record.change)));
+        Ok(over.map(|record| record.seq.to_string()).collect())
+    }
+
+    fn open(&self, seq: u64, bytes: &[u8]) -> Result<RevocationRecord, StoreError> {
+        let damaged = || StoreError::Damaged(seq);
+        // Under which numbering it was written: an earlier one is kept when the numbering begins anew.
+        let (epoch, sealed) = encoding::epoch_from_bytes(bytes).ok_or_else(damaged)?;
+        let plain = self.sealer.open(PURPOSE, &name_of(&epoch, seq), sealed).map_err(|_| damaged())?;
+        let change = encoding::change_from_bytes(plain.expose()).ok_or_else(damaged)?;
+        Ok(RevocationRecord { seq, change })
+    }
+}
+
+fn name_of(epoch: &Epoch, seq: u64) -> String {
+    format!("{epoch}.{seq}")
+}
+
+fn head(epoch: Option<String>, newest: Option<u64>) -> Result<(Epoch, u64), StoreError> {
+    let (Some(epoch), Some(newest)) = (epoch, newest) else { return Err(StoreError::Empty) };
+    Ok((Epoch::new(&epoch).map_err(|_| StoreError::Damaged(newest))?, newest))
+}
+
+impl Store for ValkeyStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
+        let mut command = cmd("HMGET");
+        command.arg(&self.keys.ring).arg("version").arg("records");
+        let (version, records): (Option<u64>, Option<Vec<u8>>) = self.link().query(&command)?;
+        let (Some(version), Some(records)) = (version, records) else { return Ok(None) };
+        let records = encoding::records_from_bytes(&records).ok_or(StoreError::Damaged(version))?;
+        Ok(Some(SealedRing { version: RingVersion::from_number(version), records }))
+    }
+
+    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
+        let version = RingVersion::FIRST.to_string();
+        let bytes = encoding::records_to_bytes(records);
+        match self.run(CREATE_RING, &[&self.keys.ring], &[version.as_bytes(), &bytes])? {
+            1_u8 => Ok(RingVersion::FIRST),
+            _ => Err(StoreError::Conflict),
+        }
+    }
+
+    fn replace_ring(
+        &self,
+        expected: RingVersion,
+        records: &[SealedRecord],
+    ) -> Result<RingVersion, StoreError> {
+        let (version, next) = (expected.to_string(), expected.next().to_string());
+        let bytes = encoding::records_to_bytes(records);
+        let arguments: [&[u8]; 3] = [version.as_bytes(), next.as_bytes(), &bytes];
+        match self.run(REPLACE_RING, &[&self.keys.ring], &arguments)? {
+            1_u8 => Ok(expected.next()),
+            _ => Err(StoreError::Conflict),
+        }
+    }
+
+    fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {
+        let expected = expected.map_or_else(String::new, |version| version.to_string());
+        let version = ring.version.to_string();
+        let bytes = encoding::records_to_bytes(&ring.records);
+        let arguments: [&[u8]; 3] = [expected.as_bytes(), version.as_bytes(), &bytes];
+        match self.run(RESTORE_RING, &[&self.keys.ring], &arguments)? {
+            1_u8 => Ok(()),
+            _ => Err(StoreError::Conflict),
+        }
+    }
+
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        let epoch: String = self.run(BEGIN_EPOCH, &[&self.keys.log], &[fresh.as_str().as_bytes()])?;
+        Epoch::new(&epoch).map_err(|_| StoreError::Damaged(0))
+    }
+
+    fn renumber(&self, seen: &Cursor, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        self.begin_epoch(fresh)?;
+        let number = seen.seq.to_string();
+        let arguments: [&[u8]; 3] =
+            [seen.epoch.as_str().as_bytes(), number.as_bytes(), fresh.as_str().as_bytes()];
+        let epoch: String = self.run(RENUMBER, &[&self.keys.log], &arguments)?;
+        Epoch::new(&epoch).map_err(|_| StoreError::Damaged(0))
+    }
+
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        let mut stored: Option<StoredRevocations> = None;
+        let mut from = after;
+        loop {
+            let (number, page) = (from.to_string(), PAGE.to_string());
+            let keys = [self.keys.log.as_str(), self.keys.changes.as_str()];
+            let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<(Vec<u8>, u64)>) =
+                self.run(READ, &keys, &[number.as_bytes(), page.as_bytes()])?;
+            let (epoch, newest) = head(epoch, newest)?;
+            let count = entries.len();
+            let into = match &mut stored {
+                Some(stored) if stored.epoch == epoch => stored,
+                // The numbering began anew between two pages: from the beginning.
+                Some(_) => return Err(StoreError::Conflict),
+                None => stored.insert(StoredRevocations { epoch, newest, records: Vec::new() }),
+            };
+            into.newest = newest;
+            for (bytes, seq) in entries {
+                from = seq;
+                into.records.push(self.open(seq, &bytes)?);
+            }
+            if count < PAGE {
+                return stored.ok_or(StoreError::Empty);
+            }
+        }
+    }
+
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let (epoch, newest) = self.head()?;
+            let mut seq = newest;
+            let mut sealed = Vec::with_capacity(changes.len() * 2);
+            for change in changes {
+                seq = seq.saturating_add(1);
+                sealed.push(change.until().as_secs().to_string().into_bytes());
+                sealed.push(self.seal(&epoch, seq, change)?);
+            }
+            let lifted = self.lifted_by(changes)?;
+            let (number, count) = (newest.to_string(), lifted.len().to_string());
+            let mut arguments: Vec<&[u8]> =
+                vec![epoch.as_str().as_bytes(), number.as_bytes(), count.as_bytes()];
+            arguments.extend(lifted.iter().map(String::as_bytes));
+            arguments.extend(sealed.iter().map(Vec::as_slice));
+            let keys = [self.keys.log.as_str(), self.keys.changes.as_str(), self.keys.until.as_str()];
+            if self.run::<u8>(APPEND, &keys, &arguments)? == 1 {
+                return Ok(seq);
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        let moment = now.as_secs().to_string();
+        let mut all = 0;
+        loop {
+            let keys = [self.keys.changes.as_str(), self.keys.until.as_str()];
+            let forgotten: usize = self.run(FORGET, &keys, &[moment.as_bytes()])?;
+            all += forgotten;
+            if forgotten < 1000 {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ValkeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValkeyStore").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}

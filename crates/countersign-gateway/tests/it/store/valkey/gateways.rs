@@ -1,0 +1,147 @@
+//! Ledgers of several gateways on one server that is killed, frozen and flushed.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign::{Clock as _, SessionId, Standing, Subject, SystemClock as WallClock, revocation::Target};
+use countersign_gateway::{
+    clock::SystemClock,
+    observe::Observer,
+    revocation::{Concerned, Demand, Ledger, Lifetimes, RevocationReason, Unrecorded},
+    store::Store,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Server, store};
+use crate::store::revocations::epoch;
+
+/// The ledger of one gateway, kept by a thread of its own.
+fn gateway(server: &Server, name: &str) -> Arc<Ledger> {
+    let lifetimes = Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(3600) };
+    let store: Arc<dyn Store> = Arc::new(store(server));
+    let clock = Arc::new(SystemClock::start());
+    let issuer = "https://shop.example".into();
+    let (ledger, keeper) =
+        Ledger::open(store, &epoch(name), issuer, lifetimes, clock, Observer::without_files()).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(keeper.run());
+    });
+    ledger
+}
+
+fn is_revoked(ledger: &Ledger, session: &str) -> bool {
+    let (session, subject) = (SessionId::from(session), Subject::from("alice"));
+    let concerned = Concerned { session: &session, subject: &subject, organisation: None, began: None };
+    ledger.check(&concerned) == Standing::Revoked
+}
+
+async fn log_out(ledger: &Ledger, session: &str) -> Result<(), Unrecorded> {
+    let demand = Demand::new(Target::Session(session.into()), RevocationReason::LogOut);
+    ledger.revoke(demand, WallClock.now()).await.map(|_| ())
+}
+
+/// Waits until every gateway refuses a session; answers how long that took.
+async fn everywhere(gateways: &[Arc<Ledger>], session: &str) -> Duration {
+    let began = Instant::now();
+    while !gateways.iter().all(|ledger| is_revoked(ledger, session)) {
+        assert!(began.elapsed() < Duration::from_secs(10), "{session} is not refused everywhere");
+        sleep(Duration::from_millis(5)).await;
+    }
+    began.elapsed()
+}
+
+fn three(server: &Server) -> Vec<Arc<Ledger>> {
+    ["one", "two", "three"].map(|name| gateway(server, name)).to_vec()
+}
+
+#[tokio::test]
+async fn a_log_out_at_one_gateway_is_refused_by_all_within_a_second() {
+    let server = Server::start();
+    let gateways = three(&server);
+    for n in 0..20 {
+        let session = format!("s{n}");
+        log_out(&gateways[n % 3], &session).await.unwrap();
+        assert!(is_revoked(&gateways[n % 3], &session), "here at once");
+        let took = everywhere(&gateways, &session).await;
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+    let late = gateway(&server, "four");
+    assert!((0..20).all(|n| is_revoked(&late, &format!("s{n}"))), "who starts later knows all of it");
+    assert_eq!(late.cursor().epoch, epoch("one"), "and goes on with the numbering there is");
+}
+
+#[tokio::test]
+async fn a_log_out_without_the_store_holds_here_is_not_acknowledged_and_is_written_later() {
+    for outage in ["killed", "frozen"] {
+        let mut server = Server::start();
+        let gateways = three(&server);
+        log_out(&gateways[0], "before").await.unwrap();
+        everywhere(&gateways, "before").await;
+        if outage == "killed" {
+            server.kill();
+        } else {
+            server.signal("STOP");
+        }
+        let outcome = log_out(&gateways[0], "during").await;
+        assert!(matches!(outcome, Err(Unrecorded::Store(_))), "{outage}: {outcome:?}");
+        assert!(is_revoked(&gateways[0], "during"), "{outage}: it holds here");
+        assert!(!is_revoked(&gateways[1], "during") && !is_revoked(&gateways[1], "nobody"), "{outage}");
+        assert!(gateways.iter().all(|ledger| is_revoked(ledger, "before")), "{outage}: each goes on alone");
+        if outage == "killed" {
+            server.restart();
+        } else {
+            server.signal("CONT");
+        }
+        everywhere(&gateways, "during").await;
+        everywhere(&gateways, "before").await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_was_emptied_is_told_everything_again_by_every_gateway() {
+    let server = Server::start();
+    let gateways = three(&server);
+    for n in 0..30 {
+        log_out(&gateways[n % 3], &format!("s{n}")).await.unwrap();
+    }
+    everywhere(&gateways, "s29").await;
+    let before = gateways[0].cursor();
+    server.command(&["FLUSHALL"]);
+    // A new gateway learns of it from the store alone.
+    let began = Instant::now();
+    let knows_all = || {
+        let known = store(&server).revocations(0);
+        known.is_ok_and(|known| known.records.len() >= 30)
+    };
+    while !knows_all() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the log was not put back");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let late = gateway(&server, "four");
+    assert!((0..30).all(|n| is_revoked(&late, &format!("s{n}"))));
+    assert!((0..30).all(|n| gateways.iter().all(|ledger| is_revoked(ledger, &format!("s{n}")))));
+    log_out(&late, "afterwards").await.unwrap();
+    everywhere(&gateways, "afterwards").await;
+    assert_ne!(gateways[0].cursor().epoch, before.epoch, "who follows has to take a snapshot");
+    assert!(gateways.iter().all(|ledger| ledger.cursor().epoch == gateways[0].cursor().epoch));
+}
+
+#[tokio::test]
+async fn a_store_that_lost_the_newest_entries_gets_them_back() {
+    let server = Server::start();
+    let gateways = three(&server);
+    for name in ["old", "new"] {
+        log_out(&gateways[0], name).await.unwrap();
+        everywhere(&gateways, name).await;
+    }
+    // As after a fail-over to a replica that was behind.
+    server.command(&["ZREMRANGEBYSCORE", "test:changes", "2", "2"]);
+    server.command(&["HSET", "test:log", "newest", "1"]);
+    let began = Instant::now();
+    while gateways.iter().any(|ledger| ledger.cursor().epoch == epoch("one")) {
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody noticed");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let late = gateway(&server, "four");
+    assert!(is_revoked(&late, "old") && is_revoked(&late, "new"));
+}

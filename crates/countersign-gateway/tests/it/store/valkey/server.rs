@@ -1,0 +1,115 @@
+//! A server of the test's own.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use countersign_gateway::config::resolved::{StoreConfig, StoreServer};
+
+/// `redis-server` on a free port, without persistence. Killed when dropped.
+pub(super) struct Server {
+    pub(super) port: u16,
+    pub(super) folder: tempfile::TempDir,
+    lines: String,
+    process: Child,
+}
+
+impl Server {
+    pub(super) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more lines of configuration; `{folder}` is its folder.
+    pub(super) fn with(lines: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let lines = lines.replace("{folder}", folder.path().to_str().unwrap());
+        let process = run(&folder, port, &lines, &[]);
+        Self { port, folder, lines, process }
+    }
+
+    /// A sentinel that watches a server under the name `shop`.
+    pub(super) fn sentinel(watched: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let lines = format!("sentinel monitor shop 127.0.0.1 {watched} 1\n");
+        let process = run(&folder, port, &lines, &["--sentinel"]);
+        Self { port, folder, lines, process }
+    }
+
+    pub(super) fn config(&self) -> StoreConfig {
+        StoreConfig {
+            servers: vec![StoreServer { host: "127.0.0.1".to_owned(), port: self.port }],
+            tls: false,
+            database: 0,
+            sentinel: None,
+            username: None,
+            password: None,
+            ca: None,
+            name: "test".to_owned(),
+            timeout: Duration::from_millis(500),
+            cache: true,
+        }
+    }
+
+    /// What an attacker, or an operator, does with it.
+    pub(super) fn command(&self, parts: &[&str]) -> redis::Value {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
+        let mut command = redis::cmd(parts[0]);
+        for part in &parts[1..] {
+            command.arg(*part);
+        }
+        command.query(&mut client.get_connection().unwrap()).unwrap()
+    }
+
+    /// `STOP` freezes it, `CONT` lets it go on.
+    pub(super) fn signal(&self, signal: &str) {
+        let status =
+            Command::new("kill").arg(format!("-{signal}")).arg(self.process.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts it again on its port, with nothing in it.
+    pub(super) fn restart(&mut self) {
+        self.process = run(&self.folder, self.port, &self.lines, &[]);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn run(folder: &tempfile::TempDir, port: u16, lines: &str, arguments: &[&str]) -> Child {
+    let file = folder.path().join("redis.conf");
+    // TLS has the port to itself.
+    let clear = if lines.contains("tls-port") { 0 } else { port };
+    let common = format!("bind 127.0.0.1\nport {clear}\ndir {}\n", folder.path().display());
+    let kept = if arguments.is_empty() { "save \"\"\nappendonly no\n" } else { "" };
+    fs::write(&file, format!("{common}{kept}{}", lines.replace("{port}", &port.to_string()))).unwrap();
+    let mut command = Command::new("redis-server");
+    command.arg(&file).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = command.spawn().expect("redis-server is installed (apt-get install redis-server)");
+    for _ in 0..500 {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return process;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("redis-server does not answer");
+}
