@@ -97,7 +97,7 @@ export const createSession = (options: Options = {}): Session => {
     if (anew) await flight;
     const seen = grants;
     // another tab's renewal may arrive while this one waits for the lock
-    const renewal = (): Promise<Outcome> | 'live' => (grants > seen && !gate ? 'live' : put('/renew'));
+    const renewal = (): Promise<Outcome> | 'live' => (grants > seen && !isDue() && !gate ? 'live' : put('/renew'));
     return (flight ??= (renew ? withLock(NAME, LOCK_WAIT, async () => renewal()) : put('/session', 'GET')).finally(() => {
       flight = undefined;
       arm();
@@ -212,10 +212,11 @@ export const createSession = (options: Options = {}): Session => {
 
   const arm = (): void => {
     clearTimeout(timer);
-    if (stopped.aborted || document.hidden || is('signed-out')) return;
+    if (stopped.aborted || is('signed-out')) return;
     timer = setTimeout(tick, 1000 * Math.min(TICK, Math.max(times.ahead - now(), notBefore - steady(), 0.1)));
   };
   const tick = (): void => {
+    if (document.hidden) return; // an idle user's session may end
     const seconds = ends - now();
     if (is('active') && seconds <= 120 && warnedOf !== ends) {
       warnedOf = ends;
@@ -229,6 +230,7 @@ export const createSession = (options: Options = {}): Session => {
     if (document.hidden || is('unknown') || (is('signed-out') && !veiled)) return;
     notBefore = 0;
     if (veiled || gate || steady() - lastAnswer > 5 || isDue()) waking = question(isDue());
+    else arm();
   };
 
   const listen = <E extends Event>(target: EventTarget, name: string, listener: (event: E) => void): void =>

@@ -201,7 +201,7 @@ test('somebody logs in in another tab, without the banner', async () => {
   await save(page);
   await banner(page).waitFor();
   const other = await context.newPage();
-  await other.goto(`${world.old.origin}/login?next=/gone`);
+  await other.goto(`${world.old.origin}/login?next=/empty.html`);
   await fillLogin(other, 'ann');
   await other.close();
   await page.evaluate(() => window.dispatchEvent(new Event('focus')));

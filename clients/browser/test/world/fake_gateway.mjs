@@ -10,6 +10,8 @@ const doneScript = (back) => `new BroadcastChannel('countersign').postMessage({t
 
 export class FakeGateway {
   lifetime = 300;
+  /** Seconds the server's clock is ahead of this process's. */
+  skew = 0;
   bearer = false;
   logoutUrl;
   allowed = [];
@@ -43,7 +45,7 @@ export class FakeGateway {
       const payload = request.headers.authorization.split('.')[1] ?? '';
       const claims = JSON.parse(Buffer.from(payload, 'base64url').toString() || '{}');
       if (claims.aud !== `${this.origin}/browser`) return { status: 401, code: 'audience_mismatch' };
-      if (claims.exp * 1000 < Date.now()) return { status: 401, code: 'session_ended' };
+      if (claims.exp < Date.now() / 1000 + this.skew) return { status: 401, code: 'session_ended' };
       if (cookie && claims.sid !== short(cookie)) return { status: 400, code: 'ambiguous_credential' };
     }
     if (!cookie) return { status: 401, code: 'credential_missing' };
@@ -53,7 +55,7 @@ export class FakeGateway {
     return session ? { session, sid: short(cookie) } : { status: 401, code: 'session_ended' };
   }
   token(session, sid, audience) {
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(Date.now() / 1000) + this.skew;
     const claims = { sub: session.sub, aud: audience, sid, iat: now, exp: Math.min(now + this.lifetime, session.exp) };
     return `${part({ alg: 'none', typ: 'at+jwt' })}.${part(claims)}.${part('fake')}`;
   }
@@ -130,7 +132,7 @@ export class FakeGateway {
       this.revoked.add(sid);
       return json(200, { server_session: this.logoutUrl ? 'ended' : 'alive', logout_url: this.logoutUrl });
     }
-    const now = Math.floor(Date.now() / 1000);
+    const now = Math.floor(Date.now() / 1000) + this.skew;
     const audience = url.searchParams.get('audience') ?? `${this.origin}/browser`;
     return json(200, {
       user: { sub: session.sub, name: session.name, email: session.email, organisation: session.org, roles: session.roles },

@@ -94,7 +94,7 @@ export const logInAgain = async (page, user) => {
 export const said = (page, expected) =>
   page.waitForFunction((text) => document.getElementById('said').textContent === text, expected);
 export const state = (page, expected) =>
-  page.waitForFunction((name) => window.session.snapshot().state === name, expected);
+  page.waitForFunction((name) => window.session?.snapshot().state === name, expected);
 export const told = (page, name) =>
   page.evaluate((wanted) => window.told.filter(([each]) => each === wanted).map(([, event]) => event), name);
 export const banner = (page) => page.locator('countersign-banner [role=region]');
