@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// List or export the keys of the running gateway
     Keys(KeysArguments),
+    /// Revoke a session, a subject, an organisation, a token or everything, at the gateway and at the services
+    Revoke(RevokeArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
     Token(TokenArguments),
 }
@@ -125,6 +127,47 @@ pub(crate) enum KeysWhat {
         #[command(flatten)]
         gateway: RunningGateway,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArguments {
+    #[command(flatten)]
+    pub(crate) gateway: RunningGateway,
+    #[command(flatten)]
+    pub(crate) target: RevokeTarget,
+    /// Take the revocation back
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) lift: bool,
+    /// Revoke an organisation or everything; without it the sessions that are concerned are only counted
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Only count
+    #[arg(long, conflicts_with_all = ["yes", "lift"])]
+    pub(crate) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is revoked.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct RevokeTarget {
+    /// One session, by the `sid` of its tokens and of the audit log
+    #[arg(long, value_name = "SID")]
+    pub(crate) session: Option<String>,
+    /// Every session of that subject that began until now
+    #[arg(long, value_name = "SUB")]
+    pub(crate) subject: Option<String>,
+    /// Every session of that organisation that began until now
+    #[arg(long, value_name = "ORGANISATION")]
+    pub(crate) organisation: Option<String>,
+    /// One token, by its `jti`
+    #[arg(long, value_name = "JTI")]
+    pub(crate) token: Option<String>,
+    /// Every session that began until now
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// Which gateway: found by the folder that holds its socket.

@@ -13,6 +13,7 @@ mod explain;
 mod fetch;
 mod keys;
 mod moment;
+mod revoke;
 mod run;
 mod screen;
 mod token;
@@ -46,6 +47,7 @@ fn dispatch(command: Command, screen: &Screen) -> Exit {
         Command::Demo(arguments) => demo::run(&arguments, screen),
         Command::Explain(arguments) => explain::run(&arguments, screen),
         Command::Keys(arguments) => keys::run(&arguments.what, screen),
+        Command::Revoke(arguments) => revoke::run(&arguments, screen),
         Command::Run(arguments) => run::run(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),
     }

@@ -12,6 +12,7 @@
 
 pub mod client;
 mod pages;
+mod revoke;
 mod serve;
 mod socket;
 
@@ -21,12 +22,16 @@ use axum::{
     Router,
     routing::{get, post},
 };
-use countersign::{Clock, UnixTime};
+use countersign::{
+    Clock, UnixTime,
+    revocation::{Cursor, Target},
+};
 
 use crate::{
     keyring::KeyRingHandle,
     metadata::{KEY_SET_PATH, MetadataHandle},
-    observe::{Gauges, KeyPhase, Losses, Metrics, ReloadOutcome, requests::RequestLosses},
+    observe::{Gauges, KeyPhase, Losses, Metrics, ReloadOutcome, RevocationGauges, requests::RequestLosses},
+    revocation::Unrecorded,
 };
 
 pub use serve::serve;
@@ -34,6 +39,42 @@ pub use socket::{ControlSocket, SOCKET};
 
 /// The future of one reload: how it went, or what is wrong with the configuration.
 pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<ReloadOutcome, String>> + Send + 'a>>;
+
+/// The future of one command to revoke.
+pub type RevokingNow<'a> = Pin<Box<dyn Future<Output = Result<RevokeReport, Unrecorded>> + Send + 'a>>;
+
+/// What an operator wants revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeCommand {
+    /// What.
+    pub target: Target,
+    /// What is done.
+    pub act: RevokeAct,
+}
+
+/// What is done with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeAct {
+    /// Nothing: it is counted what would be concerned.
+    Count,
+    /// Its revocation is taken back.
+    Lift,
+    /// It is revoked.
+    Revoke,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeReport {
+    /// Sessions in this gateway's memory that are concerned.
+    pub sessions: u64,
+    /// Those of them whose beginning the authorization server does not tell: they stay refused until a lift.
+    pub unproven: u64,
+    /// Whether it was revoked before.
+    pub was_revoked: bool,
+    /// The place of the change in the log; `None`: nothing was changed.
+    pub cursor: Option<Cursor>,
+}
 
 /// What the pages ask of the running gateway.
 pub trait Control: Send + Sync + fmt::Debug {
@@ -48,6 +89,16 @@ pub trait Control: Send + Sync + fmt::Debug {
 
     /// Reads the configuration again. An error holds no secret.
     fn reload(&self) -> Reloading<'_>;
+
+    /// What is revoked and who follows it.
+    fn revocations(&self) -> RevocationGauges {
+        RevocationGauges::default()
+    }
+
+    /// Revokes, lifts, or only counts. A gateway that keeps no revocations can do none of it.
+    fn revoke(&self, _: RevokeCommand) -> RevokingNow<'_> {
+        Box::pin(std::future::ready(Err(Unrecorded::Stopped)))
+    }
 }
 
 /// The operators' pages. Cheap to clone.
@@ -100,6 +151,7 @@ impl Admin {
             .route("/keys", get(pages::keys))
             .route("/keys/public", get(pages::key_set))
             .route("/reload", post(pages::reload))
+            .route("/revoke", post(revoke::revoke))
             .route("/status", get(pages::status))
             .with_state(self.clone());
         self.read_only().merge(more)
@@ -119,6 +171,7 @@ impl Admin {
         let lost = |losses: &Option<Arc<Losses>>| losses.as_ref().map_or(0, |losses| losses.lost());
         Gauges {
             cached_sessions: self.0.control.cached_sessions(),
+            revocations: self.0.control.revocations(),
             keys: [KeyPhase::Published, KeyPhase::Signing, KeyPhase::VerifyingOnly].map(count),
             log_lines_lost: lost(&self.0.log),
             request_lines_lost: self.0.requests.as_ref().map_or(0, RequestLosses::lost),

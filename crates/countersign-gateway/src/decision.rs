@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign::{SessionId, UnixTime};
 use http::HeaderValue;
 
-use crate::{error::Refusal, keyring::SignedToken, route::Route};
+use crate::{error::Refusal, keyring::SignedToken, revocation::Lease, route::Route};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub struct Forward {
     pub set_cookie: Option<HeaderValue>,
     /// When a stream that this request opens has to end: the end of the session.
     pub not_after: UnixTime,
+    /// Until when, if sooner: until the session is revoked.
+    pub lease: Lease,
 }
 
 impl Forward {

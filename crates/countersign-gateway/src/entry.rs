@@ -3,6 +3,7 @@
 pub mod client;
 pub mod decision_id;
 pub mod forwarded;
+mod legacy;
 pub mod outgoing;
 pub mod own;
 pub mod proxy;

@@ -6,6 +6,7 @@
 mod compose;
 mod control;
 mod rehearsal;
+mod revoking;
 
 use std::{
     io,
@@ -26,6 +27,7 @@ use crate::{
     config::resolved::Config,
     entropy::{Entropy, NoEntropy},
     entry::{decision_id::DecisionIds, proxy::Proxy},
+    internal::{Internal, clients::ClientTable, feed::Feed},
     keyring::{KeyRingHandle, RingFault, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
     metadata::{Metadata, MetadataError, MetadataHandle},
     observe::{
@@ -43,7 +45,7 @@ use crate::{
 
 use self::{
     compose::Household,
-    control::{ControlRoom, Doors},
+    control::{ControlRoom, Doors, InternalDoor},
 };
 
 pub use rehearsal::rehearse;
@@ -124,6 +126,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Gateway {
     running: Running,
+    internal: Option<SocketAddr>,
     admin: SocketAddr,
     control: Option<JoinHandle<()>>,
     stop: Arc<Notify>,
@@ -176,6 +179,20 @@ impl Gateway {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
+        let clients = Arc::new(ClientTable::new(config.issuer.clone(), &config.clients));
+        let feed = Arc::new(Feed::new(
+            Arc::clone(household.memory.ledger()),
+            Arc::clone(&keyring),
+            Arc::new(WallClock),
+            Arc::clone(&entropy),
+        ));
+        let internal = Internal {
+            clients: Arc::clone(&clients),
+            feed: Arc::clone(&feed),
+            ledger: Arc::clone(household.memory.ledger()),
+            keyring: Arc::clone(&keyring),
+            clock: Arc::new(WallClock),
+        };
         let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
         let limits = Arc::new(ArcSwap::from_pointee(config.limits));
         let trusted_proxies = Arc::new(ArcSwap::from_pointee(config.trusted_proxies.clone()));
@@ -186,6 +203,10 @@ impl Gateway {
 
         let admin_listener = bind(config.admin_listen)?;
         let admin_address = admin_listener.local_addr().map_err(StartError::Thread)?;
+        let internal_listener = config.internal_listen.map(bind).transpose()?;
+        let internal_address = internal_listener.as_ref().map(TcpListener::local_addr).transpose();
+        let internal_address = internal_address.map_err(StartError::Thread)?;
+        let internal_certificates = certificates.clone();
         let listeners = if listeners.is_empty() { vec![bind(config.listen)?] } else { listeners };
         let ids = DecisionIds::for_workers(config.workers.get(), &*entropy)?;
         let told = observers.clone();
@@ -206,6 +227,9 @@ impl Gateway {
             household,
             keeper,
             watch: Mutex::default(),
+            published: Mutex::default(),
+            clients,
+            feed,
             metadata: Arc::clone(&metadata),
             snapshot,
             limits,
@@ -226,16 +250,34 @@ impl Gateway {
             clock: Arc::new(WallClock),
             started: now,
         });
-        let doors = Doors { admin: admin_listener, directory, signals, ledger: ledger_keeper };
+        let internal = internal_listener.map(|listener| InternalDoor {
+            listener,
+            certificates: internal_certificates,
+            pages: internal.pages(),
+        });
+        let doors = Doors { admin: admin_listener, internal, directory, signals, ledger: ledger_keeper };
         let control = control::start(room, pages, doors)?;
         let lines = Lines { _audit: audit_guard, _requests: requests };
-        Ok(Self { running, admin: admin_address, control: Some(control), stop, lines })
+        Ok(Self {
+            running,
+            internal: internal_address,
+            admin: admin_address,
+            control: Some(control),
+            stop,
+            lines,
+        })
     }
 
     /// Where requests are answered.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         self.running.addresses()
+    }
+
+    /// Where clients that prove who they are are answered.
+    #[must_use]
+    pub const fn internal_address(&self) -> Option<SocketAddr> {
+        self.internal
     }
 
     /// Where the read-only pages are.

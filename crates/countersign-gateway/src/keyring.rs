@@ -152,6 +152,15 @@ impl KeyRing {
         signing.map(|key| key.key).ok_or(SignError::NoKey)
     }
 
+    /// The key of the ring that signs at `now`.
+    ///
+    /// # Errors
+    /// [`SignError::NoKey`].
+    pub fn signer(&self, now: UnixTime) -> Result<&Arc<SigningKey>, SignError> {
+        let signing = self.keys(now).find(|key| key.phase == KeyPhase::Signing);
+        signing.map(|key| key.key).ok_or(SignError::NoKey)
+    }
+
     /// Whether a signature for that audience takes long enough (RSA: about a millisecond) to be made on the
     /// blocking pool.
     #[must_use]

@@ -12,6 +12,7 @@ pub mod error;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+pub mod internal;
 pub mod issue;
 pub mod keyring;
 pub mod metadata;

@@ -28,7 +28,7 @@ use countersign::{
 
 use crate::error::Refusal;
 
-pub use exposition::{CONTENT_TYPE, Gauges};
+pub use exposition::{CONTENT_TYPE, Gauges, RevocationGauges};
 pub use labels::{
     BreakerEvent, CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RevocationEvent,
     RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,

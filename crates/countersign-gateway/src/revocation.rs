@@ -18,12 +18,14 @@
 mod demand;
 mod follow;
 mod keeper;
+mod lease;
 mod ledger;
 mod state;
 
 pub use self::{
     demand::{Concerned, Demand, Recorded, Unrecorded},
     keeper::Keeper,
+    lease::{Concern, LOOK_EVERY, Lease},
     ledger::{CannotContinue, Ledger, Lifetimes, Snapshot},
     state::Published,
 };

@@ -43,7 +43,7 @@ use crate::{
         BreakerEvent, CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen,
         SourceLabel,
     },
-    revocation::{Demand, Ledger, RevocationReason, Unrecorded},
+    revocation::{Concern, Demand, Lease, Ledger, RevocationReason, Unrecorded},
     session::{
         breaker::{Blame, Breaker, Change},
         cache::{Entry, Freshness, SessionCache},
@@ -195,6 +195,12 @@ impl Sessions {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.memory.ledger
+    }
+
+    /// The right of a session to open streams.
+    pub(crate) fn lease(&self, entry: &Arc<Entry>) -> Lease {
+        let who: Arc<dyn Concern> = entry.clone();
+        Lease::new(who, &self.memory.ledger)
     }
 
     /// Lets go of a session that was revoked. What is known of it is asked anew, and refused again.
@@ -542,6 +548,23 @@ impl Sessions {
             self.ledger().lift(target, now.wall).await?;
         }
         Ok(())
+    }
+
+    /// The old application has taken a credential away from its user.
+    pub(crate) fn taken_away(&self, credential: &OwnedCredential, now: Now) {
+        let key = self.keyer.key(&credential.as_credential());
+        if let Some(entry) = self.memory.cache.find(&key) {
+            self.revoke_session(&entry, RevocationReason::LegacyCookie, now);
+            self.end(&key, Refusal::Revoked, now);
+        }
+    }
+
+    /// The old application has given its user another credential: what becomes of this one the server knows.
+    pub(crate) fn replaced(self: &Arc<Self>, credential: OwnedCredential, client: IpAddr) {
+        let key = self.keyer.key(&credential.as_credential());
+        if self.memory.cache.find(&key).is_some_and(|entry| !entry.is_superseded) {
+            self.refresh(key, credential, client);
+        }
     }
 
     fn revoke_session(&self, entry: &Entry, reason: RevocationReason, now: Now) {

@@ -133,7 +133,7 @@ impl Translation {
         let Some(token) = self.kept_token(&entry, demands, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
-        let decision = Decision::Forward(forward(route, &entry, token, client));
+        let decision = Decision::Forward(self.forward(route, &entry, token, client));
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
@@ -211,7 +211,7 @@ impl Translation {
                 self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?
             }
         };
-        Ok(Decision::Forward(forward(&route, &entry, &token, client)))
+        Ok(Decision::Forward(self.forward(&route, &entry, &token, client)))
     }
 
     /// The token that was signed for a session and audience before, if it may still be handed out.
@@ -268,15 +268,22 @@ impl Translation {
         });
         signed.await.unwrap_or(Err(Refusal::Bug))
     }
-}
 
-fn forward(route: &Arc<Route>, entry: &Entry, token: &Arc<SignedToken>, client: IpAddr) -> Forward {
-    Forward {
-        route: Arc::clone(route),
-        set: Arc::clone(token),
-        session: entry.sid.clone(),
-        set_cookie: entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client)),
-        not_after: entry.ends,
+    fn forward(
+        &self,
+        route: &Arc<Route>,
+        entry: &Arc<Entry>,
+        token: &Arc<SignedToken>,
+        client: IpAddr,
+    ) -> Forward {
+        Forward {
+            route: Arc::clone(route),
+            set: Arc::clone(token),
+            session: entry.sid.clone(),
+            set_cookie: entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client)),
+            not_after: entry.ends,
+            lease: self.sessions.lease(entry),
+        }
     }
 }
 

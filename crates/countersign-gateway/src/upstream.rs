@@ -24,3 +24,4 @@ pub use origin::{CONNECTING, EJECT_FAILURES, EJECT_TIME, EJECT_WINDOW, IDLE_AGE}
 pub use pools::{PATIENCE, Pools};
 pub(crate) use stream::Stream;
 pub use target::{Registry, Target};
+pub use tunnel::Term;

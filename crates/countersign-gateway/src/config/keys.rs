@@ -20,6 +20,10 @@ pub const KEYS: &[Key] = &[
          loopback needs `[tls]` or `insecure_listen = true`."),
     key("admin_listen", Kind::Address, Absent::Default("\"127.0.0.1:8081\""),
         "Read-only listener in plain HTTP: `/metrics`, `/healthz`, `/readyz` and the key set."),
+    key("internal_listen", Kind::Address, Absent::Described("there is no such listener"),
+        "Listener for clients that prove who they are (`[[client]]`): the revocation feed for services and token \
+         revocation (RFC 7009). Speaks TLS with the certificate of `[tls]`; without it, another address than \
+         loopback needs `insecure_internal_listen = true`."),
     key("state_dir", Kind::File, Absent::Described("`$STATE_DIRECTORY` (systemd), else `/var/lib/countersign`"),
         "The gateway's own folder (0700): signing keys, audit log and the socket of `countersign keys`."),
     key("encryption_key_file", Kind::SecretFile, Absent::Described("`state_dir/kek`, made at the first start"),
@@ -34,6 +38,9 @@ pub const KEYS: &[Key] = &[
     key("insecure_listen", Kind::Flag, OFF,
         "Lets `listen` be another address than loopback without `[tls]`: whoever can read the network between \
          caller and gateway reads the session cookie."),
+    key("insecure_internal_listen", Kind::Flag, OFF,
+        "Lets `internal_listen` be another address than loopback without `[tls]`: whoever can read that network \
+         reads the secrets of clients."),
     key("insecure_trust_any_proxy", Kind::Flag, OFF,
         "Lets `trusted_proxies` hold every address: any caller can then choose the address it is seen with."),
     key("insecure_secret_files", Kind::Flag, OFF,
@@ -247,6 +254,37 @@ pub const KEYS: &[Key] = &[
          `route.allowed_origins`."),
     key("browser.redirect", Kind::Flag, OFF,
         "Sends a navigation without a session to the log-in (303) in place of 401. Requests of scripts always get 401."),
+
+    key("client", Kind::Tables, Absent::Described("nobody may use `internal_listen`"),
+        "A client of `internal_listen`, most often a service. Known by exactly one of `secret_file`, `secret_env` and \
+         `public_key_file`."),
+    key("client[].id", Kind::ClientId, Absent::Required,
+        "Its name."),
+    key("client[].secret_file", Kind::SecretFile, Absent::Described("another proof is needed"),
+        "File with its secret, at least 16 bytes (HTTP basic). Line ends behind it are not part of it."),
+    key("client[].secret_env", Kind::SecretVariable, Absent::Described("another proof is needed"),
+        "Environment variable with its secret."),
+    key("client[].public_key_file", Kind::File, Absent::Described("another proof is needed"),
+        "Its public key in PEM (`private_key_jwt`)."),
+    key("client[].audience", Kind::Audience, Absent::Described("it is no service"),
+        "The service that it is: it may give back tokens of this audience."),
+    key("client[].exchange", Kind::List(&Kind::Audience), EMPTY,
+        "Audiences that it may ask tokens for."),
+
+    key("backchannel_logout", Kind::Table, Absent::Described("log-out tokens are refused"),
+        "Whose log-out tokens are believed (OpenID Connect Back-Channel Logout): the authorization server posts them \
+         to `<issuer>/.countersign/backchannel-logout`, or to `/backchannel-logout` of `internal_listen`."),
+    key("backchannel_logout.issuer", Kind::Url, Absent::Required,
+        "The authorization server: `iss` of its log-out tokens, compared byte for byte."),
+    key("backchannel_logout.keys", Kind::Endpoint, Absent::Default("\"discover\""),
+        "Its key set; `\"discover\"` finds it in the issuer's metadata."),
+    key("backchannel_logout.client_id", Kind::ClientId, Absent::Described("`session.client_id`"),
+        "Our client at the authorization server: `aud` of its log-out tokens."),
+    key("backchannel_logout.insecure_http", Kind::Flag, OFF,
+        "Lets the key set be fetched over plain HTTP beyond loopback: whoever is on that network can log everybody out."),
+    key("backchannel_logout.insecure_missing_type", Kind::Flag, OFF,
+        "Believes log-out tokens without `typ`, of servers that do not write it: the server must then never sign \
+         anything else that looks like one."),
 
     key("limits", Kind::Table, Absent::Described("its defaults"),
         "Bounds of the HTTP side."),

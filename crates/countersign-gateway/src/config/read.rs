@@ -1,6 +1,7 @@
 //! One file → one [`Config`]: each table in its own module.
 
 mod browser;
+mod clients;
 mod limits;
 mod route;
 mod server;
@@ -33,11 +34,16 @@ pub(super) fn config<'a>(
     let limits = limits::read(reader, &top);
     let log = limits::log(reader, &top);
     let browser = browser::read(reader, &top, session.as_ref(), &routes, server.issuer.as_ref());
+    let internal = clients::read(reader, &top, [server.listen, server.admin_listen]);
+    let backchannel_logout = clients::backchannel_logout(reader, &top, session.as_ref());
     token::claims_fit_source(reader, &top, &claims, session.as_ref());
     Some(Config {
         issuer: server.issuer?,
         listen: server.listen?,
         admin_listen: server.admin_listen?,
+        internal_listen: internal.listen,
+        clients: internal.clients,
+        backchannel_logout,
         state_dir: server.state_dir?,
         encryption_key_file: server.encryption_key_file,
         workers: server.workers,

@@ -4,7 +4,7 @@
 
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
-use countersign::{Audience, ClientId, Issuer, Role, Secret};
+use countersign::{Audience, ClientId, Issuer, Role, Secret, jws::VerifyingKey};
 use http::{HeaderName, Method, StatusCode, Uri};
 use ipnet::IpNet;
 
@@ -17,6 +17,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Read-only: metrics, health, the key set.
     pub admin_listen: SocketAddr,
+    /// For clients that prove who they are. `None`: there is none.
+    pub internal_listen: Option<SocketAddr>,
+    /// Who may use `internal_listen`.
+    pub clients: Vec<ClientConfig>,
+    /// Whose log-out tokens are believed. `None`: nobody's.
+    pub backchannel_logout: Option<BackchannelLogout>,
     /// Keys, audit log, socket.
     pub state_dir: PathBuf,
     /// The operator's key-encryption key: where it is, and what was in it. `None`: one made in `state_dir`.
@@ -45,6 +51,41 @@ pub struct Config {
     pub log: LogConfig,
     /// The `insecure_…` keys that are on, as `session.insecure_http`, `route[2].insecure_path`.
     pub insecure: Vec<String>,
+}
+
+/// `[[client]]`: who may use `internal_listen`, and for what.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Its name.
+    pub id: ClientId,
+    /// How it proves that it is this client.
+    pub known_by: ClientKnownBy,
+    /// The service that it is: whose tokens it gets.
+    pub audience: Option<Audience>,
+    /// Audiences that it may ask tokens for.
+    pub exchange: Vec<Audience>,
+}
+
+/// What a client of `internal_listen` proves itself with.
+#[derive(Debug, Clone)]
+pub enum ClientKnownBy {
+    /// `private_key_jwt` (RFC 7523 §2.2): an assertion that this key verifies.
+    Key(Arc<VerifyingKey>),
+    /// HTTP basic (RFC 6749 §2.3.1).
+    Secret(Secret<String>),
+}
+
+/// `[backchannel_logout]`: whose log-out tokens are believed (OpenID Connect Back-Channel Logout 1.0).
+#[derive(Debug, Clone)]
+pub struct BackchannelLogout {
+    /// `iss` of the tokens.
+    pub issuer: Issuer,
+    /// The issuer's key set.
+    pub keys: Endpoint,
+    /// `aud` of the tokens: our client at the authorization server.
+    pub client: ClientId,
+    /// Tokens without `typ` are believed too. Default false.
+    pub any_type: bool,
 }
 
 /// Certificate chain and private key, PEM.

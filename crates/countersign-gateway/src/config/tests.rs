@@ -34,6 +34,9 @@ impl FakeEnvironment {
             0o400,
         );
         environment.add_file("/etc/countersign/shop.pem", b"-----BEGIN CERTIFICATE-----\nMIIB\n", 0o644);
+        let reports = b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEautnFnp9mtGA6cc/Mecvf4E93jfY\n7JLZX9xwkFTnb0Svy06QGdQbx3kRQw0jKL9555jBHTa6FYz9C7egQy7MXw==\n-----END PUBLIC KEY-----\n";
+        environment.add_file("/etc/countersign/reports.pem", reports, 0o644);
+        environment.variables.insert("NOTES_SECRET".to_owned(), "planted-notes-variable".to_owned());
         environment.variables.insert("GATEWAY_SECRET".to_owned(), "planted-variable".to_owned());
         environment
     }

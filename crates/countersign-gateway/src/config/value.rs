@@ -1,6 +1,9 @@
 //! Texts of the configuration → values. Pure; says what is wrong, never where.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use http::{HeaderName, Method, Uri};
 use ipnet::IpNet;
@@ -80,6 +83,14 @@ pub(super) fn url(text: &str) -> Result<Uri, Problem> {
     }
     host_and_port(authority.as_str())?;
     Ok(uri)
+}
+
+/// An IP address and a port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Problem> {
+    if text.starts_with("localhost:") || text.starts_with(':') {
+        return Err("has no IP address");
+    }
+    text.parse().map_err(|_| "is not an IP address and port")
 }
 
 /// Whether a URL may be spoken to without TLS: it is `https`, or this machine.

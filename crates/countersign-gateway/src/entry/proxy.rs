@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use countersign::SessionId;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use super::{
     client,
     decision_id::{DecisionId, DecisionIds},
     forwarded::{self, Scheme},
+    legacy::{self, Fate},
     outgoing,
     own::{self, SessionEndpoints},
     refuse::{self, Reached},
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     clock::{Clock, Now},
     config::resolved::Limits,
+    credential::{CredentialKind, OwnedCredential},
     decision::{Decision, Refuse, Remove},
     error::Refusal,
     http::{
@@ -33,10 +35,11 @@ use crate::{
     },
     metadata::MetadataHandle,
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
+    revocation::Lease,
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Body, Inbound, Target, Unreachable, UpstreamError},
+    upstream::{Body, Inbound, Target, Term, Unreachable, UpstreamError},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -92,6 +95,7 @@ struct Passage {
     session: Option<SessionId>,
     /// Time until the session's end.
     remaining: Option<Duration>,
+    lease: Option<Lease>,
 }
 
 impl Passage {
@@ -189,6 +193,7 @@ impl Call<'_> {
                 set_cookie: None,
                 session: None,
                 remaining: None,
+                lease: None,
             },
             Decision::Forward(forward) => Passage {
                 authorization: Some(forward.authorization()),
@@ -197,6 +202,7 @@ impl Call<'_> {
                 route: forward.route,
                 remove: Remove::Credential,
                 session: Some(forward.session),
+                lease: Some(forward.lease),
             },
         };
         self.forward(parts, body, passage).await
@@ -242,8 +248,9 @@ impl Call<'_> {
         &self,
         mut parts: request::Parts,
         mut body: Inbound,
-        passage: Passage,
+        mut passage: Passage,
     ) -> Response<Outbound> {
+        let lease = passage.lease.take();
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
@@ -251,6 +258,7 @@ impl Call<'_> {
             Ok(upgrade) => upgrade,
             Err(refusal) => return self.refuse(&passage.refuse(refusal), &parts),
         };
+        let cookie = self.legacy_cookie(&parts, &passage);
         self.rewrite(&mut parts, &passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
@@ -267,12 +275,21 @@ impl Call<'_> {
         let request = Request::from_parts(parts, body);
         let sent = match upgrade {
             UpgradeRule::Remove => self.worker.upstreams.send(target, request).await,
-            UpgradeRule::Keep => Box::pin(self.tunnel(target, request, ends)).await,
+            UpgradeRule::Keep => {
+                let term = ends.map(|until| Term { until, lease: lease.clone() });
+                Box::pin(self.tunnel(target, request, term)).await
+            }
         };
         let response = match sent {
             Ok(mut response) => {
                 if let Some(ends) = ends {
                     response.body_mut().end_by(ends);
+                }
+                if let Some(lease) = lease {
+                    response.body_mut().hold(lease);
+                }
+                if let Some(cookie) = cookie {
+                    self.follow_cookie(cookie, response.headers());
                 }
                 if let Some(authorization) = &passage.authorization {
                     response.body_mut().withhold(authorization.clone());
@@ -297,7 +314,7 @@ impl Call<'_> {
         &self,
         target: &Target,
         mut request: Request<Inbound>,
-        ends: Option<Instant>,
+        term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError> {
         let Some(client) = Upgrading::take(request.extensions_mut()) else {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
@@ -305,7 +322,27 @@ impl Call<'_> {
         let mut request = request.map(|body| body.emptied());
         request.headers_mut().remove(header::CONTENT_LENGTH);
         request.headers_mut().remove(header::TRAILER);
-        self.worker.upstreams.upgrade(target, request, client, ends).await
+        self.worker.upstreams.upgrade(target, request, client, term).await
+    }
+
+    /// The session cookie of a request that goes to the old application with it.
+    fn legacy_cookie(&self, parts: &request::Parts, passage: &Passage) -> Option<OwnedCredential> {
+        if passage.remove != Remove::IdentityHeaders {
+            return None;
+        }
+        let credential = self.snapshot.translation.credentials.find(&parts.headers).ok()??;
+        (credential.kind == CredentialKind::Cookie).then(|| credential.to_owned())
+    }
+
+    /// What the old application did to the session cookie happened to the session.
+    fn follow_cookie(&self, cookie: OwnedCredential, answer: &HeaderMap) {
+        let translation = &self.snapshot.translation;
+        let Some(name) = &translation.credentials.cookie else { return };
+        match legacy::fate_of(answer, name, cookie.value.expose(), self.now.wall) {
+            Some(Fate::Deleted) => translation.sessions.taken_away(&cookie, self.clock.now()),
+            Some(Fate::Replaced) => translation.sessions.replaced(cookie, self.client),
+            None => {}
+        }
     }
 
     /// What only this protocol can ask for: a body of a length, an upgrade, a target in some form.

@@ -10,6 +10,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use axum::Router;
+use countersign::{KeyId, UnixTime};
 use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -18,16 +20,17 @@ use tokio::{
     time::sleep,
 };
 
-use super::{ReadConfig, StartError, compose::Household};
+use super::{ReadConfig, StartError, compose::Household, revoking};
 use crate::{
-    admin::{self, Admin, Control, ControlSocket, Reloading},
+    admin::{self, Admin, Control, ControlSocket, Reloading, RevokeCommand, RevokingNow},
     config::resolved::{Config, Limits},
     entry::proxy::Snapshot,
-    keyring::{PhaseWatch, RingKeeper, RingSettings},
+    internal::{self, Listening, clients::ClientTable, feed::Feed},
+    keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
-    observe::{ConnectionEvent, Observation, ReloadOutcome},
+    observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
     revocation::{Keeper, Lifetimes},
-    server::Drainer,
+    server::{Certificates, Drainer},
     store::StateDirectory,
 };
 
@@ -42,6 +45,10 @@ pub(super) struct ControlRoom {
     pub(super) household: Household,
     pub(super) keeper: RingKeeper,
     pub(super) watch: Mutex<PhaseWatch>,
+    /// The keys that were published when it was last looked.
+    pub(super) published: Mutex<Option<Vec<KeyId>>>,
+    pub(super) clients: Arc<ClientTable>,
+    pub(super) feed: Arc<Feed>,
     pub(super) metadata: Arc<MetadataHandle>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
@@ -67,6 +74,21 @@ impl Control for ControlRoom {
 
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async move { self.reload_now() })
+    }
+
+    fn revocations(&self) -> RevocationGauges {
+        let (ledger, usage) = (self.household.memory.ledger(), self.feed.usage());
+        RevocationGauges {
+            held: u64::try_from(ledger.len()).unwrap_or(u64::MAX),
+            newest: ledger.cursor().seq,
+            streams: usage.streams,
+            lag: usage.lag,
+            cut: usage.cut,
+        }
+    }
+
+    fn revoke(&self, command: RevokeCommand) -> RevokingNow<'_> {
+        Box::pin(revoking::carry_out(&self.household, command))
     }
 }
 
@@ -103,9 +125,11 @@ impl ControlRoom {
         self.household.keyring.replace(ring);
         self.metadata.replace(metadata);
         self.household.memory.ledger().settle(Lifetimes::from(&config));
+        self.clients.replace(&config.clients);
         self.limits.store(Arc::new(config.limits));
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.snapshot.store(Arc::new(snapshot));
+        self.tell_of_keys(&self.household.keyring.load_full(), now);
         *present = config;
         Ok(ReloadOutcome::Applied)
     }
@@ -117,6 +141,7 @@ impl ControlRoom {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         watch.tell(&ring, now, &self.household.observer);
         drop(watch);
+        self.tell_of_keys(&ring, now);
         let issuer = self.present.lock().unwrap_or_else(PoisonError::into_inner).issuer.clone();
         match Metadata::render(&issuer, &ring, now) {
             Ok(metadata) => self.metadata.replace(metadata),
@@ -146,6 +171,17 @@ impl ControlRoom {
                 let failure = Observation::Store { failure: Some(fault.code()), detail: &detail };
                 self.household.observer.observe(failure);
             }
+        }
+    }
+
+    /// Services learn of a change of the key set at once, by the feed.
+    fn tell_of_keys(&self, ring: &KeyRing, now: UnixTime) {
+        let kids: Vec<KeyId> = ring.published(now).map(|key| key.scheduled.kid.clone()).collect();
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = published.replace(kids);
+        if before.is_some() && before != *published {
+            // The keeper tells of its own failures; at the end of the gateway there is nobody to tell.
+            let _ = self.household.memory.ledger().keys_changed(now);
         }
     }
 
@@ -188,6 +224,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
     [
         ("listen", present.listen != next.listen),
         ("admin_listen", present.admin_listen != next.admin_listen),
+        ("internal_listen", present.internal_listen != next.internal_listen),
         ("state_dir", present.state_dir != next.state_dir),
         ("encryption_key_file", key_file(present) != key_file(next)),
         ("store", format!("{:?}", present.store) != format!("{:?}", next.store)),
@@ -215,6 +252,23 @@ pub(super) struct Doors {
     pub(super) directory: Arc<StateDirectory>,
     pub(super) signals: bool,
     pub(super) ledger: Keeper,
+    pub(super) internal: Option<InternalDoor>,
+}
+
+/// The listener for clients that prove who they are.
+pub(super) struct InternalDoor {
+    pub(super) listener: TcpListener,
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) pages: Router,
+}
+
+impl InternalDoor {
+    /// To be called within a tokio runtime.
+    fn open(self) -> io::Result<(Listening, Router)> {
+        self.listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        Ok((Listening { listener, certificates: self.certificates }, self.pages))
+    }
 }
 
 /// Starts the control thread; returns when it answers.
@@ -244,20 +298,27 @@ fn run(
     opened: &mpsc::SyncSender<Result<(), StartError>>,
 ) {
     runtime.block_on(async {
-        let Doors { admin, directory, signals, ledger } = doors;
+        let Doors { admin, internal, directory, signals, ledger } = doors;
         let bound = async {
             admin.set_nonblocking(true).map_err(StartError::Thread)?;
             let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
             let (socket, listener) = ControlSocket::bind(&directory)?;
-            Ok((admin, socket, listener))
+            let internal = internal.map(InternalDoor::open).transpose().map_err(StartError::Thread)?;
+            Ok((admin, socket, listener, internal))
         };
-        let (admin, _socket, control) = match bound.await {
+        let (admin, _socket, control, internal) = match bound.await {
             Ok(bound) => bound,
             Err(error) => return drop(opened.send(Err(error))),
         };
         // Whoever started this thread waits for the message.
         drop(opened.send(Ok(())));
         let stopped = room.stop.notified();
+        let serve_internal = async {
+            match internal {
+                Some((listening, pages)) => internal::serve(listening, pages).await,
+                None => std::future::pending().await,
+            }
+        };
         let serve_pages = async {
             tokio::join!(
                 admin::serve(admin, pages.read_only(), std::future::pending()),
@@ -279,6 +340,7 @@ fn run(
             () = serve_pages => {}
             () = obey_signals => {}
             () = ledger.run() => {}
+            () = serve_internal => {}
             () = room.tend() => {}
         }
     });

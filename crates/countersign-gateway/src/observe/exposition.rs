@@ -17,6 +17,8 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Gauges {
     /// Sessions in the cache.
     pub cached_sessions: u64,
+    /// What is revoked and who follows it.
+    pub revocations: RevocationGauges,
     /// Keys in the key set that do not sign yet, sign, and only verify.
     pub keys: [u64; 3],
     /// Log lines lost because the queue was full.
@@ -31,6 +33,21 @@ pub struct Gauges {
     pub breaker_open: bool,
     /// The gateway serves and is not draining.
     pub ready: bool,
+}
+
+/// What is known of revocations at the moment of reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RevocationGauges {
+    /// Targets that are revoked.
+    pub held: u64,
+    /// The number of the newest event.
+    pub newest: u64,
+    /// Open streams of the feed.
+    pub streams: u64,
+    /// By how many events the slowest stream is behind.
+    pub lag: u64,
+    /// Streams that were cut because they were too slow.
+    pub cut: u64,
 }
 
 impl Metrics {
@@ -91,6 +108,17 @@ impl Text<'_> {
     fn gauges(&mut self, gauges: &Gauges) {
         self.head("sessions_cached", "gauge", "Sessions in the cache.");
         self.line("sessions_cached", "", gauges.cached_sessions);
+        let revocations = gauges.revocations;
+        for (name, kind, help, value) in [
+            ("revocations_held", "gauge", "Targets that are revoked.", revocations.held),
+            ("revocation_newest", "gauge", "Number of the newest event of the feed.", revocations.newest),
+            ("feed_streams", "gauge", "Open streams of the revocation feed.", revocations.streams),
+            ("feed_lag_events", "gauge", "Events by which the slowest stream is behind.", revocations.lag),
+            ("feed_streams_cut_total", "counter", "Streams cut for being too slow.", revocations.cut),
+        ] {
+            self.head(name, kind, help);
+            self.line(name, "", value);
+        }
         self.head("keys", "gauge", "Keys in the key set by phase.");
         for (phase, count) in ["published", "signing", "verifying_only"].into_iter().zip(gauges.keys) {
             self.line("keys", &format!("{{phase=\"{phase}\"}}"), count);

@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex},
 };
 
 use countersign::{
-    UnixTime,
+    KeyId, UnixTime,
     revocation::{Cursor, Epoch, Event, Revocation, Target, What},
 };
 
@@ -19,8 +19,8 @@ pub struct Published {
     pub event: Event,
     /// Why, of a revocation.
     pub reason: Option<String>,
-    /// The compact JWS: signed once, for all who follow.
-    pub signed: OnceLock<Arc<str>>,
+    /// The compact JWS and the key that signed: made once, for all who follow.
+    pub signed: Mutex<Option<(KeyId, Arc<str>)>>,
 }
 
 /// What is held for one target.
@@ -103,7 +103,7 @@ impl State {
         };
         let cursor = Cursor { epoch: self.epoch.clone(), seq };
         let event = Event { cursor, what };
-        self.tail.push_back(Arc::new(Published { event, reason, signed: OnceLock::new() }));
+        self.tail.push_back(Arc::new(Published { event, reason, signed: Mutex::default() }));
         while self.tail.len() > self.kept_events {
             if let Some(oldest) = self.tail.pop_front() {
                 self.floor = oldest.event.cursor.seq;

@@ -23,7 +23,7 @@ use crate::{
     identity::Identity,
     issue::TokenPolicy,
     keyring::SignedToken,
-    revocation::Concerned,
+    revocation::{Concern, Concerned},
     store::RingVersion,
 };
 
@@ -217,6 +217,12 @@ impl Entry {
             older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
             tokens,
         }
+    }
+}
+
+impl Concern for Entry {
+    fn concerned(&self) -> Concerned<'_> {
+        Self::concerned(self)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken};
 use crate::http::headers::{CacheRule, ResponseRules, UpgradeRule, VaryBy, strip_response_trailers};
+use crate::revocation::{LOOK_EVERY, Lease};
 
 /// What a service's trailers may say is the same on every route, but for the token.
 const TRAILERS: ResponseRules<'static> = ResponseRules {
@@ -30,7 +31,7 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 /// 1. Reading it drives the upstream connection; at its end the connection goes back to its pool, and a body that
 ///    is dropped earlier closes it.
 /// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
-/// 3. Longer than `max_stream`, or than [`Self::end_by`] says: [`BodyError::Over`].
+/// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`].
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body {
@@ -42,6 +43,7 @@ pub struct Body {
     deadline: Arc<Deadline>,
     failed: Option<BodyError>,
     token: Option<HeaderValue>,
+    lease: Option<Lease>,
     _outstanding: Option<Outstanding>,
 }
 
@@ -91,6 +93,7 @@ impl Body {
             deadline,
             failed: None,
             token: None,
+            lease: None,
             _outstanding: outstanding,
         };
         if body.is_end_stream() {
@@ -111,6 +114,7 @@ impl Body {
             deadline,
             failed: None,
             token: None,
+            lease: None,
             _outstanding: None,
         }
     }
@@ -118,6 +122,13 @@ impl Body {
     /// The stream ends at `until` at the latest.
     pub fn end_by(&mut self, until: Instant) {
         self.until = self.until.min(until);
+    }
+
+    /// The stream ends when the lease does: looked at with every piece, and each half second while none comes.
+    pub fn hold(&mut self, lease: Lease) {
+        if !self.is_end_stream() {
+            self.lease = Some(lease);
+        }
     }
 
     /// Trailers that hold this `Authorization` value do not pass. As for headers, the token stays behind the gateway.
@@ -135,6 +146,10 @@ impl Body {
     fn abandon(&mut self) {
         self.incoming = None;
         self.connection = Connection::None;
+    }
+
+    fn lease_is_over(&mut self) -> bool {
+        self.lease.as_mut().is_some_and(Lease::is_over)
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
@@ -169,7 +184,13 @@ impl HttpBody for Body {
         let Poll::Ready(frame) = this.poll_incoming(cx) else {
             let now = Instant::now();
             let silent = *this.waiting_since.get_or_insert(now) + this.timeout;
-            ready!(this.deadline.poll(cx, now, silent.min(this.until)));
+            let last = silent.min(this.until);
+            if this.lease_is_over() {
+                this.abandon();
+                return Poll::Ready(Some(Err(BodyError::Over)));
+            }
+            let look = if this.lease.is_some() { last.min(now + LOOK_EVERY) } else { last };
+            ready!(this.deadline.poll(cx, now, look));
             this.abandon();
             let error = if now >= this.until { BodyError::Over } else { BodyError::Timeout };
             return Poll::Ready(Some(Err(error)));
@@ -188,7 +209,9 @@ impl HttpBody for Body {
                 Poll::Pending
             }
             // A stream that never pauses is looked at here; the end of a short answer needs no clock.
-            Some(Ok(_)) if !this.is_end_stream() && Instant::now() >= this.until => {
+            Some(Ok(_))
+                if !this.is_end_stream() && (this.lease_is_over() || Instant::now() >= this.until) =>
+            {
                 this.abandon();
                 Poll::Ready(Some(Err(BodyError::Over)))
             }

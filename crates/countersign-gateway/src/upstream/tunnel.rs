@@ -20,6 +20,8 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use crate::revocation::{LOOK_EVERY, Lease};
+
 use super::{
     Body, Inbound, Pools, Stream, Target, UpstreamError, body::Connection, http1::Failure,
     pools::into_origin_form,
@@ -35,18 +37,28 @@ pub(super) struct Tunnels {
     closing: Notify,
 }
 
+/// How long a stream may last.
+#[derive(Debug, Clone)]
+pub struct Term {
+    /// At most until then.
+    pub until: Instant,
+    /// And not longer than this holds.
+    pub lease: Option<Lease>,
+}
+
 /// When a tunnel ends by itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Ends {
     idle: Duration,
     until: Instant,
+    lease: Option<Lease>,
 }
 
 impl Pools {
     /// Sends a request that asks for another protocol, on a connection of its own.
     ///
     /// When the service agrees (101), `client` (the client's connection once it has left HTTP too, and what was
-    /// read from it already) becomes the other end of a tunnel that lasts until either side closes it, nothing moved for the idle time-out, `until` or `max_stream` is reached, or the gateway has
+    /// read from it already) becomes the other end of a tunnel that lasts until either side closes it, nothing moved for the idle time-out, the end of `term` or `max_stream` is reached, or the gateway has
     /// drained. Any other answer is an answer like every other.
     ///
     /// The request has its `Connection: upgrade` and `Upgrade` fields, a `Host` field and no body.
@@ -59,7 +71,7 @@ impl Pools {
         target: &Target,
         mut request: Request<Inbound>,
         client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
-        until: Option<Instant>,
+        term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -68,7 +80,9 @@ impl Pools {
         let mut connection = self.dial_http1(target).await?;
         let now = Instant::now();
         let last = now + limits.max_stream;
-        let ends = Ends { idle: limits.idle_timeout, until: until.map_or(last, |until| until.min(last)) };
+        let until = term.as_ref().map_or(last, |term| term.until.min(last));
+        let lease = term.and_then(|term| term.lease);
+        let ends = Ends { idle: limits.idle_timeout, until, lease };
         let deadline = Arc::clone(request.body().deadline());
         let asked = request.headers().get(header::UPGRADE).cloned();
         into_origin_form(&mut request)?;
@@ -134,7 +148,7 @@ impl Tunnels {
             let why = select! {
                 biased;
                 () = closing => "drained",
-                () = idle(&moved, ends) => "time",
+                why = over(&moved, ends) => why,
                 ended = copy => if ended.is_ok() { "closed" } else { "broken" },
             };
             tracing::debug!(why, "tunnel ended");
@@ -143,15 +157,20 @@ impl Tunnels {
     }
 }
 
-/// Ends when nothing moved for long enough, or at the last moment.
-async fn idle(moved: &Mutex<Instant>, ends: Ends) {
+/// Ends when nothing moved for long enough, at the last moment, or when the session was revoked.
+async fn over(moved: &Mutex<Instant>, mut ends: Ends) -> &'static str {
     loop {
+        if ends.lease.as_mut().is_some_and(Lease::is_over) {
+            return "revoked";
+        }
         let last = *moved.lock().unwrap_or_else(PoisonError::into_inner) + ends.idle;
         let at = last.min(ends.until);
-        if at <= Instant::now() {
-            return;
+        let now = Instant::now();
+        if at <= now {
+            return "time";
         }
-        sleep_until(at).await;
+        let look = now + LOOK_EVERY;
+        sleep_until(if ends.lease.is_some() { at.min(look) } else { at }).await;
     }
 }
 

@@ -62,20 +62,13 @@ fn issuer(text: &str) -> Result<Issuer, value::Problem> {
     value::origin(text).map(Issuer::from)
 }
 
-fn address(text: &str) -> Result<SocketAddr, value::Problem> {
-    if text.starts_with("localhost:") || text.starts_with(':') {
-        return Err("has no IP address");
-    }
-    text.parse().map_err(|_| "is not an IP address and port")
-}
-
 fn listeners<'a>(
     reader: &mut Reader<'a>,
     top: &Section<'a>,
     plain: bool,
 ) -> (Option<SocketAddr>, Option<SocketAddr>) {
-    let listen = given_or(reader.text(top, "listen", address), DEFAULT_LISTEN);
-    let admin_listen = given_or(reader.text(top, "admin_listen", address), DEFAULT_ADMIN_LISTEN);
+    let listen = given_or(reader.text(top, "listen", value::address), DEFAULT_LISTEN);
+    let admin_listen = given_or(reader.text(top, "admin_listen", value::address), DEFAULT_ADMIN_LISTEN);
     let insecure = reader.insecure(top, "insecure_listen");
     if plain && !insecure && listen.is_some_and(|address| !address.ip().is_loopback()) {
         let problem = "is plain HTTP beyond loopback: set `[tls]`, or `insecure_listen = true`";

@@ -1,0 +1,50 @@
+//! An operator's command to revoke.
+
+use countersign::{UnixTime, revocation::Target};
+
+use super::compose::Household;
+use crate::{
+    admin::{RevokeAct, RevokeCommand, RevokeReport},
+    revocation::{Demand, RevocationReason, Unrecorded},
+    session::cache::Entry,
+};
+
+/// Counts what is concerned, and does what is wanted.
+pub(super) async fn carry_out(
+    household: &Household,
+    command: RevokeCommand,
+) -> Result<RevokeReport, Unrecorded> {
+    let RevokeCommand { target, act } = command;
+    let (ledger, now) = (household.memory.ledger(), household.clock.now().wall);
+    let concerned = household.memory.cache.select(|entry| concerns(&target, entry, now));
+    let unproven = concerned.iter().filter(|entry| entry.began.is_none()).count();
+    let mut report = RevokeReport {
+        sessions: u64::try_from(concerned.len()).unwrap_or(u64::MAX),
+        unproven: u64::try_from(unproven).unwrap_or(u64::MAX),
+        was_revoked: ledger.terms_of(&target).is_some(),
+        cursor: None,
+    };
+    let recorded = match act {
+        RevokeAct::Count => return Ok(report),
+        RevokeAct::Lift if !report.was_revoked => return Ok(report),
+        RevokeAct::Lift => ledger.lift(target, now).await?,
+        RevokeAct::Revoke => {
+            let session_ends = concerned.iter().map(|entry| entry.ends).max();
+            let demand = Demand { target, reason: RevocationReason::Operator, session_ends };
+            ledger.revoke(demand, now).await?
+        }
+    };
+    report.cursor = Some(recorded.cursor);
+    Ok(report)
+}
+
+/// Whether a session, or a living token of it, is the target.
+fn concerns(target: &Target, entry: &Entry, now: UnixTime) -> bool {
+    match target {
+        Target::All => true,
+        Target::Organisation(organisation) => entry.identity.organisation.as_ref() == Some(organisation),
+        Target::Session(session) => entry.sid == *session,
+        Target::Subject(subject) => entry.identity.subject == *subject,
+        Target::Token(token) => entry.living_tokens(now).any(|living| living == token),
+    }
+}

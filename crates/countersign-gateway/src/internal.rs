@@ -1,0 +1,89 @@
+//! `internal_listen`: for clients that prove who they are, most of them services.
+//!
+//! | request | who | what |
+//! |---|---|---|
+//! | `GET /revocations/snapshot?page=N` | any client | one page of everything that is revoked ([`feed`]) |
+//! | `GET /revocations/stream` | any client | what is revoked from a cursor on, as it happens ([`feed`]) |
+//! | `POST /revoke` | the service a token is for | gives that token back (RFC 7009) |
+//!
+//! 1. Every request proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
+//!    of it does not hold is not told.
+//! 2. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
+
+pub mod clients;
+pub mod feed;
+mod give_back;
+mod serve;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use countersign::Clock;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::{keyring::KeyRingHandle, revocation::Ledger};
+
+use self::{clients::ClientTable, feed::Feed};
+
+pub use serve::{Listening, serve};
+
+/// What the pages of the listener are made of. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Internal {
+    /// Who may use them.
+    pub clients: Arc<ClientTable>,
+    /// The feed.
+    pub feed: Arc<Feed>,
+    /// What is revoked.
+    pub ledger: Arc<Ledger>,
+    /// Whose tokens are given back.
+    pub keyring: Arc<KeyRingHandle>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Internal {
+    /// The pages.
+    pub fn pages(&self) -> Router {
+        Router::new()
+            .route("/revocations/snapshot", get(feed::snapshot))
+            .route("/revocations/stream", get(feed::stream))
+            .route_layer(from_fn_with_state(self.clone(), proven_by_header))
+            .route("/revoke", post(give_back::give_back))
+            .with_state(self.clone())
+    }
+}
+
+/// Lets a request without a form through if its client is proven.
+async fn proven_by_header(State(internal): State<Internal>, request: Request, next: Next) -> Response {
+    match internal.clients.prove(request.headers(), None, internal.clock.now()) {
+        Ok(_) => next.run(request).await,
+        Err(_) => invalid_client(),
+    }
+}
+
+/// A client that is not proven (RFC 6749 §5.2).
+fn invalid_client() -> Response {
+    let challenge = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"countersign\""))];
+    (StatusCode::UNAUTHORIZED, challenge, oauth_error("invalid_client")).into_response()
+}
+
+/// The body of an error (RFC 6749 §5.2).
+fn oauth_error(code: &'static str) -> Response {
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (no_store, Json(json!({ "error": code }))).into_response()
+}
+
+/// An error with its status.
+fn refuse(status: StatusCode, code: &'static str) -> Response {
+    let mut response = oauth_error(code);
+    *response.status_mut() = status;
+    response
+}
