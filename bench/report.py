@@ -67,6 +67,18 @@ def stages(result):
     return "\n".join([*lines, ""])
 
 
+def rls(result):
+    rounds = result["rounds"]
+    names = list(rounds[0])
+    lines = ["| unit of work | ms, median | against one statement, median | 95 % interval |", "|---|---|---|---|"]
+    for name in names:
+        base = next(other for other in reversed(names[:names.index(name) + 1]) if other.startswith("one statement"))
+        middle, low, high = machinery.interval([one[name] / one[base] for one in rounds])
+        milliseconds = statistics.median(one[name] for one in rounds)
+        lines.append(f"| {name} | {milliseconds:.3f} | {middle:.2f} | {low:.2f} – {high:.2f} |")
+    return "\n".join([*lines, ""])
+
+
 SECTIONS = [
     ("throughput", "The price of a translation", throughput, """
 One core for the contender (one worker), the other for load, service and authorization server; HTTP/1.1 over loopback,
@@ -80,6 +92,10 @@ Anonymous memory of the gateway, one token per session, before and after so many
     ("instructions", "Instructions", instructions, """
 Instructions of one warm request by callgrind, the whole process counted. CI holds the difference under the ceiling
 for the `debug` profile."""),
+    ("rls", "Row-level security", rls, """
+100,000 rows of 1,000 organisations in PostgreSQL, one client over a Unix socket; a unit of work reads the 100 rows of
+one organisation. The library sets the claims in the same trip as `BEGIN`; what is left of the price is the trip of
+`COMMIT`, which only a pipeline saves."""),
     ("stages", "Stages", stages, """
 One call of each stage in memory, and the whole warm path, by criterion (`crates/countersign-gateway/benches/stages.rs`)."""),
 ]

@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Print what row-level security needs in PostgreSQL
+    Rls(RlsArguments),
     /// Run the gateway
     Run(RunArguments),
     /// Check a configuration, ask the real server, show one token per audience, grade the old cookie
@@ -224,6 +226,33 @@ pub(crate) enum ConfigWhat {
     Reference,
     /// The JSON schema, for editors
     Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RlsArguments {
+    #[command(subcommand)]
+    pub(crate) what: RlsWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RlsWhat {
+    /// The migration of one table: role, policies, index, foreign keys; run it as the table's owner
+    Init {
+        /// The table, without schema
+        table: String,
+        /// The column that says whose a row is
+        #[arg(long, value_name = "NAME", default_value = "organisation")]
+        column: String,
+        /// The column a row is found by
+        #[arg(long, value_name = "NAME", default_value = "id")]
+        key: String,
+        /// The role of the service
+        #[arg(long, value_name = "NAME", default_value = "service")]
+        role: String,
+        /// A column that holds the key of a row of another such table, `customer=customers`; as often as needed
+        #[arg(long = "references", value_name = "COLUMN=TABLE")]
+        references: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]

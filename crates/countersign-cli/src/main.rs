@@ -14,6 +14,7 @@ mod fetch;
 mod keys;
 mod moment;
 mod revoke;
+mod rls;
 mod run;
 mod screen;
 mod token;
@@ -48,6 +49,7 @@ fn dispatch(command: Command, screen: &Screen) -> Exit {
         Command::Explain(arguments) => explain::run(&arguments, screen),
         Command::Keys(arguments) => keys::run(&arguments.what, screen),
         Command::Revoke(arguments) => revoke::run(&arguments, screen),
+        Command::Rls(arguments) => rls::run(&arguments.what),
         Command::Run(arguments) => run::run(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),
     }

@@ -15,6 +15,7 @@ mod refusal;
 pub mod remote;
 pub mod revocation;
 mod roles;
+pub mod row_level_security;
 mod rule;
 #[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
 pub mod scope;

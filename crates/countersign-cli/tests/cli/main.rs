@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod config;
 mod explain;
+mod rls;
 mod running;
 mod server;
 mod token;

@@ -1,6 +1,9 @@
 //! Values and conditions: typed, always bound, never SQL text.
 
-use std::{fmt, marker::PhantomData};
+use std::{
+    fmt::{self, Write as _},
+    marker::PhantomData,
+};
 
 use super::{Column, OrganisationTable};
 
@@ -14,12 +17,32 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A whole number.
     Integer(i64),
+    /// A JSON value: `jsonb` on `PostgreSQL`, text on `SQLite`.
+    Json(serde_json::Value),
     /// No value.
     Null,
     /// A floating point number.
     Real(f64),
     /// Text.
     Text(String),
+    /// A moment, in microseconds since 1970-01-01T00:00:00Z: `timestamptz` on `PostgreSQL`, a whole number on
+    /// `SQLite`.
+    Timestamp(i64),
+    /// A UUID (RFC 9562), its 16 bytes: `uuid` on `PostgreSQL`, on `SQLite` its text in lower case.
+    Uuid([u8; 16]),
+}
+
+/// The text of a UUID: `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
+pub(super) fn uuid_text(bytes: [u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (place, byte) in bytes.iter().enumerate() {
+        if matches!(place, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 impl fmt::Debug for Value {
@@ -29,9 +52,12 @@ impl fmt::Debug for Value {
             Self::Boolean(_) => "Boolean",
             Self::Bytes(_) => "Bytes",
             Self::Integer(_) => "Integer",
+            Self::Json(_) => "Json",
             Self::Null => "Null",
             Self::Real(_) => "Real",
             Self::Text(_) => "Text",
+            Self::Timestamp(_) => "Timestamp",
+            Self::Uuid(_) => "Uuid",
         })
     }
 }
@@ -57,6 +83,14 @@ value_from! {
     String => Text,
     &str => Text,
     &String => Text,
+    serde_json::Value => Json,
+    [u8; 16] => Uuid,
+}
+
+impl From<crate::UnixTime> for Value {
+    fn from(moment: crate::UnixTime) -> Self {
+        Self::Timestamp(i64::try_from(moment.as_secs()).unwrap_or(i64::MAX).saturating_mul(1_000_000))
+    }
 }
 
 impl<V: Into<Self>> From<Option<V>> for Value {

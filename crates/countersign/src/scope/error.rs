@@ -107,6 +107,12 @@ pub enum SchemaFault {
         /// Which table.
         table: &'static str,
     },
+    /// The service's role owns the table, or may become its owner: it could switch row-level security off.
+    #[error("the role that reads `{table}` owns it: it could switch row-level security off")]
+    RoleOwns {
+        /// Which table.
+        table: &'static str,
+    },
     /// The organisation column is no text: two different names could be equal as numbers.
     #[error("the organisation column of `{table}` must be of type TEXT")]
     NotText {

@@ -252,6 +252,27 @@ impl<T: OrganisationTable> Renderer<T> {
     }
 
     fn bound(&mut self, value: Value) -> String {
+        #[cfg(any(feature = "sqlx-postgres", test))]
+        if self.dialect == Dialect::Postgres {
+            // Bound as text or number, and made what they are there: exactly, and without a look at the column.
+            match value {
+                Value::Json(_) => return format!("{}::jsonb", self.placeholder(value)),
+                Value::Uuid(_) => return format!("{}::uuid", self.placeholder(value)),
+                Value::Timestamp(_) => {
+                    // An interval is multiplied as a floating point number: in two parts, both are exact.
+                    let micros = format!("{}::bigint", self.placeholder(value));
+                    return format!(
+                        "(timestamptz 'epoch' + interval '1 second' * ({micros} / 1000000) \
+                         + interval '1 microsecond' * ({micros} % 1000000))"
+                    );
+                }
+                _ => {}
+            }
+        }
+        self.placeholder(value)
+    }
+
+    fn placeholder(&mut self, value: Value) -> String {
         self.values.push(value);
         let mark = match self.dialect {
             #[cfg(any(feature = "sqlx-postgres", test))]

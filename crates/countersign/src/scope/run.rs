@@ -11,6 +11,7 @@ macro_rules! run_on {
             OrganisationId,
             scope::{
                 Delete, Insert, OrganisationTable, Owned, ScopeError, Select, Update, Value,
+                condition::uuid_text,
                 declared::{Declared, bounded, declaration, failure, key_is_free},
                 render::{Dialect, OWNER_ALIAS, Reach, Renderer},
                 statement::Statement,
@@ -140,6 +141,10 @@ macro_rules! run_on {
                     Value::Null => arguments.add(None::<i64>),
                     Value::Real(value) => arguments.add(value),
                     Value::Text(value) => arguments.add(value),
+                    // The statement says what is to become of these.
+                    Value::Json(value) => arguments.add(value.to_string()),
+                    Value::Timestamp(micros) => arguments.add(micros),
+                    Value::Uuid(bytes) => arguments.add(uuid_text(bytes)),
                 }
                 .map_err(|error| ScopeError::Database(sqlx::Error::Encode(error)))?;
             }

@@ -2,13 +2,16 @@
 
 use sqlx::{PgPool, Row, postgres::PgRow};
 
-use super::migration::{ACROSS_POLICY, OWN_POLICY};
-use crate::scope::{OrganisationTable, SchemaFault, declared::Declared};
+use crate::{
+    row_level_security::{ACROSS_POLICY, OWN_POLICY},
+    scope::{OrganisationTable, SchemaFault, declared::Declared},
+};
 
 /// The table's own row of the catalogue, and how the present role stands to it.
 const TABLE: &str = "
 SELECT c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
-       r.rolsuper OR r.rolbypassrls AS above
+       r.rolsuper OR r.rolbypassrls AS above,
+       pg_has_role(c.relowner, 'MEMBER') AS owns, has_table_privilege(c.oid, 'TRUNCATE') AS truncates
 FROM pg_class c, pg_roles r
 WHERE c.oid = to_regclass(quote_ident($1)) AND c.relkind IN ('r', 'p') AND r.rolname = current_user";
 
@@ -18,7 +21,8 @@ SELECT a.attname::text AS name, a.attnotnull AS not_null,
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE a.attrelid = to_regclass(quote_ident($1)) AND a.attnum > 0 AND NOT a.attisdropped";
 
-/// Unique indexes without the organisation column, and the column a lone primary key numbers by itself.
+/// Unique indexes without the organisation column, and the column of a lone primary key that the database gives by
+/// itself: a number or a random UUID.
 const UNIQUE: &str = "
 SELECT i.indexrelid::regclass::text AS name,
        CASE WHEN i.indisprimary AND i.indnkeyatts = 1 AND (a.attidentity <> '' OR d.numbers) THEN a.attname::text END
@@ -26,7 +30,8 @@ SELECT i.indexrelid::regclass::text AS name,
 FROM pg_index i
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
 LEFT JOIN LATERAL (
-    SELECT pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%' AS numbers
+    SELECT pg_get_expr(f.adbin, f.adrelid) LIKE ANY (ARRAY['nextval(%', 'gen_random_uuid()', 'uuidv7()', 'uuid_generate_v_()'])
+               AS numbers
     FROM pg_attrdef f WHERE f.adrelid = a.attrelid AND f.adnum = a.attnum
 ) d ON true
 WHERE i.indrelid = to_regclass(quote_ident($1)) AND i.indisunique
@@ -134,6 +139,12 @@ impl Catalogue<'_> {
         }
         if !self.read::<bool>(table, "forced")? {
             return Err(self.row_security("it is not forced, so it does not bind the owner"));
+        }
+        if self.read(table, "owns")? {
+            return Err(SchemaFault::RoleOwns { table: self.table });
+        }
+        if self.read(table, "truncates")? {
+            return Err(self.row_security("the role may TRUNCATE the table, which it does not bind"));
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Against a real server, which is started for the test and stopped after it.
 
+mod holes;
 mod server;
+mod values;
 
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 
@@ -82,6 +84,9 @@ async fn on_a_real_server() {
     forgetting_the_filter_shows_nothing_foreign(&server).await;
     support_reads_everything_and_writes_nothing(&server).await;
     inert_and_leaking_tables_do_not_start(&server).await;
+    holes::each_is_real(&server).await;
+    values::of_every_kind_are_bound(&server).await;
+    values::the_printed_migration_makes_a_table_that_starts(&server).await;
 }
 
 /// Names that differ by case, look like numbers, or like SQL.
@@ -160,6 +165,9 @@ async fn inert_and_leaking_tables_do_not_start(server: &Server) {
     for (more, expected) in [
         ("ALTER TABLE orders DISABLE ROW LEVEL SECURITY", "not enabled"),
         ("ALTER TABLE orders NO FORCE ROW LEVEL SECURITY", "not forced"),
+        ("GRANT TRUNCATE ON orders TO service", "TRUNCATE"),
+        ("ALTER TABLE orders OWNER TO service", "owns it"),
+        ("CREATE ROLE house; ALTER TABLE orders OWNER TO house; GRANT house TO service", "owns it"),
         ("DROP POLICY countersign_organisation ON orders", "policy is missing"),
         ("CREATE POLICY more ON orders USING (item = 'public')", "another permissive policy"),
         ("ALTER POLICY countersign_organisation ON orders USING (true)", "does not compare"),

@@ -1,0 +1,230 @@
+//! Row-level security of a PostgreSQL table, as SQL: roles, policies, indexes and keys that hold an organisation's rows
+//! together. Pure text; `countersign rls init` prints it, and the scope on PostgreSQL (feature `sqlx-postgres`) checks
+//! at start that the table is so.
+//!
+//! 1. The service's role owns nothing, is no superuser, has no `BYPASSRLS`, and may `SELECT`, `INSERT`, `UPDATE` and
+//!    `DELETE`: not `TRUNCATE`, which row-level security does not bind.
+//! 2. Row-level security is enabled, and forced, so that it binds the owner as well.
+//! 3. The policy compares the organisation column with the setting `countersign.organisation` of the transaction. It
+//!    is read in a sub-select, so once for a statement and not once for a row. After a transaction the setting is an
+//!    empty text and not missing, so an empty text is nobody's organisation.
+//! 4. A unique index begins with the organisation, for look-ups within it and for keys that point here.
+//! 5. A foreign key includes the organisation: one without it could point to a foreign row, and tells by its failure
+//!    whether one exists.
+
+use std::fmt::Write as _;
+
+/// The policy that binds rows to their organisation.
+pub(crate) const OWN_POLICY: &str = "countersign_organisation";
+/// The policy that lets support read across organisations, where a scope says so.
+pub(crate) const ACROSS_POLICY: &str = "countersign_across";
+
+/// The name of a table, column or role cannot stand in SQL as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no name: a letter or `_`, then letters, digits and `_`, at most 63 bytes of ASCII")]
+pub struct InvalidName(pub String);
+
+/// What is to be done to one table. See the [module](self).
+///
+/// ```
+/// use countersign::row_level_security::RowLevelSecurity;
+/// let sql = RowLevelSecurity::of("orders")?.references("customer", "customers")?.to_sql();
+/// assert!(sql.contains(r#"FOREIGN KEY ("organisation", "customer")"#));
+/// assert!(RowLevelSecurity::of("orders; DROP TABLE orders").is_err());
+/// # Ok::<(), countersign::row_level_security::InvalidName>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLevelSecurity {
+    table: String,
+    column: String,
+    key: String,
+    role: String,
+    references: Vec<(String, String)>,
+}
+
+impl RowLevelSecurity {
+    /// The organisation column, unless told otherwise.
+    pub const DEFAULT_COLUMN: &'static str = "organisation";
+    /// The key column, unless told otherwise.
+    pub const DEFAULT_KEY: &'static str = "id";
+    /// The service's role, unless told otherwise.
+    pub const DEFAULT_ROLE: &'static str = "service";
+
+    /// For that table, with the default names.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn of(table: &str) -> Result<Self, InvalidName> {
+        Ok(Self {
+            table: checked(table)?,
+            column: Self::DEFAULT_COLUMN.to_owned(),
+            key: Self::DEFAULT_KEY.to_owned(),
+            role: Self::DEFAULT_ROLE.to_owned(),
+            references: Vec::new(),
+        })
+    }
+
+    /// The column that says whose a row is.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn column(mut self, column: &str) -> Result<Self, InvalidName> {
+        self.column = checked(column)?;
+        Ok(self)
+    }
+
+    /// The column a row is found by.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn key(mut self, key: &str) -> Result<Self, InvalidName> {
+        self.key = checked(key)?;
+        Ok(self)
+    }
+
+    /// The role of the service.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn role(mut self, role: &str) -> Result<Self, InvalidName> {
+        self.role = checked(role)?;
+        Ok(self)
+    }
+
+    /// `column` holds the key of a row of `parent`, whose organisation and key columns have the same names as here.
+    ///
+    /// # Errors
+    /// [`InvalidName`].
+    pub fn references(mut self, column: &str, parent: &str) -> Result<Self, InvalidName> {
+        self.references.push((checked(column)?, checked(parent)?));
+        Ok(self)
+    }
+
+    /// Rules 2 and 3 alone.
+    #[must_use]
+    pub fn policies(&self) -> String {
+        let Self { table, column, .. } = self;
+        policies(table, column)
+    }
+
+    /// All rules, as one transaction. Run it as the table's owner; it can be run again.
+    #[must_use]
+    pub fn to_sql(&self) -> String {
+        let Self { table, column, key, role, references } = self;
+        let mut sql = format!(
+            "-- Row-level security of {table}. Run it as the table's owner; it can be run again.
+BEGIN;
+
+-- The service's role: owns nothing and is above nothing. Give it a way to log in.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE \"{role}\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+    END IF;
+END $$;
+REVOKE ALL ON \"{table}\" FROM PUBLIC, \"{role}\";
+GRANT SELECT, INSERT, UPDATE, DELETE ON \"{table}\" TO \"{role}\";
+DO $$
+DECLARE numbers text := pg_get_serial_sequence('\"{table}\"', '{key}');
+BEGIN
+    IF numbers IS NOT NULL THEN
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO \"{role}\"', numbers);
+    END IF;
+END $$;
+
+-- Every row is somebody's, and is found by whose it is.
+ALTER TABLE \"{table}\" ALTER COLUMN \"{column}\" SET NOT NULL;
+{index}
+{policies}",
+            index = unique_index(table, column, key),
+            policies = self.policies(),
+        );
+        for (child, parent) in references {
+            // Writing to a string cannot fail.
+            let _ = write!(
+                sql,
+                "
+-- A row of {parent} that {child} names is of the same organisation. A key without the organisation that does the same
+-- must go: it tells whether a foreign row exists.
+{index}
+ALTER TABLE \"{table}\" DROP CONSTRAINT IF EXISTS \"{constraint}\";
+ALTER TABLE \"{table}\" ADD CONSTRAINT \"{constraint}\"
+    FOREIGN KEY (\"{column}\", \"{child}\") REFERENCES \"{parent}\" (\"{column}\", \"{key}\");
+",
+                index = unique_index(parent, column, key),
+                constraint = shortened(&format!("{table}_{column}_{child}_fkey")),
+            );
+        }
+        sql.push_str("\nCOMMIT;\n");
+        sql
+    }
+}
+
+/// Enables and forces row-level security, and makes the two policies.
+pub(crate) fn policies(table: &str, column: &str) -> String {
+    format!(
+        "ALTER TABLE \"{table}\" ENABLE ROW LEVEL SECURITY;
+ALTER TABLE \"{table}\" FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS {OWN_POLICY} ON \"{table}\";
+CREATE POLICY {OWN_POLICY} ON \"{table}\"
+    USING (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')))
+    WITH CHECK (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')));
+DROP POLICY IF EXISTS {ACROSS_POLICY} ON \"{table}\";
+CREATE POLICY {ACROSS_POLICY} ON \"{table}\" FOR SELECT
+    USING ((SELECT current_setting('countersign.across', true)) = 'on');
+"
+    )
+}
+
+fn unique_index(table: &str, column: &str, key: &str) -> String {
+    let name = format!("{table}_{column}_{key}_key");
+    let name = shortened(&name);
+    format!("CREATE UNIQUE INDEX IF NOT EXISTS \"{name}\" ON \"{table}\" (\"{column}\", \"{key}\");")
+}
+
+/// The longest identifier `PostgreSQL` keeps whole.
+pub(crate) const MAX_IDENTIFIER: usize = 63;
+
+/// What `PostgreSQL` would make of a name that is too long, said ourselves.
+fn shortened(name: &str) -> &str {
+    name.get(..MAX_IDENTIFIER).unwrap_or(name)
+}
+
+fn checked(name: &str) -> Result<String, InvalidName> {
+    let bytes = name.as_bytes();
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let sound = bytes.first().is_some_and(is_letter)
+        && bytes.len() <= MAX_IDENTIFIER
+        && bytes.iter().all(|byte| is_letter(byte) || byte.is_ascii_digit());
+    if sound { Ok(name.to_owned()) } else { Err(InvalidName(name.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RowLevelSecurity;
+
+    #[test]
+    fn a_name_cannot_leave_its_quotes() {
+        for bad in ["", "1a", "a b", "a\"", "a'", "a.b", "a;--", "ä", "a$$", &"x".repeat(64)] {
+            assert!(RowLevelSecurity::of(bad).is_err(), "{bad}");
+            let table = || RowLevelSecurity::of("orders").unwrap();
+            assert!(table().column(bad).is_err() && table().key(bad).is_err() && table().role(bad).is_err());
+            assert!(table().references(bad, "a").is_err() && table().references("a", bad).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_whole() {
+        let sql = RowLevelSecurity::of("orders").unwrap().column("org_id").unwrap().to_sql();
+        for part in [
+            "NOBYPASSRLS",
+            "ENABLE ROW LEVEL SECURITY",
+            "FORCE ROW LEVEL SECURITY",
+            "(\"org_id\" = (SELECT nullif(current_setting('countersign.organisation', true), '')))",
+            "WITH CHECK",
+            "ON \"orders\" (\"org_id\", \"id\")",
+            "REVOKE ALL ON \"orders\" FROM PUBLIC",
+        ] {
+            assert!(sql.contains(part), "{part}: {sql}");
+        }
+    }
+}
