@@ -1,8 +1,14 @@
 //! The command line.
 
+#[cfg(feature = "audit")]
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+#[cfg(feature = "audit")]
+pub(crate) use self::audit::{AuditArguments, AuditCommand, AuditInitArguments, AuditSupply};
 
 /// Turns sessions of your authorization server into signed access tokens that every service checks by itself.
 #[derive(Debug, Parser)]
@@ -39,6 +45,9 @@ pub(crate) enum Command {
     Revoke(RevokeArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
     Token(TokenArguments),
+    /// Prove that every endpoint of a service refuses what it must
+    #[cfg(feature = "audit")]
+    Audit(Box<AuditArguments>),
 }
 
 #[derive(Debug, Args)]

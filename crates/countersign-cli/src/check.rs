@@ -83,10 +83,13 @@ async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, S
     let asked = if arguments.offline { Asked::default() } else { server::ask(config, live).await };
     let mut tokens = tokens::make(config, asked.identity.as_ref());
     tokens.remarks.retain(|remark| !asked.items.contains(remark));
+    let text = std::fs::read_to_string(&arguments.file.config).map_err(|error| error.to_string())?;
+    let mut settings = advice::settings(config);
+    settings.extend(advice::audit_issuer(&text));
     let (cookie, cookie_remarks) = old_cookie::grade(arguments, config, SystemClock.now()).await?;
     Ok(Checked {
         file: arguments.file.config.display().to_string(),
-        configuration: advice::settings(config),
+        configuration: settings,
         tokens,
         authorization_server: asked.items,
         cookie,

@@ -11,6 +11,9 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line or the configuration is wrong.
     Usage,
+    /// Another one, which the command's own documentation explains.
+    #[cfg(feature = "audit")]
+    Code(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -19,6 +22,8 @@ impl From<Exit> for ExitCode {
             Exit::Good => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            #[cfg(feature = "audit")]
+            Exit::Code(code) => code,
         })
     }
 }

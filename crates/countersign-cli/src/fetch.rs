@@ -25,6 +25,11 @@ pub(crate) struct Fetched {
 /// # Errors
 /// Why there is no answer, for a person.
 pub(crate) async fn get(uri: &Uri) -> Result<Fetched, String> {
+    get_at_most(uri, MAX_BYTES).await
+}
+
+/// The same, of an answer that may be longer.
+pub(crate) async fn get_at_most(uri: &Uri, most: usize) -> Result<Fetched, String> {
     let roots = || -> io::Result<_> {
         let connector = hyper_rustls::HttpsConnectorBuilder::new();
         let builder = if uri.scheme_str() == Some("https") {
@@ -44,8 +49,7 @@ pub(crate) async fn get(uri: &Uri) -> Result<Fetched, String> {
     let answer = async {
         let answer = client.request(request).await.map_err(|error| reason(&error))?;
         let (parts, body) = answer.into_parts();
-        let body =
-            Limited::new(body, MAX_BYTES).collect().await.map_err(|_| "answers too much".to_owned())?;
+        let body = Limited::new(body, most).collect().await.map_err(|_| "answers too much".to_owned())?;
         Ok(Fetched { status: parts.status, headers: parts.headers, body: body.to_bytes() })
     };
     tokio::time::timeout(PATIENCE, answer)

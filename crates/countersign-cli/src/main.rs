@@ -1,9 +1,11 @@
 //! `countersign`: the gateway, its checks and its demo in one binary.
 //!
 //! Every command is thin: it reads its arguments, calls the library that does the work, and says what came out.
-//! Exit codes: 0 good, 1 refused or failed, 2 the command line or the configuration is wrong.
+//! Exit codes: 0 good, 1 refused or failed, 2 the command line or the configuration is wrong; `audit` has more.
 
 mod arguments;
+#[cfg(feature = "audit")]
+mod audit;
 mod check;
 mod configuration;
 #[cfg(feature = "demo")]
@@ -42,6 +44,8 @@ fn main() -> std::process::ExitCode {
 
 fn dispatch(command: Command, screen: &Screen) -> Exit {
     match command {
+        #[cfg(feature = "audit")]
+        Command::Audit(arguments) => audit::run(&arguments, screen),
         Command::Check(arguments) => check::run(&arguments, screen),
         Command::Config(arguments) => configuration::print(&arguments),
         #[cfg(feature = "demo")]

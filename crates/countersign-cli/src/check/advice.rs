@@ -34,6 +34,24 @@ pub(crate) fn settings(config: &Config) -> Vec<Item> {
     items
 }
 
+/// The issuer of `countersign audit`: the private halves of its keys are published with the library.
+const AUDIT_ISSUER: &str = "countersign-audit.invalid";
+
+/// Lines of the configuration that name the audit's issuer, whatever they are about.
+pub(crate) fn audit_issuer(text: &str) -> Vec<Item> {
+    let named = (1..).zip(text.lines()).filter(|(_, line)| {
+        line.split('#').next().is_some_and(|setting| setting.to_ascii_lowercase().contains(AUDIT_ISSUER))
+    });
+    named
+        .map(|(number, _)| {
+            let text = format!(
+                "line {number} names the issuer of `countersign audit`, whose keys everybody has: for tests alone"
+            );
+            Item::new(Mark::Fault, text)
+        })
+        .collect()
+}
+
 /// What happens when the authorization server is away, and when somebody logs out.
 pub(crate) fn consequences(config: &Config) -> Vec<Item> {
     let recheck = span(config.session.recheck);
@@ -179,4 +197,19 @@ fn long(config: &Config) -> Vec<Item> {
     ];
     let long = times.into_iter().filter(|(_, is, most, _)| is > most);
     long.map(|(key, is, _, why)| Item::new(Mark::Warning, format!("{key} is {}: {why}", span(is)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::audit_issuer;
+    use crate::screen::Mark;
+
+    #[test]
+    fn the_issuer_of_the_audit_is_a_fault() {
+        let text =
+            "# not https://countersign-audit.invalid\nissuer = \"https://Countersign-Audit.invalid\"\n";
+        let items = audit_issuer(text);
+        assert_eq!(items.len(), 1);
+        assert!(items[0].mark == Mark::Fault && items[0].text.starts_with("line 2 "), "{items:?}");
+    }
 }

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::{TestClock, TestKey};
 use crate::{
-    Audience, Clock, Complete, Issuer, KeySet, PublishedKeys, Role, UnixTime, Verifier, VerifierBuilder,
+    Audience, Clock, Complete, Issuer, KeySet, PublishedKeys, Role, Secret, SignError, SigningKey, UnixTime,
+    Verifier, VerifierBuilder, jws::Algorithm,
 };
 
 /// Signs good tokens for one service, and makes the verifier that accepts them.
@@ -35,6 +36,10 @@ pub struct TestIssuer {
     published: Arc<PublishedKeys>,
     clock: TestClock,
     signed: AtomicU64,
+    /// What the catalogue's good token says otherwise: raw JSON, or nothing for a claim that is left out.
+    good_claims: Vec<(String, Option<String>)>,
+    good_key: TestKey,
+    secret: Option<SigningKey>,
 }
 
 impl TestIssuer {
@@ -56,7 +61,57 @@ impl TestIssuer {
             published: Arc::new(published),
             clock: TestClock::new(),
             signed: AtomicU64::new(0),
+            good_claims: Vec::new(),
+            good_key: TestKey::Ed25519,
+            secret: None,
         }
+    }
+
+    /// Another `iss`.
+    #[must_use]
+    pub fn named(mut self, issuer: impl Into<Issuer>) -> Self {
+        self.issuer = issuer.into();
+        self
+    }
+
+    /// The key of the good token that every recipe of the catalogue begins with: [`TestKey::Ed25519`] unless told
+    /// otherwise. With another key a few rows are good tokens; ask a verifier.
+    #[must_use]
+    pub const fn catalogue_signed_with(mut self, key: TestKey) -> Self {
+        self.good_key = key;
+        self
+    }
+
+    /// A claim of the good token that every recipe of the catalogue begins with; `None` leaves it out.
+    #[must_use]
+    pub fn catalogue_claim(mut self, name: &str, value: Option<&Value>) -> Self {
+        self.good_claims.push((name.to_owned(), value.map(ToString::to_string)));
+        self
+    }
+
+    /// Shares another secret than [`TestKey::secret`], at least 32 bytes, where [`TestKey::Hs256`] signs.
+    ///
+    /// # Errors
+    /// As [`SigningKey::shared_secret`].
+    pub fn sharing(mut self, secret: Secret<Vec<u8>>) -> Result<Self, SignError> {
+        self.secret = Some(SigningKey::shared_secret(Algorithm::Hs256, secret)?);
+        Ok(self)
+    }
+
+    /// That key, ready to sign.
+    pub(super) fn signing_key(&self, key: TestKey) -> &SigningKey {
+        match (&self.secret, key) {
+            (Some(secret), TestKey::Hs256) => secret,
+            _ => key.signing_key(),
+        }
+    }
+
+    pub(super) const fn good_key(&self) -> TestKey {
+        self.good_key
+    }
+
+    pub(super) fn good_claims(&self) -> &[(String, Option<String>)] {
+        &self.good_claims
     }
 
     /// Signs with another key.
@@ -222,6 +277,6 @@ impl TestToken<'_> {
         }
         let Self { issuer, typ, claims, .. } = self;
         let payload: serde_json::Map<String, Value> = claims.into_iter().collect();
-        issuer.key.signing_key().sign(&typ, &payload).expect("a test key signs")
+        issuer.signing_key(issuer.key).sign(&typ, &payload).expect("a test key signs")
     }
 }

@@ -95,7 +95,7 @@ impl<'a> Draft<'a> {
         };
         draft.apply(Change::Header("alg", "\"\""));
         draft.apply(Change::Header("typ", "\"at+jwt\""));
-        draft.apply(Change::Key(TestKey::Ed25519));
+        draft.apply(Change::Key(issuer.good_key()));
         for (name, value) in
             [("iss", "\"{iss}\""), ("aud", "\"{aud}\""), ("sub", "\"ada\""), ("client_id", "\"web\"")]
         {
@@ -111,6 +111,12 @@ impl<'a> Draft<'a> {
             ("scope", "\"orders:read orders:write\""),
         ] {
             draft.apply(Change::Claim(name, value));
+        }
+        for (name, value) in issuer.good_claims() {
+            match value {
+                Some(value) => put(&mut draft.claims, name, value.clone()),
+                None => draft.claims.retain(|(claim, _)| claim != name),
+            }
         }
         draft
     }
@@ -184,7 +190,7 @@ impl<'a> Draft<'a> {
             Some(Signing::Hmac(secret)) => return hmac(&secret(), message),
             Some(Signing::Nothing) => return Vec::new(),
         };
-        key.signing_key().sign_as(algorithm, message.as_bytes()).expect("a test key signs")
+        self.issuer.signing_key(key).sign_as(algorithm, message.as_bytes()).expect("a test key signs")
     }
 
     fn fill(&self, value: &str) -> String {

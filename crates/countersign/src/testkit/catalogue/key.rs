@@ -5,7 +5,10 @@ use crate::{
     TokenRefusal::{AlgorithmMismatch, HeaderMalformed, IssuerUnknown, KeyUnknown, SignatureInvalid},
     testkit::{
         TestKey,
-        recipe::Change::{Claim, Header, Key, KeyIdOf, NoHeader},
+        recipe::{
+            Change::{Claim, Header, Key, KeyIdOf, NoHeader, Sign},
+            Signing::Hmac,
+        },
     },
 };
 
@@ -81,6 +84,22 @@ static ALL: &[BadToken] = &[
     named!("prototype", "\"__proto__\""),
     named!("constructor", "\"constructor\""),
     named!("number-as-text", "\"0\""),
+    bad(
+        "key/id-path-to-empty-secret",
+        OPAQUE,
+        AlgorithmMismatch,
+        &[
+            Header("alg", "\"HS256\""),
+            Header("kid", "\"../../../../../../dev/null\""),
+            Sign(Hmac(|| vec![0])),
+        ],
+    ),
+    bad(
+        "key/id-device-of-empty-secret",
+        OPAQUE,
+        AlgorithmMismatch,
+        &[Header("alg", "\"HS256\""), Header("kid", "\"/dev/null\""), Sign(Hmac(|| vec![0]))],
+    ),
     bad("key/id-number", STRING, HeaderMalformed, &[Header("kid", "0")]),
     bad("key/id-null", STRING, HeaderMalformed, &[Header("kid", "null")]),
     bad("key/id-true", STRING, HeaderMalformed, &[Header("kid", "true")]),

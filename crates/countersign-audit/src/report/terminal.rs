@@ -1,0 +1,160 @@
+//! A table for people.
+
+use std::fmt::Write as _;
+
+use super::{Report, Verdict, words};
+use crate::{Severity, plan::Phase};
+
+/// The report for a terminal; with colours if `colours`.
+#[must_use]
+pub fn terminal(report: &Report, colours: bool) -> String {
+    let paint = |colour: &str, text: &str| {
+        if colours { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+    };
+    let mut text = String::new();
+    let width = report
+        .operations
+        .iter()
+        .map(|row| row.method.len() + 1 + row.path.chars().count())
+        .max()
+        .unwrap_or(0);
+    let width = width.clamp(20, 60);
+    let heading = format!(
+        "{:<width$}  {:>7}  {:<11} {:<11} {:<13} {:<11}",
+        "operation", "control", "tokens", "roles", "organisations", "methods"
+    );
+    let _ = writeln!(text, "{}", paint("2", heading.trim_end()));
+    for row in &report.operations {
+        let name = format!("{} {}", row.method, row.path);
+        let control: String = row.control.chars().take(7).collect();
+        let control = if row.control.len() <= 3 { control } else { "—".to_owned() };
+        let cells = |phase: Phase, width: usize| {
+            let of = row.cells.iter().filter(|cell| cell.phase == phase);
+            let (mut pass, mut fail, mut open) = (0_usize, 0_usize, 0_usize);
+            for cell in of {
+                match cell.verdict {
+                    Verdict::Pass => pass += 1,
+                    Verdict::Fail => fail += 1,
+                    Verdict::Inconclusive => open += 1,
+                    Verdict::Skipped => {}
+                }
+            }
+            let (shown, colour) = match (pass, fail, open) {
+                (0, 0, 0) => ("·".to_owned(), "2"),
+                (_, 0, 0) => (format!("✓ {pass}"), "32"),
+                (0, 0, open) => (format!("? {open}"), "33"),
+                (pass, 0, open) => (format!("✓ {pass} ? {open}"), "33"),
+                (pass, fail, _) => (format!("✗ {fail} of {}", pass + fail), "1;31"),
+            };
+            paint(colour, &format!("{shown:<width$}"))
+        };
+        let _ = writeln!(
+            text,
+            "{name:<width$}  {control:>7}  {} {} {} {}",
+            cells(Phase::Token, 11),
+            cells(Phase::Role, 11),
+            cells(Phase::Organisation, 13),
+            cells(Phase::Method, 11)
+        );
+    }
+    findings(&mut text, report, &paint);
+    for entry in &report.log_out {
+        let _ = match entry.milliseconds {
+            Some(milliseconds) => {
+                writeln!(text, "log-out: {} refuses after {milliseconds} ms", entry.operation)
+            }
+            None => writeln!(text, "log-out: {} never refused", entry.operation),
+        };
+    }
+    undecided(&mut text, report);
+    for note in &report.notes {
+        let _ = writeln!(text, "{}", paint("2", &format!("note: {note}")));
+    }
+    let coverage = report.coverage;
+    let _ = writeln!(
+        text,
+        "\n{} of {} cells decided ({} %), {} requests, {} s",
+        coverage.decided,
+        coverage.cells,
+        coverage.percent(),
+        report.requests,
+        report.seconds
+    );
+    text
+}
+
+fn findings(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> String) {
+    if report.findings.is_empty() {
+        let _ = writeln!(text, "\n{}", paint("1;32", "no findings"));
+        return;
+    }
+    let mut last = "";
+    for finding in &report.findings {
+        if finding.id != last {
+            let colour = match finding.severity {
+                Severity::High => "1;31",
+                Severity::Medium => "31",
+                Severity::Low => "33",
+                Severity::Note => "36",
+            };
+            let (title, advice) = words(&finding.id);
+            let _ = writeln!(
+                text,
+                "\n{} {}: {title}",
+                paint(colour, finding.severity.name()),
+                paint("1", &finding.id)
+            );
+            let _ = writeln!(text, "  {}", paint("2", advice));
+            last = &finding.id;
+        }
+        let known = if finding.known { " (known)" } else { "" };
+        let line =
+            if finding.line > 0 { format!("  {}:{}", report.document, finding.line) } else { String::new() };
+        let cells = finding
+            .cells
+            .first()
+            .map(|cell| {
+                format!(
+                    " [{cell}{}]",
+                    if finding.count > 1 {
+                        format!(" and {} more", finding.count - 1)
+                    } else {
+                        String::new()
+                    }
+                )
+            })
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {} {}: {}{cells}{known}{}",
+            finding.method,
+            finding.path,
+            finding.reason,
+            paint("2", &line)
+        );
+    }
+}
+
+/// Why cells could not be decided, the most frequent reason first.
+fn undecided(text: &mut String, report: &Report) {
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for cell in report
+        .operations
+        .iter()
+        .flat_map(|row| &row.cells)
+        .filter(|cell| cell.verdict == Verdict::Inconclusive)
+    {
+        let reason = cell.reason.as_deref().unwrap_or_default();
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    if !reasons.is_empty() {
+        let _ = writeln!(text, "\nnot decided:");
+    }
+    for (reason, count) in reasons.iter().take(8) {
+        let _ = writeln!(text, "  {count:>6}  {reason}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Serves the key set while an audit runs.
+
+use std::{convert::Infallible, net::SocketAddr};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, task::AbortHandle};
+
+use crate::{AuditError, ISSUER, tokens};
+
+/// Ends the server when it is dropped.
+#[derive(Debug)]
+pub(crate) struct KeyServer(AbortHandle);
+
+impl Drop for KeyServer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The key set of the audit's issuer, for `--write-jwks`. Its private halves are published with the library.
+#[must_use]
+pub fn key_set_json() -> String {
+    serde_json::to_string_pretty(&tokens::published()).unwrap_or_default()
+}
+
+pub(crate) async fn serve(address: SocketAddr) -> Result<KeyServer, AuditError> {
+    let listener = TcpListener::bind(address).await.map_err(|source| AuditError::Io {
+        what: format!("cannot serve the key set on {address}"),
+        source,
+    })?;
+    let key_set = Bytes::from(key_set_json());
+    let metadata = serde_json::json!({ "issuer": ISSUER, "jwks_uri": format!("http://{address}/jwks.json") });
+    let metadata = Bytes::from(metadata.to_string());
+    let task = tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let (key_set, metadata) = (key_set.clone(), metadata.clone());
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let body = match request.uri().path() {
+                    "/jwks.json" | "/.well-known/jwks.json" => Some(key_set.clone()),
+                    path if path.starts_with("/.well-known/") => Some(metadata.clone()),
+                    _ => None,
+                };
+                let mut response = Response::new(Full::new(body.clone().unwrap_or_default()));
+                response
+                    .headers_mut()
+                    .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+                if body.is_none() {
+                    *response.status_mut() = StatusCode::NOT_FOUND;
+                }
+                async move { Ok::<_, Infallible>(response) }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    Ok(KeyServer(task.abort_handle()))
+}

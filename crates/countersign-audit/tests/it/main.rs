@@ -1,0 +1,4 @@
+//! Audits of services that run in the test.
+
+mod faults;
+mod service;
