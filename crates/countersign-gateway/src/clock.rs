@@ -16,7 +16,8 @@ pub struct Now {
     pub monotonic: Moment,
 }
 
-/// Milliseconds since the process began.
+/// Milliseconds on a clock that never goes back. It began an hour before the process did, so that what is a little older
+/// than the process has a moment too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(u64);
 
@@ -46,6 +47,9 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Now;
 }
 
+/// What [`Moment`]s count before the process began.
+const HEAD_START_MILLIS: u64 = 3_600_000;
+
 /// The machine's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
@@ -64,6 +68,7 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Now {
         let since_began = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let since_began = since_began.saturating_add(HEAD_START_MILLIS);
         Now { wall: countersign::Clock::now(&countersign::SystemClock), monotonic: Moment(since_began) }
     }
 }

@@ -37,11 +37,14 @@ use crate::{
     },
     revocation::{Ledger, Lifetimes},
     server::{self, CertificateError, Certificates, Drained, Drainer, Running},
-    session::{Memory, gate::Places, source::SourceSetupError},
+    session::{Memory, gate::Places, shared::SharedCache, source::SourceSetupError},
     store::{StateDirectory, StoreError},
     tasks::Tasks,
     upstream::Registry,
 };
+
+#[cfg(feature = "valkey")]
+use crate::store::valkey::ValkeyAnswers;
 
 use self::{
     compose::Household,
@@ -172,7 +175,7 @@ impl Gateway {
             own.clone(),
         )?;
         let household = Household {
-            memory: Arc::new(memory(config).with_ledger(ledger)),
+            memory: Arc::new(memory(config).with_ledger(ledger).with_shared(shared_answers(config, &clock)?)),
             keyring: Arc::clone(&keyring),
             registry: Arc::new(Registry::new(config.workers)),
             observer: own,
@@ -313,6 +316,20 @@ impl Gateway {
         drop(lines);
         drained
     }
+}
+
+/// The second-level cache, where there is one.
+fn shared_answers(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<dyn SharedCache>>, StartError> {
+    #[cfg(feature = "valkey")]
+    if let Some(store) = config.store.as_ref().filter(|store| store.cache) {
+        let answers = ValkeyAnswers::start(store, Arc::clone(clock)).map_err(StartError::Thread)?;
+        return Ok(Some(Arc::new(answers)));
+    }
+    let _ = (config, clock);
+    Ok(None)
 }
 
 /// The keeper of the ring where the configuration says it is kept.

@@ -18,6 +18,7 @@ pub mod flight;
 pub mod gate;
 pub mod key;
 pub mod rotation;
+pub mod shared;
 pub mod source;
 
 use std::{
@@ -30,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Standing, UnixTime, revocation::Target};
+use countersign::{SessionId, Standing, UnixTime, revocation::Target};
 use tokio::time::timeout;
 
 use crate::{
@@ -50,7 +51,8 @@ use crate::{
         flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
         gate::{Gate, Places},
         key::{SessionKey, SessionKeyer},
-        source::{Source, Verdict},
+        shared::{Shared, SharedCache},
+        source::{Answer, Source, Verdict},
     },
     tasks::Tasks,
 };
@@ -70,6 +72,7 @@ pub struct Memory {
     /// The server has replaced a cookie before.
     rotates: AtomicBool,
     ledger: Arc<Ledger>,
+    shared: Option<Arc<dyn SharedCache>>,
 }
 
 impl Memory {
@@ -85,7 +88,14 @@ impl Memory {
             tasks,
             rotates: AtomicBool::new(false),
             ledger: Ledger::idle(),
+            shared: None,
         }
+    }
+
+    /// Looks for answers in a cache that other gateways fill too.
+    #[must_use]
+    pub fn with_shared(self, shared: Option<Arc<dyn SharedCache>>) -> Self {
+        Self { shared, ..self }
     }
 
     /// Takes revocations into account. Without it nothing is ever revoked.
@@ -316,7 +326,16 @@ impl Sessions {
         takeoff: &Takeoff,
     ) -> Outcome {
         let asked_at = self.clock.now();
-        let is_known = self.memory.cache.find(&key).is_some();
+        let known = self.memory.cache.find(&key);
+        let is_known = known.is_some();
+        if let Some(shared) = self.find_shared(&key, &credential, known.as_deref()).await
+            && let Ok(identity) = self.mapping.explain(&shared.answer)
+        {
+            let Shared { answer, asked_at, sid } = shared;
+            self.observer.metrics().cache(CacheResult::Shared);
+            let began = source::session_began(&answer.session);
+            return self.admit(&key, identity, (began, answer.ends), (asked_at, Some(sid)), self.clock.now());
+        }
         let verdict = self.ask(is_known, &credential, client, asked_at).await;
         let now = self.clock.now();
         let blame = if is_known { Blame::Known(key) } else { Blame::Unknown(network_of(client)) };
@@ -354,9 +373,14 @@ impl Sessions {
                     observe(LookupOutcome::Live, None);
                     let began = source::session_began(&answer.session);
                     self.settle_no(&key, &identity, now).await?;
-                    let entry = self.admit(&key, identity, (began, answer.ends), asked_at, now)?;
+                    let admitted = self.admit(&key, identity, (began, answer.ends), (asked_at, None), now);
+                    let entry = admitted.inspect_err(|_| self.forget_shared(&key))?;
+                    self.share(&key, &credential, &answer, &entry, asked_at);
                     match &answer.new_cookie {
                         Some(new) if credential.kind == CredentialKind::Cookie => {
+                            let (next, new_key) =
+                                (new.credential(), self.keyer.key(&new.credential().as_credential()));
+                            self.share(&new_key, &next, &answer, &entry, asked_at);
                             self.rotate(&key, &entry, new, client, now)
                         }
                         _ => Ok(entry),
@@ -436,7 +460,7 @@ impl Sessions {
         key: &SessionKey,
         identity: Identity,
         (began, ends): (Option<UnixTime>, Option<UnixTime>),
-        asked_at: Now,
+        (asked_at, sid): (Now, Option<SessionId>),
         now: Now,
     ) -> Result<Arc<Entry>, Refusal> {
         let writer = self.memory.cache.writer(key);
@@ -481,7 +505,8 @@ impl Sessions {
                 entry
             }
             None => {
-                let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
+                let own = || self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
+                let sid = sid.unwrap_or_else(own);
                 let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
                 entry.spread = spread(key, asked_at);
                 entry.began = began;
@@ -500,6 +525,7 @@ impl Sessions {
     }
 
     fn end(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Refusal {
+        self.forget_shared(key);
         let ended = self.memory.cache.writer(key).end(refusal, now.monotonic);
         // One that goes on under another cookie has not ended.
         if let Some(entry) = ended.filter(|entry| !entry.is_superseded) {
@@ -524,6 +550,43 @@ impl Sessions {
 fn spread(key: &SessionKey, asked_at: Now) -> u8 {
     let [low, ..] = (asked_at.monotonic.as_millis() / 1000).to_le_bytes();
     key.chance().wrapping_add(low.wrapping_mul(97))
+}
+
+/// What other gateways have asked.
+impl Sessions {
+    /// An answer that another gateway got since we asked last, as long as it would not be asked about again.
+    async fn find_shared(
+        &self,
+        key: &SessionKey,
+        credential: &OwnedCredential,
+        known: Option<&Entry>,
+    ) -> Option<Shared> {
+        let cache = self.memory.shared.as_ref()?;
+        let sealed = cache.find(&key.name()).await?;
+        let oldest = self.rules.recheck / 5 * 3;
+        let shared = self.keyer.answers.open(key, credential, &sealed, oldest, self.clock.now())?;
+        known.is_none_or(|known| shared.asked_at.monotonic > known.asked_at).then_some(shared)
+    }
+
+    fn share(
+        &self,
+        key: &SessionKey,
+        credential: &OwnedCredential,
+        answer: &Answer,
+        entry: &Entry,
+        asked_at: Now,
+    ) {
+        let Some(cache) = &self.memory.shared else { return };
+        if let Some(sealed) = self.keyer.answers.seal(key, credential, answer, entry, asked_at.wall) {
+            cache.keep(key.name(), sealed, self.rules.recheck);
+        }
+    }
+
+    fn forget_shared(&self, key: &SessionKey) {
+        if let Some(cache) = &self.memory.shared {
+            cache.forget(key.name());
+        }
+    }
 }
 
 /// What revocations have to do with look-ups.

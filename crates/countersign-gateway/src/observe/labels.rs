@@ -71,6 +71,8 @@ labels! {
         No = "no",
         /// Fresh enough, and old enough to begin the next look-up.
         Refresh = "refresh",
+        /// Another gateway had asked: its answer was used.
+        Shared = "shared",
         /// Past its recheck, and served because the server cannot be asked (`stale_if_error`).
         Stale = "stale",
     }

@@ -17,6 +17,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Secret, SessionId, Subject};
 
+use super::shared::AnswerSealer;
 use crate::credential::{Credential, CredentialKind};
 
 /// Names one credential under one way of asking.
@@ -28,6 +29,16 @@ impl SessionKey {
     #[must_use]
     pub fn abbreviated(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.first_chunk::<9>().map_or(&[][..], |chunk| chunk))
+    }
+
+    /// All of it.
+    pub(super) const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The name under which other gateways find it too.
+    pub(super) fn name(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
     }
 
     /// A number that differs from session to session.
@@ -86,6 +97,7 @@ pub struct SessionKeyer {
     /// Differs between two ways of asking, as the keys it makes do.
     asking: hmac::Key,
     naming: hmac::Key,
+    pub(super) answers: AnswerSealer,
 }
 
 impl fmt::Debug for SessionKeyer {
@@ -106,7 +118,11 @@ impl SessionKeyer {
             mac.update(content);
             hmac::Key::new(hmac::HMAC_SHA256, mac.sign().as_ref())
         };
+        let mut salt = hmac::Context::with_key(&secret);
+        salt.update(b"countersign shared answer\0");
+        salt.update(settings);
         Self {
+            answers: AnswerSealer::new(to_array(&salt.sign())),
             asking: derive(b"countersign session key\0", settings),
             naming: derive(b"countersign sid\0", b""),
         }

@@ -35,6 +35,7 @@ use crate::{
 mod defects;
 mod outage;
 mod rotation;
+mod shared;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -95,6 +96,16 @@ impl House {
         takes: Duration,
         change: impl Fn(&mut Rules),
     ) -> Self {
+        Self::built(answers, takes, change, b"settings", |memory| memory)
+    }
+
+    fn built(
+        answers: Vec<Result<Verdict, SourceError>>,
+        takes: Duration,
+        change: impl Fn(&mut Rules),
+        settings: &[u8],
+        equip: impl FnOnce(Memory) -> Memory,
+    ) -> Self {
         let n = |n| NonZeroUsize::new(n).unwrap();
         let mut rules = Rules {
             recheck: Duration::from_secs(30),
@@ -109,8 +120,8 @@ impl House {
         let places = Places { all: n(256), per_client: n(32) };
         let sessions = Arc::new(Sessions::new(Parts {
             rules,
-            keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
-            memory: Arc::new(Memory::new(n(1000), places, Tasks::default())),
+            keyer: SessionKeyer::new(&Secret::new([1; 32]), settings),
+            memory: Arc::new(equip(Memory::new(n(1000), places, Tasks::default()))),
             source: source.clone(),
             mapping: Mapping::new(&ClaimsConfig::default()),
             clock: clock.clone(),

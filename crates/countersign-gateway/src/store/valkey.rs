@@ -13,6 +13,7 @@
 //! Keys, all behind [`StoreConfig::name`]: `:ring` (hash), `:log` (hash: epoch and newest number), `:changes` and
 //! `:until` (sorted by number and by end), `:session:…` (the second-level cache).
 
+mod answers;
 mod connection;
 mod encoding;
 
@@ -28,6 +29,7 @@ use countersign::{
 };
 use redis::{FromRedisValue, cmd};
 
+pub use self::answers::ValkeyAnswers;
 use self::connection::Link;
 use super::{
     Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
     Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, ConnectionLike as _, ErrorKind, FromRedisValue,
-    IntoConnectionInfo, RedisConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, cmd,
+    IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, Value,
+    cmd,
 };
 
 use super::PAUSE;
@@ -30,10 +31,22 @@ impl Link {
 
     /// Sends one command and reads its answer, within the time-out.
     pub(super) fn query<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, StoreError> {
+        self.with(|connection| command.query(connection))
+    }
+
+    /// Sends several commands together and reads their answers.
+    pub(super) fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.with(|connection| pipeline.query(connection))
+    }
+
+    fn with<T>(
+        &mut self,
+        call: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, StoreError> {
         if self.clock.now().monotonic < self.not_before {
             return Err(StoreError::Unavailable("it failed a moment ago".to_owned()));
         }
-        let outcome = self.connected().and_then(|connection| command.query::<T>(connection));
+        let outcome = self.connected().and_then(call);
         outcome.map_err(|error| {
             // An answer that comes late would be taken for the next one's: the connection is done with.
             self.connection = None;

@@ -1,5 +1,6 @@
 //! The shared store, on a real server (Debian's `redis-server`).
 
+mod answers;
 mod gateways;
 mod log;
 mod ring;
