@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 pub(crate) mod authorization_server;
 pub(crate) mod nginx;
+pub(crate) mod redis;
 pub(crate) mod session_application;
 pub(crate) mod verifier;
 

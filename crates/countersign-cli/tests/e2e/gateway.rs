@@ -112,6 +112,12 @@ impl Gateway {
         self.process.signal("HUP");
     }
 
+    /// Ends the gateway at once (`kill -9`).
+    pub(crate) fn kill(mut self) {
+        self.stopped = true;
+        self.process.kill();
+    }
+
     /// Asks the gateway to end.
     pub(crate) fn terminate(&self) {
         self.process.signal("TERM");

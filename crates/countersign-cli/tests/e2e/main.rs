@@ -29,6 +29,8 @@ mod outage;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod session_end;
 #[cfg(test)]
 mod shared_cache;

@@ -36,6 +36,12 @@ impl Nginx {
         Self::start("nginx_shared_cache.conf", gateway).await
     }
 
+    /// A load balancer in front of several gateways.
+    pub(crate) async fn in_front_of(gateways: &[&str]) -> Self {
+        let servers: String = gateways.iter().map(|gateway| format!("server {gateway};\n")).collect();
+        Self::start("nginx_replicas.conf", &servers).await
+    }
+
     /// `http://address`.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)

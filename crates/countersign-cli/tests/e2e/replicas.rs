@@ -1,0 +1,291 @@
+//! Three gateways behind nginx, without sticky sessions, on one store that is killed, frozen and emptied, and one
+//! authorization server that fails, hangs, lies and comes back: nobody gets another's answer, and nobody is logged out.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    client::Call,
+    counterpart::{nginx::Nginx, redis::Redis},
+    gateway::{Gateway, Setting},
+    job::ISSUER,
+    local_server::{LocalServer, Reply, Seen},
+};
+
+const USERS: usize = 40;
+const CALLERS: usize = 6;
+const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// How the authorization server answers.
+const WELL: u8 = 0;
+const FAILING: u8 = 1;
+const HANGING: u8 = 2;
+const LYING: u8 = 3;
+
+fn session_of(user: usize) -> String {
+    format!("session-of-user-{user:04}-which-is-secret")
+}
+
+/// Knows every user but those that logged out.
+fn authorization_server(mode: u8, asked: &Seen, gone: &Mutex<Vec<usize>>) -> Reply {
+    let body = String::from_utf8_lossy(&asked.body).into_owned();
+    let user = body.split("session-of-user-").nth(1).and_then(|rest| rest.get(..4)).map(str::parse::<usize>);
+    let answer = match (mode, user) {
+        (LYING, _) => {
+            let mut page = Reply::json(&Value::Null);
+            page.headers = vec![("content-type".to_owned(), "text/html".to_owned())];
+            page.body = "<html>Log in</html>".to_owned();
+            return page;
+        }
+        (_, Some(Ok(user))) if !gone.lock().unwrap().contains(&user) => json!({
+            "active": true, "sub": format!("user-{user}"), "org": { "id": format!("org-{}", user % 3) },
+            "client_id": "shop", "roles": ["viewer"],
+        }),
+        _ => json!({ "active": false }),
+    };
+    let mut reply = Reply::json(&answer);
+    match mode {
+        FAILING => reply.status = 500,
+        HANGING => reply.after = Duration::from_secs(30),
+        _ => {}
+    }
+    reply
+}
+
+/// Says whose token arrived.
+fn service(seen: &Seen) -> Reply {
+    let token = seen.header("authorization").unwrap_or_default();
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    Reply::json(&json!({ "sub": claims["sub"], "organisation": claims["organisation"] }))
+}
+
+/// What became of all requests.
+#[derive(Debug, Default)]
+struct Count {
+    served: AtomicUsize,
+    wrong: AtomicUsize,
+    logged_out: AtomicUsize,
+    touched: AtomicUsize,
+    refused: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Count {
+    /// Nobody got another's answer, nobody was logged out, no cookie was touched.
+    fn nothing_wrong(&self, phase: &str) {
+        let zero = [&self.wrong, &self.logged_out, &self.touched].map(|count| count.load(SeqCst));
+        assert_eq!(zero, [0, 0, 0], "{phase}: {self:?}");
+    }
+
+    fn take_served(&self) -> usize {
+        self.served.swap(0, SeqCst)
+    }
+}
+
+/// Requests of all users, one after the other, until told to end.
+async fn call_for_ever(front: String, first: usize, count: Arc<Count>, over: Arc<AtomicBool>) {
+    let mut user = first;
+    while !over.load(SeqCst) {
+        user = (user + 7) % USERS;
+        let call =
+            Call::get(format!("{front}/orders/")).header("cookie", format!("SESSION={}", session_of(user)));
+        let Ok(answer) = call.try_send().await else {
+            count.lost.fetch_add(1, SeqCst);
+            continue;
+        };
+        if answer.headers.contains_key("set-cookie") {
+            count.touched.fetch_add(1, SeqCst);
+        }
+        let place = match answer.status.as_u16() {
+            200 => {
+                let expected =
+                    json!({ "sub": format!("user-{user}"), "organisation": format!("org-{}", user % 3) });
+                if answer.json() == expected { &count.served } else { &count.wrong }
+            }
+            401 => &count.logged_out,
+            _ => &count.refused,
+        };
+        place.fetch_add(1, SeqCst);
+    }
+}
+
+struct House {
+    gateways: Vec<Gateway>,
+    front: Nginx,
+    redis: Redis,
+    server: LocalServer,
+    _service: LocalServer,
+    mode: Arc<AtomicU8>,
+    gone: Arc<Mutex<Vec<usize>>>,
+}
+
+impl House {
+    async fn new() -> Self {
+        let (mode, gone) = (Arc::new(AtomicU8::new(WELL)), Arc::new(Mutex::new(Vec::new())));
+        let server = LocalServer::start({
+            let (mode, gone) = (Arc::clone(&mode), Arc::clone(&gone));
+            move |asked| authorization_server(mode.load(SeqCst), asked, &gone)
+        })
+        .await;
+        let service = LocalServer::start(service).await;
+        let redis = Redis::start();
+        let mut gateways = Vec::new();
+        for _ in 0..3 {
+            let mut setting = Setting::new();
+            let (kek, secret) =
+                (setting.secret_file("kek", KEK), setting.secret_file("secret", "secret-of-the-gateway"));
+            let config = format!(
+                r#"
+issuer = "{ISSUER}"
+encryption_key_file = "{kek}"
+[store]
+url = "{}"
+[session]
+cookie = "SESSION"
+introspect = "{}/introspect"
+client_id = "gateway"
+client_secret_file = "{secret}"
+recheck = "1s"
+timeout = "500ms"
+stale_if_error = "10m"
+[claims]
+organisation = "session.org.id"
+[[route]]
+path = "/orders/"
+upstream = "{}"
+audience = "orders"
+"#,
+                redis.url(),
+                server.origin(),
+                service.origin()
+            );
+            gateways.push(Gateway::start(setting, &config));
+        }
+        for gateway in &mut gateways {
+            (0..USERS).for_each(|user| gateway.keep_secret(&session_of(user)));
+        }
+        let addresses: Vec<&str> = gateways.iter().map(Gateway::address).collect();
+        let front = Nginx::in_front_of(&addresses).await;
+        Self { gateways, front, redis, server, _service: service, mode, gone }
+    }
+
+    async fn key_set(gateway: &Gateway) -> Value {
+        Call::get(gateway.url("/.well-known/jwks.json")).send().await.expect(200).json()
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_happens_to_the_store_or_the_server_logs_anybody_out_or_mixes_anybody_up() {
+    let mut house = House::new().await;
+    let keys = House::key_set(&house.gateways[0]).await;
+    for gateway in &house.gateways {
+        assert_eq!(House::key_set(gateway).await, keys, "one ring");
+    }
+    let (count, over) = (Arc::new(Count::default()), Arc::new(AtomicBool::new(false)));
+    let mut callers = JoinSet::new();
+    for caller in 0..CALLERS {
+        let front = house.front.origin();
+        callers.spawn(call_for_ever(front, caller * 5, Arc::clone(&count), Arc::clone(&over)));
+    }
+    let phase = async |name: &str, time: u64| {
+        count.take_served();
+        sleep(Duration::from_millis(time)).await;
+        count.nothing_wrong(name);
+        assert!(count.take_served() > 20, "{name}: {count:?}");
+    };
+    phase("calm", 3_000).await;
+    assert!(house.redis.command(&["DBSIZE"]).trim().parse::<u32>().unwrap() > 3, "answers are shared");
+
+    house.redis.kill();
+    phase("the store is killed", 3_000).await;
+    house.redis.restart();
+    phase("the store comes back with nothing in it", 3_000).await;
+    house.redis.signal("STOP");
+    phase("the store is frozen", 3_000).await;
+    house.redis.signal("CONT");
+    phase("the store goes on", 2_000).await;
+    house.redis.command(&["FLUSHALL"]);
+    phase("the store is emptied", 3_000).await;
+    assert_eq!(count.refused.load(SeqCst), 0, "a store's outage refuses nobody: {count:?}");
+
+    for (mode, name) in [(FAILING, "fails"), (LYING, "lies"), (HANGING, "hangs")] {
+        house.mode.store(mode, SeqCst);
+        phase(&format!("the authorization server {name}"), 4_000).await;
+    }
+    house.redis.signal("STOP");
+    phase("the server hangs and the store is frozen", 3_000).await;
+    house.redis.signal("CONT");
+    house.mode.store(WELL, SeqCst);
+    phase("everything is well again", 7_000).await;
+    assert_eq!(count.refused.load(SeqCst), 0, "everybody was known: {count:?}");
+
+    let calls = house.server.count();
+    let ran = house.gateways.pop().unwrap();
+    ran.kill();
+    phase("a replica is killed", 3_000).await;
+    assert!(house.server.count() > calls, "rechecks go on");
+    assert_eq!(count.lost.load(SeqCst), 0, "{count:?}");
+    for gateway in &house.gateways {
+        assert_eq!(House::key_set(gateway).await, keys, "the keys are the same as before");
+    }
+
+    // And who does log out is out, at every gateway.
+    over.store(true, SeqCst);
+    while callers.join_next().await.is_some() {}
+    house.gone.lock().unwrap().push(3);
+    let asked = |gateway: &Gateway| {
+        Call::get(gateway.url("/orders/")).header("cookie", format!("SESSION={}", session_of(3))).send()
+    };
+    sleep(Duration::from_millis(1_500)).await;
+    for gateway in &house.gateways {
+        let mut last = asked(gateway).await;
+        for _ in 0..20 {
+            if last.status == 401 {
+                break;
+            }
+            sleep(Duration::from_millis(200)).await;
+            last = asked(gateway).await;
+        }
+        last.expect(401);
+    }
+    for gateway in house.gateways {
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_starts_while_the_authorization_server_is_away() {
+    let mode = Arc::new(AtomicU8::new(HANGING));
+    let gone = Arc::new(Mutex::new(Vec::new()));
+    let server = LocalServer::start({
+        let mode = Arc::clone(&mode);
+        move |asked| authorization_server(mode.load(SeqCst), asked, &gone)
+    })
+    .await;
+    let service = LocalServer::start(service).await;
+    let mut setting = Setting::new();
+    let secret = setting.secret_file("secret", "secret-of-the-gateway");
+    let config = format!(
+        "issuer = \"{ISSUER}\"\n[session]\ncookie = \"SESSION\"\nintrospect = \"{}/introspect\"\n\
+         client_id = \"gateway\"\nclient_secret_file = \"{secret}\"\ntimeout = \"300ms\"\n\
+         [claims]\norganisation = \"session.org.id\"\n\
+         [[route]]\npath = \"/orders/\"\nupstream = \"{}\"\naudience = \"orders\"\n",
+        server.origin(),
+        service.origin()
+    );
+    let mut gateway = Gateway::start(setting, &config);
+    gateway.get("/orders/", "SESSION", &session_of(1)).await.expect_refusal(503, "source_unavailable");
+    mode.store(WELL, SeqCst);
+    gateway.get("/orders/", "SESSION", &session_of(1)).await.expect(200);
+    gateway.stop().await;
+}
