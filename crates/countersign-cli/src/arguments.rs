@@ -39,10 +39,14 @@ pub(crate) enum Command {
     Demo(DemoArguments),
     /// Say for one request which stage decides what, and why
     Explain(ExplainArguments),
-    /// List or export the keys of the running gateway
+    /// List, rotate, retire, import or export the keys of the running gateway
     Keys(KeysArguments),
     /// Revoke a session, a subject, an organisation, a token or everything, at the gateway and at the services
     Revoke(RevokeArguments),
+    /// Let the running gateway read its configuration again
+    Reload(ReloadArguments),
+    /// Say how the running gateway is
+    Status(StatusArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
     Token(TokenArguments),
     /// Prove that every endpoint of a service refuses what it must
@@ -138,6 +142,40 @@ pub(crate) enum KeysWhat {
         #[command(flatten)]
         gateway: RunningGateway,
     },
+    /// Make a private key from elsewhere the standby key: it signs after its lead, at the next rotation
+    Import {
+        #[command(flatten)]
+        gateway: RunningGateway,
+        /// The key for `token.algorithm`: PEM (PKCS #8, PKCS #1, SEC 1) or a JWK, not encrypted
+        file: PathBuf,
+    },
+    /// Take a key out at once and for good, with every token it signed; the standby key signs, if it did
+    Retire {
+        #[command(flatten)]
+        gateway: RunningGateway,
+        /// Which, as `list` shows it
+        kid: String,
+    },
+    /// Let the standby key take over as soon as every verifier has it
+    Rotate {
+        #[command(flatten)]
+        gateway: RunningGateway,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    #[command(flatten)]
+    pub(crate) gateway: RunningGateway,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) gateway: RunningGateway,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,16 +1,20 @@
 //! `countersign keys`: asks the running gateway over its socket.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use countersign_gateway::admin::client::{Reply, call};
+use countersign::Secret;
+use countersign_gateway::{
+    admin::client::Reply,
+    config::{Environment as _, SystemEnvironment},
+};
 use http::Method;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
-    arguments::{KeysWhat, RunningGateway},
-    configuration,
+    arguments::KeysWhat,
     exit::Exit,
-    fetch,
+    running::{ask, fail},
     screen::{self, Screen},
 };
 
@@ -31,46 +35,47 @@ struct Key {
 
 /// `countersign keys`.
 pub(crate) fn run(what: &KeysWhat, screen: &Screen) -> Exit {
-    let (gateway, path) = match what {
-        KeysWhat::List { gateway, .. } => (gateway, "/keys"),
-        KeysWhat::ExportPublic { gateway } => (gateway, "/keys/public"),
+    done(what, screen).unwrap_or_else(|exit| exit)
+}
+
+fn done(what: &KeysWhat, screen: &Screen) -> Result<Exit, Exit> {
+    let get = |gateway, path| ask("keys", gateway, Method::GET, path, Vec::new(), screen);
+    let change = |gateway, path, body: &Value| {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        ask("keys", gateway, Method::POST, path, body, screen)
     };
-    let reply = match ask(gateway, path, screen) {
-        Ok(reply) => reply,
-        Err(exit) => return exit,
-    };
-    match what {
-        KeysWhat::List { json: false, .. } => match serde_json::from_slice(&reply.body) {
-            Ok(keys) => screen::print(&table(*screen, &keys)),
-            Err(error) => return fail(&format!("the gateway's answer is not understood: {error}")),
-        },
-        KeysWhat::List { json: true, .. } | KeysWhat::ExportPublic { .. } => {
-            match serde_json::from_slice::<serde_json::Value>(&reply.body) {
-                Ok(value) => screen::print_json(&value),
-                Err(error) => return fail(&format!("the gateway's answer is not JSON: {error}")),
-            }
+    let reply = match what {
+        KeysWhat::ExportPublic { gateway } => return print_json(&get(gateway, "/keys/public")?),
+        KeysWhat::List { gateway, json: true } => return print_json(&get(gateway, "/keys")?),
+        KeysWhat::List { gateway, json: false } => get(gateway, "/keys")?,
+        KeysWhat::Import { gateway, file } => {
+            let key = read(file).map_err(|problem| fail("keys", &problem))?;
+            change(gateway, "/keys/import", &json!({ "key": key.expose() }))?
         }
-    }
-    Exit::Good
-}
-
-fn ask(gateway: &RunningGateway, path: &str, screen: &Screen) -> Result<Reply, Exit> {
-    let state_dir = match (&gateway.state_dir, &gateway.config) {
-        (Some(directory), _) => directory.clone(),
-        (None, Some(file)) => configuration::load(file, screen)?.state_dir,
-        (None, None) => PathBuf::new(),
+        KeysWhat::Retire { gateway, kid } => change(gateway, "/keys/retire", &json!({ "kid": kid }))?,
+        KeysWhat::Rotate { gateway } => change(gateway, "/keys/rotate", &Value::Null)?,
     };
-    match fetch::wait(call(&state_dir, Method::GET, path, "")) {
-        Ok(Ok(reply)) if reply.status.is_success() => Ok(reply),
-        Ok(Ok(reply)) => Err(fail(&format!("the gateway answers {}", reply.status))),
-        Ok(Err(error)) => Err(fail(&error.to_string())),
-        Err(error) => Err(fail(&error.to_string())),
+    match serde_json::from_slice(&reply.body) {
+        Ok(keys) => screen::print(&table(*screen, &keys)),
+        Err(error) => return Err(fail("keys", &format!("the gateway's answer is not understood: {error}"))),
     }
+    Ok(Exit::Good)
 }
 
-fn fail(problem: &str) -> Exit {
-    screen::complain(&format!("countersign keys: {problem}\n"));
-    Exit::Failed
+fn print_json(reply: &Reply) -> Result<Exit, Exit> {
+    match serde_json::from_slice::<Value>(&reply.body) {
+        Ok(value) => screen::print_json(&value),
+        Err(error) => return Err(fail("keys", &format!("the gateway's answer is not JSON: {error}"))),
+    }
+    Ok(Exit::Good)
+}
+
+/// The text of a key file.
+fn read(file: &Path) -> Result<Secret<String>, String> {
+    let problem = |error: &dyn std::fmt::Display| format!("`{}` cannot be read: {error}", file.display());
+    let content = SystemEnvironment.read_file(file).map_err(|error| problem(&error))?;
+    let text = std::str::from_utf8(content.bytes.expose()).map_err(|_| problem(&"it is not text"))?;
+    Ok(Secret::new(text.to_owned()))
 }
 
 /// One line for each key, in columns.

@@ -18,6 +18,7 @@ mod moment;
 mod revoke;
 mod rls;
 mod run;
+mod running;
 mod screen;
 mod token;
 
@@ -54,7 +55,9 @@ fn dispatch(command: Command, screen: &Screen) -> Exit {
         Command::Keys(arguments) => keys::run(&arguments.what, screen),
         Command::Revoke(arguments) => revoke::run(&arguments, screen),
         Command::Rls(arguments) => rls::run(&arguments.what),
+        Command::Reload(arguments) => running::reload(&arguments, screen),
         Command::Run(arguments) => run::run(&arguments, screen),
+        Command::Status(arguments) => running::status(&arguments, screen),
         Command::Token(arguments) => token::run(&arguments, screen),
     }
 }

@@ -230,7 +230,11 @@ fn keyring() -> Arc<KeyRingHandle> {
         RingKeeper::new(Arc::new(MemoryStore::default()), sealer, Witness::memory(), Arc::new(SystemEntropy));
     let settings = RingSettings {
         algorithm: RingAlgorithm::Es256,
-        policy: Policy::new(Duration::from_secs(86_400), Duration::from_secs(300)),
+        policy: Policy::new(
+            Duration::from_secs(86_400),
+            Duration::from_secs(300),
+            Duration::from_secs(30 * 86_400),
+        ),
         shared_secrets: Vec::new(),
     };
     Arc::new(KeyRingHandle::new(keeper.open(&settings, NOW.wall).unwrap()))

@@ -3,7 +3,7 @@
 //! | listener | who reaches it | what |
 //! |---|---|---|
 //! | `admin_listen` (TCP) | whoever reaches the address | `/metrics`, `/healthz`, `/readyz`, `/.well-known/jwks.json` |
-//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload` |
+//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload`, `POST /keys/rotate`, `/keys/retire`, `/keys/import` |
 //!
 //! 1. Nothing on the read-only listener changes anything, and nothing on either shows a secret.
 //! 2. `/healthz` says that the process runs and answers: restart it when it does not. `/readyz` says whether it
@@ -23,7 +23,7 @@ use axum::{
     routing::{get, post},
 };
 use countersign::{
-    Clock, UnixTime,
+    Clock, KeyId, Secret, UnixTime,
     revocation::{Cursor, Target},
 };
 
@@ -36,6 +36,26 @@ use crate::{
 
 pub use serve::serve;
 pub use socket::{ControlSocket, SOCKET};
+
+/// What an operator does to the key ring.
+#[derive(Debug)]
+pub enum KeyChange {
+    /// A key from elsewhere, in PEM or as a JWK, becomes the standby key.
+    Import(Secret<String>),
+    /// A key is gone at once; the next one signs, if it did.
+    Retire(KeyId),
+    /// The standby key takes over as soon as it has led.
+    Rotate,
+}
+
+/// Why the key ring was not changed. The text holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChangeError {
+    /// It cannot be done as asked.
+    Refused(String),
+    /// The store cannot be read or written now.
+    Store(String),
+}
 
 /// The future of one reload: how it went, or what is wrong with the configuration.
 pub type Reloading<'a> = Pin<Box<dyn Future<Output = Result<ReloadOutcome, String>> + Send + 'a>>;
@@ -99,6 +119,12 @@ pub trait Control: Send + Sync + fmt::Debug {
     fn revoke(&self, _: RevokeCommand) -> RevokingNow<'_> {
         Box::pin(std::future::ready(Err(Unrecorded::Stopped)))
     }
+
+    /// Changes the key ring.
+    ///
+    /// # Errors
+    /// [`KeyChangeError`]; nothing is changed then.
+    fn change_keys(&self, change: KeyChange) -> Result<(), KeyChangeError>;
 }
 
 /// The operators' pages. Cheap to clone.
@@ -149,7 +175,10 @@ impl Admin {
     pub fn control(&self) -> Router {
         let more = Router::new()
             .route("/keys", get(pages::keys))
+            .route("/keys/import", post(pages::import_key))
             .route("/keys/public", get(pages::key_set))
+            .route("/keys/retire", post(pages::retire_key))
+            .route("/keys/rotate", post(pages::rotate_keys))
             .route("/reload", post(pages::reload))
             .route("/revoke", post(revoke::revoke))
             .route("/status", get(pages::status))

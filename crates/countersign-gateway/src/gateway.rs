@@ -5,6 +5,7 @@
 
 mod compose;
 mod control;
+mod keys;
 mod rehearsal;
 mod revoking;
 

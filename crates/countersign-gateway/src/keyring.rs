@@ -10,7 +10,9 @@
 //! 4. Another `algorithm` in the configuration never invalidates a token: keys of the new one are published at
 //!    once and sign after the lead (a day); until then the present key signs. Going back within the lead takes
 //!    the plan back.
-//! 5. An audience with a shared secret (HS256) is signed for with that secret and with no key of the ring. The
+//! 5. The standby key takes over every `rotation` (30 days), or when an operator says so. A key that an operator
+//!    retires is gone at once and for good, and so is every token it signed; the next one signs at once.
+//! 6. An audience with a shared secret (HS256) is signed for with that secret and with no key of the ring. The
 //!    secret has no `kid` and is in no key set.
 
 pub mod encryption_key;
@@ -290,7 +292,7 @@ impl From<SignError> for Refusal {
 }
 
 /// What a ring's algorithm is called in a token.
-const fn algorithm(algorithm: RingAlgorithm) -> Algorithm {
+pub(crate) const fn algorithm(algorithm: RingAlgorithm) -> Algorithm {
     match algorithm {
         // RFC 9864 prefers `Ed25519`, but widely used verifiers (PyJWT 2.15) know the older name alone.
         RingAlgorithm::Ed25519 => Algorithm::EdDsa,

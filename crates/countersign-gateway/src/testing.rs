@@ -91,7 +91,11 @@ pub(crate) fn keyring(now: countersign::UnixTime) -> Arc<crate::keyring::KeyRing
     let keeper = RingKeeper::new(store, sealer, Witness::memory(), Arc::new(SystemEntropy));
     let settings = RingSettings {
         algorithm: RingAlgorithm::Ed25519,
-        policy: Policy::new(Duration::from_secs(86_400), Duration::from_secs(300)),
+        policy: Policy::new(
+            Duration::from_secs(86_400),
+            Duration::from_secs(300),
+            Duration::from_secs(30 * 86_400),
+        ),
         shared_secrets: Vec::new(),
     };
     Arc::new(KeyRingHandle::new(keeper.open(&settings, now).unwrap()))

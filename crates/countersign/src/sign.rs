@@ -1,6 +1,7 @@
 //! Keys that sign (feature `sign`): what an issuer holds and a service does not.
 
 mod material;
+mod private_jwk;
 
 use std::fmt;
 
@@ -81,6 +82,17 @@ impl SigningKey {
             _ => return Err(KeyError::Malformed.into()),
         };
         Self::from_private(algorithm, private)
+    }
+
+    /// Reads a private key as a JWK (RFC 7517, RFC 7518 §6, RFC 8037 §2). `alg`, `kty` and `crv`, where they are
+    /// there, must be of that algorithm; an RSA key needs its two primes and the numbers that follow from them. Its
+    /// `kid` is not read: the key is called by its thumbprint.
+    ///
+    /// # Errors
+    /// [`SignError::Key`] if the text is no such key, its public and private members do not belong together, or it
+    /// is weak.
+    pub fn from_jwk(algorithm: Algorithm, text: &[u8]) -> Result<Self, SignError> {
+        Self::from_private(algorithm, PrivateKey::from_jwk(algorithm, text)?)
     }
 
     /// Takes a shared secret, at least as long as the hash (32, 48 or 64 bytes). It has no key id and no public

@@ -96,6 +96,74 @@ fn a_running_gateway_tells_its_addresses_and_its_keys() {
     assert!(after.code == 1 && after.complaint.contains("no gateway runs on `state`"), "{after:?}");
 }
 
+/// What `countersign keys …` says about the keys: name and phase of each.
+fn keys(folder: &Path, arguments: &[&str]) -> Vec<(String, String)> {
+    let said = countersign(folder, &[&["keys"], arguments, &["--state-dir", "state"]].concat(), "");
+    assert_eq!(said.code, 0, "{arguments:?}: {}", said.complaint);
+    let line = |line: &str| {
+        let mut words = line.split_whitespace().map(ToOwned::to_owned);
+        (words.next().unwrap(), words.nth(1).unwrap())
+    };
+    said.output.lines().skip(1).map(line).collect()
+}
+
+fn names(keys: &[(String, String)]) -> Vec<&str> {
+    keys.iter().map(|(kid, _)| kid.as_str()).collect()
+}
+
+fn phases(keys: &[(String, String)]) -> Vec<&str> {
+    keys.iter().map(|(_, phase)| phase.as_str()).collect()
+}
+
+#[test]
+fn the_keys_of_a_running_gateway_can_be_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    prepare(folder);
+    let gateway = Gateway::start(folder);
+    let first = keys(folder, &["list"]);
+    assert_eq!(phases(&first), ["signing", "published"]);
+
+    // The standby key is as new as the ring: it signs in a day.
+    let planned = keys(folder, &["rotate"]);
+    assert_eq!(phases(&planned), ["signing", "published", "published"]);
+    let again = countersign(folder, &["keys", "rotate", "--state-dir", "state"], "");
+    assert_eq!(again.code, 1);
+    assert!(
+        again.complaint.contains(names(&first)[1]) && again.complaint.contains("already"),
+        "{}",
+        again.complaint
+    );
+
+    let retired = keys(folder, &["retire", names(&first)[0]]);
+    assert_eq!(phases(&retired), ["gone", "signing", "published"]);
+    let set = countersign(folder, &["keys", "export-public", "--state-dir", "state"], "");
+    assert!(!set.output.contains(names(&first)[0]) && set.output.contains(names(&first)[1]));
+    let none = countersign(folder, &["keys", "retire", "nobody", "--state-dir", "state"], "");
+    assert_eq!((none.code, none.complaint.contains("no key `nobody`")), (1, true), "{}", none.complaint);
+
+    // RFC 7515 §A.3.1.
+    let jwk = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
+    fs::write(folder.join("key.jwk"), jwk).unwrap();
+    let imported = keys(folder, &["import", "key.jwk"]);
+    assert_eq!(imported.len(), 4);
+    assert_eq!(imported[3].1, "published");
+    fs::write(folder.join("bad.pem"), "-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n")
+        .unwrap();
+    let bad = countersign(folder, &["keys", "import", "bad.pem", "--state-dir", "state"], "");
+    assert_eq!((bad.code, bad.complaint.contains("planted")), (1, false), "{}", bad.complaint);
+
+    let status = countersign(folder, &["status", "--state-dir", "state"], "");
+    assert!(status.output.contains("ring version             4\n"), "{}", status.output);
+    let reloaded = countersign(folder, &["reload", "--state-dir", "state"], "");
+    assert_eq!((reloaded.code, &*reloaded.output), (0, "the configuration is in force\n"));
+    let (_, log) = gateway.stop();
+    assert!(!log.contains("jpsQnnGQmL"), "a private key in the log");
+    let gateway = Gateway::start(folder);
+    assert_eq!(keys(folder, &["list"]), imported, "a restart finds them as they were");
+    drop(gateway);
+}
+
 #[test]
 fn what_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,11 +1,11 @@
 //! What each page says.
 
 use axum::{Json, body::Body, extract::State};
-use countersign::UnixTime;
+use countersign::{KeyId, Secret, UnixTime};
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::{Admin, KeyChange, KeyChangeError};
 use crate::observe::{CONTENT_TYPE, ReloadOutcome, Timestamp};
 
 pub(super) async fn healthz() -> &'static str {
@@ -71,6 +71,58 @@ pub(super) async fn keys(State(admin): State<Admin>) -> Json<Keys> {
         }
     });
     Json(Keys { version: ring.version().as_number(), keys: keys.collect() })
+}
+
+/// What a change of the keys answers when it was not done.
+#[derive(Serialize)]
+pub(super) struct NotChanged {
+    error: String,
+}
+
+type KeysChanged = Result<Json<Keys>, (StatusCode, Json<NotChanged>)>;
+
+async fn change_keys(admin: Admin, change: KeyChange) -> KeysChanged {
+    match admin.0.control.change_keys(change) {
+        Ok(()) => Ok(keys(State(admin)).await),
+        Err(KeyChangeError::Refused(error)) => {
+            Err((StatusCode::UNPROCESSABLE_ENTITY, Json(NotChanged { error })))
+        }
+        Err(KeyChangeError::Store(error)) => {
+            Err((StatusCode::SERVICE_UNAVAILABLE, Json(NotChanged { error })))
+        }
+    }
+}
+
+pub(super) async fn rotate_keys(State(admin): State<Admin>) -> KeysChanged {
+    change_keys(admin, KeyChange::Rotate).await
+}
+
+/// What `POST /keys/retire` wants.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retirement {
+    kid: KeyId,
+}
+
+pub(super) async fn retire_key(
+    State(admin): State<Admin>,
+    Json(Retirement { kid }): Json<Retirement>,
+) -> KeysChanged {
+    change_keys(admin, KeyChange::Retire(kid)).await
+}
+
+/// What `POST /keys/import` wants: the text of a PEM file or of a JWK.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Import {
+    key: String,
+}
+
+pub(super) async fn import_key(
+    State(admin): State<Admin>,
+    Json(Import { key }): Json<Import>,
+) -> KeysChanged {
+    change_keys(admin, KeyChange::Import(Secret::new(key))).await
 }
 
 /// What `GET /status` answers.

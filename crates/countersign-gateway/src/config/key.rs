@@ -89,6 +89,8 @@ pub enum Kind {
     RemovedHeader,
     /// Name of a role.
     Role,
+    /// Name of a systemd credential.
+    Credential,
     /// One scope (RFC 6749 §3.3).
     ScopeToken,
     /// A file with a secret.
@@ -164,6 +166,7 @@ impl Kind {
             }
             Self::RedirectPath => "the beginning of a path, such as `\"/login\"`",
             Self::RemovedHeader => "a header name, not one that HTTP itself needs such as `host`",
+            Self::Credential => "the name of a systemd credential",
             Self::Role => "a role: 1 to 255 characters without control characters",
             Self::ScopeToken => "one scope: visible characters without `\"` and `\\`",
             Self::SecretFile => {

@@ -30,6 +30,11 @@ pub const KEYS: &[Key] = &[
         "Key under which the signing keys are sealed in the store: 32 random bytes in Base64, as `openssl rand -base64 32` \
          writes them. The one in `state_dir` protects a copy of the database, not a copy of the whole folder. Another \
          key cannot open what is stored."),
+    key("encryption_key_env", Kind::SecretVariable, Absent::Described("as without `encryption_key_file`"),
+        "Environment variable with that key, in place of `encryption_key_file`."),
+    key("encryption_key_credential", Kind::Credential, Absent::Described("as without `encryption_key_file`"),
+        "Name of a systemd credential (`LoadCredentialEncrypted=`) with that key, in place of \
+         `encryption_key_file`: the file of that name in `$CREDENTIALS_DIRECTORY`."),
     key("workers", Kind::Count { min: 1, max: 1_024 }, Absent::Described("the number of cores"),
         "Data worker threads."),
     key("trusted_proxies", Kind::List(&Kind::Network), EMPTY,
@@ -179,6 +184,9 @@ pub const KEYS: &[Key] = &[
     key("token.key_lead", Kind::Duration { min: "6m", max: "30d" }, Absent::Default("\"24h\""),
         "How long a new signing key is published before it signs, for verifiers that keep the key set longer than \
          its `Cache-Control` says. A change of `algorithm` takes effect after it."),
+    key("token.rotation", Kind::Duration { min: "1h", max: "365d" }, Absent::Default("\"30d\""),
+        "How long a key signs before the standby key takes over, and never less than `key_lead`. Keys that are gone \
+         are kept, sealed, up to 64 in all."),
     key("token.header_budget", Kind::Size { min: "512B", max: "16KiB" }, Absent::Default("\"4KiB\""),
         "Longest `Authorization` value. A token that would be longer is refused by name, never cut."),
     key("token.shared_secret", Kind::Tables, Absent::Described("every token is signed by the key ring"),

@@ -26,7 +26,7 @@ pub(super) fn config<'a>(
 ) -> Option<Config> {
     let top = Section::top(document);
     let server = server::read(reader, &top, cores);
-    let store = store::read(reader, &top, server.encryption_key_file.is_some());
+    let store = store::read(reader, &top, server.encryption_key.is_some());
     let session = session::read(reader, &top);
     let claims = token::claims(reader, &top);
     let routes = route::read(reader, &top);
@@ -45,7 +45,7 @@ pub(super) fn config<'a>(
         clients: internal.clients,
         backchannel_logout,
         state_dir: server.state_dir?,
-        encryption_key_file: server.encryption_key_file,
+        encryption_key: server.encryption_key,
         workers: server.workers,
         trusted_proxies: server.trusted_proxies,
         tls: server.tls,

@@ -25,8 +25,8 @@ pub struct Config {
     pub backchannel_logout: Option<BackchannelLogout>,
     /// Keys, audit log, socket.
     pub state_dir: PathBuf,
-    /// The operator's key-encryption key: where it is, and what was in it. `None`: one made in `state_dir`.
-    pub encryption_key_file: Option<(PathBuf, Secret<Vec<u8>>)>,
+    /// The operator's key-encryption key. `None`: one made in `state_dir`.
+    pub encryption_key: Option<EncryptionKey>,
     /// Data worker threads.
     pub workers: NonZeroUsize,
     /// Peers whose `X-Forwarded-*` is believed. Empty: nobody's.
@@ -271,6 +271,15 @@ pub struct ClaimsConfig {
     pub bounded_roles: Vec<BoundedRole>,
 }
 
+/// A key-encryption key that the gateway did not make itself.
+#[derive(Debug, Clone)]
+pub struct EncryptionKey {
+    /// Where it is, for people.
+    pub place: String,
+    /// What was there when the configuration was read.
+    pub content: Secret<Vec<u8>>,
+}
+
 /// A role that a session has only with a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundedRole {
@@ -289,6 +298,8 @@ pub struct TokenConfig {
     pub lifetime: Duration,
     /// How long a key is published before it signs. Default 24 h.
     pub key_lead: Duration,
+    /// How long a key signs. Default 30 days.
+    pub rotation: Duration,
     /// Longest `Authorization` value in bytes. Default 4,096.
     pub header_budget: usize,
     /// Audiences that asked for HS256 by name, each with its own secret of at least 32 bytes.

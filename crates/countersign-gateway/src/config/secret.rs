@@ -47,6 +47,37 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The bytes of the systemd credential that a key names, without line ends behind them, and its path.
+    pub(super) fn credential(
+        &mut self,
+        section: &Section<'a>,
+        name: &str,
+    ) -> Field<(PathBuf, Secret<Vec<u8>>)> {
+        let credential =
+            match self.text(section, name, |text| value::credential_name(text).map(str::to_owned)) {
+                Field::Given(credential) => credential,
+                Field::Absent => return Field::Absent,
+                Field::Bad => return Field::Bad,
+            };
+        let read = match self.environment.variable("CREDENTIALS_DIRECTORY") {
+            Some(folder) => {
+                let path = Path::new(&folder).join(credential);
+                self.read_secret(&path).map(|secret| (path, secret))
+            }
+            None => Err(Fault::new(
+                ConfigErrorCode::Unreadable,
+                "cannot be read: `$CREDENTIALS_DIRECTORY` is not set, as systemd sets it for units with credentials",
+            )),
+        };
+        match read {
+            Ok(read) => Field::Given(read),
+            Err(fault) => {
+                self.fault(section, name, fault);
+                Field::Bad
+            }
+        }
+    }
+
     fn read_secret(&self, path: &Path) -> Result<Secret<Vec<u8>>, Fault> {
         let content = self.environment.read_file(path).map_err(|error| {
             Fault::new(ConfigErrorCode::Unreadable, format!("cannot be read ({})", error.kind()))

@@ -321,6 +321,13 @@ pub(super) fn role(text: &str) -> Result<String, Problem> {
     }
 }
 
+/// A file name (systemd.exec(5), `LoadCredential=`).
+pub(super) fn credential_name(text: &str) -> Result<&str, Problem> {
+    let is_name = !matches!(text, "" | "." | "..") && text.len() <= 255;
+    let is_clean = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':');
+    if is_name && is_clean { Ok(text) } else { Err("is not the name of a credential") }
+}
+
 /// One scope (RFC 6749 §3.3).
 pub(super) fn scope_token(text: &str) -> Result<String, Problem> {
     let is_scope = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E);

@@ -3,7 +3,6 @@
 use std::{
     io,
     net::TcpListener,
-    path::Path,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
@@ -22,7 +21,9 @@ use tokio::{
 
 use super::{ReadConfig, StartError, compose::Household, revoking};
 use crate::{
-    admin::{self, Admin, Control, ControlSocket, Reloading, RevokeCommand, RevokingNow},
+    admin::{
+        self, Admin, Control, ControlSocket, KeyChange, KeyChangeError, Reloading, RevokeCommand, RevokingNow,
+    },
     config::resolved::{Config, Limits},
     entry::proxy::Snapshot,
     internal::{self, Listening, clients::ClientTable, feed::Feed},
@@ -90,6 +91,10 @@ impl Control for ControlRoom {
     fn revoke(&self, command: RevokeCommand) -> RevokingNow<'_> {
         Box::pin(revoking::carry_out(&self.household, command))
     }
+
+    fn change_keys(&self, change: KeyChange) -> Result<(), KeyChangeError> {
+        self.change_keys_now(change)
+    }
 }
 
 impl ControlRoom {
@@ -135,7 +140,7 @@ impl ControlRoom {
     }
 
     /// Keys change their phase with time alone: the published documents follow.
-    fn follow_schedule(&self) -> Duration {
+    pub(super) fn follow_schedule(&self) -> Duration {
         let now = self.household.clock.now().wall;
         let ring = self.household.keyring.load_full();
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,13 +198,14 @@ impl ControlRoom {
 
     async fn tend(&self) {
         loop {
-            let wait = self.follow_schedule();
-            if self.keeper.store().is_shared() {
-                sleep(wait.min(FOLLOW_RING_EVERY)).await;
+            self.look_after_keys();
+            let mut wait = self.follow_schedule();
+            while self.keeper.store().is_shared() && wait > FOLLOW_RING_EVERY {
+                sleep(FOLLOW_RING_EVERY).await;
                 self.follow_ring();
-            } else {
-                sleep(wait).await;
+                wait = wait.saturating_sub(FOLLOW_RING_EVERY).min(self.follow_schedule());
             }
+            sleep(wait).await;
         }
     }
 
@@ -226,7 +232,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
         ("admin_listen", present.admin_listen != next.admin_listen),
         ("internal_listen", present.internal_listen != next.internal_listen),
         ("state_dir", present.state_dir != next.state_dir),
-        ("encryption_key_file", key_file(present) != key_file(next)),
+        ("encryption_key", key_place(present) != key_place(next)),
         ("store", format!("{:?}", present.store) != format!("{:?}", next.store)),
         ("workers", present.workers != next.workers),
         ("tls", present.tls != next.tls),
@@ -242,8 +248,8 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
     .find_map(|(key, differs)| differs.then_some(key))
 }
 
-fn key_file(config: &Config) -> Option<&Path> {
-    config.encryption_key_file.as_ref().map(|(path, _)| path.as_path())
+fn key_place(config: &Config) -> Option<&str> {
+    config.encryption_key.as_ref().map(|key| key.place.as_str())
 }
 
 /// What the control thread opens itself.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::seal::KEY_BYTES;
 use crate::{
-    config::resolved::Config,
+    config::resolved::{Config, EncryptionKey},
     entropy::{Entropy, NoEntropy},
     store::{StateDirectory, StoreError},
 };
@@ -22,14 +22,9 @@ pub const FILE: &str = "kek";
 /// against someone who can read all of `state_dir`; for that it must come from elsewhere.
 #[derive(Debug, Clone, Default)]
 pub enum EncryptionKeySource {
-    /// A file of the operator's (`encryption_key_file`) with 32 random bytes in Base64, as
+    /// The operator's, from a file, a variable or a systemd credential: 32 random bytes in Base64, as
     /// `openssl rand -base64 32` writes them. Never written by the gateway.
-    File {
-        /// Where it is.
-        path: PathBuf,
-        /// What was in it when the configuration was read.
-        content: Secret<Vec<u8>>,
-    },
+    Given(EncryptionKey),
     /// `state_dir/kek`, made at the first start. The default.
     #[default]
     Generated,
@@ -42,9 +37,9 @@ pub enum EncryptionKeyError {
     /// No new key can be made.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// The file holds something else.
-    #[error("`{}` does not hold 32 bytes in Base64", .0.display())]
-    Malformed(PathBuf),
+    /// There is something else in its place.
+    #[error("`{0}` does not hold 32 bytes in Base64")]
+    Malformed(String),
     /// The file is gone although there is a ring sealed under it.
     #[error(
         "`{}` is missing, and the stored keys are sealed under it; restore it, or begin anew with an empty `state_dir`",
@@ -68,15 +63,15 @@ impl EncryptionKeySource {
         entropy: &dyn Entropy,
     ) -> Result<Secret<[u8; KEY_BYTES]>, EncryptionKeyError> {
         let path = match self {
-            Self::File { path, content } => {
-                return parse(content.expose()).ok_or_else(|| EncryptionKeyError::Malformed(path.clone()));
+            Self::Given(EncryptionKey { place, content }) => {
+                return parse(content.expose()).ok_or_else(|| EncryptionKeyError::Malformed(place.clone()));
             }
             Self::Generated => directory.file(FILE),
         };
         match directory.read(FILE)? {
             Some(content) => {
                 let content = Zeroizing::new(content);
-                parse(&content).ok_or(EncryptionKeyError::Malformed(path))
+                parse(&content).ok_or_else(|| EncryptionKeyError::Malformed(path.display().to_string()))
             }
             None if anything_sealed => Err(EncryptionKeyError::Missing(path)),
             None => generate(directory, entropy),
@@ -86,10 +81,7 @@ impl EncryptionKeySource {
 
 impl From<&Config> for EncryptionKeySource {
     fn from(config: &Config) -> Self {
-        config.encryption_key_file.as_ref().map_or(Self::Generated, |(path, content)| Self::File {
-            path: path.clone(),
-            content: content.clone(),
-        })
+        config.encryption_key.clone().map_or(Self::Generated, Self::Given)
     }
 }
 

@@ -4,7 +4,7 @@ use countersign::KeyId;
 
 use super::{
     encryption_key::EncryptionKeyError,
-    schedule::ScheduleFault,
+    schedule::{ChangeFault, ScheduleFault},
     seal::{OpenError, SealError},
 };
 use crate::{entropy::NoEntropy, store::StoreError};
@@ -13,6 +13,9 @@ use crate::{entropy::NoEntropy, store::StoreError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingFault {
+    /// The ring cannot be changed as asked.
+    #[error(transparent)]
+    Change(#[from] ChangeFault),
     /// The store is empty, and was not.
     #[error(
         "the store holds no keys, but did before; restore it, or delete `state_dir/ring-seen` to begin with new keys"
@@ -99,6 +102,7 @@ impl RingFault {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Change(_) => "keyring_change",
             Self::EmptyAfterFull => "keyring_empty_after_full",
             Self::EncryptionKey(_) => "keyring_encryption_key",
             Self::Entropy(_) | Self::Seal(SealError::Entropy(_)) => "keyring_no_entropy",

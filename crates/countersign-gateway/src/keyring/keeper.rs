@@ -3,13 +3,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign::{Audience, Secret, SigningKey, UnixTime};
+use countersign::{Audience, KeyId, Secret, SigningKey, UnixTime};
 
 use super::{
     KeyRing, RingFault, SESSION_SECRET_BYTES, algorithm,
     encryption_key::EncryptionKeySource,
     records::{self, Contents},
-    schedule::{Policy, Schedule},
+    schedule::{ChangeFault, Policy, Schedule, ScheduledKey},
     seal::Sealer,
     witness::Witness,
 };
@@ -39,7 +39,7 @@ impl From<&TokenConfig> for RingSettings {
     fn from(token: &TokenConfig) -> Self {
         Self {
             algorithm: token.algorithm,
-            policy: Policy::new(token.key_lead, token.lifetime),
+            policy: Policy::new(token.key_lead, token.lifetime, token.rotation),
             shared_secrets: token.shared_secrets.clone(),
         }
     }
@@ -132,15 +132,79 @@ impl RingKeeper {
         &self.store
     }
 
-    /// The ring as stored, created if there never was one, and planned to end with keys of the configured
-    /// algorithm. Called at the start and at each reload.
+    /// The ring as stored, created if there never was one, planned to end with keys of the configured algorithm,
+    /// and to rotate when that is due. Called at the start, at each reload, and every minute: what another replica
+    /// changed is taken over.
     ///
     /// # Errors
     /// [`RingFault`]. Nothing is created in place of a ring that is lost, damaged or sealed under another key.
     pub fn open(&self, settings: &RingSettings, now: UnixTime) -> Result<KeyRing, RingFault> {
+        self.change(settings, now, |schedule, keys| {
+            let policy = &settings.policy;
+            let adopted =
+                schedule.adopt(settings.algorithm, now, policy, || keys.make(settings.algorithm))?;
+            let present = adopted.as_ref().unwrap_or(schedule);
+            let rotated =
+                present.rotate_if_due(policy.rotation, now, policy, || keys.make(settings.algorithm))?;
+            Ok(rotated.or(adopted))
+        })
+    }
+
+    /// Lets the standby key take over as soon as it has led.
+    ///
+    /// # Errors
+    /// [`RingFault::Change`] if a key is planned to sign already; otherwise as [`Self::open`].
+    pub fn rotate(&self, settings: &RingSettings, now: UnixTime) -> Result<KeyRing, RingFault> {
+        self.change(settings, now, |schedule, keys| {
+            let algorithm = schedule.algorithm().unwrap_or(settings.algorithm);
+            schedule.rotate(now, &settings.policy, || keys.make(algorithm)).map(Some)
+        })
+    }
+
+    /// Takes a key out at once and for good; the next one signs, if it did.
+    ///
+    /// # Errors
+    /// [`RingFault::Change`] if the ring has no such key, or no more; otherwise as [`Self::open`].
+    pub fn retire(&self, settings: &RingSettings, now: UnixTime, kid: &KeyId) -> Result<KeyRing, RingFault> {
+        self.change(settings, now, |schedule, keys| {
+            let algorithm = schedule.algorithm().unwrap_or(settings.algorithm);
+            schedule.retire(kid, now, &settings.policy, || keys.make(algorithm)).map(Some)
+        })
+    }
+
+    /// Takes a key from elsewhere as the standby key.
+    ///
+    /// # Errors
+    /// [`RingFault::Change`] if the ring has it already or signs with another algorithm; otherwise as
+    /// [`Self::open`].
+    pub fn import(
+        &self,
+        settings: &RingSettings,
+        now: UnixTime,
+        key: &Arc<SigningKey>,
+    ) -> Result<KeyRing, RingFault> {
+        let kid = key.key_id().cloned().ok_or(ChangeFault::WrongAlgorithm)?;
+        let found = [RingAlgorithm::Ed25519, RingAlgorithm::Es256, RingAlgorithm::Rs256]
+            .into_iter()
+            .find(|candidate| algorithm(*candidate) == key.algorithm())
+            .ok_or(ChangeFault::WrongAlgorithm)?;
+        self.change(settings, now, |schedule, keys| {
+            let changed = schedule.import(kid.clone(), found, now, &settings.policy)?;
+            keys.0.push(Arc::clone(key));
+            Ok(Some(changed))
+        })
+    }
+
+    /// Reads the ring, changes it if `change` says so, and writes it. Begins again if another gateway was quicker.
+    fn change(
+        &self,
+        settings: &RingSettings,
+        now: UnixTime,
+        mut change: impl FnMut(&Schedule, &mut Made) -> Result<Option<Schedule>, RingFault>,
+    ) -> Result<KeyRing, RingFault> {
         for _ in 0..ATTEMPTS {
             let attempt = match self.store.ring()? {
-                Some(stored) => self.adopt(&stored, settings, now),
+                Some(stored) => self.apply(&stored, &mut change),
                 None if self.witness.seen()?.is_some() => return Err(RingFault::EmptyAfterFull),
                 None => self.create(settings.algorithm, now),
             };
@@ -189,28 +253,43 @@ impl RingKeeper {
         Ok((self.store.create_ring(&sealed)?, contents))
     }
 
-    fn adopt(
+    fn apply(
         &self,
         stored: &SealedRing,
-        settings: &RingSettings,
-        now: UnixTime,
+        change: &mut impl FnMut(&Schedule, &mut Made) -> Result<Option<Schedule>, RingFault>,
     ) -> Result<(RingVersion, Contents), RingFault> {
         let mut contents = records::open(stored, &self.sealer)?;
         // Before anything is changed: what must not be trusted must not be written back as new.
         self.witness.check(&contents.ring, stored.version)?;
-        let mut made = Vec::new();
-        let planned = contents.schedule.adopt(settings.algorithm, now, &settings.policy, || {
-            let key = generate(settings.algorithm)?;
-            let kid = key.key_id().cloned().ok_or(RingFault::Unwritable)?;
-            made.push(key);
-            Ok::<_, RingFault>(kid)
-        })?;
-        let Some(planned) = planned else { return Ok((stored.version, contents)) };
-        contents.schedule = planned;
-        contents.keys.append(&mut made);
+        let mut made = Made::default();
+        let Some(changed) = change(&contents.schedule, &mut made)? else {
+            return Ok((stored.version, contents));
+        };
+        contents.keys.append(&mut made.0);
+        contents.keys = in_order(changed.keys(), &contents.keys)?;
+        contents.schedule = changed;
         let sealed = records::seal(&contents, stored.version.next(), &self.sealer, &*self.entropy)?;
         Ok((self.store.replace_ring(stored.version, &sealed)?, contents))
     }
+}
+
+/// Keys that a change added.
+#[derive(Default)]
+struct Made(Vec<Arc<SigningKey>>);
+
+impl Made {
+    fn make(&mut self, algorithm: RingAlgorithm) -> Result<KeyId, RingFault> {
+        let key = generate(algorithm)?;
+        let kid = key.key_id().cloned().ok_or(RingFault::Unwritable)?;
+        self.0.push(key);
+        Ok(kid)
+    }
+}
+
+/// The keys of a schedule, in its order.
+fn in_order(schedule: &[ScheduledKey], keys: &[Arc<SigningKey>]) -> Result<Vec<Arc<SigningKey>>, RingFault> {
+    let find = |kid: &KeyId| keys.iter().find(|key| key.key_id() == Some(kid)).cloned();
+    schedule.iter().map(|key| find(&key.kid).ok_or(RingFault::Unwritable)).collect()
 }
 
 fn generate(ring_algorithm: RingAlgorithm) -> Result<Arc<SigningKey>, RingFault> {

@@ -53,6 +53,8 @@ struct Entry {
     signs_from: Option<UnixTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signs_until: Option<UnixTime>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retired: Option<UnixTime>,
 }
 
 /// A ring's algorithm by its stored name.
@@ -119,6 +121,7 @@ fn entry(key: &ScheduledKey) -> Entry {
         published: key.times.published,
         signs_from: key.times.signs_from,
         signs_until: key.times.signs_until,
+        retired: key.times.retired,
     }
 }
 
@@ -145,8 +148,8 @@ pub(super) fn open(stored: &SealedRing, sealer: &Sealer) -> Result<Contents, Rin
         if key.key_id() != Some(&entry.kid) {
             return Err(RingFault::KeyMismatch { kid: entry.kid });
         }
-        let Entry { kid, algorithm, published, signs_from, signs_until } = entry;
-        let times = KeyTimes { published, signs_from, signs_until };
+        let Entry { kid, algorithm, published, signs_from, signs_until, retired } = entry;
+        let times = KeyTimes { published, signs_from, signs_until, retired };
         scheduled.push(ScheduledKey { kid, algorithm: algorithm.into(), times });
         keys.push(Arc::new(key));
     }

@@ -9,7 +9,11 @@
 //! 4. One standby key is published and not planned, so that a key that must be retired at once has a successor
 //!    that verifiers know.
 //! 5. Nothing is ever removed because of what the clock shows. A clock that jumps moves phases, and moves them
-//!    back when it comes back; while it shows a moment before the last change, nothing is planned.
+//!    back when it comes back; while it shows a moment before the last change, nothing is planned by itself.
+//! 6. A retired key is gone at once and for good, even when the clock is set back: its successor has its place in
+//!    the line of signers.
+
+mod change;
 
 use std::time::Duration;
 
@@ -17,12 +21,16 @@ use countersign::{KeyId, UnixTime};
 
 use crate::{config::resolved::RingAlgorithm, observe::KeyPhase};
 
+pub use change::{ChangeFault, MAX_KEYS};
+
 /// How long a verifier may keep our key set (`Cache-Control: max-age`). Five minutes.
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_secs(300);
 /// How far a verifier's clock may be off. One minute.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// How long a key is published before it signs, for verifiers that keep keys longer than they should. One day.
 pub const KEY_LEAD: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a key signs. Thirty days.
+pub const ROTATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a key stays published at least after it signed last. One day: more than any token's life, also one
 /// signed before the configured life was made shorter.
 pub const LEAST_KEEP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,17 +42,21 @@ pub struct Policy {
     pub lead: Duration,
     /// From the last signature to gone.
     pub keep: Duration,
+    /// How long a key signs before the standby key takes over.
+    pub rotation: Duration,
 }
 
 impl Policy {
     /// The policy for this lead and life of tokens: a key leads by `key_lead`, and never less than what a key
     /// set may be old ([`KEY_SET_MAX_AGE`] and [`CLOCK_SKEW`]); it is kept for [`LEAST_KEEP`], and never less
-    /// than a token lives.
+    /// than a token lives. A key signs for `rotation`, and never less than it leads.
     #[must_use]
-    pub fn new(key_lead: Duration, token_lifetime: Duration) -> Self {
+    pub fn new(key_lead: Duration, token_lifetime: Duration, rotation: Duration) -> Self {
+        let lead = key_lead.max(KEY_SET_MAX_AGE.saturating_add(CLOCK_SKEW));
         Self {
-            lead: key_lead.max(KEY_SET_MAX_AGE.saturating_add(CLOCK_SKEW)),
+            lead,
             keep: token_lifetime.saturating_add(CLOCK_SKEW).max(LEAST_KEEP),
+            rotation: rotation.max(lead),
         }
     }
 }
@@ -58,11 +70,13 @@ pub struct KeyTimes {
     pub signs_from: Option<UnixTime>,
     /// The first second in which it no longer signs. Equal to `signs_from`: it was withdrawn before it signed.
     pub signs_until: Option<UnixTime>,
+    /// When an operator retired it: it is gone.
+    pub retired: Option<UnixTime>,
 }
 
 impl KeyTimes {
     const fn standby(published: UnixTime) -> Self {
-        Self { published, signs_from: None, signs_until: None }
+        Self { published, signs_from: None, signs_until: None, retired: None }
     }
 
     fn is_standby(&self) -> bool {
@@ -83,6 +97,7 @@ impl KeyTimes {
 #[must_use]
 pub fn phase(key: &KeyTimes, now: UnixTime, policy: &Policy) -> KeyPhase {
     match (key.signs_from, key.signs_until) {
+        _ if key.retired.is_some() => KeyPhase::Gone,
         (None, _) => KeyPhase::Published,
         (Some(from), _) if now < from => KeyPhase::Published,
         (Some(_), None) => KeyPhase::Signing,
@@ -134,6 +149,9 @@ impl Schedule {
         if keys.iter().any(|key| key.times.is_standby() && key.times.signs_until.is_some()) {
             return Err(ScheduleFault::Broken);
         }
+        if keys.iter().any(|key| key.times.retired.is_some() && !key.times.is_withdrawn()) {
+            return Err(ScheduleFault::Broken);
+        }
         let mut next = Some(UnixTime::from_secs(0));
         for times in signers(&keys) {
             if next.is_none()
@@ -151,8 +169,8 @@ impl Schedule {
     /// The schedule of a new ring: one key that signs at once and one standby key.
     #[must_use]
     pub fn begin(signer: KeyId, standby: KeyId, algorithm: RingAlgorithm, now: UnixTime) -> Self {
-        let since_ever =
-            KeyTimes { published: now, signs_from: Some(UnixTime::from_secs(0)), signs_until: None };
+        let signs_from = Some(UnixTime::from_secs(0));
+        let since_ever = KeyTimes { signs_from, ..KeyTimes::standby(now) };
         let keys = vec![
             ScheduledKey { kid: signer, algorithm, times: since_ever },
             ScheduledKey { kid: standby, algorithm, times: KeyTimes::standby(now) },
@@ -184,7 +202,8 @@ impl Schedule {
     /// The next moment after `now` at which a key's phase changes.
     #[must_use]
     pub fn next_change(&self, now: UnixTime, policy: &Policy) -> Option<UnixTime> {
-        let moments = self.keys.iter().flat_map(|key| {
+        let living = self.keys.iter().filter(|key| key.times.retired.is_none());
+        let moments = living.flat_map(|key| {
             let gone = key.times.signs_until.map(|until| until.saturating_add(policy.keep));
             [key.times.signs_from, key.times.signs_until, gone]
         });
@@ -263,7 +282,7 @@ fn last_signer(key: &ScheduledKey) -> bool {
 /// Makes the signer of `now` the last one. Later ones of `algorithm` become standby keys again; others are
 /// withdrawn at the moment at which they would have begun.
 fn take_back_plans(keys: &mut [ScheduledKey], algorithm: RingAlgorithm, now: UnixTime) {
-    for key in keys {
+    for key in keys.iter_mut().filter(|key| key.times.retired.is_none()) {
         match key.times.signs_from {
             Some(from) if from > now => {
                 if key.algorithm == algorithm {

@@ -11,7 +11,7 @@ use crate::{
     error::Refusal,
     keyring::{
         KeyRing, RingKeeper, RingSettings, Witness,
-        schedule::{KEY_LEAD, KEY_SET_MAX_AGE, Policy},
+        schedule::{KEY_LEAD, KEY_SET_MAX_AGE, Policy, ROTATION},
         seal::Sealer,
     },
     store::memory::MemoryStore,
@@ -26,7 +26,7 @@ fn keeper() -> RingKeeper {
 }
 
 fn ring(keeper: &RingKeeper, algorithm: RingAlgorithm, now: UnixTime) -> KeyRing {
-    let policy = Policy::new(KEY_LEAD, Duration::from_secs(300));
+    let policy = Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION);
     let shared_secrets = vec![(Audience::from("reports"), Secret::new((0..32).collect()))];
     keeper.open(&RingSettings { algorithm, policy, shared_secrets }, now).unwrap()
 }

@@ -10,12 +10,12 @@ use std::{
 
 use countersign::{Audience, Clock, Secret, UnixTime};
 use countersign_gateway::{
-    admin::{Admin, Control, Parts, Reloading},
+    admin::{Admin, Control, KeyChange, KeyChangeError, Parts, Reloading},
     config::resolved::RingAlgorithm,
     entropy::SystemEntropy,
     keyring::{
         KeyRingHandle, RingKeeper, RingSettings, Witness,
-        schedule::{KEY_LEAD, Policy},
+        schedule::{KEY_LEAD, Policy, ROTATION},
         seal::Sealer,
     },
     metadata::{Metadata, MetadataHandle},
@@ -56,6 +56,10 @@ impl Control for Gateway {
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async { self.reload.lock().unwrap().clone() })
     }
+
+    fn change_keys(&self, _: KeyChange) -> Result<(), KeyChangeError> {
+        Err(KeyChangeError::Refused("not here".to_owned()))
+    }
 }
 
 struct Bench {
@@ -72,7 +76,7 @@ fn bench() -> Bench {
         RingKeeper::new(Arc::new(MemoryStore::new()), sealer, Witness::memory(), Arc::new(SystemEntropy));
     let settings = RingSettings {
         algorithm: RingAlgorithm::Es256,
-        policy: Policy::new(KEY_LEAD, Duration::from_secs(300)),
+        policy: Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION),
         shared_secrets: vec![(Audience::from("reports"), Secret::new((1..33).collect()))],
     };
     let ring = keeper.open(&settings, START).unwrap();

@@ -13,7 +13,7 @@ use countersign_gateway::{
     entropy::{Entropy, SystemEntropy},
     keyring::{
         RingKeeper, RingSettings, Witness,
-        schedule::{KEY_LEAD, Policy},
+        schedule::{KEY_LEAD, Policy, ROTATION},
         seal::Sealer,
     },
     store::{Store, memory::MemoryStore},
@@ -22,7 +22,7 @@ use countersign_gateway::{
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 fn settings(algorithm: RingAlgorithm) -> RingSettings {
-    let policy = Policy::new(KEY_LEAD, Duration::from_secs(300));
+    let policy = Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION);
     RingSettings { algorithm, policy, shared_secrets: Vec::new() }
 }
 

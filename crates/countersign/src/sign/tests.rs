@@ -111,3 +111,85 @@ fn debug_shows_no_key() {
         "{shown}"
     );
 }
+
+/// RFC 8037 §A.1.
+const ED25519_JWK: &str = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+/// RFC 7515 §A.3.1.
+const P256_JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}"#;
+
+#[test]
+fn a_private_jwk_is_a_signing_key() {
+    for (algorithm, text) in [(Algorithm::EdDsa, ED25519_JWK), (Algorithm::Es256, P256_JWK)] {
+        let key = SigningKey::from_jwk(algorithm, text.as_bytes()).unwrap();
+        let token = key.sign("at+jwt", &json!({})).unwrap();
+        let mut public: Value = serde_json::from_str(text).unwrap();
+        public.as_object_mut().unwrap().remove("d");
+        let public = crate::Jwk::parse(public.to_string().as_bytes()).unwrap();
+        assert_eq!(Some(&public.thumbprint()), key.key_id());
+        jws::verify(token.as_bytes(), &key.verifying_key().unwrap()).unwrap();
+        let again = SigningKey::from_pkcs8_der(algorithm, key.to_pkcs8_der().unwrap().expose()).unwrap();
+        assert_eq!(again.key_id(), key.key_id());
+    }
+    // RFC 8037 §A.3.
+    let key = SigningKey::from_jwk(Algorithm::EdDsa, ED25519_JWK.as_bytes()).unwrap();
+    assert_eq!(key.key_id().unwrap(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+}
+
+#[test]
+fn a_private_rsa_jwk_is_a_signing_key() {
+    use aws_lc_rs::rsa::KeyPair;
+    let der = SigningKey::generate(Algorithm::Rs256).unwrap().to_pkcs8_der().unwrap();
+    KeyPair::from_pkcs8(der.expose()).unwrap();
+    // RSAPrivateKey: the last octet string of PKCS #8.
+    let at = der.expose().windows(4).position(|window| window == [2, 1, 0, 2]).unwrap();
+    let mut rest = &der.expose()[at + 3..];
+    let mut jwk = serde_json::Map::from_iter([("kty".to_owned(), json!("RSA"))]);
+    for name in ["n", "e", "d", "p", "q", "dp", "dq", "qi"] {
+        let (length, begin) = match rest[1] {
+            0x82 => (usize::from(rest[2]) << 8 | usize::from(rest[3]), 4),
+            0x81 => (usize::from(rest[2]), 3),
+            short => (usize::from(short), 2),
+        };
+        let number = &rest[begin..begin + length];
+        let number = if number[0] == 0 { &number[1..] } else { number };
+        jwk.insert(name.to_owned(), json!(jws::encode(number)));
+        rest = &rest[begin + length..];
+    }
+    let read = |jwk: &serde_json::Map<String, Value>| {
+        SigningKey::from_jwk(Algorithm::Rs256, serde_json::to_string(jwk).unwrap().as_bytes())
+    };
+    let key = read(&jwk).unwrap();
+    let expected = SigningKey::from_pkcs8_der(Algorithm::Rs256, der.expose()).unwrap();
+    assert_eq!(key.key_id(), expected.key_id());
+    let token = key.sign("at+jwt", &json!({})).unwrap();
+    jws::verify(token.as_bytes(), &expected.verifying_key().unwrap()).unwrap();
+    for member in ["n", "d", "p", "qi"] {
+        let mut broken = jwk.clone();
+        broken.remove(member);
+        assert_eq!(read(&broken).unwrap_err(), SignError::Key(KeyError::Malformed), "{member}");
+        broken.insert(member.to_owned(), json!("AQAB"));
+        assert!(read(&broken).is_err(), "{member}");
+    }
+}
+
+#[test]
+fn a_private_jwk_that_says_two_things_is_refused() {
+    let other_x = P256_JWK.replace("\"x\":\"f", "\"x\":\"g");
+    let named = P256_JWK.replace("{\"kty\"", "{\"alg\":\"ES384\",\"kty\"");
+    let twice = P256_JWK.replace("{\"kty\"", "{\"kty\":\"RSA\",\"kty\"");
+    let seed_of_another = ED25519_JWK.replace("\"d\":\"n", "\"d\":\"m");
+    for (algorithm, text) in [
+        (Algorithm::Es256, &*other_x),
+        (Algorithm::Es256, &named),
+        (Algorithm::Es256, &twice),
+        (Algorithm::Es384, P256_JWK),
+        (Algorithm::Rs256, P256_JWK),
+        (Algorithm::Es256, ED25519_JWK),
+        (Algorithm::EdDsa, &seed_of_another),
+        (Algorithm::Hs256, r#"{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#),
+        (Algorithm::Es256, "{}"),
+        (Algorithm::Es256, ""),
+    ] {
+        assert!(SigningKey::from_jwk(algorithm, text.as_bytes()).is_err(), "{algorithm}: {text}");
+    }
+}

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::config::{
     error::ConfigErrorCode,
     reader::{Fault, Field, Reader, Section},
-    resolved::TlsFiles,
+    resolved::{EncryptionKey, TlsFiles},
     value,
 };
 
@@ -21,7 +21,7 @@ pub(super) struct Server {
     pub(super) listen: Option<SocketAddr>,
     pub(super) admin_listen: Option<SocketAddr>,
     pub(super) state_dir: Option<PathBuf>,
-    pub(super) encryption_key_file: Option<(PathBuf, Secret<Vec<u8>>)>,
+    pub(super) encryption_key: Option<EncryptionKey>,
     pub(super) workers: NonZeroUsize,
     pub(super) trusted_proxies: Vec<IpNet>,
     pub(super) tls: Option<TlsFiles>,
@@ -48,11 +48,30 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>, cores: NonZer
         listen,
         admin_listen,
         state_dir: state_dir(reader, top),
-        encryption_key_file: reader.secret_file(top, "encryption_key_file").given(),
+        encryption_key: encryption_key(reader, top),
         workers: workers.unwrap_or(cores),
         trusted_proxies: trusted_proxies(reader, top),
         tls,
     }
+}
+
+/// From one of three places.
+fn encryption_key<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<EncryptionKey> {
+    let file = reader.secret_file(top, "encryption_key_file").given();
+    let variable = reader.secret_variable(top, "encryption_key_env").given();
+    let credential = reader.credential(top, "encryption_key_credential").given();
+    let names = ["encryption_key_file", "encryption_key_env", "encryption_key_credential"];
+    let mut written = names.into_iter().filter(|name| top.has(name));
+    if let (Some(first), Some(second)) = (written.next(), written.next()) {
+        let problem = format!("contradicts `{first}`: the key is in one place");
+        reader.fault(top, second, Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    let in_file = |(path, content): (PathBuf, Secret<Vec<u8>>)| {
+        let place = path.display().to_string();
+        EncryptionKey { place, content }
+    };
+    let in_variable = |content| EncryptionKey { place: "encryption_key_env".to_owned(), content };
+    file.or(credential).map(in_file).or_else(|| variable.map(in_variable))
 }
 
 fn issuer(text: &str) -> Result<Issuer, value::Problem> {

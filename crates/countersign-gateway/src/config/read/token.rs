@@ -88,6 +88,7 @@ pub(super) fn read<'a>(
     };
     let lifetime = reader.duration(&section, "lifetime");
     let key_lead = reader.duration(&section, "key_lead");
+    let rotation = reader.duration(&section, "rotation");
     let header_budget = usize::try_from(reader.size(&section, "header_budget")).unwrap_or(usize::MAX);
     let audiences: BTreeSet<&Audience> = routes.iter().filter_map(audience_of).collect();
     let shared_secrets = shared_secrets(reader, &section, &audiences);
@@ -100,7 +101,7 @@ pub(super) fn read<'a>(
             reader.fault(&section, "header_budget", Fault::new(ConfigErrorCode::InvalidValue, problem));
         }
     }
-    TokenConfig { algorithm, lifetime, key_lead, header_budget, shared_secrets }
+    TokenConfig { algorithm, lifetime, key_lead, rotation, header_budget, shared_secrets }
 }
 
 const fn audience_of(route: &RouteConfig) -> Option<&Audience> {

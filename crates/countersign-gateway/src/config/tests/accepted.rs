@@ -42,7 +42,7 @@ fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
         (RingAlgorithm::Es256, Duration::from_secs(300))
     );
     assert_eq!(config.token.key_lead, Duration::from_secs(24 * 3600));
-    assert!(config.encryption_key_file.is_none());
+    assert!(config.encryption_key.is_none());
     assert_eq!((config.token.header_budget, config.token.shared_secrets.len()), (4096, 0));
 
     let [route] = config.routes.as_slice() else { panic!("one route") };
@@ -169,8 +169,23 @@ fn no_secret_is_in_the_debug_output_of_a_configuration() {
 #[test]
 fn the_operators_key_encryption_key_is_read_with_the_configuration() {
     let config = read(&format!("encryption_key_file = \"/run/secrets/kek\"\n{THIRTEEN_LINES}")).unwrap();
-    let (path, content) = config.encryption_key_file.as_ref().unwrap();
-    assert_eq!(path, &PathBuf::from("/run/secrets/kek"));
-    assert_eq!(content.expose().trim_ascii().len(), 44);
+    let key = config.encryption_key.as_ref().unwrap();
+    assert_eq!((key.place.as_str(), key.content.expose().len()), ("/run/secrets/kek", 44));
     assert!(!format!("{config:?}").contains("AAECAwQ"));
+    let read_in = |line: &str| read(&format!("{line}\n{THIRTEEN_LINES}"));
+    for (line, place) in [
+        ("encryption_key_env = \"KEK\"", "encryption_key_env"),
+        ("encryption_key_credential = \"kek\"", "/run/credentials/countersign/kek"),
+    ] {
+        let key = read_in(line).unwrap_or_else(|errors| panic!("{errors}")).encryption_key.unwrap();
+        assert_eq!((key.place.as_str(), key.content.expose().len()), (place, 44));
+    }
+    for (wrong, said) in [
+        ("encryption_key_env = \"KEK\"\nencryption_key_file = \"/run/secrets/kek\"", "one place"),
+        ("encryption_key_credential = \"../kek\"", "not the name of a credential"),
+        ("encryption_key_credential = \"none\"", "cannot be read"),
+        ("encryption_key_env = \"NONE\"", "not set"),
+    ] {
+        assert!(read_in(wrong).unwrap_err().to_string().contains(said), "{wrong}");
+    }
 }

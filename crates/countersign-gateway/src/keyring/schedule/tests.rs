@@ -3,7 +3,7 @@ use std::{convert::Infallible, time::Duration};
 use countersign::{KeyId, UnixTime};
 use proptest::prelude::*;
 
-use super::{KEY_LEAD, KeyTimes, LEAST_KEEP, Policy, Schedule, ScheduleFault, ScheduledKey, phase};
+use super::{KEY_LEAD, KeyTimes, LEAST_KEEP, Policy, ROTATION, Schedule, ScheduleFault, ScheduledKey, phase};
 use crate::{config::resolved::RingAlgorithm, observe::KeyPhase};
 
 const START: u64 = 1_800_000_000;
@@ -14,7 +14,7 @@ fn at(secs: u64) -> UnixTime {
 }
 
 fn policy() -> Policy {
-    Policy::new(KEY_LEAD, Duration::from_secs(300))
+    Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION)
 }
 
 /// A ring begun at `START`, then given `algorithms` at `moments`.
@@ -175,10 +175,10 @@ fn a_plan_that_is_taken_back_never_signs() {
 
 #[test]
 fn the_lead_is_never_shorter_than_an_old_key_set() {
-    assert_eq!(Policy::new(Duration::ZERO, Duration::ZERO).lead, Duration::from_secs(360));
-    assert_eq!(Policy::new(KEY_LEAD, Duration::ZERO).lead, KEY_LEAD);
+    assert_eq!(Policy::new(Duration::ZERO, Duration::ZERO, ROTATION).lead, Duration::from_secs(360));
+    assert_eq!(Policy::new(KEY_LEAD, Duration::ZERO, ROTATION).lead, KEY_LEAD);
     let long = Duration::from_secs(100 * 3600);
-    assert_eq!(Policy::new(KEY_LEAD, long).keep, long + Duration::from_secs(60));
+    assert_eq!(Policy::new(KEY_LEAD, long, ROTATION).keep, long + Duration::from_secs(60));
 }
 
 #[test]
@@ -186,7 +186,12 @@ fn moments_that_leave_a_gap_or_overlap_are_refused() {
     let key = |name: &str, from: Option<u64>, until: Option<u64>| ScheduledKey {
         kid: name.into(),
         algorithm: RingAlgorithm::Es256,
-        times: KeyTimes { published: at(START), signs_from: from.map(at), signs_until: until.map(at) },
+        times: KeyTimes {
+            published: at(START),
+            signs_from: from.map(at),
+            signs_until: until.map(at),
+            retired: None,
+        },
     };
     let new = |keys: &[ScheduledKey]| Schedule::new(keys.to_vec(), at(START)).map(|_| ());
     assert_eq!(new(&[key("a", Some(0), Some(9)), key("b", Some(9), None)]), Ok(()));

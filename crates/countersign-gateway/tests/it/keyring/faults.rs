@@ -2,7 +2,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use countersign::{Secret, UnixTime, revocation::Epoch};
 use countersign_gateway::{
-    config::resolved::RingAlgorithm,
+    config::resolved::{EncryptionKey, RingAlgorithm},
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
     store::{
         Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
@@ -191,7 +191,10 @@ fn the_key_encryption_key_can_be_the_operators() {
         ("BAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "keyring_wrong_encryption_key"),
     ] {
         let content_read = Secret::new(content.as_bytes().to_vec());
-        let source = EncryptionKeySource::File { path: "/run/operators.key".into(), content: content_read };
+        let source = EncryptionKeySource::Given(EncryptionKey {
+            place: "/run/operators.key".into(),
+            content: content_read,
+        });
         let result = embedded(&path, &source);
         if let Err(fault) = &result
             && !content.is_empty()

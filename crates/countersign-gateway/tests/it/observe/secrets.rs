@@ -8,7 +8,9 @@ use base64::{
 };
 use countersign::{Audience, Claims, Secret};
 use countersign_gateway::{
-    admin::{Admin, Control, ControlSocket, Parts, Reloading, client::call, serve},
+    admin::{
+        Admin, Control, ControlSocket, KeyChange, KeyChangeError, Parts, Reloading, client::call, serve,
+    },
     config::resolved::{ClientAuth, RingAlgorithm},
     credential::{CredentialKind, OwnedCredential},
     entropy::SystemEntropy,
@@ -16,7 +18,7 @@ use countersign_gateway::{
     keyring::{
         KeyRingHandle, RingKeeper, RingSettings,
         encryption_key::EncryptionKeySource,
-        schedule::{KEY_LEAD, Policy},
+        schedule::{KEY_LEAD, Policy, ROTATION},
     },
     metadata::{Metadata, MetadataHandle},
     observe::{
@@ -57,6 +59,10 @@ impl Control for Quiet {
     fn reload(&self) -> Reloading<'_> {
         Box::pin(async { Ok(ReloadOutcome::Unchanged) })
     }
+
+    fn change_keys(&self, _: KeyChange) -> Result<(), KeyChangeError> {
+        Err(KeyChangeError::Refused("not here".to_owned()))
+    }
 }
 
 /// Every form in which bytes are commonly written.
@@ -95,7 +101,7 @@ async fn nothing_that_is_written_shows_a_secret() {
     let shared: Vec<u8> = (100..132).collect();
     let settings = RingSettings {
         algorithm: RingAlgorithm::Es256,
-        policy: Policy::new(KEY_LEAD, Duration::from_secs(300)),
+        policy: Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION),
         shared_secrets: vec![(Audience::from("reports"), Secret::new(shared.clone()))],
     };
     let ring = keeper.open(&settings, NOW).unwrap();
