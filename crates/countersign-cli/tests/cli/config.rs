@@ -31,6 +31,8 @@ fn every_example_passes_the_check() {
         write_secret(&folder.path().join(name), &format!("{name}-secret-of-32-bytes-and-more-7f3a9c1e"));
     }
     write_secret(&folder.path().join("key.pem"), &rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let reports = rcgen::KeyPair::generate().unwrap().public_key_pem();
+    fs::write(folder.path().join("reports.pem"), reports).unwrap();
     write_secret(&folder.path().join("shop.pem"), "-----BEGIN CERTIFICATE-----\n");
     let mut checked = 0;
     for entry in fs::read_dir(docs().join("examples")).unwrap() {
@@ -39,6 +41,8 @@ fn every_example_passes_the_check() {
         if text.contains("client_secret_env") {
             continue;
         }
+        let text = text.replace("secret_env = \"NOTES_SECRET\"", "secret_file = \"notes\"");
+        let text = text.replace("/etc/countersign/reports.pem", "reports.pem");
         // What the machine alone can give becomes the file it stands for.
         let text = text.replace("/run/secrets/", "");
         let text = text.replace("encryption_key_credential", "encryption_key_file");

@@ -60,7 +60,7 @@ pub(super) fn read<'a>(
         reader.fault(&section, "url", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
     }
     if !has_encryption_key {
-        let problem = "needs `encryption_key_file`: all gateways on it must open what one of them seals";
+        let problem = "needs `encryption_key_file`, `encryption_key_env` or `encryption_key_credential`: all gateways on it must open what one of them seals";
         reader.fault(&section, "url", Fault::new(ConfigErrorCode::Conflict, problem));
     }
     let first = places.first()?;

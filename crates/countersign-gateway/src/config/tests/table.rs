@@ -165,6 +165,10 @@ fn base_of(path: &str) -> Table {
         insert(&mut document, "encryption_key_file", Value::String("/run/secrets/kek".to_owned()));
         insert(&mut document, "store.url", Value::String("valkey://127.0.0.1".to_owned()));
     }
+    if path.starts_with("client[].") {
+        let client = "internal_listen = \"127.0.0.1:1\"\n[[client]]\nid = \"orders\"\nsecret_file = \"/run/secrets/orders\"\naudience = \"orders\"";
+        document.extend(client.parse::<Table>().unwrap());
+    }
     document
 }
 
