@@ -2,10 +2,13 @@
 //!
 //! Each function panics if the library is wrong.
 
+use std::sync::LazyLock;
+
 use crate::{
-    Audience, Issuer, KeySet, UnixTime, Verifier,
+    Audience, Issuer, Jwk, KeyId, KeySet, TokenId, UnixTime, Verifier,
     json::{self, Json},
-    jws::{self, JwsError, Unverified},
+    jws::{self, JwsError, Unverified, VerifyingKey},
+    revocation::{Event, FeedReader, FeedWriter, Revoked, SnapshotPage, Stamp, Target, What},
     testkit::{Setup, TestIssuer, TestKey},
     verifier::{Expected, judge},
 };
@@ -13,9 +16,12 @@ use crate::{
 /// A compact JWS: what is taken apart is the one spelling of what it holds, and what is accepted was signed with a
 /// test key.
 pub fn compact_jws(bytes: &[u8]) {
-    let issuer = TestIssuer::new("orders");
-    for setup in Setup::ALL {
-        let verifier = setup.verifier(&issuer);
+    // Made once: reading keys would take most of a fuzzer's time.
+    static VERIFIERS: LazyLock<[Verifier; 5]> =
+        LazyLock::new(|| Setup::ALL.map(|setup| setup.verifier(&TestIssuer::new("orders"))));
+    static KEYS: LazyLock<Vec<VerifyingKey>> =
+        LazyLock::new(|| TestKey::PUBLISHED.into_iter().filter_map(TestKey::verifying_key).collect());
+    for verifier in &*VERIFIERS {
         let first = verifier.verify(bytes).map(|claims| claims.claims().clone());
         let again = verifier.verify(bytes).map(|claims| claims.claims().clone());
         assert_eq!(first, again, "a token seen before gets another verdict");
@@ -33,9 +39,9 @@ pub fn compact_jws(bytes: &[u8]) {
         decoded.is_some_and(|decoded| jws::encode(&decoded).as_bytes() == *signature),
         "another spelling"
     );
-    for key in TestKey::PUBLISHED.into_iter().filter_map(TestKey::verifying_key) {
-        match jws::verify(bytes, &key) {
-            Ok(_) => assert_eq!(algorithm, jws::Key::algorithm(&key).name()),
+    for key in &*KEYS {
+        match jws::verify(bytes, key) {
+            Ok(_) => assert_eq!(algorithm, jws::Key::algorithm(key).name()),
             Err(error) => {
                 assert!(matches!(error, JwsError::AlgorithmMismatch | JwsError::SignatureInvalid), "{error}");
             }
@@ -74,6 +80,88 @@ pub fn claims(bytes: &[u8]) {
         claims.organisation.as_ref().map(|organisation| organisation.as_str())
     );
     assert!(member("cnf").is_none());
+}
+
+/// One public key: what is read can be written and read again as the same, its thumbprint is the same, and it is as
+/// good a key as before.
+pub fn jwk(bytes: &[u8]) {
+    let Ok(jwk) = Jwk::parse(bytes) else { return };
+    assert!(!jwk.algorithm().is_symmetric());
+    let again = Jwk::parse(&serde_json::to_vec(&jwk).unwrap_or_default());
+    assert_eq!(again.as_ref(), Ok(&jwk), "not read again");
+    assert_eq!(jwk.thumbprint().as_str().len(), 43);
+    if let Ok(key) = VerifyingKey::from_jwk(jwk.clone()) {
+        assert_eq!(key.jwk(), &jwk);
+        let der = key.to_spki_der().unwrap_or_default();
+        let from_der = VerifyingKey::from_spki_der(jwk.algorithm(), &der).map(|key| key.jwk().thumbprint());
+        assert_eq!(from_der, Ok(jwk.thumbprint()), "another key as SubjectPublicKeyInfo");
+    }
+}
+
+/// A message of a revocation feed, and the payload of one, signed: what is believed can be written and read again,
+/// means the same to another reader of JSON, and does to a table what it says.
+pub fn revocation_event(bytes: &[u8]) {
+    static KEYS: LazyLock<KeySet> = LazyLock::new(|| TestKey::set(&[TestKey::Ed25519]));
+    static HEADER: LazyLock<String> = LazyLock::new(|| {
+        let id = TestKey::Ed25519.key_id().map_or("", KeyId::as_str);
+        jws::encode(format!(r#"{{"alg":"Ed25519","typ":"secevent+jwt","kid":"{id}"}}"#).as_bytes())
+    });
+    static READER: LazyLock<FeedReader> = LazyLock::new(|| FeedReader::new(TestIssuer::ISSUER));
+    if READER.read_event(bytes, &KEYS).is_ok() || READER.read_page(bytes, &KEYS).is_ok() {
+        return;
+    }
+    // Nothing that is not JSON is worth a signature.
+    if json::object(bytes).is_err() {
+        return;
+    }
+    let signed = format!("{}.{}", *HEADER, jws::encode(bytes));
+    let signature = TestKey::Ed25519.signing_key().sign_as(jws::Algorithm::Ed25519, signed.as_bytes());
+    let message = format!("{signed}.{}", jws::encode(&signature.unwrap_or_default()));
+    let stamp_id = TokenId::from("again");
+    let key = TestKey::Ed25519.signing_key();
+    let event = READER.read_event(message.as_bytes(), &KEYS);
+    let page = READER.read_page(message.as_bytes(), &KEYS);
+    assert!(event.is_err() || page.is_err(), "one message is an event and a page");
+    let writer = FeedWriter::new(TestIssuer::ISSUER);
+    if let Ok(event) = event {
+        let stamp = Stamp { issued_at: event.issued_at, token_id: &stamp_id, reason: None };
+        let again = writer.event(&event.content, &stamp, key).unwrap_or_default();
+        let again = READER.read_event(again.as_bytes(), &KEYS).map(|again| again.content);
+        assert_eq!(again.as_ref(), Ok(&event.content), "not read again");
+        does_what_it_says(&event.content);
+    }
+    if let Ok(page) = page {
+        assert!(page.content.entries.len() <= SnapshotPage::MAX_ENTRIES);
+        let stamp = Stamp { issued_at: page.issued_at, token_id: &stamp_id, reason: None };
+        let again = writer.page(&page.content, &stamp, key).unwrap_or_default();
+        let again = READER.read_page(again.as_bytes(), &KEYS).map(|again| again.content);
+        assert_eq!(again.as_ref(), Ok(&page.content), "not read again");
+        let table = Revoked::new(TestIssuer::ISSUER);
+        assert!(table.replace(page.content.entries.clone()).is_ok());
+        assert!(table.len() <= page.content.entries.len());
+        for entry in &page.content.entries {
+            assert!(
+                table.lift(&entry.target)
+                    || page.content.entries.iter().filter(|other| other.target == entry.target).count() > 1
+            );
+        }
+        assert!(table.is_empty());
+    }
+}
+
+fn does_what_it_says(event: &Event) {
+    let table = Revoked::new(TestIssuer::ISSUER);
+    assert!(table.apply(event).is_ok());
+    match &event.what {
+        What::Heartbeat | What::KeysChanged | What::Lifted(_) => assert!(table.is_empty()),
+        What::Revoked(revocation) => {
+            assert!(revocation.at <= revocation.expires);
+            let target = &revocation.target;
+            assert_eq!(Target::from_parts(target.kind(), target.id()).as_ref(), Some(target));
+            assert_eq!(table.len(), 1);
+            assert!(table.lift(target) && table.is_empty());
+        }
+    }
 }
 
 /// JSON: what we read, `serde_json` reads as the same, but for the names that it keeps for itself.

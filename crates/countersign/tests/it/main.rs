@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, helper functions included"
 )]
 
+mod against_jsonwebtoken;
 mod corpora;
 mod oracle;
 mod pem;
@@ -14,8 +15,10 @@ mod rfc7515;
 mod rfc7517;
 mod rfc7520;
 mod rfc7638;
+mod rfc7797;
 mod rfc8037;
 mod rfc9068;
 mod service;
 mod support;
 mod vectors;
+mod wycheproof;

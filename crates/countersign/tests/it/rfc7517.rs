@@ -1,5 +1,6 @@
 //! JSON Web Key (RFC 7517) and its algorithms' keys (RFC 7518 §6).
 
+mod appendix_a;
 mod section_4;
 mod section_5;
 

@@ -1,8 +1,8 @@
 //! Examples of protecting content using JOSE (RFC 7520).
 
 use countersign::{
-    Jwk, Secret,
-    jws::{self, Algorithm, SharedSecret, VerifyingKey},
+    Jwk, JwkError, KeySet, Secret,
+    jws::{self, Algorithm, JwsError, SharedSecret, VerifyingKey},
 };
 
 use crate::support::decode;
@@ -63,4 +63,62 @@ fn section_4_4_hmac() {
         "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",
         &SharedSecret::new(Algorithm::Hs256, secret).unwrap(),
     );
+}
+
+#[test]
+fn section_3_1_and_3_3_public_keys_for_signing() {
+    for (text, algorithm) in [
+        (
+            r#"{"kty":"EC","kid":"bilbo.baggins@hobbiton.example","use":"sig","crv":"P-521","x":"AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt","y":"AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1"}"#
+                .to_owned(),
+            Algorithm::Es512,
+        ),
+        (
+            format!(
+                r#"{{"kty":"RSA","kid":"bilbo.baggins@hobbiton.example","use":"sig","n":"{RSA_MODULUS}","e":"AQAB"}}"#
+            ),
+            Algorithm::Rs256,
+        ),
+    ] {
+        let set = KeySet::parse_assuming(format!(r#"{{"keys":[{text}]}}"#).as_bytes(), Algorithm::Rs256).unwrap();
+        let key = set.only().unwrap();
+        assert_eq!((key.key_id().as_str(), key.jwk().algorithm()), ("bilbo.baggins@hobbiton.example", algorithm));
+    }
+}
+
+#[test]
+fn section_3_2_3_4_and_3_5_private_and_symmetric_keys_are_not_for_a_verifier() {
+    for member in
+        [r#""kty":"EC","crv":"P-521","d":"AA""#, r#""kty":"RSA","d":"AA""#, r#""kty":"oct","k":"AA""#]
+    {
+        assert_eq!(
+            Jwk::parse(format!("{{{member}}}").as_bytes()).unwrap_err(),
+            JwkError::Private,
+            "{member}"
+        );
+    }
+}
+
+#[test]
+fn section_4_5_detached_content_is_not_put_back() {
+    let secret = Secret::new(decode("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"));
+    let token = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9..s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0";
+    let key = SharedSecret::new(Algorithm::Hs256, secret).unwrap();
+    assert_eq!(jws::verify(token.as_bytes(), &key).unwrap_err(), JwsError::SignatureInvalid);
+}
+
+#[test]
+fn sections_4_6_to_4_8_the_json_forms_are_not_accepted() {
+    let secret = Secret::new(decode("hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg"));
+    let key = SharedSecret::new(Algorithm::Hs256, secret).unwrap();
+    let signature = "bWUSVaxorn7bEF1djytBd0kHv70Ly5pvbomzMWSOr20";
+    for protected in [r#""protected":"eyJhbGciOiJIUzI1NiJ9","#, ""] {
+        let one = format!(r#"{{{protected}"header":{{"alg":"HS256"}},"signature":"{signature}"}}"#);
+        for token in [
+            format!(r#"{{"payload":"{PAYLOAD_SEGMENT}",{protected}"signature":"{signature}"}}"#),
+            format!(r#"{{"payload":"{PAYLOAD_SEGMENT}","signatures":[{one},{one}]}}"#),
+        ] {
+            assert_eq!(jws::verify(token.as_bytes(), &key).unwrap_err(), JwsError::Segments, "{token}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Ed25519 in JOSE (RFC 8037), Appendix A.
 
 use countersign::{
-    Jwk,
+    Jwk, JwkError,
     jws::{self, Algorithm, JwsError, VerifyingKey},
 };
 
@@ -10,6 +10,21 @@ const TOKEN: &str = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hg
 
 fn jwk(algorithm: &str) -> Jwk {
     Jwk::parse(format!(r#"{{"kty":"OKP","crv":"Ed25519"{algorithm},"x":"{X}"}}"#).as_bytes()).unwrap()
+}
+
+#[test]
+fn a_1_the_private_key_is_not_for_a_verifier() {
+    let private = format!(
+        r#"{{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"{X}"}}"#
+    );
+    assert_eq!(Jwk::parse(private.as_bytes()).unwrap_err(), JwkError::Private);
+}
+
+#[test]
+fn a_2_the_public_key() {
+    let key = VerifyingKey::from_jwk(jwk("")).unwrap();
+    assert_eq!(key.key_id(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    assert!(serde_json::to_string(key.jwk()).unwrap().contains(X));
 }
 
 #[test]
@@ -22,6 +37,17 @@ fn a_5_the_older_name_verifies_with_a_key_that_asks_for_it() {
     let key = VerifyingKey::from_jwk(jwk(r#","alg":"EdDSA""#)).unwrap();
     let verified = jws::verify(TOKEN.as_bytes(), &key).unwrap();
     assert_eq!(verified.payload(), b"Example of Ed25519 signing");
+}
+
+#[test]
+fn a_6_and_a_7_keys_for_agreement_sign_nothing() {
+    for (curve, x) in [
+        ("X25519", "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"),
+        ("X448", "mwj3zDG34-Z9ItWuoSEHSic70rg94Jxj-qc9LCLF2bvINmRyQdlT1AxbEtqIEg1TF3-A5TLEH6A"),
+    ] {
+        let text = format!(r#"{{"kty":"OKP","crv":"{curve}","x":"{x}"}}"#);
+        assert_eq!(Jwk::parse(text.as_bytes()).unwrap_err(), JwkError::TypeUnsupported, "{curve}");
+    }
 }
 
 #[test]

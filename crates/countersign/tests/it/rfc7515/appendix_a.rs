@@ -67,6 +67,13 @@ fn a_5_unsecured_is_never_accepted() {
 }
 
 #[test]
+fn a_6_the_general_json_form_is_not_accepted() {
+    let token = r#"{"payload":"eyJpc3MiOiJqb2UifQ","signatures":[{"protected":"eyJhbGciOiJFUzI1NiJ9","header":{"kid":"e9bc097a-ce51-4036-9562-d2ade882db0d"},"signature":"DtEhU3ljbEg8L38V"}]}"#;
+    let refusal = jws::verify(token.as_bytes(), &secret(Algorithm::Hs256).unwrap()).unwrap_err();
+    assert_eq!(refusal, JwsError::Segments);
+}
+
+#[test]
 fn a_7_the_json_form_is_not_accepted() {
     let token = r#"{"payload":"eyJpc3MiOiJqb2UifQ","protected":"eyJhbGciOiJFUzI1NiJ9","signature":"DtEhU3ljbEg8L38V"}"#;
     let refusal = jws::verify(token.as_bytes(), &secret(Algorithm::Hs256).unwrap()).unwrap_err();
@@ -79,4 +86,30 @@ fn appendix_e_a_critical_header_that_is_not_understood() {
     let token = "eyJhbGciOiJub25lIiwNCiAiY3JpdCI6WyJodHRwOi8vZXhhbXBsZS5jb20vVU5ERUZJTkVEIl0sDQogImh0dHA6Ly9leGFtcGxlLmNvbS9VTkRFRklORUQiOnRydWUNCn0.RkFJTA.";
     let refusal = jws::verify(token.as_bytes(), &secret(Algorithm::Hs256).unwrap()).unwrap_err();
     assert_eq!(refusal, JwsError::CriticalHeader);
+}
+
+#[test]
+fn appendix_c_base64url_without_padding() {
+    let token = "eyJhbGciOiJIUzI1NiJ9.A-z_4ME.AA";
+    let unverified = jws::Unverified::parse(token.as_bytes(), jws::MAX_BYTES).unwrap();
+    assert_eq!(
+        unverified.verify(&secret(Algorithm::Hs256).unwrap()).unwrap_err(),
+        JwsError::SignatureInvalid
+    );
+    for other in ["A+z/4ME", "A-z_4ME=", "A-z_4MF"] {
+        let token = token.replace("A-z_4ME", other);
+        assert_eq!(
+            jws::verify(token.as_bytes(), &secret(Algorithm::Hs256).unwrap()).unwrap_err(),
+            JwsError::Encoding,
+            "{other}"
+        );
+    }
+}
+
+#[test]
+fn appendix_f_a_detached_payload_is_not_put_back() {
+    // A.1 without its payload.
+    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9..dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let refusal = jws::verify(token.as_bytes(), &secret(Algorithm::Hs256).unwrap()).unwrap_err();
+    assert_eq!(refusal, JwsError::SignatureInvalid);
 }
