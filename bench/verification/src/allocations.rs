@@ -1,0 +1,37 @@
+//! Allocations of a verification, counted, and printed as JSON.
+
+use std::{alloc::System, collections::BTreeMap};
+
+use countersign_verification_bench::{ALGORITHMS, Case};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const COUNT: usize = 100;
+
+fn counted(mut work: impl FnMut(usize)) -> f64 {
+    let region = Region::new(ALLOCATOR);
+    (0..COUNT).for_each(&mut work);
+    let change = region.change();
+    (change.allocations + change.reallocations) as f64 / COUNT as f64
+}
+
+fn main() {
+    let mut table: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
+    for (algorithm, key) in ALGORITHMS {
+        let case = Case::new(algorithm, key, 2 * COUNT);
+        let verifier = case.verifier();
+        // The memory of tokens has grown before the counting begins.
+        case.tokens[COUNT..].iter().for_each(|token| drop(verifier.verify(token).unwrap()));
+        let row = BTreeMap::from([
+            ("bare", counted(case.bare())),
+            ("countersign", counted(|at| drop(verifier.verify(&case.tokens[at]).unwrap()))),
+            ("countersign_seen_before", counted(|at| drop(verifier.verify(&case.tokens[at]).unwrap()))),
+            ("jsonwebtoken", counted(case.jsonwebtoken())),
+            ("jwt_simple", counted(case.jwt_simple())),
+        ]);
+        table.insert(algorithm.name(), row);
+    }
+    println!("{}", serde_json::to_string_pretty(&table).unwrap());
+}

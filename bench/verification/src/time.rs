@@ -1,0 +1,126 @@
+//! Times contenders in one run, each round in another order, and prints JSON.
+//!
+//!     time [ROUNDS]               the tables
+//!     time loop WHAT ALG COUNT    one contender alone, for callgrind and perf
+
+use std::{hint::black_box, time::Instant};
+
+use countersign::Verifier;
+use countersign_verification_bench::{ALGORITHMS, Case, Table, median};
+use serde_json::json;
+
+/// Tokens of a case, and calls in one measurement.
+const TOKENS: usize = 48;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, what, algorithm, count] = arguments.as_slice()
+        && word == "loop"
+    {
+        return alone(what, algorithm, count.parse().unwrap());
+    }
+    let rounds = arguments.first().map_or(41, |rounds| rounds.parse().unwrap());
+    let output = json!({ "rounds": rounds, "first_sight": first_sight(rounds), "seen_before": seen_before(rounds) });
+    println!("{output:#}");
+}
+
+/// Nanoseconds of each contender: the median, and the median of the rounds' ratios to the bare check.
+fn first_sight(rounds: usize) -> Table {
+    let mut table = Table::new();
+    for (algorithm, key) in ALGORITHMS {
+        let case = Case::new(algorithm, key, TOKENS);
+        let fresh = case.fresh();
+        let (mut bare, mut jsonwebtoken, mut jwt_simple) = (case.bare(), case.jsonwebtoken(), case.jwt_simple());
+        let mut times: [Vec<f64>; 4] = Default::default();
+        for round in 0..rounds {
+            for turn in 0..times.len() {
+                let who = (round + turn) % times.len();
+                let verifier = fresh();
+                let time = match who {
+                    0 => timed(&mut bare),
+                    1 => timed(|at: usize| drop(black_box(verifier.verify(&case.tokens[at]).unwrap()))),
+                    2 => timed(&mut jsonwebtoken),
+                    _ => timed(&mut jwt_simple),
+                };
+                times[who].push(time);
+            }
+        }
+        let mut row = std::collections::BTreeMap::new();
+        for (name, times_of) in ["bare", "countersign", "jsonwebtoken", "jwt_simple"].iter().zip(&times) {
+            row.insert((*name).to_owned(), median(times_of.clone()));
+            let ratios = times_of.iter().zip(&times[0]).map(|(time, bare)| time / bare).collect();
+            row.insert(format!("{name}_ratio"), median(ratios));
+        }
+        // The bar: 1.05 x bare + 1 us.
+        let over = times[1].iter().zip(&times[0]).map(|(time, bare)| time - 1.05 * bare - 1_000.0).collect();
+        row.insert("countersign_over_the_bar".to_owned(), median(over));
+        row.insert("token_bytes".to_owned(), case.tokens[0].len() as f64);
+        table.insert(algorithm.name().to_owned(), row);
+    }
+    table
+}
+
+fn timed(mut work: impl FnMut(usize)) -> f64 {
+    let start = Instant::now();
+    (0..TOKENS).for_each(&mut work);
+    start.elapsed().as_nanos() as f64 / TOKENS as f64
+}
+
+/// Nanoseconds of a token seen before, with the machine's clock.
+fn seen_before(rounds: usize) -> Table {
+    let mut table = Table::new();
+    for (algorithm, key) in ALGORITHMS.into_iter().filter(|(algorithm, _)| !algorithm.is_symmetric()) {
+        let case = Case::new(algorithm, key, 1_000);
+        let (plain, revoking) = (case.verifier(), case.verifier_with_revocations());
+        let mut times: [Vec<f64>; 4] = Default::default();
+        for _ in 0..rounds * 5 {
+            times[0].push(again(&plain, &case.tokens[..1]));
+            times[1].push(again(&revoking, &case.tokens[..1]));
+            times[2].push(again(&plain, &case.tokens));
+            times[3].push(again(&revoking, &case.tokens));
+        }
+        let names = ["one_token", "one_token_revocations", "thousand_tokens", "thousand_tokens_revocations"];
+        let mut row = std::collections::BTreeMap::new();
+        for (name, times) in names.iter().zip(times) {
+            row.insert(format!("{name}_least"), times.iter().copied().fold(f64::MAX, f64::min));
+            row.insert((*name).to_owned(), median(times));
+        }
+        table.insert(algorithm.name().to_owned(), row);
+    }
+    table
+}
+
+fn again(verifier: &Verifier, tokens: &[String]) -> f64 {
+    const CALLS: usize = 2_000;
+    tokens.iter().for_each(|token| drop(verifier.verify(token).unwrap()));
+    let start = Instant::now();
+    for token in tokens.iter().cycle().take(CALLS) {
+        black_box(verifier.verify(black_box(token)).unwrap());
+    }
+    start.elapsed().as_nanos() as f64 / CALLS as f64
+}
+
+fn alone(what: &str, algorithm: &str, count: usize) {
+    let (algorithm, key) = ALGORITHMS.into_iter().find(|(known, _)| known.name() == algorithm).unwrap();
+    let case = Case::new(algorithm, key, TOKENS);
+    match what {
+        "seen" | "revocations" => {
+            let verifier = if what == "seen" { case.verifier() } else { case.verifier_with_revocations() };
+            for _ in 0..count {
+                black_box(verifier.verify(black_box(&case.tokens[0])).unwrap());
+            }
+        }
+        _ => {
+            // Nothing is remembered, so that every sight is a first one.
+            let verifier = case.verifier_that_forgets();
+            let mut work: Box<dyn FnMut(usize)> = match what {
+                "bare" => case.bare(),
+                "first" => Box::new(|at| drop(black_box(verifier.verify(&case.tokens[at]).unwrap()))),
+                "jsonwebtoken" => case.jsonwebtoken(),
+                "jwt_simple" => case.jwt_simple(),
+                other => panic!("{other}"),
+            };
+            (0..count).for_each(|at| work(at % TOKENS));
+        }
+    }
+}
