@@ -95,7 +95,8 @@ for the `debug` profile."""),
     ("rls", "Row-level security", rls, """
 100,000 rows of 1,000 organisations in PostgreSQL, one client over a Unix socket; a unit of work reads the 100 rows of
 one organisation. The library sets the claims in the same trip as `BEGIN`; what is left of the price is the trip of
-`COMMIT`, which only a pipeline saves."""),
+`COMMIT`, which only a pipeline saves. The variants take turns; how busy the machine was otherwise shows in the width of
+the intervals."""),
     ("stages", "Stages", stages, """
 One call of each stage in memory, and the whole warm path, by criterion (`crates/countersign-gateway/benches/stages.rs`)."""),
 ]

@@ -27,6 +27,8 @@ mod sign;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod time;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 pub mod tower;
 mod verifier;
 

@@ -77,6 +77,21 @@ impl Authenticate {
         self
     }
 
+    /// Verifies the token of a request and puts its [`Caller`] into the extensions.
+    pub(crate) async fn admit<Body>(&self, request: &mut Request<Body>) -> Result<(), TokenRefusal> {
+        // Only this layer makes them.
+        request.extensions_mut().remove::<CallerToken>();
+        request.extensions_mut().remove::<Caller>();
+        let token = bearer::token(request.headers())?.to_vec();
+        let kept = self.keep_token.then(|| token.clone());
+        let caller = self.caller(token).await?;
+        if let Some(token) = kept.and_then(|token| CallerToken::new(token, caller.claims())) {
+            request.extensions_mut().insert(token);
+        }
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+
     async fn caller(&self, token: Vec<u8>) -> Result<Caller, TokenRefusal> {
         match self.verifier.verify(&token) {
             Err(TokenRefusal::KeyUnknown) => {}
@@ -129,26 +144,22 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            // Only this layer makes one.
-            request.extensions_mut().remove::<CallerToken>();
-            let token = bearer::token(request.headers()).map(<[u8]>::to_vec);
-            let kept = token.as_ref().ok().filter(|_| authenticate.keep_token).cloned();
-            let caller = match token {
-                Ok(token) => authenticate.caller(token).await,
-                Err(refusal) => Err(refusal),
-            };
-            match caller {
-                Ok(caller) => {
-                    if let Some(token) = kept.and_then(|token| CallerToken::new(token, caller.claims())) {
-                        request.extensions_mut().insert(token);
-                    }
-                    request.extensions_mut().insert(caller);
-                    inner.call(request).await
-                }
+            match authenticate.admit(&mut request).await {
+                Ok(()) => inner.call(request).await,
                 Err(refusal) => Ok(answer(refusal)),
             }
         })
     }
+}
+
+/// A line in the log that says why a request is refused.
+pub(crate) fn record(refusal: TokenRefusal) {
+    tracing::info!(
+        target: "countersign::refused",
+        code = refusal.code(),
+        claim = refusal.claim().map(crate::ClaimName::name),
+        "a request was refused"
+    );
 }
 
 /// The answer to a request that is refused, and a line in the log that says why.
@@ -161,12 +172,7 @@ pub fn answer_naming_scope<Answer: From<String>>(
     refusal: TokenRefusal,
     scope: Option<&str>,
 ) -> Response<Answer> {
-    tracing::info!(
-        target: "countersign::refused",
-        code = refusal.code(),
-        claim = refusal.claim().map(crate::ClaimName::name),
-        "a request was refused"
-    );
+    record(refusal);
     let row = refusal.row();
     let mut response = Response::new(Answer::from(refusal.problem()));
     *response.status_mut() = row.status;

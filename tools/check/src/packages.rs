@@ -19,6 +19,9 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 const REASONS: &str = "docs/dependencies.md";
 /// Most packages that `countersign` may need with its default features, itself included.
 const LIBRARY_PACKAGES: usize = 60;
+/// The features of `countersign` whose needs are stated in the list of reasons.
+const LIBRARY_FEATURES: &[&str] =
+    &["axum", "remote", "sign", "sqlx-postgres", "sqlx-sqlite", "testkit", "tonic"];
 /// The names of integration tests, which `./test` runs by name.
 const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";
@@ -30,6 +33,8 @@ pub(crate) struct Packages {
     built: Vec<Value>,
     /// Name and version of what `countersign` needs with its default features.
     library: BTreeSet<String>,
+    /// How many packages `countersign` needs with one feature alone.
+    with_feature: BTreeMap<&'static str, usize>,
 }
 
 impl Packages {
@@ -53,7 +58,14 @@ impl Packages {
         let is_built = |package: &Value| {
             built.contains(&format!("{} v{}", text(package, "name"), text(package, "version")))
         };
+        let mut with_feature = BTreeMap::new();
+        for &feature in LIBRARY_FEATURES {
+            let what =
+                ["-p", "countersign", "--no-default-features", "--features", feature, "-e", "normal,build"];
+            with_feature.insert(feature, needed(tree, &what)?.len());
+        }
         Ok(Self {
+            with_feature,
             built: packages.into_iter().filter(is_built).collect(),
             library: needed(tree, &["-p", "countersign", "-e", "normal,build"])?,
         })
@@ -65,6 +77,11 @@ impl Packages {
         faults.extend(self.built.iter().flat_map(package_faults));
         faults.extend(self.duplicates());
         faults.extend(self.unexplained(tree));
+        faults.extend(feature_faults(
+            tree.text(REASONS).unwrap_or_default(),
+            self.library.len(),
+            &self.with_feature,
+        ));
         if self.library.len() > LIBRARY_PACKAGES {
             let what = format!(
                 "`countersign` needs {} packages with its default features; at most {LIBRARY_PACKAGES}",
@@ -125,6 +142,19 @@ impl Packages {
         }
         faults
     }
+}
+
+/// What the list of reasons says of each feature of the library, against what is so.
+fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<&str, usize>) -> Vec<Fault> {
+    let stated = |start: &str| {
+        let row = reasons.lines().find_map(|line| line.strip_prefix(start))?;
+        row.split('|').next()?.trim().parse::<usize>().ok()
+    };
+    let rows = with_feature.iter().map(|(feature, &count)| (format!("| with `{feature}` |"), count));
+    let rows = rows.chain([("| by default |".to_owned(), default)]);
+    rows.filter(|(start, count)| stated(start) != Some(*count))
+        .map(|(start, count)| Fault::of_file(REASONS, format!("the row `{start}` must say {count}")))
+        .collect()
 }
 
 /// Faults of one package: licence and source, or a build script of ours.
@@ -197,7 +227,15 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
 mod tests {
     use serde_json::json;
 
-    use super::package_faults;
+    use super::{feature_faults, package_faults};
+
+    #[test]
+    fn a_feature_that_needs_more_than_is_stated_is_a_fault() {
+        let text = "| by default | 7 | x |\n| with `a` | 9 | y |\n";
+        let faults = |default, a| feature_faults(text, default, &[("a", a)].into()).len();
+        assert_eq!((faults(7, 9), faults(8, 9), faults(7, 8)), (0, 1, 1));
+        assert_eq!(feature_faults("", 7, &[("a", 9)].into()).len(), 2, "what is not stated");
+    }
 
     #[test]
     fn a_package_from_elsewhere_or_under_another_licence_is_a_fault() {

@@ -4,7 +4,11 @@
 
 use std::alloc::System;
 
-use countersign::testkit::TestIssuer;
+use countersign::{
+    Revocable, Revocations as _, Standing, UnixTime,
+    revocation::{Revocation, Revoked, Target},
+    testkit::TestIssuer,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -39,4 +43,26 @@ fn a_token_seen_before_is_verified_without_an_allocation() {
     let kept = (change.bytes_allocated - change.bytes_deallocated) / second.len();
     let own = second.iter().map(String::len).sum::<usize>() / second.len();
     assert!((own..own + 1_024).contains(&kept), "{kept} bytes for a token of {own}");
+
+    // What `revocation::Revoked` says of memory.
+    let table = Revoked::new("https://issuer.test");
+    let at = UnixTime::from_secs(1_000);
+    let region = Region::new(ALLOCATOR);
+    let sessions = (0..MILLION).map(|n| Target::Session(format!("session-{n:035}").into()));
+    table.replace(sessions.map(|target| Revocation { target, at, expires: at })).unwrap();
+    let change = region.change();
+    let each = (change.bytes_allocated - change.bytes_deallocated) / MILLION;
+    assert!((30..56).contains(&each), "{each} bytes for a revoked session");
+    let region = Region::new(ALLOCATOR);
+    let (issuer, token, subject, session) =
+        ("https://issuer.test".into(), "t".into(), "ann".into(), "good".into());
+    for _ in 0..1_000 {
+        let mut asked = Revocable::new(&issuer, &token, &subject, at);
+        asked.session = Some(&session);
+        assert_eq!(table.standing(&asked), Standing::Good);
+    }
+    let change = region.change();
+    assert!(change.allocations + change.reallocations < 20, "{change:?}");
 }
+
+const MILLION: usize = 1_000_000;

@@ -9,6 +9,7 @@
 
 mod against_jsonwebtoken;
 mod corpora;
+mod grpc;
 mod oracle;
 mod pem;
 mod rfc7515;

@@ -1,0 +1,52 @@
+//! gRPC with tonic: the same verification, and a handler's requirement is its first line.
+//!
+//! 1. [`Authenticate`] is the layer of [`crate::tower`], and answers as gRPC does: `UNAUTHENTICATED` for 401,
+//!    `PERMISSION_DENIED` for 403, `INVALID_ARGUMENT` for 400, `UNAVAILABLE` for 503, with the stable code of the
+//!    refusal in the metadata `countersign-refused`.
+//! 2. A service below it takes what it needs from the request: [`Require::require`]. A handler below a server without
+//!    the layer is refused (`UNAUTHENTICATED`), never let through.
+//!
+//! ```
+//! use countersign::{HasRole, tonic::Require};
+//! use tonic::{Request, Response, Status};
+//!
+//! countersign::roles! {
+//!     Editor = "editor";
+//! }
+//!
+//! async fn remove(request: Request<u64>) -> Result<Response<String>, Status> {
+//!     let editor: HasRole<Editor> = request.require()?;
+//!     Ok(Response::new(format!("{} removes {}", editor.caller().subject(), request.get_ref())))
+//! }
+//! ```
+
+mod layer;
+mod require;
+
+pub use self::{
+    layer::{Authenticate, Authenticated},
+    require::{Require, Requirement},
+};
+
+use http::StatusCode;
+use tonic::{Code, Status, metadata::MetadataValue};
+
+use crate::TokenRefusal;
+
+/// The metadata that names the refusal's code.
+const REFUSED: &str = "countersign-refused";
+
+impl From<TokenRefusal> for Status {
+    fn from(refusal: TokenRefusal) -> Self {
+        let row = refusal.row();
+        let code = match row.status {
+            StatusCode::BAD_REQUEST => Code::InvalidArgument,
+            StatusCode::FORBIDDEN => Code::PermissionDenied,
+            StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+            _ => Code::Unauthenticated,
+        };
+        let mut status = Self::new(code, row.text);
+        status.metadata_mut().insert(REFUSED, MetadataValue::from_static(row.code));
+        status
+    }
+}

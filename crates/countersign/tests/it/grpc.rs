@@ -1,0 +1,178 @@
+//! A real gRPC server and client, without generated code.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf as _, BufMut as _};
+use countersign::{
+    HasRole, InOrganisation,
+    testkit::TestIssuer,
+    tonic::{Authenticate, Require as _},
+    tower,
+};
+use tokio::net::TcpListener;
+use tonic::{
+    Code, Request, Response, Status,
+    body::Body,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    server::NamedService,
+    transport::{Channel, Server, server::TcpIncoming},
+};
+
+countersign::roles! {
+    Editor = "editor";
+}
+
+/// Messages are plain text.
+#[derive(Debug, Clone, Copy, Default)]
+struct Text;
+
+impl Codec for Text {
+    type Encode = String;
+    type Decode = String;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn encode(&mut self, item: String, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put_slice(item.as_bytes());
+        Ok(())
+    }
+}
+
+impl Decoder for Text {
+    type Item = String;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<String>, Status> {
+        let bytes = buffer.copy_to_bytes(buffer.remaining());
+        Ok(Some(String::from_utf8(bytes.to_vec()).unwrap()))
+    }
+}
+
+async fn remove(request: Request<String>) -> Result<Response<String>, Status> {
+    let (editor, of): (HasRole<Editor>, InOrganisation) = request.require()?;
+    let text =
+        format!("{} removes {} of {}", editor.caller().subject(), request.get_ref(), of.organisation());
+    Ok(Response::new(text))
+}
+
+#[derive(Clone)]
+struct Orders;
+
+impl NamedService for Orders {
+    const NAME: &'static str = "shop.Orders";
+}
+
+impl tower_service::Service<http::Request<Body>> for Orders {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(async move {
+            let handler = ::tower::service_fn(remove);
+            Ok(tonic::server::Grpc::new(Text).unary(handler, request).await)
+        })
+    }
+}
+
+/// Starts a server, verifying or not; returns a client.
+async fn client(issuer: Option<&TestIssuer>) -> Grpc<Channel> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let incoming = TcpIncoming::from(listener);
+    match issuer {
+        Some(issuer) => {
+            let layer = Authenticate::new(tower::Authenticate::new(issuer.verifier()));
+            let server = Server::builder().layer(layer).add_service(Orders);
+            tokio::spawn(server.serve_with_incoming(incoming));
+        }
+        None => {
+            tokio::spawn(Server::builder().add_service(Orders).serve_with_incoming(incoming));
+        }
+    }
+    Grpc::new(Channel::from_shared(address).unwrap().connect().await.unwrap())
+}
+
+async fn call(client: &mut Grpc<Channel>, token: Option<&str>) -> Result<String, (Code, String)> {
+    client.ready().await.unwrap();
+    let mut request = Request::new("order 7".to_owned());
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let path = http::uri::PathAndQuery::from_static("/shop.Orders/Remove");
+    match client.unary(request, path, Text).await {
+        Ok(answer) => Ok(answer.into_inner()),
+        Err(status) => {
+            let code = status.metadata().get("countersign-refused").map(|code| code.to_str().unwrap());
+            Err((status.code(), code.unwrap_or_default().to_owned()))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_needs_a_good_token_and_what_its_handler_asks_for() {
+    let issuer = TestIssuer::new("orders");
+    let mut client = client(Some(&issuer)).await;
+    let refused = |code: Code, name: &str| Err((code, name.to_owned()));
+    let good = issuer.token().subject("ann").organisation("acme").role("editor").sign();
+    assert_eq!(call(&mut client, Some(&good)).await, Ok("ann removes order 7 of acme".to_owned()));
+    assert_eq!(call(&mut client, None).await, refused(Code::Unauthenticated, "token_missing"));
+    let viewer = issuer.token().organisation("acme").role("viewer").sign();
+    assert_eq!(call(&mut client, Some(&viewer)).await, refused(Code::PermissionDenied, "role_missing"));
+    let nowhere = issuer.token().role("editor").sign();
+    let found = call(&mut client, Some(&nowhere)).await;
+    assert_eq!(found, refused(Code::PermissionDenied, "organisation_missing"));
+    for (row, token) in issuer.bad_tokens() {
+        // What no header can hold never reaches a service.
+        if token.trim() != token || !token.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            continue;
+        }
+        let found = call(&mut client, Some(&token)).await;
+        // A header that is longer than the server's limit ends the call below us.
+        if token.len() < 8_000 {
+            assert_eq!(found, refused(Code::Unauthenticated, row.refusal().code()), "{}", row.name());
+        } else {
+            assert!(found.is_err(), "{}", row.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn keys_that_have_not_come_are_not_the_callers_fault() {
+    let issuer = TestIssuer::new("orders");
+    issuer.published().keep_until(Some(countersign::UnixTime::from_secs(0)));
+    let mut client = client(Some(&issuer)).await;
+    let token = issuer.token().sign();
+    let found = call(&mut client, Some(&token)).await;
+    assert_eq!(found, Err((Code::Unavailable, "keys_unavailable".to_owned())));
+}
+
+#[tokio::test]
+async fn a_handler_where_nothing_verifies_lets_nobody_in() {
+    let issuer = TestIssuer::new("orders");
+    let mut client = client(None).await;
+    let good = issuer.token().organisation("acme").role("editor").sign();
+    let found = call(&mut client, Some(&good)).await;
+    assert_eq!(found, Err((Code::Unauthenticated, "token_missing".to_owned())));
+}
