@@ -195,6 +195,7 @@ fn translation() -> Translation {
         credentials: CredentialRules { cookie: Some("SESSION".to_owned()), bearer: false },
         own_origin: "https://shop.example".to_owned(),
         sessions: Arc::new(sessions),
+        page_tokens: None,
         keyring: keyring(),
         clock,
         entropy: Arc::new(SystemEntropy),

@@ -165,7 +165,8 @@ fn find_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Result<Option<&'a str
     found.map(|value| checked(value, is_cookie_octet)).transpose()
 }
 
-fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+/// The one token of `Authorization: Bearer`, if there is one.
+pub(crate) fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let Some(first) = all.next() else { return Ok(None) };
     if all.next().is_some() {

@@ -41,6 +41,7 @@ use crate::{
     session::{Memory, gate::Places, shared::SharedCache, source::SourceSetupError},
     store::{StateDirectory, StoreError},
     tasks::Tasks,
+    translate::PageIndex,
     upstream::Registry,
 };
 
@@ -178,6 +179,7 @@ impl Gateway {
         let household = Household {
             memory: Arc::new(memory(config).with_ledger(ledger).with_shared(shared_answers(config, &clock)?)),
             keyring: Arc::clone(&keyring),
+            pages: Arc::new(PageIndex::new(config.session.cache_entries)),
             registry: Arc::new(Registry::new(config.workers)),
             observer: own,
             clock: Arc::clone(&clock),

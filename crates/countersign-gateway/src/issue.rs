@@ -42,6 +42,14 @@ impl TokenPolicy {
         Duration::from_secs(self.lifetime.as_secs() / 5)
     }
 
+    /// Whether a token that ends at `exp` may be given to a page: four fifths of its life are left, or it ends with
+    /// its session.
+    #[must_use]
+    pub fn is_fresh(&self, exp: UnixTime, session_ends: UnixTime, now: UnixTime) -> bool {
+        let least = Duration::from_secs(self.lifetime.as_secs() / 5 * 4);
+        exp > now && exp <= session_ends && (exp.saturating_since(now) >= least || exp == session_ends)
+    }
+
     /// Whether a token that ends at `exp` may still be handed out for a session that ends at `session_ends`.
     #[must_use]
     pub fn may_serve(&self, exp: UnixTime, session_ends: UnixTime, now: UnixTime) -> bool {

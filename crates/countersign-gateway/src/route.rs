@@ -12,7 +12,7 @@ use std::{
 };
 
 use countersign::Role;
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use crate::{
     config::resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin},
@@ -69,6 +69,14 @@ impl Route {
         *method != Method::CONNECT
             && *method != Method::TRACE
             && (self.config.methods.is_empty() || self.config.methods.contains(method))
+    }
+
+    /// The methods it lets through, as `Allow` and its likes say them.
+    #[must_use]
+    pub fn methods(&self) -> HeaderValue {
+        let names: Vec<&str> = self.config.methods.iter().map(Method::as_str).collect();
+        let all = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        if names.is_empty() { all } else { HeaderValue::try_from(names.join(", ")).unwrap_or(all) }
     }
 
     /// Where its requests go.

@@ -5,6 +5,7 @@
 
 pub mod explain;
 mod page;
+mod page_tokens;
 mod signing;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -19,7 +20,7 @@ use crate::{
     decision::{Decision, Forward, Pass, Refuse, Remove},
     entropy::Entropy,
     error::Refusal,
-    http::{csrf, headers::asks_for_upgrade, host, path},
+    http::{cors, csrf, headers::asks_for_upgrade, host, path},
     keyring::{KeyRing, KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
@@ -29,10 +30,16 @@ use crate::{
         cache::{Entry, Freshness},
         key::SessionKey,
     },
-    translate::signing::Signer,
+    translate::{
+        page_tokens::Presented,
+        signing::{Signer, Until, Wanted, Whom, kept},
+    },
 };
 
-pub use self::page::PageSession;
+pub use self::{
+    page::{LoggedOut, PageSession, ServerSession},
+    page_tokens::{PageIndex, PageTokens},
+};
 
 /// Ours on every host: no route gets a request below it, so that a service cannot stand in for the gateway.
 const OWN_PATHS: &str = "/.countersign/";
@@ -52,6 +59,8 @@ pub struct Translation {
     pub own_origin: String,
     /// Sessions.
     pub sessions: Arc<Sessions>,
+    /// Tokens of pages, in bearer mode.
+    pub page_tokens: Option<PageTokens>,
     /// Keys.
     pub keyring: Arc<KeyRingHandle>,
     /// The time.
@@ -78,10 +87,12 @@ pub enum Warm {
 pub struct Ask {
     route: Arc<Route>,
     key: SessionKey,
-    credential: OwnedCredential,
+    /// `None` where a page's token named the session.
+    credential: Option<OwnedCredential>,
     client: IpAddr,
     /// The session, where only the token is missing.
     session: Option<Arc<Entry>>,
+    presented: Option<Presented>,
 }
 
 impl Ask {
@@ -111,13 +122,19 @@ impl Translation {
             Kind::Public => return pass(Remove::Credential),
             Kind::Translate(demands) => demands,
         };
+        if let Some(tokens) = &self.page_tokens
+            && let Some(presented) =
+                tokens.presented(&parts.headers, &self.keyring.load(), now).map_err(refuse)?
+        {
+            return self.warm_presented((route, demands), presented, (parts, client), now);
+        }
         let credential = self.credentials.find(&parts.headers).map_err(refuse)?;
         let credential = credential.ok_or_else(|| refuse(Refusal::CredentialMissing))?;
         self.check_csrf(&credential, route, parts).map_err(refuse)?;
         let key = self.sessions.keyer.key(&credential);
         let ask = |session| {
-            let (route, credential) = (Arc::clone(route), credential.to_owned());
-            Box::new(Ask { route, key, credential, client, session })
+            let (route, credential) = (Arc::clone(route), Some(credential.to_owned()));
+            Box::new(Ask { route, key, credential, client, session, presented: None })
         };
         let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
         if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
@@ -130,7 +147,7 @@ impl Translation {
         }
         permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
         let ring = self.keyring.load();
-        let Some(token) = self.kept_token(&entry, demands, &ring, now) else {
+        let Some(token) = self.kept_token(&entry, demands, Until::Lifetime, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
         let decision = Decision::Forward(self.forward(route, &entry, token, client));
@@ -138,6 +155,21 @@ impl Translation {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
         })
+    }
+
+    /// The translate route that a preflight asks about. It carries no credential, so no other stage has a say.
+    #[must_use]
+    pub(crate) fn route_for_preflight(&self, parts: &request::Parts) -> Option<&Arc<Route>> {
+        if !cors::is_preflight(&parts.method, &parts.headers) || parts.uri.path().starts_with(OWN_PATHS) {
+            return None;
+        }
+        let path = parts.uri.path();
+        let host = host::check(&parts.uri, &parts.headers, parts.version).ok()?;
+        let route = self.routes.find(&host, path)?;
+        let is_canonical = path::check_target(&parts.method, path).is_ok();
+        let is_decided_here =
+            matches!(route.kind, Kind::Translate(_)) && (is_canonical || route.config.insecure_path);
+        is_decided_here.then_some(route)
     }
 
     /// Host, path and method → route.
@@ -179,7 +211,9 @@ impl Translation {
 
     /// Starts to ask again for a session that is served meanwhile.
     pub fn refresh(&self, ask: Ask) {
-        self.sessions.refresh(ask.key, ask.credential, ask.client);
+        if let Some(credential) = ask.credential {
+            self.sessions.refresh(ask.key, credential, ask.client);
+        }
     }
 
     /// Looks the session up, signs a token if need be, and decides.
@@ -188,12 +222,16 @@ impl Translation {
     }
 
     async fn try_cold(&self, ask: Ask) -> Result<Decision, Refuse> {
-        let Ask { route, key, credential, client, session } = ask;
+        let Ask { route, key, credential, client, session, presented } = ask;
         let refuse = |refusal| Refuse::on(&route, refusal);
         let Kind::Translate(demands) = &route.kind else { return Err(refuse(Refusal::Bug)) };
-        let entry = match session {
-            Some(entry) => entry,
-            None => self.sessions.resolve(key, credential, client).await.map_err(refuse)?,
+        let beside_cookie = credential.is_some();
+        let entry = match (session, credential) {
+            (Some(entry), _) => entry,
+            (None, Some(credential)) => {
+                self.sessions.resolve(key, credential, client).await.map_err(refuse)?
+            }
+            (None, None) => return Err(refuse(Refusal::SessionEnded)),
         };
         let refuse = |refusal| refuse(refusal).of(&entry.sid);
         let now = self.clock.now();
@@ -201,14 +239,22 @@ impl Translation {
             self.sessions.drop_revoked(&key, now);
             return Err(refuse(Refusal::Revoked));
         }
+        let until = match &presented {
+            Some(presented) => {
+                self.check_presented(presented, &entry, beside_cookie).map_err(refuse)?;
+                Until::Presented(presented.expires())
+            }
+            None => Until::Lifetime,
+        };
         permit(&entry.identity, demands).map_err(refuse)?;
         let ring = self.keyring.load_full();
-        let known = self.kept_token(&entry, demands, &ring, now).map(Arc::clone);
+        let known = self.kept_token(&entry, demands, until, &ring, now).map(Arc::clone);
         let token = match known {
             Some(token) => token,
             None => {
                 let now = self.wait_to_sign(&entry, now).await.map_err(refuse)?;
-                self.sign(&route, key, &entry, ring, now).await.map_err(refuse)?
+                let wanted = Wanted { whom: Whom::Route(Arc::clone(&route)), until };
+                self.sign(wanted, key, &entry, ring, now).await.map_err(refuse)?
             }
         };
         Ok(Decision::Forward(self.forward(&route, &entry, &token, client)))
@@ -219,10 +265,11 @@ impl Translation {
         &self,
         entry: &'a Entry,
         demands: &Demands,
+        until: Until,
         ring: &KeyRing,
         now: Now,
     ) -> Option<&'a Arc<SignedToken>> {
-        let token = entry.token(&demands.policy, ring.version(), now.wall)?;
+        let token = kept(entry, &demands.policy, until, ring.version(), now.wall)?;
         let ledger = self.sessions.ledger();
         (!ledger.refuses_kept_token(&entry.concerned(), token.jti(), token.iat())).then_some(token)
     }
@@ -244,14 +291,13 @@ impl Translation {
     /// Signs here, or on the blocking pool: an RSA signature takes longer than a worker may stand still.
     async fn sign(
         &self,
-        route: &Arc<Route>,
+        wanted: Wanted,
         key: SessionKey,
         entry: &Arc<Entry>,
         ring: Arc<KeyRing>,
         now: Now,
     ) -> Result<Arc<SignedToken>, Refusal> {
-        let Kind::Translate(demands) = &route.kind else { return Err(Refusal::Bug) };
-        let is_slow = ring.is_slow(&demands.policy.audience, now.wall);
+        let is_slow = ring.is_slow(&wanted.demands()?.policy.audience, now.wall);
         let signer = Signer {
             ring,
             sessions: Arc::clone(&self.sessions),
@@ -259,13 +305,10 @@ impl Translation {
             observer: self.observer.clone(),
         };
         if !is_slow {
-            return signer.sign(&key, entry, route, demands, now);
+            return signer.sign(&key, entry, &wanted, now);
         }
-        let (route, entry) = (Arc::clone(route), Arc::clone(entry));
-        let signed = tokio::task::spawn_blocking(move || match &route.kind {
-            Kind::Translate(demands) => signer.sign(&key, &entry, &route, demands, now),
-            Kind::Legacy | Kind::Public => Err(Refusal::Bug),
-        });
+        let entry = Arc::clone(entry);
+        let signed = tokio::task::spawn_blocking(move || signer.sign(&key, &entry, &wanted, now));
         signed.await.unwrap_or(Err(Refusal::Bug))
     }
 

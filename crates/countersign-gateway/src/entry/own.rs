@@ -1,16 +1,20 @@
 //! Session endpoints for pages, under `/.countersign/`: everything a browser needs to keep a session and its work.
 //!
 //! 1. `session`, `renew` and `logout` are for scripts: they need the header `Countersign: 1` and pass the page check
-//!    of [`csrf`], reading ones included. `login` and `done` are navigations.
+//!    of [`csrf`], reading ones included. `login` and `done` are navigations, `client.js` is a script.
 //! 2. The credential is the session cookie and nothing else. That it was no session a moment ago is not believed: it
 //!    may have become one. Look-ups stay bounded, by client address and in all, and one at a time for a cookie.
-//! 3. No answer is kept by anyone (`no-store`), and each says what it depends on (`Vary`).
+//! 3. No answer but `client.js` is kept by anyone (`no-store`), and each says what it depends on (`Vary`).
 //! 4. Pages of `allowed_origins` may use them from elsewhere; refusals can be read by them as well.
 
+mod client_script;
 mod draft_key;
+mod log_out;
 mod login;
 mod query;
 mod session;
+
+pub use self::client_script::client_script_integrity;
 
 use std::net::IpAddr;
 
@@ -38,7 +42,9 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// One endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
+    ClientScript,
     Done,
+    LogOut,
     Login,
     Renew,
     Session,
@@ -47,8 +53,10 @@ enum Endpoint {
 impl Endpoint {
     fn at(path: &str) -> Option<Self> {
         Some(match path.strip_prefix(PREFIX)? {
+            "client.js" => Self::ClientScript,
             "done" => Self::Done,
             "login" => Self::Login,
+            "logout" => Self::LogOut,
             "renew" => Self::Renew,
             "session" => Self::Session,
             _ => return None,
@@ -58,8 +66,8 @@ impl Endpoint {
     /// What `Allow` says.
     const fn methods(self) -> &'static str {
         match self {
-            Self::Done | Self::Login | Self::Session => "GET, HEAD",
-            Self::Renew => "POST",
+            Self::ClientScript | Self::Done | Self::Login | Self::Session => "GET, HEAD",
+            Self::LogOut | Self::Renew => "POST",
         }
     }
 
@@ -70,8 +78,8 @@ impl Endpoint {
     /// Called by scripts, and answered with JSON.
     const fn is_for_scripts(self) -> bool {
         match self {
-            Self::Renew | Self::Session => true,
-            Self::Done | Self::Login => false,
+            Self::LogOut | Self::Renew | Self::Session => true,
+            Self::ClientScript | Self::Done | Self::Login => false,
         }
     }
 }
@@ -119,11 +127,11 @@ impl SessionEndpoints {
         }
         let query = parts.uri.query();
         match endpoint {
+            Endpoint::ClientScript => client_script::answer(&parts.headers),
             Endpoint::Done => login::done(query),
+            Endpoint::LogOut => log_out::answer(self, translation, &parts.headers, client).await,
             Endpoint::Login => login::login(&self.config, &self.own_origin, query),
-            Endpoint::Renew | Endpoint::Session => {
-                session::answer(self, translation, &parts.headers, client).await
-            }
+            Endpoint::Renew | Endpoint::Session => session::answer(self, translation, parts, client).await,
         }
     }
 
@@ -132,16 +140,22 @@ impl SessionEndpoints {
         let endpoint = Endpoint::at(parts.uri.path());
         let is_preflight = cors::is_preflight(&parts.method, &parts.headers);
         let headers = response.headers_mut();
-        headers.insert(header::CACHE_CONTROL, NO_STORE);
+        // The script alone says something else, where it is answered with.
+        if !headers.contains_key(header::ETAG) {
+            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         if let Some(allow) = headers.get_mut(header::ALLOW) {
             let methods = endpoint.map_or("GET, HEAD, POST", Endpoint::methods);
             *allow = HeaderValue::from_static(methods);
         }
-        if !endpoint.is_some_and(Endpoint::is_for_scripts) || is_preflight {
+        let is_for_scripts = endpoint.is_some_and(Endpoint::is_for_scripts);
+        if is_preflight || !is_for_scripts && endpoint != Some(Endpoint::ClientScript) {
             return;
         }
-        headers.insert(header::VARY, VARY);
+        if is_for_scripts {
+            headers.insert(header::VARY, VARY);
+        }
         if let Some(origin) = cors::allowed_origin(&parts.headers, &self.config.allowed_origins) {
             cors::allow(headers, origin);
         }

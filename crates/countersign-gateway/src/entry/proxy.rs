@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use countersign::SessionId;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ use crate::{
     decision::{Decision, Refuse, Remove},
     error::Refusal,
     http::{
+        cors,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
             strip_request, strip_response,
@@ -98,6 +99,26 @@ struct Passage {
     lease: Option<Lease>,
 }
 
+/// Whose page is to read an answer, as its browser says.
+enum Reader {
+    /// One of an origin that the route allows.
+    Allowed(HeaderValue),
+    /// One of another site.
+    Foreign,
+    /// Our own, or none.
+    Ours,
+}
+
+impl Reader {
+    fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Allowed(origin) => cors::allow(headers, origin),
+            Self::Foreign => cors::withdraw(headers),
+            Self::Ours => {}
+        }
+    }
+}
+
 impl Passage {
     /// It is turned away after all.
     fn refuse(&self, refusal: Refusal) -> Refuse {
@@ -162,6 +183,11 @@ impl Call<'_> {
         {
             return Box::pin(self.own_endpoint(endpoints, &parts)).await;
         }
+        if parts.method == Method::OPTIONS
+            && let Some(answer) = self.route_preflight(&parts)
+        {
+            return answer;
+        }
         let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
             Warm::Decided(decision) => {
                 if matches!(decision, Decision::Forward(_)) {
@@ -224,6 +250,21 @@ impl Call<'_> {
         Some(response)
     }
 
+    /// A browser asks whether a page of an origin that the route allows may send a request.
+    fn route_preflight(&self, parts: &request::Parts) -> Option<Response<Outbound>> {
+        let route = self.snapshot.translation.route_for_preflight(parts)?;
+        let origin = cors::allowed_origin(&parts.headers, &route.config.allowed_origins)?;
+        let label = label_of(route);
+        self.observer.metrics().request(label);
+        let mut response = match cors::requested_names(&parts.headers) {
+            Ok(names) => cors::preflight(origin, route.methods(), names).map(Outbound::from),
+            Err(refusal) => return Some(self.refuse(&Refuse::on(route, refusal), parts)),
+        };
+        self.observer.metrics().answered(label, response.status());
+        response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
+        Some(response)
+    }
+
     /// What pages ask for themselves.
     async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &request::Parts) -> Response<Outbound> {
         self.observer.metrics().request(RouteLabel::Own);
@@ -259,6 +300,7 @@ impl Call<'_> {
             Err(refusal) => return self.refuse(&passage.refuse(refusal), &parts),
         };
         let cookie = self.legacy_cookie(&parts, &passage);
+        let reader = self.reader(&parts.headers, route);
         self.rewrite(&mut parts, &passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
@@ -294,12 +336,16 @@ impl Call<'_> {
                 if let Some(authorization) = &passage.authorization {
                     response.body_mut().withhold(authorization.clone());
                 }
-                self.finish(response.map(Outbound::from), &passage, upgrade)
+                let mut response = self.finish(response.map(Outbound::from), &passage, upgrade);
+                reader.apply(response.headers_mut());
+                response
             }
             Err(error) => {
                 let refusal = Refusal::from(error);
                 self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
-                refuse::answer(refusal, self.id, &method, reached(error))
+                let mut response = refuse::answer(refusal, self.id, &method, reached(error));
+                reader.apply(response.headers_mut());
+                response
             }
         };
         self.observer.metrics().answered(label, response.status());
@@ -409,7 +455,11 @@ impl Call<'_> {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
             token: passage.authorization.as_ref(),
             cache,
-            vary: if credentials.bearer { VaryBy::CookieAndAuthorization } else { VaryBy::Cookie },
+            vary: if credentials.bearer || self.snapshot.translation.page_tokens.is_some() {
+                VaryBy::CookieAndAuthorization
+            } else {
+                VaryBy::Cookie
+            },
             // Any answer but 101 is an answer like every other.
             upgrade: match response.status() {
                 StatusCode::SWITCHING_PROTOCOLS => upgrade,
@@ -436,12 +486,27 @@ impl Call<'_> {
             (Some(Kind::Translate(_)), Some(endpoints)) => endpoints.detour(*refusal, parts),
             _ => None,
         };
-        let response = match detour {
+        let mut response = match detour {
             Some(location) => refuse::answer_elsewhere(*refusal, self.id, location),
             None => refuse::answer(*refusal, self.id, &parts.method, Reached::Nothing),
         };
+        if let Some(route) = route {
+            self.reader(&parts.headers, route).apply(response.headers_mut());
+        }
         self.observer.metrics().answered(label, response.status());
         response
+    }
+
+    /// The page that is to read the answer.
+    fn reader(&self, headers: &HeaderMap, route: &Route) -> Reader {
+        let (Some(origin), Kind::Translate(_)) = (headers.get(header::ORIGIN), &route.kind) else {
+            return Reader::Ours;
+        };
+        match cors::allowed_origin(headers, &route.config.allowed_origins) {
+            Some(origin) => Reader::Allowed(origin.clone()),
+            None if origin == self.snapshot.translation.own_origin.as_str() => Reader::Ours,
+            None => Reader::Foreign,
+        }
     }
 
     fn observe_refusal(
@@ -464,7 +529,7 @@ impl Call<'_> {
 
     fn write_line(
         &self,
-        method: &http::Method,
+        method: &Method,
         path: &str,
         passage: &Passage,
         response: &Response<Outbound>,

@@ -7,7 +7,9 @@ use countersign::{Audience, ClientId};
 
 use crate::{
     clock::Clock,
-    config::resolved::{ClientAuth, Config, RouteConfig, SourceConfig, TranslateConfig},
+    config::resolved::{
+        BrowserConfig, BrowserMode, ClientAuth, Config, RouteConfig, RouteKind, SourceConfig, TranslateConfig,
+    },
     credential::CredentialRules,
     entropy::Entropy,
     entry::{own::SessionEndpoints, proxy::Snapshot},
@@ -15,13 +17,13 @@ use crate::{
     issue::{PolicyId, TokenPolicy},
     keyring::KeyRingHandle,
     observe::{Observer, SourceLabel},
-    route::RouteTable,
+    route::{Demands, RouteTable},
     session::{
         Memory, Parts, Rules, Sessions,
         key::SessionKeyer,
         source::{SourceSetupError, from_config, settings_bytes},
     },
-    translate::Translation,
+    translate::{PageIndex, PageTokens, Translation},
     upstream::Registry,
 };
 
@@ -34,6 +36,7 @@ pub(super) struct Household {
     pub(super) memory: Arc<Memory>,
     pub(super) keyring: Arc<KeyRingHandle>,
     pub(super) registry: Arc<Registry>,
+    pub(super) pages: Arc<PageIndex>,
     pub(super) observer: Observer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -69,6 +72,7 @@ impl Household {
             credentials: CredentialRules { cookie: session.cookie.clone(), bearer: session.bearer },
             own_origin: origin_of(config.issuer.as_str()).to_owned(),
             sessions: Arc::new(sessions),
+            page_tokens: self.page_tokens(config, &policies),
             keyring: Arc::clone(&self.keyring),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
@@ -91,6 +95,31 @@ impl Household {
             limits: config.limits,
             trusted_proxies: config.trusted_proxies.clone(),
         })
+    }
+}
+
+impl Household {
+    /// What pages hold in bearer mode. An audience that pages may ask for says what the tokens of its routes say.
+    fn page_tokens(&self, config: &Config, policies: &Policies<'_>) -> Option<PageTokens> {
+        let browser = config.browser.as_ref().filter(|browser| browser.mode == BrowserMode::Bearer)?;
+        let demands = |translate: &TranslateConfig| {
+            Arc::new(Demands { roles: Vec::new(), policy: Arc::new(policies.of(translate)) })
+        };
+        let own = TranslateConfig {
+            audience: BrowserConfig::audience_of(&config.issuer),
+            require_roles: Vec::new(),
+            with_username: false,
+            with_email: false,
+        };
+        let translates = || {
+            config.routes.iter().filter_map(|route| match &route.kind {
+                RouteKind::Translate(translate) => Some(translate),
+                RouteKind::Legacy | RouteKind::Public => None,
+            })
+        };
+        let of = |audience: &Audience| translates().find(|translate| translate.audience == *audience);
+        let services = browser.audiences.iter().filter_map(of).map(demands).collect();
+        Some(PageTokens::new(config.issuer.clone(), demands(&own), services, Arc::clone(&self.pages)))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     },
     observe::Observer,
     store::memory::MemoryStore,
-    translate::Translation,
+    translate::{PageIndex, Translation},
     upstream::Registry,
 };
 
@@ -38,6 +38,7 @@ pub fn rehearse(
     let household = Household {
         memory: Arc::new(memory(config)),
         keyring: Arc::new(KeyRingHandle::new(ring)),
+        pages: Arc::new(PageIndex::new(config.session.cache_entries)),
         registry: Arc::new(Registry::new(config.workers)),
         observer: Observer::without_files(),
         clock,

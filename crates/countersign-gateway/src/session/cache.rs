@@ -21,7 +21,7 @@ use crate::{
     clock::{Moment, Now},
     error::Refusal,
     identity::Identity,
-    issue::TokenPolicy,
+    issue::{PolicyId, TokenPolicy},
     keyring::SignedToken,
     revocation::{Concern, Concerned},
     store::RingVersion,
@@ -152,9 +152,19 @@ impl Entry {
     /// signed anew.
     #[must_use]
     pub fn token(&self, policy: &TokenPolicy, ring: RingVersion, now: UnixTime) -> Option<&Arc<SignedToken>> {
-        let token = self.tokens.iter().find(|token| token.policy.id == policy.id)?;
-        let usable = token.ring == ring && policy.may_serve(token.signed.exp(), self.ends, now);
-        usable.then_some(&token.signed)
+        self.token_if(policy.id, ring, |exp| policy.may_serve(exp, self.ends, now))
+    }
+
+    /// The token of that name, if its end is good enough.
+    #[must_use]
+    pub fn token_if(
+        &self,
+        id: PolicyId,
+        ring: RingVersion,
+        is_good_enough: impl FnOnce(UnixTime) -> bool,
+    ) -> Option<&Arc<SignedToken>> {
+        let token = self.tokens.iter().find(|token| token.policy.id == id)?;
+        (token.ring == ring && is_good_enough(token.signed.exp())).then_some(&token.signed)
     }
 
     /// The same session with one more token; those that can no longer be served are left behind.

@@ -142,6 +142,16 @@ impl SessionKeyer {
         SessionKey(to_array(&mac.sign()))
     }
 
+    /// Under what a session is found by our own name for it. As with [`Self::key`], another way of asking has other
+    /// handles.
+    #[must_use]
+    pub fn handle(&self, session: &SessionId) -> SessionKey {
+        let mut mac = hmac::Context::with_key(&self.asking);
+        mac.update(&[HANDLE_TAG]);
+        mac.update(session.as_str().as_bytes());
+        SessionKey(to_array(&mac.sign()))
+    }
+
     /// Our own name for a session: a keyed hash of whose it is and of the server's name for it, or of the
     /// credential where the server has none. The server's own name never enters a token.
     #[must_use]
@@ -155,6 +165,9 @@ impl SessionKeyer {
         URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
     }
 }
+
+/// No kind of credential has it.
+const HANDLE_TAG: u8 = 0;
 
 const fn tag_of(kind: CredentialKind) -> u8 {
     match kind {

@@ -4,10 +4,17 @@ use std::{net::IpAddr, sync::Arc};
 
 use countersign::Standing;
 use http::HeaderMap;
+use tokio::time::timeout;
 
-use super::Translation;
+use super::{
+    Translation,
+    signing::{Until, Wanted, Whom},
+};
 use crate::{
     error::Refusal,
+    keyring::SignedToken,
+    observe::RevocationReason,
+    revocation::{Demand, Unrecorded},
     session::{
         cache::{Entry, Freshness},
         key::SessionKey,
@@ -23,8 +30,29 @@ pub struct PageSession {
     pub entry: Arc<Entry>,
 }
 
+/// What a log-out came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoggedOut {
+    /// What is known of the session at the authorization server.
+    pub server_session: ServerSession,
+    /// The revocation is durable. If it is not, it holds at this gateway and will be.
+    pub is_durable: bool,
+}
+
+/// A session at the authorization server after a log-out here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerSession {
+    /// It lived a moment ago, and nobody told the server.
+    Alive,
+    /// The server says that it is none.
+    Ended,
+    /// The server was not asked lately.
+    Unknown,
+}
+
 impl Translation {
     /// The session of the cookie: as known if it is fresh, asked for if it is not, even if it was none a moment ago.
+    /// A token beside the cookie must be of the same session.
     ///
     /// # Errors
     /// [`Refusal::CredentialMissing`] without the cookie, and what a look-up can come to.
@@ -38,10 +66,77 @@ impl Translation {
             Some(entry) => entry,
             None => self.sessions.resolve_anew(key, credential.to_owned(), client).await?,
         };
+        let now = self.clock.now();
         if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
-            self.sessions.drop_revoked(&key, self.clock.now());
+            self.sessions.drop_revoked(&key, now);
             return Err(Refusal::Revoked);
         }
+        // One that has come to its end is what a page renews with; it proves nothing, and contradicts nothing.
+        let ring = self.keyring.load_full();
+        let presented = self.page_tokens.as_ref().map(|tokens| tokens.presented(headers, &ring, now));
+        if let Some(Ok(Some(presented))) = presented
+            && !presented.is_of(&entry.sid)
+        {
+            return Err(Refusal::AmbiguousCredential);
+        }
         Ok(PageSession { key, entry })
+    }
+
+    /// A token for a page: one it presents here, or one of an audience it may call itself. Most of its life is left,
+    /// unless the session ends before.
+    ///
+    /// # Errors
+    /// [`Refusal::AudienceNotAllowed`] and what signing can come to.
+    pub async fn page_token(
+        &self,
+        session: &PageSession,
+        audience: Option<&str>,
+    ) -> Result<Arc<SignedToken>, Refusal> {
+        let tokens = self.page_tokens.as_ref().ok_or(Refusal::AudienceNotAllowed)?;
+        let whom = match audience {
+            None => Whom::Page(Arc::clone(&tokens.own)),
+            Some(audience) => Whom::PageAtService(Arc::clone(tokens.of_service(audience)?)),
+        };
+        let wanted = Wanted { whom, until: Until::MostOfLifetime };
+        let ring = self.keyring.load_full();
+        let now = self.wait_to_sign(&session.entry, self.clock.now()).await?;
+        let signed = self.sign(wanted, session.key, &session.entry, ring, now).await?;
+        if audience.is_none() {
+            tokens.index.remember(self.sessions.keyer.handle(&session.entry.sid), session.key);
+        }
+        Ok(signed)
+    }
+
+    /// Revokes the session of the cookie, here and at the services. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::CredentialMissing`] without the cookie; [`Refusal::RevocationUnsettled`] if it cannot be recorded in
+    /// time; an outage, if the session is not known here.
+    pub async fn log_out(&self, headers: &HeaderMap, client: IpAddr) -> Result<LoggedOut, Refusal> {
+        let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
+        let key = self.sessions.keyer.key(&credential);
+        let done = |server_session| Ok(LoggedOut { server_session, is_durable: true });
+        let (entry, server_session) = match self.sessions.cache().find(&key) {
+            Some(entry) if self.sessions.freshness(&entry, self.clock.now()) == Freshness::Stale => {
+                (entry, ServerSession::Unknown)
+            }
+            Some(entry) => (entry, ServerSession::Alive),
+            None => match self.sessions.resolve_anew(key, credential.to_owned(), client).await {
+                Ok(entry) => (entry, ServerSession::Alive),
+                Err(Refusal::Revoked) => return done(ServerSession::Unknown),
+                Err(Refusal::SessionEnded) => return done(ServerSession::Ended),
+                Err(refusal) => return Err(refusal),
+            },
+        };
+        let now = self.clock.now();
+        let demand = Demand::of_session(entry.sid.clone(), entry.ends, RevocationReason::LogOut);
+        let revoking = self.sessions.ledger().revoke(demand, now.wall);
+        let is_durable = match timeout(self.sessions.rules.timeout, revoking).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(Unrecorded::Store(_))) => false,
+            Ok(Err(_)) | Err(_) => return Err(Refusal::RevocationUnsettled),
+        };
+        self.sessions.drop_revoked(&key, now);
+        Ok(LoggedOut { server_session, is_durable })
     }
 }

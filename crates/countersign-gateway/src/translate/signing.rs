@@ -3,19 +3,99 @@
 use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{Standing, TokenId};
+use countersign::{Standing, TokenId, UnixTime};
 
 use crate::{
     clock::Now,
     entropy::Entropy,
     error::Refusal,
-    issue,
+    issue::{self, TokenPolicy},
     keyring::{KeyRing, SignedToken},
     observe::{Observation, Observer, TokenSigned},
     permit::permit,
-    route::{Demands, Route},
+    route::{Demands, Kind, Route},
     session::{Sessions, cache::Entry, key::SessionKey},
+    store::RingVersion,
 };
+
+use super::{OWN_PATHS, page_tokens::derived};
+
+/// Until when a token is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Until {
+    /// As long as its policy says.
+    Lifetime,
+    /// The same, with most of it left: for a page to hold.
+    MostOfLifetime,
+    /// No longer than the token that a page presented.
+    Presented(UnixTime),
+}
+
+/// Who is to get a token.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// A page, to present it here. It says nothing of what may be done.
+    Page(Arc<Demands>),
+    /// A page, to present it to a service.
+    PageAtService(Arc<Demands>),
+    /// The service of a route.
+    Route(Arc<Route>),
+}
+
+/// A token that is wanted.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) whom: Whom,
+    pub(super) until: Until,
+}
+
+impl Wanted {
+    pub(super) fn demands(&self) -> Result<&Demands, Refusal> {
+        match &self.whom {
+            Whom::Page(demands) | Whom::PageAtService(demands) => Ok(demands),
+            Whom::Route(route) => match &route.kind {
+                Kind::Translate(demands) => Ok(demands),
+                Kind::Legacy | Kind::Public => Err(Refusal::Bug),
+            },
+        }
+    }
+
+    fn place(&self) -> &str {
+        match &self.whom {
+            Whom::Page(_) | Whom::PageAtService(_) => OWN_PATHS,
+            Whom::Route(route) => &route.config.path,
+        }
+    }
+}
+
+/// The token that was signed for this before, if it may still be handed out.
+pub(super) fn kept<'a>(
+    entry: &'a Entry,
+    policy: &TokenPolicy,
+    until: Until,
+    ring: RingVersion,
+    now: UnixTime,
+) -> Option<&'a Arc<SignedToken>> {
+    match until {
+        Until::Lifetime => entry.token(policy, ring, now),
+        Until::MostOfLifetime => entry.token_if(policy.id, ring, |exp| policy.is_fresh(exp, entry.ends, now)),
+        Until::Presented(until) => {
+            let end = until.min(entry.ends);
+            entry.token_if(derived(policy.id, until), ring, |exp| policy.may_serve(exp, end, now))
+        }
+    }
+}
+
+/// The policy of a token, under the name it is kept by, and the end it may not outlive.
+fn terms(policy: &Arc<TokenPolicy>, until: Until, entry: &Entry) -> (Arc<TokenPolicy>, UnixTime) {
+    match until {
+        Until::Lifetime | Until::MostOfLifetime => (Arc::clone(policy), entry.ends),
+        Until::Presented(until) => {
+            let policy = TokenPolicy { id: derived(policy.id, until), ..TokenPolicy::clone(policy) };
+            (Arc::new(policy), until.min(entry.ends))
+        }
+    }
+}
 
 /// Signs tokens and keeps them with their session.
 pub(super) struct Signer {
@@ -34,8 +114,7 @@ impl Signer {
         &self,
         key: &SessionKey,
         seen: &Arc<Entry>,
-        route: &Route,
-        demands: &Demands,
+        wanted: &Wanted,
         now: Now,
     ) -> Result<Arc<SignedToken>, Refusal> {
         let writer = self.sessions.cache().writer(key);
@@ -48,9 +127,9 @@ impl Signer {
             }
             None => seen,
         };
-        let policy = &demands.policy;
+        let demands = wanted.demands()?;
         let (ledger, concerned) = (self.sessions.ledger(), entry.concerned());
-        if let Some(token) = entry.token(policy, self.ring.version(), now.wall)
+        if let Some(token) = kept(entry, &demands.policy, wanted.until, self.ring.version(), now.wall)
             && !ledger.refuses_kept_token(&concerned, token.jti(), token.iat())
         {
             return Ok(Arc::clone(token));
@@ -59,7 +138,12 @@ impl Signer {
             return Err(Refusal::Revoked);
         }
         let permit = permit(&entry.identity, demands)?;
-        let claims = issue::claims(&permit, policy, &entry.sid, entry.ends, self.token_id()?, now.wall);
+        let (policy, ends) = terms(&demands.policy, wanted.until, entry);
+        let mut claims = issue::claims(&permit, &policy, &entry.sid, ends, self.token_id()?, now.wall);
+        if matches!(wanted.whom, Whom::Page(_)) {
+            claims.roles.clear();
+            (claims.organisation, claims.scope) = (None, None);
+        }
         if claims.exp <= now.wall {
             return Err(Refusal::SessionEnded);
         }
@@ -71,7 +155,7 @@ impl Signer {
             return Err(Refusal::TokenTooLarge);
         }
         let signed = Arc::new(signed);
-        writer.put(Arc::new(entry.with_token(policy, self.ring.version(), Arc::clone(&signed), now.wall)));
+        writer.put(Arc::new(entry.with_token(&policy, self.ring.version(), Arc::clone(&signed), now.wall)));
         self.observer.observe(Observation::TokenSigned(TokenSigned {
             jti: &claims.jti,
             kid: signed.kid(),
@@ -79,7 +163,7 @@ impl Signer {
             organisation: claims.organisation.as_ref(),
             session: claims.sid.as_ref(),
             audience: &claims.aud,
-            route: &route.config.path,
+            route: wanted.place(),
             expires: claims.exp,
             bytes: signed.header_value().len(),
         }));

@@ -109,6 +109,7 @@ pub(super) fn house() -> House {
         credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
         own_origin: "https://shop.example".to_owned(),
         sessions: Arc::new(sessions),
+        page_tokens: None,
         keyring,
         clock: clock.clone(),
         entropy: Arc::new(SystemEntropy),

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use countersign::UnixTime;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header, request};
 use serde::Serialize;
 
-use super::{SessionEndpoints, draft_key::draft_key};
-use crate::{error::Refusal, identity::Identity, session::cache::Entry, translate::Translation};
+use super::{SessionEndpoints, draft_key::draft_key, query};
+use crate::{
+    config::resolved::BrowserMode, error::Refusal, identity::Identity, keyring::SignedToken,
+    translate::Translation,
+};
 
 /// What a page is told. Times are Unix seconds by the gateway's clock.
 #[derive(Serialize)]
@@ -20,6 +22,8 @@ struct Body<'a> {
     exp: u64,
     session_ends: u64,
     draft_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -50,31 +54,40 @@ impl<'a> User<'a> {
 pub(super) async fn answer(
     endpoints: &SessionEndpoints,
     translation: &Translation,
-    headers: &HeaderMap,
+    parts: &request::Parts,
     client: IpAddr,
 ) -> Result<Response<Bytes>, Refusal> {
-    let session = translation.page_session(headers, client).await?;
+    let audience = query::parameter(parts.uri.query(), "audience")?;
+    let session = translation.page_session(&parts.headers, client).await?;
+    let token = match (endpoints.config.mode, &audience) {
+        (BrowserMode::Cookie, None) => None,
+        (BrowserMode::Cookie, Some(_)) => return Err(Refusal::AudienceNotAllowed),
+        (BrowserMode::Bearer, _) => Some(translation.page_token(&session, audience.as_deref()).await?),
+    };
+    let entry = &session.entry;
     let now = translation.clock.now().wall;
-    let exp = now.saturating_add(endpoints.lifetime).min(session.entry.ends);
+    let ends_with_lifetime = || now.saturating_add(endpoints.lifetime).min(entry.ends);
     let ring = translation.keyring.load_full();
-    let mut response = json(&body(&session.entry, ring.session_secret().expose(), now, exp)?)?;
+    let mut response = json(&Body {
+        user: User::of(&entry.identity),
+        sid: entry.sid.as_str(),
+        now: now.as_secs(),
+        exp: token.as_ref().map_or_else(ends_with_lifetime, |token| token.exp()).as_secs(),
+        session_ends: entry.ends.as_secs(),
+        draft_key: draft_key(ring.session_secret().expose(), &entry.identity)?,
+        token: token.as_deref().and_then(bare),
+    })?;
     // The old server gave the session another cookie: see the proxy.
-    let rotated = session.entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client));
+    let rotated = entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client));
     if let Some(cookie) = rotated {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
-fn body<'a>(entry: &'a Entry, secret: &[u8], now: UnixTime, exp: UnixTime) -> Result<Body<'a>, Refusal> {
-    Ok(Body {
-        user: User::of(&entry.identity),
-        sid: entry.sid.as_str(),
-        now: now.as_secs(),
-        exp: exp.as_secs(),
-        session_ends: entry.ends.as_secs(),
-        draft_key: draft_key(secret, &entry.identity)?,
-    })
+/// A token as a page sends it: behind `Bearer `.
+fn bare(token: &SignedToken) -> Option<&str> {
+    token.header_value().to_str().ok()?.strip_prefix("Bearer ")
 }
 
 pub(super) fn json(body: &impl Serialize) -> Result<Response<Bytes>, Refusal> {
