@@ -1,6 +1,7 @@
 //! `countersign check`: everything that can be known before anybody relies on a configuration.
 
 mod advice;
+mod browser;
 mod cookie;
 mod date;
 pub(crate) mod live;
@@ -86,6 +87,7 @@ async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, S
     let text = std::fs::read_to_string(&arguments.file.config).map_err(|error| error.to_string())?;
     let mut settings = advice::settings(config);
     settings.extend(advice::audit_issuer(&text));
+    settings.extend(browser::settings(config));
     let (cookie, cookie_remarks) = old_cookie::grade(arguments, config, SystemClock.now()).await?;
     Ok(Checked {
         file: arguments.file.config.display().to_string(),

@@ -527,13 +527,7 @@ impl Call<'_> {
         }));
     }
 
-    fn write_line(
-        &self,
-        method: &Method,
-        path: &str,
-        passage: &Passage,
-        response: &Response<Outbound>,
-    ) {
+    fn write_line(&self, method: &Method, path: &str, passage: &Passage, response: &Response<Outbound>) {
         let Some(lines) = self.observer.requests() else { return };
         let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         lines.push(&RequestLine {

@@ -273,3 +273,5 @@ async fn an_outage_past_recheck_is_a_503_and_the_session_lives_on() {
     house.server.down.store(false, Ordering::SeqCst);
     assert_eq!(house.forwarded("/orders/", "alice").await.session, before.session);
 }
+
+mod pages;

@@ -1,12 +1,17 @@
 //! The session endpoints for pages, by raw requests.
 
+mod bearer;
 mod gates;
+mod log_out;
 mod login;
+mod routes;
+mod script;
 mod session;
 
 use crate::{
     proxy::house::{House, who},
     server::recorder::{OK, Recorder},
+    sources::fake::json,
     wire::{refused, statuses},
 };
 
@@ -19,6 +24,24 @@ const BROWSER: &str = "[browser]\nlogin_url = \"https://sso.example/login?next={
 /// With `[browser]`, and these lines behind it.
 pub(crate) async fn house(more: &str) -> House {
     House::with("", &format!("{BROWSER}{more}"), Recorder::answering(OK).await, who).await
+}
+
+/// The same with more lines in `[session]`, and a server that knows `user-N` as well.
+pub(crate) async fn house_with(session: &str, more: &str) -> House {
+    let more = format!("{BROWSER}{more}");
+    House::asking(session, "", &more, Recorder::answering(OK).await, |arrived| {
+        let form = arrived.form();
+        let token = form.iter().find_map(|(name, value)| (name == "token").then_some(value));
+        match token.filter(|token| token.starts_with("user-")) {
+            Some(user) => {
+                let user =
+                    format!(r#"{{"active":true,"sub":"{user}","org":{{"id":"acme"}},"client_id":"shop"}}"#);
+                json(200, &user)
+            }
+            None => who(arrived),
+        }
+    })
+    .await
 }
 
 /// Status and code of an answer.

@@ -157,3 +157,22 @@ async fn without_the_table_there_are_no_endpoints() {
         assert_eq!(verdict(&answer), ("404", Some("no_route")), "{line}");
     }
 }
+
+#[tokio::test]
+async fn a_server_with_only_a_page_that_knows_its_cookie_will_do() {
+    let respond = |arrived: &crate::sources::fake::Arrived| match arrived.header("cookie") {
+        Some("SESSION=alice-session") => json(200, r#"{"sub":"alice","org":{"id":"acme"}}"#),
+        _ => json(401, "{}"),
+    };
+    let browser = "[browser]\nlogin_url = \"https://sso.example/{return}\"\n";
+    let service = Recorder::answering(OK).await;
+    let house = House::asking("whoami = \"WHOAMI\"", "", browser, service, respond).await;
+    let answer = house.send("GET /.countersign/session", &[&PAGE[..], &[ALICE]].concat()).await;
+    assert_eq!((verdict(&answer), &body(&answer)["user"]["sub"]), (("200", None), &"alice".into()));
+    let answer =
+        house.send("GET /.countersign/session", &[&PAGE[..], &["Cookie: SESSION=nobody"]].concat()).await;
+    assert_eq!(verdict(&answer), ("401", Some("session_ended")));
+    let answer = house.send("POST /.countersign/logout", &[&PAGE[..], &[ALICE, FORM]].concat()).await;
+    assert_eq!(body(&answer)["server_session"], "alive");
+    assert_eq!(verdict(&house.send("GET /orders/", &[ALICE]).await), ("401", Some("revoked")));
+}
