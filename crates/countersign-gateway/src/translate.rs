@@ -126,7 +126,7 @@ impl Translation {
             && let Some(presented) =
                 tokens.presented(&parts.headers, &self.keyring.load(), now).map_err(refuse)?
         {
-            return self.warm_presented((route, demands), presented, (parts, client), now);
+            return self.warm_presented((route, demands), &presented, (parts, client), now);
         }
         let credential = self.credentials.find(&parts.headers).map_err(refuse)?;
         let credential = credential.ok_or_else(|| refuse(Refusal::CredentialMissing))?;

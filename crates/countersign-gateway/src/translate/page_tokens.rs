@@ -144,7 +144,7 @@ impl Translation {
     pub(super) fn warm_presented(
         &self,
         (route, demands): (&Arc<Route>, &Demands),
-        presented: Presented,
+        presented: &Presented,
         (parts, client): (&request::Parts, IpAddr),
         now: Now,
     ) -> Result<Warm, Refuse> {
@@ -152,7 +152,7 @@ impl Translation {
         let cookie = self.credentials.find_cookie(&parts.headers).map_err(refuse)?;
         let key = match &cookie {
             Some(cookie) => self.sessions.keyer.key(cookie),
-            None => self.key_of(&presented).ok_or_else(|| refuse(self.lost(&presented)))?,
+            None => self.key_of(presented).ok_or_else(|| refuse(self.lost(presented)))?,
         };
         let (until, entry) = (Until::Presented(presented.expires()), self.sessions.cache().find(&key));
         let ask = |session| {
@@ -171,7 +171,7 @@ impl Translation {
             return if known_by_cookie {
                 Ok(Warm::Cold(ask(None)))
             } else {
-                Err(refuse(self.lost(&presented)))
+                Err(refuse(self.lost(presented)))
             };
         };
         if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
@@ -185,7 +185,7 @@ impl Translation {
             Freshness::Aging if cookie.is_some() => Freshness::Aging,
             _ => Freshness::Fresh,
         };
-        self.check_presented(&presented, &entry, cookie.is_some()).map_err(refuse)?;
+        self.check_presented(presented, &entry, cookie.is_some()).map_err(refuse)?;
         permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
         let ring = self.keyring.load();
         let Some(token) = self.kept_token(&entry, demands, until, &ring, now) else {

@@ -54,7 +54,7 @@ async fn g15_every_combination_of_method_site_origin_header_and_endpoint() {
                         let readable = (origin == Some(ALLOWED)).then_some(ALLOWED);
                         assert_eq!(field(&answer, "access-control-allow-origin"), readable, "{case}");
                         assert_eq!(field(&answer, "cache-control"), Some("no-store"), "{case}");
-                        assert_eq!(field(&answer, "vary").is_some(), true, "{case}");
+                        assert!(field(&answer, "vary").is_some(), "{case}");
                         let_in += usize::from(expected.0 == "200");
                     }
                 }
