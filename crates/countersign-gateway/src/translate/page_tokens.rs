@@ -18,7 +18,7 @@ use countersign::{
 use http::{HeaderMap, request};
 use quick_cache::{UnitWeighter, sync::Cache};
 
-use super::{Ask, Translation, Warm, forward, signing::Until};
+use super::{Ask, Translation, Warm, signing::Until};
 use crate::{
     clock::Now,
     credential::{Credential, find_bearer},
@@ -191,7 +191,7 @@ impl Translation {
         let Some(token) = self.kept_token(&entry, demands, until, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
-        let decision = Decision::Forward(forward(route, &entry, token, client));
+        let decision = Decision::Forward(self.forward(route, &entry, token, client));
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
