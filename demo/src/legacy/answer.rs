@@ -34,9 +34,9 @@ impl From<TokenRefusal> for Problem {
 /// JSON for one caller.
 pub(super) fn own(status: StatusCode, body: impl Serialize, faults: &Faults) -> Response {
     let mut answer = (status, Json(body)).into_response();
-    if !faults.has(Fault::AnswerCacheable) {
-        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    let shared = faults.has(Fault::AnswerCacheable);
+    let said = if shared { "public, max-age=60" } else { "no-store" };
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(said));
     answer
 }
 

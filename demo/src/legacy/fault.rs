@@ -35,7 +35,7 @@ faults! {
     AlgorithmNone "algorithm-none"
         "A token whose header says `none` needs no signature.";
     AnswerCacheable "answer-cacheable"
-        "An answer for one caller does not say that shared caches must not keep it.";
+        "An answer for one caller says that shared caches may keep it.";
     AnyOriginAllowed "any-origin-allowed"
         "Every page in the browser may read the answers, whatever its origin.";
     AnyScheme "any-scheme"

@@ -68,7 +68,7 @@ async fn is_seen_in_an_answer(fault: Fault, stage: &Stage) -> bool {
     };
     match fault {
         Fault::AnswerCacheable => {
-            !stage.get(&editor, "/v2/projects").await.headers.contains_key(header::CACHE_CONTROL)
+            stage.get(&editor, "/v2/projects").await.headers[header::CACHE_CONTROL] != "no-store"
         }
         Fault::AnyOriginAllowed => {
             let headers = [("authorization", bearer), ("origin", "https://evil.test".to_owned())];
