@@ -100,7 +100,7 @@ fn claims(name: &str) -> &'static str {
         "organisation-two" | "organisation-star" | "organisation-empty-array" | "organisation-array" => {
             "organisation-ambiguous"
         }
-        "bound-null" | "bound-string" | "bound-to-nothing" => "claims-not-validated",
+        "roles-string" | "roles-list-in-string" => "role-string-accepted",
         _ if name.starts_with("issuer-") || name.starts_with("iss-") => "issuer-compared-loosely",
         _ if name.starts_with("audience-") || name.starts_with("aud-") => "audience-compared-loosely",
         _ if name.starts_with("bound-") => "bound-token-accepted",

@@ -193,7 +193,7 @@ kinds! {
         "a good token that looks odd is refused", "accept what the standards allow, or say in the documentation that you do not";
     "challenge-missing" Low 287 "8.2.1" "API2:2023" &[],
         "401 without WWW-Authenticate", "answer `WWW-Authenticate: Bearer` with every 401 (RFC 6750 §3)";
-    "wrong-status" Low 287 "8.2.1" "API2:2023" &[],
+    "wrong-status" Low 287 "8.2.1" "API2:2023" &["no-token-accepted", "any-token-accepted", "signature-not-checked", "duplicate-members-accepted", "role-string-accepted"],
         "a bad token is refused with another status than 401", "answer 401: clients renew their token on 401 only";
     "redirect-not-401" Low 287 "8.2.1" "API2:2023" &[],
         "a bad token is answered with a redirect", "answer 401 to programs";
@@ -237,7 +237,7 @@ kinds! {
         "a token with several organisations, or `*`, is accepted", "accept exactly one organisation, a string";
     "organisation-not-required" High 639 "8.4.1" "API1:2023" &["list-not-filtered", "no-token-accepted", "any-token-accepted"],
         "a token without an organisation sees data", "refuse a caller without an organisation where data belongs to one";
-    "undocumented-method" Medium 1059 "4.1.4" "API9:2023" &[],
+    "undocumented-method" Medium 1059 "4.1.4" "API9:2023" &["undocumented-method-open"],
         "a method answers that the document does not know", "remove it, or document and test it";
     "undocumented-method-open" High 306 "8.2.1" "API9:2023" &[],
         "a method that the document does not know answers without a token", "remove it, or protect it";

@@ -336,7 +336,11 @@ fn not_handled(case: &Case, answer: &Answer, known: &Known<'_>) -> Decision {
         }
         200..=299 => fail(case, format!("answered with {}", answer.status)),
         500..=599 => unclear(format!("the service answers {}", answer.status)),
-        400 | 409 | 411 | 415 | 422 if case.finding == "undocumented-method" => {
+        // Without a token the path that cannot exist shows what comes before any handler.
+        400 | 409 | 411 | 415 | 422
+            if case.finding == "undocumented-method"
+                || known.compare.is_some_and(|nonsense| nonsense.status != answer.status) =>
+        {
             fail(case, format!("answered with {}: there is a handler", answer.status))
         }
         _ => Decision::Pass,

@@ -45,8 +45,9 @@ pub async fn run(options: Options, progress: &mut dyn Progress) -> Result<Report
         Supply::OwnKey { listen: Some(address) } => Some(key_server::serve(address).await?),
         _ => None,
     };
+    let attacker = key_server::serve_attacker().await?;
     let began = options.clock.now();
-    let mut engine = Engine::new(options).await?;
+    let mut engine = Engine::new(options, Some(attacker.url())).await?;
     engine.find_key().await?;
     engine.make_objects().await;
     let mut report = Report::new(&engine.options, began);
@@ -65,7 +66,7 @@ pub async fn run(options: Options, progress: &mut dyn Progress) -> Result<Report
     gateway::audit(&engine, &mut report).await;
     log_out::measure(&engine, &mut report).await;
     engine.remove_objects(&mut report).await;
-    drop(keys);
+    drop((keys, attacker));
     report::finish(&mut report, &engine.options, engine.client.sent());
     Ok(report)
 }

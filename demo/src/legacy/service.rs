@@ -205,13 +205,14 @@ impl Service {
     }
 
     fn usage(&self, caller: &Caller) -> Response {
-        let count = |records: &Mutex<Records>| {
-            locked(records).all(|record| caller.reach.covers(&record.organisation)).len()
+        let names = |records: &Mutex<Records>| -> Vec<String> {
+            let within = locked(records).all(|record| caller.reach.covers(&record.organisation));
+            within.into_iter().map(|record| record.name).collect()
         };
         let report = json!({
             "asked_by": caller.subject,
-            "projects": count(&self.projects),
-            "invoices": count(&self.invoices),
+            "projects": names(&self.projects),
+            "invoices": names(&self.invoices),
         });
         own(StatusCode::OK, report, &self.faults)
     }

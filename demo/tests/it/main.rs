@@ -8,5 +8,6 @@
 )]
 
 mod gateway;
+mod legacy;
 mod stand_in;
 mod story;

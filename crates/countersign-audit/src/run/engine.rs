@@ -56,7 +56,7 @@ pub(super) struct User {
 }
 
 impl Engine {
-    pub(super) async fn new(options: Options) -> Result<Self, AuditError> {
+    pub(super) async fn new(options: Options, attacker: Option<String>) -> Result<Self, AuditError> {
         let target: Uri = options.target.parse().map_err(|_| {
             AuditError::Usage(format!("`{}` is no URL: give scheme, host and port", options.target))
         })?;
@@ -73,7 +73,7 @@ impl Engine {
             Supply::SharedSecret(secret) => Some(secret.clone()),
             _ => None,
         };
-        let mint = Mint::new(options.audience.clone(), options.settings.token.clone(), secret)
+        let mint = Mint::new(options.audience.clone(), options.settings.token.clone(), secret, attacker)
             .map_err(|error| AuditError::Usage(format!("the shared secret cannot be used: {error}")))?;
         let run = format!("{:x}", options.clock.now().as_secs());
         let client = Client::new(&target, options.max_requests, options.rate, &run)?;

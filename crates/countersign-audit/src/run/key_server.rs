@@ -1,6 +1,9 @@
 //! Serves the key set while an audit runs.
 
-use std::{convert::Infallible, net::SocketAddr};
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -13,11 +16,21 @@ use crate::{AuditError, ISSUER, tokens};
 
 /// Ends the server when it is dropped.
 #[derive(Debug)]
-pub(crate) struct KeyServer(AbortHandle);
+pub(crate) struct KeyServer {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl KeyServer {
+    /// Where its key set is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/jwks.json", self.address)
+    }
+}
 
 impl Drop for KeyServer {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -27,12 +40,25 @@ pub fn key_set_json() -> String {
     serde_json::to_string_pretty(&tokens::published()).unwrap_or_default()
 }
 
+/// The key set of the audit's issuer.
 pub(crate) async fn serve(address: SocketAddr) -> Result<KeyServer, AuditError> {
+    serve_set(address, key_set_json()).await
+}
+
+/// A key set that tokens point to, on a free port of the loopback interface: a service that follows such an address
+/// finds a key there that fits.
+pub(crate) async fn serve_attacker() -> Result<KeyServer, AuditError> {
+    let key_set = serde_json::to_string(&tokens::of_attacker()).unwrap_or_default();
+    serve_set((Ipv4Addr::LOCALHOST, 0).into(), key_set).await
+}
+
+async fn serve_set(address: SocketAddr, key_set: String) -> Result<KeyServer, AuditError> {
     let listener = TcpListener::bind(address).await.map_err(|source| AuditError::Io {
         what: format!("cannot serve the key set on {address}"),
         source,
     })?;
-    let key_set = Bytes::from(key_set_json());
+    let address = listener.local_addr().unwrap_or(address);
+    let key_set = Bytes::from(key_set);
     let metadata = serde_json::json!({ "issuer": ISSUER, "jwks_uri": format!("http://{address}/jwks.json") });
     let metadata = Bytes::from(metadata.to_string());
     let task = tokio::spawn(async move {
@@ -57,5 +83,5 @@ pub(crate) async fn serve(address: SocketAddr) -> Result<KeyServer, AuditError> 
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
         }
     });
-    Ok(KeyServer(task.abort_handle()))
+    Ok(KeyServer { address, task: task.abort_handle() })
 }

@@ -40,6 +40,7 @@ pub struct TestIssuer {
     good_claims: Vec<(String, Option<String>)>,
     good_key: TestKey,
     secret: Option<SigningKey>,
+    attacker: String,
 }
 
 impl TestIssuer {
@@ -64,6 +65,7 @@ impl TestIssuer {
             good_claims: Vec::new(),
             good_key: TestKey::Ed25519,
             secret: None,
+            attacker: "https://evil.test/jwks.json".to_owned(),
         }
     }
 
@@ -89,6 +91,14 @@ impl TestIssuer {
         self
     }
 
+    /// Where tokens of the catalogue say that the attacker's key set is, [`TestKey::OF_OTHER`]: nowhere, unless told
+    /// otherwise.
+    #[must_use]
+    pub fn catalogue_attacker(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.attacker);
+        self
+    }
+
     /// Shares another secret than [`TestKey::secret`], at least 32 bytes, where [`TestKey::Hs256`] signs.
     ///
     /// # Errors
@@ -104,6 +114,10 @@ impl TestIssuer {
             (Some(secret), TestKey::Hs256) => secret,
             _ => key.signing_key(),
         }
+    }
+
+    pub(super) fn attacker(&self) -> &str {
+        &self.attacker
     }
 
     pub(super) const fn good_key(&self) -> TestKey {

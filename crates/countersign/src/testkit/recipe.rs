@@ -5,8 +5,8 @@ use crate::{Clock as _, jws, jws::Algorithm};
 
 /// One step away from a good token.
 ///
-/// JSON values are raw text, in which `{iss}`, `{aud}` and `{kid}` stand for those of the good token and `{jwk}` for the
-/// public half of the key that signs.
+/// JSON values are raw text, in which `{iss}`, `{aud}` and `{kid}` stand for those of the good token, `{jwk}` for the
+/// public half of the key that signs and `{attacker}` for the address of the attacker's key set.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Change {
     /// Sets a claim.
@@ -197,6 +197,7 @@ impl<'a> Draft<'a> {
         let jwk = self.key.signing_key().public_jwk();
         value
             .replace("{jwk}", &serde_json::to_string(&jwk).unwrap_or_default())
+            .replace("{attacker}", self.issuer.attacker())
             .replace("{iss}", self.issuer.issuer().as_str())
             .replace("{aud}", self.issuer.audience().as_str())
             .replace("{kid}", self.key.key_id().map_or("", |id| id.as_str()))

@@ -40,7 +40,7 @@ macro_rules! named {
 
 static ALL: &[BadToken] = &[
     points!("embedded", EMBEDDED, "jwk", "{jwk}"),
-    points!("url-of-attacker", POINTED_TO, "jku", "\"https://evil.test/jwks.json\""),
+    points!("url-of-attacker", POINTED_TO, "jku", "\"{attacker}\""),
     points!("url-of-loopback", POINTED_TO, "jku", "\"http://127.0.0.1:1/jwks.json\""),
     points!("url-of-metadata-service", POINTED_TO, "jku", "\"http://169.254.169.254/latest/\""),
     points!("url-of-file", POINTED_TO, "jku", "\"file:///etc/hostname\""),
@@ -64,7 +64,7 @@ static ALL: &[BadToken] = &[
         "key/url-under-own-id",
         POINTED_TO,
         KeyUnknown,
-        &[Key(TestKey::Ed25519OfOther), Header("jku", "\"https://evil.test/jwks.json\"")],
+        &[Key(TestKey::Ed25519OfOther), Header("jku", "\"{attacker}\"")],
     ),
     bad("key/id-missing", "RFC 7515 §4.1.4: which of several keys?", KeyUnknown, &[NoHeader("kid")]),
     bad("key/not-published", "RFC 7515 §4.1.4", KeyUnknown, &[Key(TestKey::Ed25519OfOther)]),
