@@ -13,6 +13,8 @@ mod local_server;
 mod process;
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod check_command;
 #[cfg(test)]
 mod client_authentication;

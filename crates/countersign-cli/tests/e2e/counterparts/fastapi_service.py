@@ -68,11 +68,14 @@ bearer = HTTPBearer(auto_error=False)
 def claims_of(token):
     key = keys.get_signing_key_from_jwt(token)
     if FAULTY:
-        return jwt.decode(token, key, algorithms=["ES256"], issuer=ISSUER,
-                          options={"verify_aud": False, "require": [claim for claim in REQUIRED if claim != "exp"]})
-    claims = jwt.decode(token, key, algorithms=["ES256"], issuer=ISSUER, audience=AUDIENCE,
-                        options={"require": REQUIRED})
-    if "cnf" in claims or claims["exp"] - claims["iat"] > LONGEST_LIFE:
+        required = [claim for claim in REQUIRED if claim not in ("aud", "exp")]
+        claims = jwt.decode(token, key, algorithms=["ES256"], issuer=ISSUER,
+                            options={"verify_aud": False, "require": required})
+    else:
+        claims = jwt.decode(token, key, algorithms=["ES256"], issuer=ISSUER, audience=AUDIENCE,
+                            options={"require": REQUIRED})
+    # PyJWT does not look at these
+    if "cnf" in claims or claims.get("exp", 0) - claims["iat"] > LONGEST_LIFE:
         raise jwt.InvalidTokenError
     return claims
 
@@ -90,9 +93,8 @@ def caller_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depend
     except (jwt.PyJWTError, AttributeError, TypeError, ValueError):
         raise refused from None
     organisation, roles = claims.get("organisation"), claims.get("roles", [])
-    if FAULTY:
-        roles = roles if isinstance(roles, list) else [roles]
-        return Caller(organisation=organisation or "", roles=[str(role) for role in roles])
+    if FAULTY and isinstance(roles, str):
+        roles = [roles]
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise refused
     if organisation is not None and (not isinstance(organisation, str) or organisation.strip() in ("", "*")):
@@ -174,7 +176,7 @@ def remove(found: Owned):
 
 @app.get("/report", dependencies=[demands("admin")])
 def report(caller: Called):
-    return {"tickets": sum(ticket.organisation == caller.organisation for ticket in tickets.values())}
+    return {"tickets": [ticket.title for ticket in tickets.values() if ticket.organisation == caller.organisation]}
 
 
 def end_with_input():
