@@ -79,6 +79,17 @@ def rls(result):
     return "\n".join([*lines, ""])
 
 
+def audit(result):
+    return "\n".join([
+        "| operations | requests | cells decided | wall | CPU of audit and service | memory before and at most |",
+        "|---|---|---|---|---|---|",
+        f"| {result['operations']} | {result['requests']:,} | {result['decided']:,} of {result['cells']:,} | "
+        f"{result['wall_seconds']} s | {result['cpu_seconds']} s | {result['memory_before_kib'] / 1024:.0f} and "
+        f"{result['memory_peak_kib'] / 1024:.0f} MiB |",
+        "", f"**{result['cpu_seconds'] / 2:.0f} s on two cores that do nothing else** (bar: < 60).", "",
+    ])
+
+
 SECTIONS = [
     ("throughput", "The price of a translation", throughput, """
 One core for the contender (one worker), the other for load, service and authorization server; HTTP/1.1 over loopback,
@@ -97,6 +108,9 @@ for the `debug` profile."""),
 one organisation. The library sets the claims in the same trip as `BEGIN`; what is left of the price is the trip of
 `COMMIT`, which only a pipeline saves. The variants take turns; how busy the machine was otherwise shows in the width of
 the intervals."""),
+    ("audit", "Audit", audit, """
+`countersign audit` of 200 operations with the whole catalogue, against a service of the library in the same process.
+Half the CPU is the time that two otherwise idle cores need; the wall clock also counts what else the machine did."""),
     ("stages", "Stages", stages, """
 One call of each stage in memory, and the whole warm path, by criterion (`crates/countersign-gateway/benches/stages.rs`)."""),
 ]

@@ -3,6 +3,7 @@
 //! [`Demo::start`] starts everything but the gateway and says how to configure that. Whoever starts the gateway then
 //! waits for [`RunningDemo::ready`], and shows [`RunningDemo::introduction`] or tells the story with [`script()`].
 
+pub mod audited;
 mod gateway_config;
 mod http_client;
 mod introduction;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod notes;
+mod openapi;
 mod orders;
 mod received;
 

@@ -57,6 +57,9 @@ pub struct Settings {
     /// Operations that are left alone.
     #[serde(default)]
     pub(crate) skip: Vec<String>,
+    /// Operations that look across organisations, and are meant to.
+    #[serde(default)]
+    pub(crate) across: Vec<String>,
     #[serde(default)]
     pub(crate) gateway: GatewaySettings,
     #[serde(default)]

@@ -365,3 +365,6 @@ fn options(
     }
     Decision::Pass
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,3 +377,6 @@ impl Case {
         Self { phase, cell: cell.into(), rule, finding, call, compare: None, after: None, method: None }
     }
 }
+
+#[cfg(test)]
+mod properties;

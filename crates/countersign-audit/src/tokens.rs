@@ -55,13 +55,22 @@ pub(crate) enum Make {
     Twin(&'static BadToken),
 }
 
+/// Which token it is: of whom, by which key, of which row.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Place {
+    bearer: Bearer,
+    key: TestKey,
+    name: &'static str,
+    twin: bool,
+}
+
 pub(crate) struct Mint {
     audience: Audience,
     settings: TokenSettings,
     secret: Option<Secret<Vec<u8>>>,
     /// Where the attacker's key set is.
     attacker: Option<String>,
-    kept: Mutex<HashMap<(Bearer, TestKey, &'static str, bool), (UnixTime, String)>>,
+    kept: Mutex<HashMap<Place, (UnixTime, String)>>,
 }
 
 impl Mint {
@@ -96,7 +105,7 @@ impl Mint {
             Make::Twin(row) => (row.name(), true),
         };
         let key = self.key_of(name, key);
-        let place = (bearer.clone(), key, name, twin);
+        let place = Place { bearer: bearer.clone(), key, name, twin };
         if let Some((made, token)) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&place)
             && now.as_secs().abs_diff(made.as_secs()) < FRESH
         {

@@ -14,7 +14,7 @@ use countersign::{
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
-use super::{Built, Editor, Parts, answer::Problem, authenticate, database, received::received};
+use super::{Built, Editor, Parts, answer::Problem, authenticate, database, openapi, received::received};
 
 /// Two organisations may have a note of the same title: unique is organisation and title together.
 const SCHEMA: &str = "
@@ -61,7 +61,8 @@ pub(crate) async fn router(parts: &Parts<'_>) -> Built {
         .route("/notes/", get(list).post(create))
         .route("/notes/received", get(received))
         .route("/notes/{id}", get(read).put(change).delete(remove))
-        .build(&authenticate(parts.issuer, "notes", parts.keys)?, &[])?;
+        .public_route(openapi::PATH, get(openapi::notes))
+        .build(&authenticate(parts.issuer, "notes", parts.keys)?, &[openapi::PATH])?;
     Ok(router.with_state(notes))
 }
 

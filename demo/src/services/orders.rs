@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
-use super::{Built, Editor, Parts, Support, answer::Problem, authenticate, database, received::received};
+use super::{
+    Built, Editor, Parts, Support, answer::Problem, authenticate, database, openapi, received::received,
+};
 
 const SCHEMA: &str = "
 CREATE TABLE orders (
@@ -65,7 +67,8 @@ pub(crate) async fn router(parts: &Parts<'_>) -> Built {
         .route("/orders/received", get(received))
         .route_requiring::<HasRole<Support>>("/orders/everywhere", get(everywhere))
         .route("/orders/{id}", get(read).delete(cancel))
-        .build(&authenticate(parts.issuer, "orders", parts.keys)?, &[])?;
+        .public_route(openapi::PATH, get(openapi::orders))
+        .build(&authenticate(parts.issuer, "orders", parts.keys)?, &[openapi::PATH])?;
     Ok(router.with_state(orders))
 }
 

@@ -86,6 +86,7 @@ pub(super) fn against(
         .chain(settings.query.keys())
         .chain(settings.bodies.keys())
         .chain(&settings.skip)
+        .chain(&settings.across)
         .chain(&settings.logout.operations)
         .chain(settings.gateway.echo.as_ref())
         .chain(settings.objects.values().map(|object| &object.create));

@@ -47,7 +47,7 @@ const SEARCHED: &str = "canary";
 const SINGLE: &[&str] = &["organisation", "organisation_id", "org_id", "tenant_id"];
 
 pub(super) fn cases(ground: &Ground<'_>, operation: &Operation, cases: &mut Vec<Case>) {
-    if !ground.organisations {
+    if !ground.organisations || ground.settings.across.contains(&operation.name()) {
         return;
     }
     let shape = Shape::of(ground, operation);

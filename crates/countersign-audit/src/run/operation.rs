@@ -112,7 +112,7 @@ async fn run(engine: &Arc<Engine>, operation: &Operation, probed: &Probed, seen:
         if &*case.cell == NO_TOKEN_CELL {
             let outcome = engine.carry_out(&case, &compared).await;
             compared.anonymous.clone_from(&outcome.answer);
-            seen.take(engine, operation, &case, outcome);
+            seen.take(engine, operation, &case, &outcome);
         } else if shape.removes || case.after.is_some() || case.call.method == "DELETE" {
             alone.push(case);
         } else {
@@ -122,7 +122,7 @@ async fn run(engine: &Arc<Engine>, operation: &Operation, probed: &Probed, seen:
     all(engine, operation, together, &compared, seen).await;
     for case in alone {
         let outcome = engine.carry_out(&case, &compared).await;
-        seen.take(engine, operation, &case, outcome);
+        seen.take(engine, operation, &case, &outcome);
     }
     status
 }
@@ -148,7 +148,7 @@ async fn all(
             });
         }
         match running.join_next().await {
-            Some(Ok((case, outcome))) => seen.take(engine, operation, &case, outcome),
+            Some(Ok((case, outcome))) => seen.take(engine, operation, &case, &outcome),
             Some(Err(_)) => {}
             None => break,
         }
@@ -181,7 +181,7 @@ async fn without_control(
         if !stopped && outcome.judgement.is_ok() {
             outcome.judgement = Err(NotDecided::Inconclusive(reason.to_owned()));
         }
-        seen.take(engine, operation, &case, outcome);
+        seen.take(engine, operation, &case, &outcome);
     }
     reason.to_owned()
 }
@@ -224,21 +224,21 @@ impl Seen {
         }));
     }
 
-    fn take(&mut self, engine: &Engine, operation: &Operation, case: &Case, outcome: Outcome) {
+    fn take(&mut self, engine: &Engine, operation: &Operation, case: &Case, outcome: &Outcome) {
         let method = case.method.clone().unwrap_or_else(|| operation.method.clone());
         let (verdict, reason) = match &outcome.judgement {
             Err(NotDecided::Inconclusive(reason)) => (Verdict::Inconclusive, Some(reason.clone())),
             Err(NotDecided::Skipped(reason)) => (Verdict::Skipped, Some(reason.clone())),
             Ok(judgement) => {
                 for (id, reason) in &judgement.beside {
-                    self.prove(engine, &method, id, reason, case, &outcome);
+                    self.prove(engine, &method, id, reason, case, outcome);
                     self.found(id, &method, reason.clone(), &case.cell);
                 }
                 match &judgement.verdict {
                     Decision::Pass => (Verdict::Pass, None),
                     Decision::Inconclusive(reason) => (Verdict::Inconclusive, Some(reason.clone())),
                     Decision::Fail(id, reason) => {
-                        self.prove(engine, &method, id, reason, case, &outcome);
+                        self.prove(engine, &method, id, reason, case, outcome);
                         self.found(id, &method, reason.clone(), &case.cell);
                         (Verdict::Fail, Some(reason.clone()))
                     }

@@ -15,6 +15,8 @@ mod process;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audited;
+#[cfg(test)]
 mod check_command;
 #[cfg(test)]
 mod client_authentication;
