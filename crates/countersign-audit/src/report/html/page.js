@@ -47,11 +47,11 @@ const copy = (text) => el('button', { class: 'copy', onclick: (event) => {
 const fields = (list) => list.map(([name, value]) => `${name}: ${value}`).join('\n');
 const proof = (it) => el('div', { class: 'pair' },
   el('div', {}, el('h4', {}, 'Request', copy(it.curl)),
-    el('pre', {}, `${it.method} ${it.url}\n${fields(it.request_headers)}${it.request_body ? `\n\n${it.request_body}` : ''}`),
-    it.token ? el('h4', {}, 'The token says') : null,
-    it.token ? el('pre', {}, JSON.stringify(it.token, null, 1)) : null),
+    el('pre', {}, `${it.method} ${it.url}\n${fields(it.request_headers)}${it.request_body ? `\n\n${it.request_body}` : ''}`)),
   el('div', {}, el('h4', {}, 'Answer'),
-    el('pre', {}, `${it.status}\n${fields(it.response_headers)}${it.response_body ? `\n\n${it.response_body}` : ''}`)));
+    el('pre', {}, `${it.status}\n${fields(it.response_headers)}${it.response_body ? `\n\n${it.response_body}` : ''}`),
+    it.token ? el('h4', {}, 'The token says') : null,
+    it.token ? el('pre', {}, `${JSON.stringify(it.token.header)}\n${JSON.stringify(it.token.claims, null, 1)}`) : null));
 
 function findings() {
   const wanted = $('q').value.trim().toLowerCase();
@@ -71,12 +71,13 @@ function findings() {
       el('div', { class: 'inside' },
         el('p', { class: 'advice' }, `What to do: ${first.advice}.`),
         el('p', { class: 'ids' }, `CWE-${first.cwe} · OWASP ${first.owasp} · ASVS 5.0 ${first.asvs}`),
-        ...list.map((finding) => el('div', { class: 'op' },
+        ...list.map((finding, index) => el('div', { class: 'op' },
           el('div', {}, el('span', { class: 'm mono' }, finding.method), el('code', {}, finding.path),
             el('span', { class: 'count' }, finding.line ? `  ${data.document}:${finding.line}` : '')),
           el('p', {}, `${finding.reason} `, el('span', { class: 'count' },
             `(${finding.cells.slice(0, 4).join(', ')}${finding.count > 4 ? ` and ${finding.count - 4} more` : ''})`)),
-          finding.proof ? proof(finding.proof) : null))));
+          !finding.proof ? null : index === 0 ? proof(finding.proof)
+            : el('details', { class: 'more' }, el('summary', {}, 'request and answer'), proof(finding.proof))))));
   });
   $('findings').replaceChildren(...(nodes.length ? nodes
     : [el('p', { class: 'empty' }, data.findings.length ? 'Nothing matches the filter.' : 'Everything that could be decided is as it must be.')]));
