@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod log_out;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod service;
