@@ -30,6 +30,7 @@ pub use header::Header;
 pub use key::{Key, KeyError, SharedSecret, VerifyingKey};
 
 pub(crate) use algorithm::Curve;
+use encoding::decode_onto;
 pub(crate) use encoding::{decode, encode};
 pub(crate) use key::Material;
 #[cfg(feature = "sign")]
@@ -73,9 +74,18 @@ pub enum JwsError {
 #[derive(Clone)]
 pub struct Unverified<'a> {
     header: Header,
+    header_segment: &'a [u8],
     signed: &'a [u8],
-    payload: Vec<u8>,
-    signature: Vec<u8>,
+    /// The payload, and after it the signature.
+    decoded: Vec<u8>,
+    payload_len: usize,
+}
+
+/// A header as it stands in a token, and what it says: an issuer's tokens mostly share it.
+#[derive(Debug)]
+pub(crate) struct KnownHeader {
+    segment: Box<[u8]>,
+    header: Header,
 }
 
 /// The header and payload of a token whose signature has been verified. Only this module makes one. `Debug` shows the
@@ -92,24 +102,46 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`JwsError`] if it is longer than `max_bytes` or breaks rule 1 or 2 of the [module](self).
     pub fn parse(token: &'a [u8], max_bytes: usize) -> Result<Self, JwsError> {
+        Self::parse_knowing(None, token, max_bytes)
+    }
+
+    /// The same, without reading a header that is known, byte for byte.
+    pub(crate) fn parse_knowing(
+        known: Option<&KnownHeader>,
+        token: &'a [u8],
+        max_bytes: usize,
+    ) -> Result<Self, JwsError> {
         if Rule::Size.is_broken_by(token.len() > max_bytes) {
             return Err(JwsError::TooLarge);
         }
-        let mut segments = token.split(|&byte| byte == b'.');
-        let (Some(header), Some(payload), Some(signature)) =
-            (segments.next(), segments.next(), segments.next())
-        else {
+        let mut dots = memchr::memchr_iter(b'.', token);
+        let (Some(first), Some(second), third) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsError::Segments);
         };
-        if Rule::ThreeSegments.is_broken_by(segments.next().is_some()) {
+        if Rule::ThreeSegments.is_broken_by(third.is_some()) {
             return Err(JwsError::Segments);
         }
-        // INVARIANT: both segments and the dot between them are part of the token.
-        let signed = token.get(..header.len() + 1 + payload.len()).ok_or(JwsError::Segments)?;
-        let header = decode(header).ok_or(JwsError::Encoding)?;
-        let payload = decode(payload).ok_or(JwsError::Encoding)?;
-        let signature = decode(signature).ok_or(JwsError::Encoding)?;
-        Ok(Self { header: Header::parse(&header)?, signed, payload, signature })
+        let segment = |from: usize, to: usize| token.get(from..to).ok_or(JwsError::Segments);
+        let header_segment = segment(0, first)?;
+        let payload = segment(first + 1, second)?;
+        let signature = segment(second + 1, third.unwrap_or(token.len()))?;
+
+        let known = known.filter(|known| known.is(header_segment));
+        let header = match known {
+            Some(_) => Vec::new(),
+            None => decode(header_segment).ok_or(JwsError::Encoding)?,
+        };
+        let mut decoded = Vec::with_capacity(token.len());
+        decode_onto(payload, &mut decoded).ok_or(JwsError::Encoding)?;
+        let payload_len = decoded.len();
+        decode_onto(signature, &mut decoded).ok_or(JwsError::Encoding)?;
+        let header = known.map_or_else(|| Header::parse(&header), |known| Ok(known.header.clone()))?;
+        Ok(Self { header, header_segment, signed: segment(0, second)?, decoded, payload_len })
+    }
+
+    /// The header as it stands in the token.
+    pub(crate) const fn header_segment(&self) -> &'a [u8] {
+        self.header_segment
     }
 
     /// The header, which anybody can have written.
@@ -120,7 +152,12 @@ impl<'a> Unverified<'a> {
 
     /// The payload, which anybody can have written: for choosing among issuers, and nothing else.
     pub(crate) fn dangerous_payload(&self) -> &[u8] {
-        &self.payload
+        self.decoded.get(..self.payload_len).unwrap_or_default()
+    }
+
+    fn into_verified(mut self) -> Verified {
+        self.decoded.truncate(self.payload_len);
+        Verified { header: self.header, payload: self.decoded }
     }
 
     /// Checks the signature with `key`.
@@ -129,7 +166,7 @@ impl<'a> Unverified<'a> {
     /// [`JwsError::AlgorithmMismatch`] or [`JwsError::SignatureInvalid`].
     pub fn verify(self, key: &impl Key) -> Result<Verified, JwsError> {
         self.check(key)?;
-        Ok(Verified { header: self.header, payload: self.payload })
+        Ok(self.into_verified())
     }
 
     /// Checks the signature with each of the keys, until one fits.
@@ -138,7 +175,7 @@ impl<'a> Unverified<'a> {
         for key in keys {
             match self.check(key) {
                 Err(JwsError::AlgorithmMismatch) => {}
-                Ok(()) => return Ok(Verified { header: self.header, payload: self.payload }),
+                Ok(()) => return Ok(self.into_verified()),
                 Err(other) => verdict = Err(other),
             }
         }
@@ -149,10 +186,23 @@ impl<'a> Unverified<'a> {
         if Rule::Algorithm.is_broken_by(self.header.algorithm() != key.algorithm().name()) {
             return Err(JwsError::AlgorithmMismatch);
         }
-        if Rule::Signature.is_broken_by(!key.is_signature(self.signed, &self.signature)) {
+        let signature = self.decoded.get(self.payload_len..).unwrap_or_default();
+        if Rule::Signature.is_broken_by(!key.is_signature(self.signed, signature)) {
             return Err(JwsError::SignatureInvalid);
         }
         Ok(())
+    }
+}
+
+impl KnownHeader {
+    /// Remembers the header of a token whose signature holds.
+    pub(crate) fn new(segment: &[u8], header: &Header) -> Self {
+        Self { segment: segment.into(), header: header.clone() }
+    }
+
+    /// True if the header stands there in exactly these bytes.
+    pub(crate) fn is(&self, segment: &[u8]) -> bool {
+        *self.segment == *segment
     }
 }
 

@@ -33,6 +33,8 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
+
 pub(crate) use self::judge::{Expected, judge};
 pub use self::{
     builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
@@ -45,7 +47,7 @@ use self::{
 };
 use crate::{
     Audience, Clock, Issuer, KeySource, TokenRefusal, UnixTime,
-    jws::{Algorithm, SharedSecret, Unverified, Verified},
+    jws::{Algorithm, KnownHeader, SharedSecret, Unverified, Verified},
     rule::Rule,
     seen::Seen,
 };
@@ -75,6 +77,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
+    /// That of the newest good token.
+    known_header: ArcSwapOption<KnownHeader>,
 }
 
 /// One issuer, who we are for it, and its keys.
@@ -132,7 +136,9 @@ impl Verifier {
 
 impl Inner {
     fn first_sight(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
-        let unverified = Unverified::parse(token, self.max_token_bytes)?;
+        let known = self.known_header.load();
+        let unverified = Unverified::parse_knowing(known.as_deref(), token, self.max_token_bytes)?;
+        let segment = unverified.header_segment();
         let (issuer, trusted) = self.choose(&unverified)?;
         let (verified, key) = trusted.check_signature(unverified, now)?;
 
@@ -152,6 +158,9 @@ impl Inner {
         let claims = VerifiedClaims::new(Token { claims, not_before, actors, others, header, proof });
         self.check_revocation(&claims)?;
         self.seen.remember(token, &claims);
+        if !known.as_ref().is_some_and(|known| known.is(segment)) {
+            self.known_header.store(Some(Arc::new(KnownHeader::new(segment, claims.header()))));
+        }
         Ok(claims)
     }
 

@@ -7,13 +7,25 @@ use crate::rule::Rule;
 /// Decodes; `None` for any byte outside `[A-Za-z0-9_-]`, padding, an impossible length, or trailing bits that are
 /// not zero.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    if Rule::CanonicalEncoding.is_broken_by(bytes.is_none()) {
+    let mut bytes = Vec::new();
+    decode_onto(text, &mut bytes)?;
+    Some(bytes)
+}
+
+/// The same, to the end of `bytes`, which are of no use if it was `None`.
+pub(crate) fn decode_onto(text: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    #[cfg(test)]
+    let start = bytes.len();
+    let is_canonical = URL_SAFE_NO_PAD.decode_vec(text, bytes).is_ok();
+    if Rule::CanonicalEncoding.is_broken_by(!is_canonical) {
         return None;
     }
     #[cfg(test)]
-    let bytes = bytes.or_else(|| lenient(text));
-    bytes
+    if !is_canonical {
+        bytes.truncate(start);
+        bytes.extend(lenient(text)?);
+    }
+    Some(())
 }
 
 /// What the rule protects from: several spellings of one value.

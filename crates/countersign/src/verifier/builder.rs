@@ -232,6 +232,7 @@ impl VerifierBuilder<Complete> {
             clock: settings.clock,
             revocations: settings.revocations,
             seen: Seen::new(settings.seen_before),
+            known_header: arc_swap::ArcSwapOption::const_empty(),
         })))
     }
 }
