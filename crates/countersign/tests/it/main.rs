@@ -10,6 +10,7 @@
 mod against_jsonwebtoken;
 mod corpora;
 mod grpc;
+mod interop;
 mod oracle;
 mod pem;
 mod rfc7515;

@@ -47,6 +47,22 @@ fn every_odd_token_is_good() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// A verifier that has seen good tokens remembers them, and how their header reads.
+#[test]
+fn what_a_verifier_remembers_changes_no_verdict() {
+    let issuer = TestIssuer::new("orders");
+    for setup in Setup::ALL {
+        let verifier = setup.verifier(&issuer);
+        for row in bad_tokens().filter(|row| row.setup() == setup) {
+            verifier.verify(row.twin(&issuer)).unwrap();
+            for _ in 0..2 {
+                assert_eq!(verifier.verify(row.token(&issuer)).err(), Some(row.refusal()), "{}", row.name());
+            }
+            verifier.verify(row.twin(&issuer)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn names_are_distinct_and_well_formed() {
     let mut names = HashSet::new();
