@@ -27,3 +27,7 @@ stages:
 # instructions of a warm request
 instructions:
     bench/instructions --release
+
+# the time of a verification, against other crates
+verify-bench:
+    bench/verify --instructions
