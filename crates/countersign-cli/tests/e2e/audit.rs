@@ -33,8 +33,9 @@ async fn audit(service: &ForeignService) -> (Output, Value) {
     command.args(["audit", "--target", service.url(), "--spec"]).arg(service.file("openapi.json"));
     command.arg("--config").arg(service.settings()).arg("--baseline").arg(service.baseline());
     command.arg("--json").arg(&report).args(["--fail-on", "note", "--min-coverage", "99"]);
-    let output = command.stdin(Stdio::null()).output();
-    let output = tokio::task::spawn_blocking(move || output).await.unwrap().unwrap();
+    command.stdin(Stdio::null());
+    // The key set is served by this thread in the meantime.
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = fs::read(&report).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     (output, serde_json::from_slice(&text).unwrap())
 }
