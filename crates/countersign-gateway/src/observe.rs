@@ -30,8 +30,8 @@ use crate::error::Refusal;
 
 pub use exposition::{CONTENT_TYPE, Gauges, RevocationGauges};
 pub use labels::{
-    BreakerEvent, CacheResult, ConnectionEvent, KeyPhase, LookupOutcome, ReloadOutcome, RevocationEvent,
-    RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,
+    BreakerEvent, CacheResult, ConnectionEvent, KeepAliveResult, KeyPhase, LookupOutcome, ReloadOutcome,
+    RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,
 };
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};

@@ -41,8 +41,8 @@ use crate::{
     error::{Refusal, SourceError},
     identity::{Identity, Mapping},
     observe::{
-        BreakerEvent, CacheResult, LookedUp, LookupOutcome, Observation, Observer, SessionEvent, SessionSeen,
-        SourceLabel,
+        BreakerEvent, CacheResult, KeepAliveResult, LookedUp, LookupOutcome, Observation, Observer,
+        SessionEvent, SessionSeen, SourceLabel,
     },
     revocation::{Concern, Demand, Lease, Ledger, RevocationReason, Unrecorded},
     session::{
@@ -56,6 +56,15 @@ use crate::{
     },
     tasks::Tasks,
 };
+
+/// What a look-up is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// A page of ours, which a script asks for by itself.
+    OwnPage,
+    /// A request for a service.
+    UserRequest,
+}
 
 /// After a refresh that failed, the next one for any session of this source waits this long.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
@@ -241,10 +250,11 @@ impl Sessions {
         if let Some(refusal) = self.memory.cache.refusal(&key, self.clock.now().monotonic) {
             return Err(refusal);
         }
-        self.resolve_anew(key, credential, client).await
+        self.look_for(key, credential, client, Cause::UserRequest).await
     }
 
-    /// As [`Self::resolve`], and asks even if the credential was no session a moment ago: it may have become one.
+    /// As [`Self::resolve`], and asks even if the credential was no session a moment ago: it may have become one. For our
+    /// own pages, which say nothing about whether the user is still there.
     ///
     /// # Errors
     /// As [`Self::resolve`].
@@ -254,6 +264,16 @@ impl Sessions {
         credential: OwnedCredential,
         client: IpAddr,
     ) -> Result<Arc<Entry>, Refusal> {
+        self.look_for(key, credential, client, Cause::OwnPage).await
+    }
+
+    async fn look_for(
+        self: &Arc<Self>,
+        key: SessionKey,
+        credential: OwnedCredential,
+        client: IpAddr,
+        cause: Cause,
+    ) -> Result<Arc<Entry>, Refusal> {
         let now = self.clock.now();
         // Its last look-up failed: nobody waits for the next one to fail too.
         if let Some(entry) = self.stale(&key, now).filter(|entry| entry.recheck_failed) {
@@ -261,7 +281,7 @@ impl Sessions {
             self.refresh(key, credential, client);
             return Ok(entry);
         }
-        let outcome = self.join(key, credential, client)?.outcome().await;
+        let outcome = self.join(key, credential, client, cause)?.outcome().await;
         let served = |entry: &Arc<Entry>| entry.freshness(self.rules.recheck, now) == Freshness::Stale;
         if outcome.as_ref().is_ok_and(|entry| entry.recheck_failed && served(entry)) {
             self.observer.metrics().cache(CacheResult::Stale);
@@ -275,7 +295,7 @@ impl Sessions {
         if now >= self.refresh_not_before.load(Ordering::Relaxed)
             && let Boarding::Lead(takeoff) = self.memory.flights.board(key, self.rules.max_waiters)
         {
-            self.take_off(takeoff, key, credential, client);
+            self.take_off(takeoff, key, credential, (client, Cause::UserRequest));
         }
     }
 
@@ -284,6 +304,7 @@ impl Sessions {
         key: SessionKey,
         credential: OwnedCredential,
         client: IpAddr,
+        cause: Cause,
     ) -> Result<Waiter, Refusal> {
         match self.memory.flights.board(key, self.rules.max_waiters) {
             Boarding::Full => Err(Refusal::TooManyLookups),
@@ -293,7 +314,7 @@ impl Sessions {
             }
             Boarding::Lead(takeoff) => {
                 let waiter = takeoff.waiter();
-                self.take_off(takeoff, key, credential, client);
+                self.take_off(takeoff, key, credential, (client, cause));
                 Ok(waiter)
             }
         }
@@ -304,7 +325,7 @@ impl Sessions {
         takeoff: Takeoff,
         key: SessionKey,
         credential: OwnedCredential,
-        client: IpAddr,
+        (client, cause): (IpAddr, Cause),
     ) {
         let now = self.clock.now();
         if !self.breaker.lets_through(now.monotonic) {
@@ -313,8 +334,14 @@ impl Sessions {
         }
         let sessions = Arc::clone(self);
         self.memory.tasks.spawn(async move {
-            let outcome = sessions.look_up(key, Arc::new(credential), client, &takeoff).await;
+            let credential = Arc::new(credential);
+            let was_known = sessions.memory.cache.find(&key).is_some();
+            let outcome = sessions.look_up(key, Arc::clone(&credential), client, &takeoff).await;
+            let is_in_use = was_known && cause == Cause::UserRequest && outcome.is_ok();
             takeoff.land(outcome);
+            if is_in_use {
+                sessions.keep_alive(&credential, client).await;
+            }
         });
     }
 
@@ -393,6 +420,20 @@ impl Sessions {
                 }
             },
         }
+    }
+
+    /// Lets the server know that its user is still there, if it is to be told. Nobody waits for it.
+    async fn keep_alive(&self, credential: &OwnedCredential, client: IpAddr) {
+        let Some(touching) = self.source.keep_alive(credential) else { return };
+        let touched = timeout(self.rules.timeout, async {
+            let _place = self.memory.known.enter(client).await.map_err(|_| SourceError::TooMany)?;
+            touching.await
+        });
+        let result = match touched.await {
+            Ok(Ok(())) => KeepAliveResult::Answered,
+            Ok(Err(_)) | Err(_) => KeepAliveResult::Failed,
+        };
+        self.observer.metrics().keep_alive(result);
     }
 
     /// Waits at the gate and asks, together within the time-out.

@@ -124,6 +124,10 @@ pub const KEYS: &[Key] = &[
     key("session.accept_clients", Kind::List(&Kind::ClientId), EMPTY,
         "Clients whose sessions are accepted: `client_id` or `aud` of the answer. Empty: any client, which with \
          `bearer` needs `insecure_any_client = true`."),
+    key("session.keep_alive", Kind::Url, Absent::Described("the old application is not told of what it does not see"),
+        "A page of the old application that is asked for with the cookie, as a browser would, after each recheck that a \
+         user's request caused, so that who works with new services only is not idle to it. Its answer does not matter. \
+         Not with `whoami`, which does the same."),
     key("session.recheck", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"30s\""),
         "How long an answer is taken as fresh: a log-out that only the authorization server knows of takes effect \
          at the next request after it, and in an outage requests get 503 from then on."),

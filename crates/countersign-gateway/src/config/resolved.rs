@@ -140,6 +140,8 @@ pub struct SessionConfig {
     pub bearer: bool,
     /// What is asked.
     pub source: SourceConfig,
+    /// A page of the old application that is asked for with the cookie while a user works. `None`: none.
+    pub keep_alive: Option<Uri>,
     /// How long an answer is taken as fresh. Default 30 s.
     pub recheck: Duration,
     /// In an outage the last good answer is served until it is so old. `None`, the default: 503 from `recheck` on.

@@ -83,6 +83,9 @@ impl Text<'_> {
 
     fn sessions(&mut self) {
         self.counters("session_cache_total", "What requests met in the cache.", "result", |w| &w.cache);
+        self.counters("keep_alives_total", "Times the old application was told of a user.", "result", |w| {
+            &w.keep_alives
+        });
         self.counters(
             "breaker_events_total",
             "What happened to the breaker before the server.",

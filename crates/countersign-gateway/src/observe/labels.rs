@@ -79,6 +79,16 @@ labels! {
 }
 
 labels! {
+    /// What came of telling the old application that a session is in use.
+    pub enum KeepAliveResult {
+        /// It answered something.
+        Answered = "answered",
+        /// It did not.
+        Failed = "failed",
+    }
+}
+
+labels! {
     /// What happened to a client's connection, or to a listener.
     pub enum ConnectionEvent {
         /// Accepted.

@@ -14,8 +14,8 @@ use http::StatusCode;
 use super::{
     Observation,
     labels::{
-        BreakerEvent, CacheResult, ConnectionEvent, Label, LookupOutcome, ReloadOutcome, RevocationEvent,
-        RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
+        BreakerEvent, CacheResult, ConnectionEvent, KeepAliveResult, Label, LookupOutcome, ReloadOutcome,
+        RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
     },
 };
 use crate::error::Refusal;
@@ -38,6 +38,7 @@ pub struct WorkerMetrics {
     pub(super) refusals: Counters<Refusal>,
     pub(super) breaker: Counters<BreakerEvent>,
     pub(super) cache: Counters<CacheResult>,
+    pub(super) keep_alives: Counters<KeepAliveResult>,
     pub(super) lookups: Pairs<SourceLabel, LookupOutcome>,
     pub(super) lookup_micros: Histogram,
     pub(super) revocations: Counters<RevocationEvent>,
@@ -59,6 +60,7 @@ impl Default for WorkerMetrics {
             refusals: Counters::default(),
             breaker: Counters::default(),
             cache: Counters::default(),
+            keep_alives: Counters::default(),
             lookups: Pairs::default(),
             lookup_micros: Histogram::new(LOOKUP_BOUNDS),
             revocations: Counters::default(),
@@ -88,6 +90,11 @@ impl WorkerMetrics {
     /// Something happened to the breaker that is worth no observation.
     pub fn breaker(&self, event: BreakerEvent) {
         self.breaker.add(event, 1);
+    }
+
+    /// The old application was told that a session is in use.
+    pub fn keep_alive(&self, result: KeepAliveResult) {
+        self.keep_alives.add(result, 1);
     }
 
     /// What a request met in the session cache.

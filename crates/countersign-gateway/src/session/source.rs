@@ -8,6 +8,7 @@ mod discovery;
 mod form;
 mod introspection;
 mod json;
+mod keep_alive;
 mod moment;
 pub mod probe;
 mod server;
@@ -82,6 +83,9 @@ impl fmt::Debug for Answer {
 /// The future of one look-up.
 pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Verdict, SourceError>> + Send + 'a>>;
 
+/// The future of one request that keeps a session alive.
+pub type Touching<'a> = Pin<Box<dyn Future<Output = Result<(), SourceError>> + Send + 'a>>;
+
 /// Asks the authorization server about one credential.
 ///
 /// "It says no" is [`Verdict::No`]; "it cannot be asked" and "it talks nonsense" are errors. The two are never
@@ -89,4 +93,10 @@ pub type Asking<'a> = Pin<Box<dyn Future<Output = Result<Verdict, SourceError>> 
 pub trait Source: Send + Sync + fmt::Debug {
     /// One look-up. Ends within the configured time-out, reads no more than its bounds, follows no redirect.
     fn ask<'a>(&'a self, credential: &'a Arc<OwnedCredential>, now: UnixTime) -> Asking<'a>;
+
+    /// Lets the server know that the session is in use, if it is to be told. Ends within the configured time-out.
+    fn keep_alive<'a>(&'a self, credential: &'a OwnedCredential) -> Option<Touching<'a>> {
+        let _ = credential;
+        None
+    }
 }

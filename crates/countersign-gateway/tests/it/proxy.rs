@@ -3,4 +3,5 @@
 mod counted;
 pub(crate) mod house;
 mod job;
+mod keep_alive;
 mod rotation;

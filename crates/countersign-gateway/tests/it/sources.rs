@@ -51,6 +51,7 @@ pub(crate) fn session(source: SourceConfig) -> SessionConfig {
         source,
         recheck: Duration::from_secs(30),
         stale_if_error: None,
+        keep_alive: None,
         max_age: Duration::from_secs(8 * 3600),
         timeout: PATIENCE,
         cache_entries: many,

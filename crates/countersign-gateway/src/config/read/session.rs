@@ -6,6 +6,7 @@ mod source;
 use std::num::NonZeroUsize;
 
 use countersign::ClientId;
+use http::Uri;
 
 use crate::config::{
     error::ConfigErrorCode,
@@ -35,6 +36,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<Ses
         let problem = "is longer than `max_age`";
         reader.fault(&section, "recheck", Fault::new(ConfigErrorCode::Conflict, problem));
     }
+    let keep_alive = keep_alive(reader, &section, cookie.is_absent());
     let stale_if_error = reader.duration_if_any(&section, "stale_if_error");
     if stale_if_error.is_some_and(|ceiling| ceiling <= recheck) {
         let problem = "is not longer than `recheck`";
@@ -44,6 +46,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<Ses
         cookie: cookie.given(),
         bearer,
         source: source?,
+        keep_alive,
         recheck,
         stale_if_error,
         max_age,
@@ -54,6 +57,28 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<Ses
         max_waiters,
         accept_clients,
     })
+}
+
+fn keep_alive<'a>(reader: &mut Reader<'a>, section: &Section<'a>, without_cookie: bool) -> Option<Uri> {
+    let page = reader.text(section, "keep_alive", value::url);
+    let conflict = if page.is_absent() {
+        None
+    } else if section.has("whoami") {
+        Some("has no effect with `whoami`, whose look-ups carry the cookie")
+    } else if without_cookie {
+        Some("has no effect without `cookie`")
+    } else {
+        None
+    };
+    if let Some(problem) = conflict {
+        reader.fault(section, "keep_alive", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    let page = page.given()?;
+    if !value::is_private(&page) && !reader.flag(section, "insecure_http") {
+        let problem = "is plain HTTP beyond loopback: use `https`, or set `insecure_http = true`";
+        reader.fault(section, "keep_alive", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
+    }
+    Some(page)
 }
 
 fn accept_clients<'a>(reader: &mut Reader<'a>, section: &Section<'a>, bearer: bool) -> Vec<ClientId> {

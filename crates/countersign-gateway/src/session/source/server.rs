@@ -7,12 +7,13 @@ use rustls::RootCertStore;
 use tokio::time::Instant;
 
 use super::{
-    Asking, Source, Verdict,
+    Asking, Source, Touching, Verdict,
     client::{self, HttpClient, Reply},
     client_auth::ClientProof,
     combined::Combined,
     discovery::{Discovery, Located},
     introspection::Introspection,
+    keep_alive::KeepAlive,
     userinfo::Userinfo,
     whoami::Whoami,
 };
@@ -60,6 +61,7 @@ impl Lookup<'_> {
 #[derive(Debug)]
 pub struct AuthorizationServer {
     way: Way,
+    keep_alive: Option<KeepAlive>,
     /// How credentials come when nobody says otherwise.
     pub(super) kind: CredentialKind,
     pub(super) timeout: Duration,
@@ -87,12 +89,15 @@ pub fn from_config(
     let tls = match client::tls(roots) {
         Ok(tls) => tls,
         // Without roots nothing is trusted, which only matters where TLS is spoken.
-        Err(_) if !needs_tls(&session.source) => {
+        Err(_) if !needs_tls(&session.source) && !keeps_alive_by_tls(session) => {
             client::tls(Some(RootCertStore::empty())).map_err(SourceSetupError::Roots)?
         }
         Err(error) => return Err(SourceSetupError::Roots(error)),
     };
     let http = HttpClient::new(tls, session.timeout);
+    let keep_alive = session.keep_alive.as_ref().zip(session.cookie.as_ref()).map(|(endpoint, cookie)| {
+        KeepAlive { http: http.clone(), endpoint: endpoint.clone(), cookie: cookie.clone() }
+    });
     let parts = Parts { http, cookie: session.cookie.as_deref(), entropy };
     let way = match &session.source {
         SourceConfig::Introspection(config) => {
@@ -122,7 +127,7 @@ pub fn from_config(
         }),
     };
     let kind = if session.cookie.is_some() { CredentialKind::Cookie } else { CredentialKind::Bearer };
-    Ok(Arc::new(AuthorizationServer { way, kind, timeout: session.timeout }))
+    Ok(Arc::new(AuthorizationServer { way, keep_alive, kind, timeout: session.timeout }))
 }
 
 /// What the ways of asking are made of.
@@ -153,6 +158,10 @@ impl Parts<'_> {
     fn userinfo(&self, endpoint: Located) -> Userinfo {
         Userinfo { http: self.http.clone(), endpoint, cookie: self.cookie.map(str::to_owned) }
     }
+}
+
+fn keeps_alive_by_tls(session: &SessionConfig) -> bool {
+    session.keep_alive.as_ref().is_some_and(|page| page.scheme_str() == Some("https"))
 }
 
 fn needs_tls(source: &SourceConfig) -> bool {
@@ -199,6 +208,11 @@ impl AuthorizationServer {
 impl Source for AuthorizationServer {
     fn ask<'a>(&'a self, credential: &'a Arc<OwnedCredential>, now: UnixTime) -> Asking<'a> {
         Box::pin(async move { self.look_up(credential, now).await.0 })
+    }
+
+    fn keep_alive<'a>(&'a self, credential: &'a OwnedCredential) -> Option<Touching<'a>> {
+        let page = self.keep_alive.as_ref()?;
+        Some(Box::pin(page.touch(credential, Instant::now() + self.timeout)))
     }
 }
 
