@@ -108,6 +108,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The keys that log-out tokens are believed by cannot be followed.
+    #[error("cannot follow the keys of `[backchannel_logout]`: {0}")]
+    Logout(#[from] countersign::remote::StartError),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -197,6 +200,7 @@ impl Gateway {
             feed: Arc::clone(&feed),
             ledger: Arc::clone(household.memory.ledger()),
             keyring: Arc::clone(&keyring),
+            logout: Arc::default(),
             clock: Arc::new(WallClock),
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
@@ -214,6 +218,7 @@ impl Gateway {
         let internal_address = internal_address.map_err(StartError::Thread)?;
         let internal_certificates = certificates.clone();
         let listeners = if listeners.is_empty() { vec![bind(config.listen)?] } else { listeners };
+        let logout_snapshot = Arc::clone(&snapshot);
         let ids = DecisionIds::for_workers(config.workers.get(), &*entropy)?;
         let told = observers.clone();
         let proxy = Proxy::new(Arc::clone(&snapshot), Arc::clone(&metadata), Arc::clone(&clock), ids, told);
@@ -259,7 +264,9 @@ impl Gateway {
         let internal = internal_listener.map(|listener| InternalDoor {
             listener,
             certificates: internal_certificates,
-            pages: internal.pages(),
+            logout: config.backchannel_logout.clone(),
+            internal,
+            snapshot: Arc::clone(&logout_snapshot),
         });
         let doors = Doors { admin: admin_listener, internal, directory, signals, ledger: ledger_keeper };
         let control = control::start(room, pages, doors)?;

@@ -4,18 +4,20 @@
 //! |---|---|---|
 //! | `GET /revocations/snapshot?page=N` | any client | one page of everything that is revoked ([`feed`]) |
 //! | `GET /revocations/stream` | any client | what is revoked from a cursor on, as it happens ([`feed`]) |
+//! | `POST /backchannel-logout` | the authorization server, by its signature | ends sessions |
 //! | `POST /revoke` | the service a token is for | gives that token back (RFC 7009) |
 //!
-//! 1. Every request proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
+//! 1. Every request but a log-out token proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
 //!    of it does not hold is not told.
 //! 2. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
 
 pub mod clients;
 pub mod feed;
 mod give_back;
+mod logout;
 mod serve;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{
     Json, Router,
@@ -32,6 +34,7 @@ use crate::{keyring::KeyRingHandle, revocation::Ledger};
 
 use self::{clients::ClientTable, feed::Feed};
 
+pub use logout::LogoutReceiver;
 pub use serve::{Listening, serve};
 
 /// What the pages of the listener are made of. Cheap to clone.
@@ -45,6 +48,8 @@ pub struct Internal {
     pub ledger: Arc<Ledger>,
     /// Whose tokens are given back.
     pub keyring: Arc<KeyRingHandle>,
+    /// Whose log-out tokens are believed, once the listener is open.
+    pub logout: Arc<OnceLock<LogoutReceiver>>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -56,6 +61,7 @@ impl Internal {
             .route("/revocations/snapshot", get(feed::snapshot))
             .route("/revocations/stream", get(feed::stream))
             .route_layer(from_fn_with_state(self.clone(), proven_by_header))
+            .route("/backchannel-logout", post(logout::log_out))
             .route("/revoke", post(give_back::give_back))
             .with_state(self.clone())
     }

@@ -15,6 +15,7 @@
 //! Bounds: [`Ledger::MAX_ENTRIES`] of each record, [`Ledger::MAX_REQUESTS`] waiting to be written,
 //! [`Ledger::KEPT_EVENTS`] to go on from.
 
+mod back_channel;
 mod demand;
 mod follow;
 mod keeper;
@@ -23,6 +24,7 @@ mod ledger;
 mod state;
 
 pub use self::{
+    back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},
     keeper::Keeper,
     lease::{Concern, LOOK_EVERY, Lease},

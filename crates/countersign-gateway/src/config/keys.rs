@@ -285,7 +285,7 @@ pub const KEYS: &[Key] = &[
 
     key("backchannel_logout", Kind::Table, Absent::Described("log-out tokens are refused"),
         "Whose log-out tokens are believed (OpenID Connect Back-Channel Logout): the authorization server posts them \
-         to `<issuer>/.countersign/backchannel-logout`, or to `/backchannel-logout` of `internal_listen`."),
+         to `/backchannel-logout` of `internal_listen`."),
     key("backchannel_logout.issuer", Kind::Url, Absent::Required,
         "The authorization server: `iss` of its log-out tokens, compared byte for byte."),
     key("backchannel_logout.keys", Kind::Endpoint, Absent::Default("\"discover\""),

@@ -86,6 +86,8 @@ pub struct BackchannelLogout {
     pub client: ClientId,
     /// Tokens without `typ` are believed too. Default false.
     pub any_type: bool,
+    /// The key set may be fetched over plain HTTP beyond loopback. Default false.
+    pub insecure_http: bool,
 }
 
 /// Certificate chain and private key, PEM.

@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use countersign::{KeyId, UnixTime};
+use countersign::{KeyId, UnixTime, remote::RemoteKeys};
 use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -24,13 +24,13 @@ use crate::{
     admin::{
         self, Admin, Control, ControlSocket, KeyChange, KeyChangeError, Reloading, RevokeCommand, RevokingNow,
     },
-    config::resolved::{Config, Limits},
+    config::resolved::{BackchannelLogout, Config, Endpoint, Limits},
     entry::proxy::Snapshot,
-    internal::{self, Listening, clients::ClientTable, feed::Feed},
+    internal::{self, Internal, Listening, LogoutReceiver, clients::ClientTable, feed::Feed},
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
-    revocation::{Keeper, Lifetimes},
+    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts},
     server::{Certificates, Drainer},
     store::StateDirectory,
 };
@@ -231,6 +231,10 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
         ("listen", present.listen != next.listen),
         ("admin_listen", present.admin_listen != next.admin_listen),
         ("internal_listen", present.internal_listen != next.internal_listen),
+        (
+            "backchannel_logout",
+            format!("{:?}", present.backchannel_logout) != format!("{:?}", next.backchannel_logout),
+        ),
         ("state_dir", present.state_dir != next.state_dir),
         ("encryption_key", key_place(present) != key_place(next)),
         ("store", format!("{:?}", present.store) != format!("{:?}", next.store)),
@@ -265,15 +269,37 @@ pub(super) struct Doors {
 pub(super) struct InternalDoor {
     pub(super) listener: TcpListener,
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) pages: Router,
+    pub(super) logout: Option<BackchannelLogout>,
+    pub(super) internal: Internal,
+    pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
 }
 
 impl InternalDoor {
     /// To be called within a tokio runtime.
-    fn open(self) -> io::Result<(Listening, Router)> {
-        self.listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        Ok((Listening { listener, certificates: self.certificates }, self.pages))
+    fn open(self) -> Result<(Listening, Router), StartError> {
+        self.listener.set_nonblocking(true).map_err(StartError::Thread)?;
+        let listener = tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Thread)?;
+        if let Some(logout) = self.logout {
+            let keys = RemoteKeys::builder();
+            let keys = match &logout.keys {
+                Endpoint::Discovered(issuer) => keys.discover(issuer.clone()),
+                Endpoint::Given(url) => keys.key_set(url.to_string()),
+            };
+            let keys = if logout.insecure_http { keys.insecure_http() } else { keys };
+            let receiver = LogoutReceiver {
+                expected: ExpectedLogout {
+                    issuer: logout.issuer,
+                    client: logout.client,
+                    any_type: logout.any_type,
+                },
+                keys: keys.start()?,
+                seen: SeenLogouts::default(),
+                snapshot: self.snapshot,
+            };
+            // Set once, here.
+            let _ = self.internal.logout.set(receiver);
+        }
+        Ok((Listening { listener, certificates: self.certificates }, self.internal.pages()))
     }
 }
 
@@ -309,7 +335,7 @@ fn run(
             admin.set_nonblocking(true).map_err(StartError::Thread)?;
             let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
             let (socket, listener) = ControlSocket::bind(&directory)?;
-            let internal = internal.map(InternalDoor::open).transpose().map_err(StartError::Thread)?;
+            let internal = internal.map(InternalDoor::open).transpose()?;
             Ok((admin, socket, listener, internal))
         };
         let (admin, _socket, control, internal) = match bound.await {

@@ -103,6 +103,14 @@ impl Mapping {
         Ok(Subject::from(&*subject))
     }
 
+    /// Whether what tokens call the user is the server's `sub`.
+    pub(crate) fn subject_is_sub(&self) -> bool {
+        self.claims
+            .subject
+            .as_ref()
+            .is_none_or(|path| matches!(path.steps.as_slice(), [step] if step == "sub"))
+    }
+
     /// The roles that the scope reaches.
     fn roles(&self, scope: Option<&str>, answer: &Answer) -> Result<Box<[Role]>, ClaimFault> {
         let Some(found) = self.described(Claim::Roles, &["roles"], answer)? else {

@@ -51,8 +51,18 @@ impl State {
             .filter(|(_, (terms, _))| terms.until() > now)
             .map(|(target, (terms, reason))| (target, Held { terms, reason }))
             .collect();
-        let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor: 0, kept_events };
-        for record in records {
+        // Whoever follows counts: only what is numbered without a gap up to the newest can be gone on with.
+        let mut first = newest.saturating_add(1);
+        let unbroken = records.into_iter().rev().take_while(|record| {
+            let follows = record.seq.saturating_add(1) == first;
+            first = record.seq;
+            follows
+        });
+        let mut unbroken: Vec<_> = unbroken.collect();
+        unbroken.reverse();
+        let floor = newest.saturating_sub(u64::try_from(unbroken.len()).unwrap_or(u64::MAX));
+        let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor, kept_events };
+        for record in unbroken {
             state.publish(record);
         }
         state

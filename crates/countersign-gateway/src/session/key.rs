@@ -152,12 +152,22 @@ impl SessionKeyer {
         SessionKey(to_array(&mac.sign()))
     }
 
+    /// Our own name for the session that the server calls `server_sid`.
+    #[must_use]
+    pub fn named_session_id(&self, subject: &Subject, server_sid: &str) -> SessionId {
+        self.name(subject, server_sid.as_bytes())
+    }
+
     /// Our own name for a session: a keyed hash of whose it is and of the server's name for it, or of the
     /// credential where the server has none. The server's own name never enters a token.
     #[must_use]
     pub fn session_id(&self, subject: &Subject, server_sid: Option<&str>, key: &SessionKey) -> SessionId {
+        self.name(subject, server_sid.map_or(&key.0[..], str::as_bytes))
+    }
+
+    fn name(&self, subject: &Subject, session: &[u8]) -> SessionId {
         let mut mac = hmac::Context::with_key(&self.naming);
-        for part in [subject.as_str().as_bytes(), server_sid.map_or(&key.0[..], str::as_bytes)] {
+        for part in [subject.as_str().as_bytes(), session] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }

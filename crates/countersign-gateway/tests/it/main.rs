@@ -24,6 +24,7 @@ mod keyring;
 mod observe;
 mod paths;
 mod proxy;
+mod revocation;
 mod server;
 mod sources;
 mod spoofing;

@@ -134,6 +134,10 @@ pub(super) fn backchannel_logout<'a>(
     session: Option<&SessionConfig>,
 ) -> Option<BackchannelLogout> {
     let section = reader.section(top, "backchannel_logout");
+    if !section.is_absent() && !top.has("internal_listen") {
+        let problem = "has no effect without `internal_listen`, where log-out tokens are received";
+        reader.fault(top, "backchannel_logout", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
     let issuer = reader.text(&section, "issuer", |text| value::url(text).map(|_| Issuer::from(text)));
     let keys = reader.text(&section, "keys", |text| match text {
         "discover" => Ok(None),
@@ -163,7 +167,7 @@ pub(super) fn backchannel_logout<'a>(
         reader.fault(&section, name, Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
     }
     let keys = given.map_or_else(|| Endpoint::Discovered(issuer.clone()), Endpoint::Given);
-    Some(BackchannelLogout { issuer, keys, client: client?, any_type })
+    Some(BackchannelLogout { issuer, keys, client: client?, any_type, insecure_http: plain })
 }
 
 fn own_client(session: &SessionConfig) -> Option<ClientId> {

@@ -166,9 +166,17 @@ fn base_of(path: &str) -> Table {
         insert(&mut document, "encryption_key_file", Value::String("/run/secrets/kek".to_owned()));
         insert(&mut document, "store.url", Value::String("valkey://127.0.0.1".to_owned()));
     }
+    if path.starts_with("client[].") || path.starts_with("backchannel_logout.") {
+        insert(&mut document, "internal_listen", Value::String("127.0.0.1:8082".to_owned()));
+    }
     if path.starts_with("client[].") {
-        let client = "internal_listen = \"127.0.0.1:1\"\n[[client]]\nid = \"orders\"\nsecret_file = \"/run/secrets/orders\"\naudience = \"orders\"";
-        document.extend(client.parse::<Table>().unwrap());
+        let client: Table =
+            "id = \"orders\"\nsecret_file = \"/run/secrets/orders\"\naudience = \"orders\"".parse().unwrap();
+        insert(&mut document, "client", Value::Array(vec![Value::Table(client)]));
+    }
+    if path.starts_with("backchannel_logout.") {
+        let issuer = Value::String("https://sso.example".to_owned());
+        insert(&mut document, "backchannel_logout.issuer", issuer);
     }
     document
 }

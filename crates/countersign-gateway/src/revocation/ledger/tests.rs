@@ -1,1 +1,343 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use countersign::{
+    OrganisationId, SessionId, Standing, Subject, TokenId, UnixTime,
+    revocation::{Cursor, Epoch, Target, What},
+};
+use proptest::prelude::*;
+
+use super::{CannotContinue, Ledger, Lifetimes};
+use crate::{
+    clock::{Clock, ManualClock},
+    observe::Observer,
+    revocation::{Concerned, Demand, Keeper, RevocationReason, Unrecorded},
+    store::{
+        Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
+        embedded::EmbeddedStore, memory::MemoryStore,
+    },
+};
+
+const BEGIN: u64 = 1_800_000_000;
+const LIFETIMES: Lifetimes =
+    Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(8 * 3600) };
+
+fn now() -> UnixTime {
+    UnixTime::from_secs(BEGIN)
+}
+
+fn open(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> (Arc<Ledger>, Keeper) {
+    let epoch = Epoch::new("test").unwrap();
+    let issuer = "https://shop.example".into();
+    Ledger::open(store, &epoch, issuer, LIFETIMES, clock, Observer::without_files()).unwrap()
+}
+
+/// A ledger whose keeper runs.
+fn running(store: Arc<dyn Store>) -> (Arc<Ledger>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let (ledger, keeper) = open(store, clock.clone());
+    tokio::spawn(keeper.run());
+    (ledger, clock)
+}
+
+struct Who {
+    session: SessionId,
+    subject: Subject,
+    organisation: Option<OrganisationId>,
+    began: Option<UnixTime>,
+}
+
+fn who(session: &str, subject: &str, organisation: Option<&str>, began: Option<u64>) -> Who {
+    Who {
+        session: session.into(),
+        subject: subject.into(),
+        organisation: organisation.map(|id| OrganisationId::new(id).unwrap()),
+        began: began.map(UnixTime::from_secs),
+    }
+}
+
+impl Who {
+    fn concerned(&self) -> Concerned<'_> {
+        let Self { session, subject, organisation, began } = self;
+        Concerned { session, subject, organisation: organisation.as_ref(), began: *began }
+    }
+
+    fn is_revoked(&self, ledger: &Ledger) -> bool {
+        ledger.check(&self.concerned()) == Standing::Revoked
+    }
+}
+
+fn demand(target: Target) -> Demand {
+    Demand::new(target, RevocationReason::Operator)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_refused_until_its_end_and_its_tokens_until_theirs() {
+    let store = Arc::new(MemoryStore::new());
+    let (ledger, clock) = running(store.clone());
+    let (alice, bob) = (who("a", "alice", None, None), who("b", "alice", None, None));
+    let ends = UnixTime::from_secs(BEGIN + 10 * 3600);
+    let wish = Demand::of_session("a".into(), ends, RevocationReason::LogOut);
+    let recorded = ledger.revoke(wish, now()).await.unwrap();
+    assert_eq!(recorded.cursor.to_string(), "test.1");
+    assert!(alice.is_revoked(&ledger) && !bob.is_revoked(&ledger));
+    assert_eq!(store.revocations(0).unwrap().records.len(), 1, "durable before it is acknowledged");
+    let snapshot = ledger.snapshot(now());
+    assert_eq!(snapshot.entries[0].expires, UnixTime::from_secs(BEGIN + 300 + 60));
+    assert!(ledger.snapshot(snapshot.entries[0].expires).entries.is_empty());
+    clock.advance(Duration::from_secs(10 * 3600 - 1));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(alice.is_revoked(&ledger), "the session's end is later than `max_age`");
+    clock.advance(Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(!alice.is_revoked(&ledger));
+    assert!(ledger.is_empty() && store.revocations(0).unwrap().records.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_proven_to_have_begun_later_is_refused_until_a_lift() {
+    let (ledger, clock) = running(Arc::new(MemoryStore::new()));
+    ledger.revoke(demand(Target::Subject("alice".into())), now()).await.unwrap();
+    let of = |began| who("any", "alice", None, began);
+    assert!(of(None).is_revoked(&ledger));
+    assert!(of(Some(BEGIN)).is_revoked(&ledger), "the second of the revocation is before it");
+    assert!(!of(Some(BEGIN + 1)).is_revoked(&ledger));
+    assert!(!who("any", "bob", None, None).is_revoked(&ledger));
+    clock.advance(Duration::from_secs(365 * 86_400));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(of(None).is_revoked(&ledger));
+    ledger.lift(Target::Subject("alice".into()), now()).await.unwrap();
+    assert!(!of(None).is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_signed_in_the_second_of_a_revocation_would_be_refused() {
+    let (ledger, _) = running(Arc::new(MemoryStore::new()));
+    ledger.revoke(demand(Target::Organisation(OrganisationId::new("acme").unwrap())), now()).await.unwrap();
+    let later = who("s", "alice", Some("acme"), Some(BEGIN + 1));
+    let standing = |secs| ledger.standing_of_token(&later.concerned(), None, UnixTime::from_secs(secs));
+    assert_eq!((standing(BEGIN), standing(BEGIN + 1)), (Standing::Revoked, Standing::Good));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_revoked_by_name_and_its_session_goes_on() {
+    let (ledger, _) = running(Arc::new(MemoryStore::new()));
+    let alice = who("a", "alice", None, None);
+    let (one, other): (TokenId, TokenId) = ("1".into(), "2".into());
+    assert!(!ledger.refuses_kept_token(&alice.concerned(), &one, now()));
+    ledger.revoke(demand(Target::Token(one.clone())), now()).await.unwrap();
+    assert!(ledger.refuses_kept_token(&alice.concerned(), &one, now()));
+    assert!(!ledger.refuses_kept_token(&alice.concerned(), &other, now()));
+    assert!(!alice.is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_of_the_server_is_for_services_alone_and_can_be_told_from_a_log_out() {
+    let (ledger, _) = running(Arc::new(MemoryStore::new()));
+    let session = Target::Session("a".into());
+    ledger.revoke(Demand::new(session.clone(), RevocationReason::ServerSaidNo), now()).await.unwrap();
+    assert!(!who("a", "alice", None, None).is_revoked(&ledger));
+    assert_eq!(ledger.snapshot(now()).entries.len(), 1);
+    assert!(ledger.rests_on_a_no(&session));
+    ledger.revoke(Demand::new(session.clone(), RevocationReason::LogOut), now()).await.unwrap();
+    assert!(!ledger.rests_on_a_no(&session));
+    assert!(who("a", "alice", None, None).is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_goes_on_from_a_cursor_or_is_told_that_it_cannot() {
+    let (ledger, _) = running(Arc::new(MemoryStore::new()));
+    for name in ["a", "b", "c"] {
+        ledger.revoke(demand(Target::Session(name.into())), now()).await.unwrap();
+    }
+    ledger.lift(Target::Session("a".into()), now()).await.unwrap();
+    ledger.keys_changed(now()).unwrap();
+    let mut newest = ledger.subscribe();
+    newest.wait_for(|seq| *seq == 5).await.unwrap();
+    let after = |text: &str| ledger.after(&text.parse::<Cursor>().unwrap());
+    let events = after("test.2").unwrap();
+    let numbers: Vec<_> = events.iter().map(|published| published.event.cursor.seq).collect();
+    assert_eq!(numbers, [3, 4, 5]);
+    assert_eq!(events[1].event.what, What::Lifted(Target::Session("a".into())));
+    assert_eq!(events[2].event.what, What::KeysChanged);
+    assert!(after("test.5").unwrap().is_empty());
+    for other in ["other.2", "test.6"] {
+        assert_eq!(after(other).unwrap_err(), CannotContinue, "{other}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let store = || Arc::new(EmbeddedStore::open(Arc::new(StateDirectory::enter(&path).unwrap())).unwrap());
+    let (ledger, keeper) = open(store(), Arc::new(ManualClock::at(BEGIN)));
+    let keeper = tokio::spawn(keeper.run());
+    ledger.revoke(demand(Target::Session("a".into())), now()).await.unwrap();
+    ledger.revoke(demand(Target::All), now()).await.unwrap();
+    ledger.revoke(demand(Target::Session("b".into())), now()).await.unwrap();
+    ledger.lift(Target::Session("b".into()), now()).await.unwrap();
+    drop(ledger);
+    // With the keeper ends the hold on the folder.
+    keeper.abort();
+    assert!(keeper.await.unwrap_err().is_cancelled());
+    let (ledger, _) = running(store());
+    let later = Some(BEGIN + 1);
+    assert!(who("a", "alice", None, later).is_revoked(&ledger));
+    assert!(!who("b", "alice", None, later).is_revoked(&ledger));
+    assert!(who("c", "alice", None, None).is_revoked(&ledger));
+    assert_eq!(ledger.snapshot(now()).entries.len(), 2);
+    assert_eq!(ledger.cursor().seq, 4);
+}
+
+/// A store that can be broken.
+#[derive(Debug, Default)]
+struct Breakable {
+    inner: MemoryStore,
+    broken: AtomicBool,
+}
+
+impl Store for Breakable {
+    fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
+        self.inner.ring()
+    }
+    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
+        self.inner.create_ring(records)
+    }
+    fn replace_ring(
+        &self,
+        expected: RingVersion,
+        records: &[SealedRecord],
+    ) -> Result<RingVersion, StoreError> {
+        self.inner.replace_ring(expected, records)
+    }
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        self.inner.begin_epoch(fresh)
+    }
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        self.inner.revocations(after)
+    }
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            Err(StoreError::Damaged(1))
+        } else {
+            self.inner.append(changes)
+        }
+    }
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        self.inner.forget_expired(now)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_written_is_not_acknowledged_holds_here_and_is_written_later() {
+    let store = Arc::new(Breakable::default());
+    let (ledger, _) = running(store.clone());
+    store.broken.store(true, Ordering::SeqCst);
+    let outcome = ledger.revoke(demand(Target::Session("a".into())), now()).await;
+    assert_eq!(outcome, Err(Unrecorded::Store("store_damaged")));
+    assert!(who("a", "alice", None, None).is_revoked(&ledger));
+    assert_eq!(ledger.cursor().seq, 0, "nobody is told what is not durable");
+    let lifted = ledger.lift(Target::Session("a".into()), now()).await;
+    assert_eq!(lifted.map(|recorded| recorded.cursor.seq), Ok(0), "what was never recorded needs no lift");
+    store.broken.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(ledger.cursor().seq, 1);
+    assert_eq!(store.revocations(0).unwrap().records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_keeper_nothing_is_acknowledged() {
+    let ledger = Ledger::idle();
+    assert_eq!(ledger.revoke(demand(Target::All), now()).await, Err(Unrecorded::Stopped));
+    assert!(!who("a", "alice", None, None).is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_gateways_on_one_store_learn_of_each_other_when_they_write() {
+    let store = Arc::new(MemoryStore::new());
+    let (one, _) = running(store.clone());
+    let (other, _) = running(store);
+    one.revoke(demand(Target::Session("a".into())), now()).await.unwrap();
+    let recorded = other.revoke(demand(Target::Session("b".into())), now()).await.unwrap();
+    assert_eq!(recorded.cursor.seq, 2);
+    assert!(who("a", "alice", None, None).is_revoked(&other));
+}
+
+/// One thing done to a ledger.
+#[derive(Debug, Clone)]
+enum Deed {
+    Lift(u8, u8),
+    Revoke(u8, u8, u64),
+}
+
+fn target(kind: u8, name: u8) -> Target {
+    let name = ["x", "y"][usize::from(name % 2)];
+    match kind % 4 {
+        0 => Target::All,
+        1 => Target::Organisation(OrganisationId::new(name).unwrap()),
+        2 => Target::Session(name.into()),
+        _ => Target::Subject(name.into()),
+    }
+}
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let revoke = (0_u8..4, 0_u8..2, 0_u64..6).prop_map(|(kind, name, at)| Deed::Revoke(kind, name, at));
+    let lift = (0_u8..4, 0_u8..2).prop_map(|(kind, name)| Deed::Lift(kind, name));
+    prop::collection::vec(prop_oneof![3 => revoke, 1 => lift], 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The rules of the module, in the plainest words, against the tables; also after the store was read again.
+    #[test]
+    fn a_session_is_refused_exactly_by_the_rules(
+        deeds in deeds(),
+        session in 0_usize..3, subject in 0_usize..3, organisation in 0_usize..4, began in prop::option::of(0_u64..7),
+    ) {
+        let name = |index: usize| ["x", "y", "z"][index];
+        let organisation = (organisation < 3).then(|| name(organisation));
+        let who = who(name(session), name(subject), organisation, began.map(|secs| BEGIN + secs));
+        let mut held: Vec<(Target, u64)> = Vec::new();
+        for deed in &deeds {
+            match *deed {
+                Deed::Lift(kind, name) => held.retain(|(other, _)| *other != target(kind, name)),
+                Deed::Revoke(kind, name, at) => held.push((target(kind, name), at)),
+            }
+        }
+        let expected = held.iter().any(|(target, at)| {
+            let unproven = began.is_none_or(|began| began <= *at);
+            match target {
+                Target::All => unproven,
+                Target::Organisation(id) => unproven && who.organisation.as_ref() == Some(id),
+                Target::Session(id) => who.session == *id,
+                Target::Subject(id) => unproven && who.subject == *id,
+                Target::Token(_) => false,
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let (first, again) = runtime.block_on(async {
+            let store = Arc::new(MemoryStore::new());
+            let (ledger, clock) = running(store.clone());
+            for deed in deeds {
+                match deed {
+                    Deed::Lift(kind, name) => drop(ledger.lift(target(kind, name), now()).await.unwrap()),
+                    Deed::Revoke(kind, name, at) => {
+                        let at = UnixTime::from_secs(BEGIN + at);
+                        drop(ledger.revoke(demand(target(kind, name)), at).await.unwrap());
+                    }
+                }
+            }
+            assert_eq!(clock.now().wall, now());
+            let (reopened, _) = open(store, Arc::new(ManualClock::at(BEGIN)));
+            (who.is_revoked(&ledger), who.is_revoked(&reopened))
+        });
+        prop_assert_eq!((first, again), (expected, expected));
+    }
+}

@@ -1,0 +1,128 @@
+//! `POST /backchannel-logout`: the authorization server tells of a log-out (OpenID Connect Back-Channel Logout 1.0).
+//!
+//! 1. What the token must say: [`back_channel`](crate::revocation::judge_logout). 400 for one that is not believed, and
+//!    no session ends.
+//! 2. With `sid`: the session of that name. Ours is a keyed hash of user and `sid`, so that it is found even where this
+//!    gateway does not know the session; sessions in memory are also found by their `sid` alone.
+//! 3. Without `sid`: every session of the user that is not proven to have begun later. `sub` must then be what tokens
+//!    call the user; where `claims.subject` says otherwise, 400.
+//! 4. 200 when everything is durable, 503 when it is not.
+
+use std::{fmt, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{
+    extract::{RawForm, State},
+    response::{IntoResponse, Response},
+};
+use countersign::{
+    KeyId, KeySource as _, Subject, UnixTime,
+    jws::{MAX_BYTES, Unverified},
+    remote::RemoteKeys,
+    revocation::Target,
+};
+use http::{HeaderValue, StatusCode, header};
+
+use super::{Internal, clients::pairs_of, refuse};
+use crate::{
+    entry::proxy::Snapshot,
+    revocation::{
+        Demand, ExpectedLogout, LoggedOut, RevocationReason, SeenLogouts, Unrecorded, judge_logout,
+    },
+};
+
+/// Believes log-out tokens of one server.
+pub struct LogoutReceiver {
+    /// What tokens must say.
+    pub expected: ExpectedLogout,
+    /// The server's keys.
+    pub keys: RemoteKeys,
+    /// Tokens that were used.
+    pub seen: SeenLogouts,
+    /// How sessions are named.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+}
+
+impl fmt::Debug for LogoutReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutReceiver").field("expected", &self.expected).finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn log_out(State(internal): State<Internal>, RawForm(form): RawForm) -> Response {
+    let Some(receiver) = internal.logout.get() else {
+        return refuse(StatusCode::NOT_FOUND, "not_configured");
+    };
+    let now = internal.clock.now();
+    let Some(token) = one_token(&form) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    if let Some(kid) = key_of(&token) {
+        receiver.keys.look_for(&kid).await;
+    }
+    let Some(keys) = receiver.keys.published().current(now) else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    };
+    let outcome = judge_logout(&token, &keys, &receiver.expected, &receiver.seen, now);
+    let outcome = match outcome {
+        Ok(logged_out) => receiver.targets(logged_out).ok_or("`sub` is not what tokens call a user"),
+        Err(refused) => {
+            tracing::warn!(%refused, "log-out token");
+            Err("the token is not believed")
+        }
+    };
+    let Ok(targets) = outcome else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    match revoke(&internal, targets, now).await {
+        Ok(()) => {
+            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::OK, no_store).into_response()
+        }
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+    }
+}
+
+async fn revoke(internal: &Internal, demands: Vec<Demand>, now: UnixTime) -> Result<(), Unrecorded> {
+    for demand in demands {
+        internal.ledger.revoke(demand, now).await?;
+    }
+    Ok(())
+}
+
+/// The only `logout_token` of a form.
+fn one_token(form: &[u8]) -> Option<String> {
+    let mut tokens = pairs_of(form)?.into_iter().filter(|(name, _)| name == "logout_token");
+    match (tokens.next(), tokens.next()) {
+        (Some((_, token)), None) => Some(token),
+        _ => None,
+    }
+}
+
+/// The key that a token names.
+fn key_of(token: &str) -> Option<KeyId> {
+    let unverified = Unverified::parse(token.as_bytes(), MAX_BYTES).ok()?;
+    unverified.header().key_id().map(|kid| KeyId::from(kid.as_str()))
+}
+
+impl LogoutReceiver {
+    /// What is revoked; `None` if the user cannot be found by the server's name for them.
+    fn targets(&self, logged_out: LoggedOut) -> Option<Vec<Demand>> {
+        let snapshot = self.snapshot.load();
+        let sessions = &snapshot.translation.sessions;
+        let subject = logged_out.subject.filter(|_| sessions.mapping().subject_is_sub()).map(Subject::from);
+        let Some(name) = logged_out.session else {
+            return Some(vec![Demand::new(Target::Subject(subject?), RevocationReason::BackChannel)]);
+        };
+        let known = sessions.cache().select(|entry| entry.identity.server_sid.as_deref() == Some(&*name));
+        let known = known
+            .iter()
+            .filter(|entry| subject.is_none() || subject.as_ref() == Some(&entry.identity.subject));
+        let mut demands: Vec<Demand> = known
+            .map(|entry| Demand::of_session(entry.sid.clone(), entry.ends, RevocationReason::BackChannel))
+            .collect();
+        if let Some(subject) = subject
+            && demands.is_empty()
+        {
+            let session = Target::Session(sessions.keyer.named_session_id(&subject, &name));
+            demands.push(Demand::new(session, RevocationReason::BackChannel));
+        }
+        Some(demands)
+    }
+}
