@@ -374,8 +374,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes what was written or read into memory, in the order of the numbers.
-    pub(super) fn take_in(&self, records: impl IntoIterator<Item = crate::store::RevocationRecord>) {
+    /// Takes what was written to the store, or read from it, into memory, in the order of the numbers. For the keeper
+    /// and for measurements.
+    pub fn take_in(&self, records: impl IntoIterator<Item = crate::store::RevocationRecord>) {
         let mut state = self.state();
         for record in records {
             match &record.change {
