@@ -31,12 +31,7 @@ fn main() {
             (0..4_096).map(|n| (format!("good-{n:038}").into(), format!("token-{n:016}").into())).collect();
         let subject = Subject::from("ann");
         let start = Instant::now();
-        let mut asked = 0;
-        for (session, token) in names.iter().cycle() {
-            if asked == ROUNDS {
-                break;
-            }
-            asked += 1;
+        for (_, (session, token)) in (0..ROUNDS).zip(names.iter().cycle()) {
             let mut token = Revocable::new(&issuer, token, &subject, at);
             token.session = Some(session);
             token.organisation = organisation.as_ref();

@@ -9,7 +9,12 @@
 //!
 //! and compares every verdict with `vectors/WYCHEPROOF.md`, or writes that page where `UPDATE_VECTORS=1` is set.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use countersign::{
     Jwk, KeySet, Secret,
@@ -83,7 +88,7 @@ fn verdict(keys: &Value, token: &str) -> Result<(), String> {
     jws::verify(token.as_bytes(), &key).map(drop).map_err(|error| error.to_string())
 }
 
-fn rows(folder: &PathBuf) -> Vec<Row> {
+fn rows(folder: &Path) -> Vec<Row> {
     let mut rows = Vec::new();
     for file in FILES {
         let text = fs::read(folder.join(format!("{file}_test.json"))).unwrap();
