@@ -37,7 +37,7 @@ impl CallerToken {
     }
 
     /// The token itself.
-    #[cfg(feature = "remote")]
+    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "only an exchange sends it anywhere"))]
     pub(crate) fn expose(&self) -> &str {
         self.0.token.expose()
     }
