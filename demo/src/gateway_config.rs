@@ -41,6 +41,13 @@ client_id = "{CLIENT_ID}"
 client_secret_file = {secret}
 recheck = "{recheck}ms"
 
+[token]
+lifetime = "60s"
+
+[browser]
+login_url = "{old_server}/login?next={{return}}"
+logout_url = "{old_server}/logout"
+
 [claims]
 roles = "session.authorities"
 organisation = "session.org.id"

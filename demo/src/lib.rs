@@ -4,6 +4,7 @@
 //! waits for [`RunningDemo::ready`], and shows [`RunningDemo::introduction`] or tells the story with [`script()`].
 
 pub mod audited;
+mod forge;
 mod gateway_config;
 mod http_client;
 mod introduction;
@@ -35,14 +36,15 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
-    old_server::{OldServer, Sessions},
+    forge::Wiretap,
+    old_server::{OldServer, Sessions, Stage},
     services::Parts,
 };
 
 pub use crate::{
     old_server::{CLIENT_ID, COOKIE},
     people::{PASSWORD, PEOPLE, Person},
-    script::{Report, Step, script},
+    script::{Report, Step, browser_script, script},
 };
 
 /// What the demo can be told.
@@ -81,6 +83,7 @@ pub struct RunningDemo {
     notes_url: String,
     keys: [RemoteKeys; 2],
     sessions: Arc<Sessions>,
+    stage: Arc<Stage>,
     recheck: Duration,
     _servers: JoinSet<io::Result<()>>,
 }
@@ -132,15 +135,18 @@ impl Demo {
         ];
         let [orders_keys, notes_keys] = &keys;
         let parts = |keys| Parts { issuer: &gateway_url, keys, folder: folder.path() };
-        let orders = services::orders(&parts(orders_keys)).await?;
-        let notes = services::notes(&parts(notes_keys)).await?;
-        let old_server = OldServer::new(Arc::new(SystemClock), entropy, secret.expose().clone());
-        let sessions = Arc::clone(&old_server.sessions);
+        let (orders_tap, notes_tap) = (Wiretap::default(), Wiretap::default());
+        let orders = orders_tap.on(services::orders(&parts(orders_keys)).await?);
+        let notes = notes_tap.on(services::notes(&parts(notes_keys)).await?);
 
         let mut servers = JoinSet::new();
-        let old_server_url = serve(&mut servers, old_server.router()).await?;
         let orders_url = serve(&mut servers, orders).await?;
         let notes_url = serve(&mut servers, notes).await?;
+        let stage = Arc::new(Stage::new(&gateway_url, &orders_url, [orders_tap, notes_tap]));
+        let old_server =
+            OldServer::new(Arc::new(SystemClock), entropy, secret.expose().clone(), Arc::clone(&stage));
+        let sessions = Arc::clone(&old_server.sessions);
+        let old_server_url = serve(&mut servers, old_server.router()).await?;
         let config = gateway_config::Places {
             options: &options,
             folder: folder.path(),
@@ -159,6 +165,7 @@ impl Demo {
             notes_url,
             keys,
             sessions,
+            stage,
             recheck: options.recheck,
             _servers: servers,
         })

@@ -6,6 +6,7 @@
 mod introspection;
 mod pages;
 mod sessions;
+mod stage;
 
 use std::sync::Arc;
 
@@ -23,7 +24,10 @@ use serde_json::json;
 
 use crate::people;
 
-pub(crate) use self::sessions::{Sessions, random_text};
+pub(crate) use self::{
+    sessions::{Sessions, random_text},
+    stage::Stage,
+};
 
 /// The name of the session cookie.
 pub const COOKIE: &str = "SESSION";
@@ -35,13 +39,20 @@ pub const CLIENT_ID: &str = "gateway";
 pub(crate) struct OldServer {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) client_secret: Arc<Secret<String>>,
+    pub(crate) stage: Arc<Stage>,
 }
 
 impl OldServer {
-    pub(crate) fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, client_secret: String) -> Self {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        client_secret: String,
+        stage: Arc<Stage>,
+    ) -> Self {
         Self {
             sessions: Arc::new(Sessions::new(clock, entropy)),
             client_secret: Arc::new(Secret::new(client_secret)),
+            stage,
         }
     }
 
@@ -50,9 +61,13 @@ impl OldServer {
             .route("/", get(pages::page))
             .route("/demo.css", get(pages::style))
             .route("/demo.js", get(pages::program))
+            .route("/steps.js", get(pages::steps))
+            .route("/banner.js", get(pages::banner))
+            .route("/login.js", get(pages::login_program))
             .route("/people", get(pages::people))
-            .route("/login", post(log_in))
-            .route("/logout", post(log_out))
+            .route("/login", get(pages::login).post(log_in))
+            .route("/logout", get(log_out).post(log_out))
+            .nest("/demo", stage::router())
             .route("/whoami", get(whoami))
             .route("/asked", get(asked))
             .route("/oauth2/introspect", post(introspection::introspect))
@@ -64,6 +79,8 @@ impl OldServer {
 struct Login {
     username: String,
     password: String,
+    #[serde(default)]
+    next: String,
 }
 
 async fn log_in(State(server): State<OldServer>, Form(login): Form<Login>) -> Response {
@@ -73,22 +90,22 @@ async fn log_in(State(server): State<OldServer>, Form(login): Form<Login>) -> Re
     let Some(token) = server.sessions.begin(person) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    see_page(&format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Lax", token.expose()))
+    let next = server.stage.way_back(&login.next);
+    see_page(&format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Lax", token.expose()), &next)
 }
 
 async fn log_out(State(server): State<OldServer>, headers: HeaderMap) -> Response {
     if let Some(token) = session_cookie(&headers) {
         server.sessions.end(token);
     }
-    see_page(&format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"))
+    see_page(&format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"), &server.stage.way_back(""))
 }
 
 /// Back to the page, with another cookie.
-fn see_page(cookie: &str) -> Response {
-    let Ok(cookie) = HeaderValue::from_str(cookie) else {
+fn see_page(cookie: &str, next: &str) -> Response {
+    let (Ok(cookie), Ok(location)) = (HeaderValue::from_str(cookie), HeaderValue::from_str(next)) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let location = HeaderValue::from_static("/");
     (StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie), (header::LOCATION, location)]).into_response()
 }
 

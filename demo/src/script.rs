@@ -1,11 +1,14 @@
 //! The story of the demo without a browser: each step does something real, and says what came of it.
 
 mod actor;
+mod browser;
 mod story;
 
 use std::fmt;
 
 use crate::RunningDemo;
+
+pub use self::browser::browser_script;
 
 /// One step of the story.
 #[derive(Debug, Clone)]

@@ -88,7 +88,7 @@ test('the old server is away: nobody is logged out, the write goes out when it i
   const page = await world.open(context, { clock: 0 });
   await type(page, 'outage');
   world.old.broken = true;
-  if (process.env.COUNTERSIGN_BINARY) await new Promise((resolve) => setTimeout(resolve, 150));
+  if (process.env.COUNTERSIGN_BINARY) await new Promise((resolve) => setTimeout(resolve, 1100));
   await save(page);
   await page.waitForFunction(() => window.session.snapshot().offline);
   assert.match(await banner(page).innerText(), /No answer from the server/);
@@ -106,7 +106,7 @@ test('an outage that lasts: the answer goes to the page after three more tries',
   const context = await world.profile('ann');
   const page = await world.open(context, { clock: 0 });
   world.old.broken = true;
-  if (process.env.COUNTERSIGN_BINARY) await new Promise((resolve) => setTimeout(resolve, 150));
+  if (process.env.COUNTERSIGN_BINARY) await new Promise((resolve) => setTimeout(resolve, 1100));
   const answers = [];
   page.on('response', (response) => response.url().endsWith('/notes/') && answers.push(response.status()));
   await type(page, 'long outage');

@@ -73,9 +73,12 @@ pub(crate) struct RunArguments {
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Tell the story without a browser, and exit with 0 if all came as expected
+    /// Tell the story by itself, also the page's steps if there is a Chromium, and exit with 0 if all came as expected
     #[arg(long)]
     pub(crate) script: bool,
+    /// The Chromium, or a relative of it, for the page's steps
+    #[arg(long, value_name = "FILE", requires = "script")]
+    pub(crate) browser: Option<std::path::PathBuf>,
     /// Where the gateway listens, on loopback
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", conflicts_with = "script")]
     pub(crate) listen: std::net::SocketAddr,

@@ -5,11 +5,12 @@ mod legacy;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use countersign_demo::{Demo, DemoOptions, RunningDemo, script};
+use countersign_demo::{Demo, DemoOptions, RunningDemo, Step, browser_script, script};
 use countersign_gateway::{
     clock::SystemClock,
     config::Config,
@@ -67,7 +68,11 @@ async fn show(arguments: &DemoArguments, screen: Screen, log: Option<&LogGuard>)
     if !demo.ready(PATIENCE).await {
         return Err("the services did not get the gateway's keys".to_owned());
     }
-    if arguments.script { tell(&demo, screen, gateway).await } else { stay(&demo, gateway).await }
+    if arguments.script {
+        tell(&demo, screen, gateway, browser(arguments).as_deref()).await
+    } else {
+        stay(&demo, gateway).await
+    }
 }
 
 fn taken(listen: SocketAddr, error: &io::Error) -> String {
@@ -96,13 +101,35 @@ fn start(config: &Config, listener: TcpListener, log: Option<&LogGuard>) -> Resu
     Gateway::start(config, surroundings).map_err(|error| with_sources(&error))
 }
 
-/// The story without a browser.
-async fn tell(demo: &RunningDemo, screen: Screen, gateway: Gateway) -> Result<Exit, String> {
-    let report = script(demo, demo.gateway_url(), |step| screen::print(&format!("{step}\n"))).await;
+/// The story without a browser, then the page's own steps in one, if there is one.
+async fn tell(
+    demo: &RunningDemo,
+    screen: Screen,
+    gateway: Gateway,
+    browser: Option<&Path>,
+) -> Result<Exit, String> {
+    let show = |step: &Step| screen::print(&format!("{step}\n"));
+    let mut report = script(demo, demo.gateway_url(), show).await;
+    match browser {
+        Some(browser) => report.steps.extend(browser_script(demo, browser, show).await?.steps),
+        None => {
+            screen::print("skipped  the page's eight steps: no Chromium found (`--browser FILE` names one)\n")
+        }
+    }
     screen::print(&format!("\n{}\n", screen.verdict(report.is_ok(), &report.to_string())));
     gateway.drain();
     ended(gateway).await?;
     Ok(if report.is_ok() { Exit::Good } else { Exit::Failed })
+}
+
+/// Where systems have a Chromium.
+const BROWSERS: [&str; 4] =
+    ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium"];
+
+/// The browser that was named, or one that is there.
+fn browser(arguments: &DemoArguments) -> Option<PathBuf> {
+    let there = BROWSERS.iter().map(PathBuf::from).find(|file| file.exists());
+    arguments.browser.clone().or(there)
 }
 
 /// Until somebody ends it.

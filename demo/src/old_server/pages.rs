@@ -2,10 +2,14 @@
 
 use axum::{
     Json,
-    http::header,
+    extract::{Query, State},
+    http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
+
+use super::OldServer;
 
 use crate::people::{PASSWORD, PEOPLE};
 
@@ -33,6 +37,49 @@ pub(super) async fn style() -> Response {
 
 pub(super) async fn program() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../../web/demo.js"))
+}
+
+pub(super) async fn steps() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../web/steps.js"))
+}
+
+/// The bar that asks to log in again, as it comes with the browser client.
+pub(super) async fn banner() -> Response {
+    asset(
+        "text/javascript; charset=utf-8",
+        include_str!("../../../clients/browser/dist/countersign-banner.js"),
+    )
+}
+
+#[derive(Deserialize)]
+pub(super) struct ComingFrom {
+    #[serde(default)]
+    next: String,
+}
+
+/// The log-in page, as strict with windows as the big ones are: the page that opened it loses sight of it.
+pub(super) async fn login(State(server): State<OldServer>, Query(from): Query<ComingFrom>) -> Response {
+    let form = include_str!("../../web/login.html")
+        .replace("{next}", &escaped(&server.stage.way_back(&from.next)))
+        .replace("{as}", &escaped(&server.stage.who_logs_in()));
+    let mut response = asset("text/html; charset=utf-8", "");
+    *response.body_mut() = form.into();
+    // what a form leads to is held to the policy too, and it leads back to the gateway
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&POLICY.replace("form-action 'self'", "form-action *")) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(opener, HeaderValue::from_static("same-origin"));
+    response
+}
+
+pub(super) async fn login_program() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../web/login.js"))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
 }
 
 /// Whom the page offers to log in.

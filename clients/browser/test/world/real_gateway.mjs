@@ -33,7 +33,7 @@ workers = 1
 cookie = "SESSION"
 whoami = "http://127.0.0.1:${this.old.port}/me"
 no = { status = [401] }
-recheck = "100ms"
+recheck = "1s"
 [claims]
 username = "session.name"
 roles = "session.roles"
@@ -43,6 +43,7 @@ login_url = "${this.old.origin}/login?next={return}"
 ${logoutUrl ? `logout_url = "${logoutUrl(this.old)}"` : ''}
 mode = "${bearer ? 'bearer' : 'cookie'}"
 allowed_origins = ${JSON.stringify(allowed)}
+${bearer ? `audiences = ["notes"]` : ""}
 [[route]]
 path = "/notes/"
 upstream = "http://127.0.0.1:${this.servicePort}"

@@ -62,7 +62,7 @@ export class World {
   /** The old server forgets everybody, and the gateway is about to notice. */
   async endSessions() {
     this.old.endAll();
-    if (BINARY) await new Promise((resolve) => setTimeout(resolve, 150)); // `recheck` of the gateway
+    if (BINARY) await new Promise((resolve) => setTimeout(resolve, 1100)); // `recheck` of the gateway
   }
   /** The rows in the service's database. */
   async rows() {
