@@ -58,14 +58,16 @@ async function saveNote(title = `Note of ${new Date().toLocaleTimeString("en")} 
   return { title, ...reply };
 }
 
+const nameOf = (user) => people.find((person) => person.username === user?.name)?.name ?? user?.name ?? "nobody";
+
 function showWho() {
   const { state, user } = session.snapshot();
   for (const button of document.querySelectorAll("#people button")) {
     button.setAttribute("aria-pressed", String(state === "active" && button.dataset.username === user?.name));
   }
   const texts = {
-    active: () => `You are ${user.name} of ${user.organisation}, ${user.roles.join(" and ")}.`,
-    "login-required": () => `The session of ${user?.name ?? "nobody"} has ended. This page is still here, and so is your text.`,
+    active: () => `You are ${nameOf(user)} of ${user.organisation}, ${user.roles.join(" and ")}.`,
+    "login-required": () => `${nameOf(user)}'s session has ended. This page is still here, and so is your text.`,
     "signed-out": () => "Logged out, in every tab.",
   };
   byId("who").textContent = (texts[state] ?? (() => "You are nobody yet: every service answers 401."))();
