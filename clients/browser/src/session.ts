@@ -25,7 +25,7 @@ const RETRIES = 3;
 /** The shortest time between two redirects to the log-in, in s. */
 const LOOP = 30;
 
-const realFetch = globalThis.fetch?.bind(globalThis);
+const realFetch = globalThis.fetch.bind(globalThis);
 
 /** One for a page: every tab of a browser shares the session, and they agree through a channel. */
 export const createSession = (options: Options = {}): Session => {
@@ -37,7 +37,6 @@ export const createSession = (options: Options = {}): Session => {
   const drafts = createDrafts();
   const events = new EventTarget();
   const stop = new AbortController();
-  const { signal: stopped } = stop;
 
   let snapshot: Snapshot = { state: 'unknown', user: null, reason: null, waiting: 0, offline: false };
   let clock: Reading = { wall: 0, steady: -Infinity };
@@ -212,7 +211,7 @@ export const createSession = (options: Options = {}): Session => {
 
   const arm = (): void => {
     clearTimeout(timer);
-    if (stopped.aborted || is('signed-out')) return;
+    if (stop.signal.aborted || is('signed-out')) return;
     timer = setTimeout(tick, 1000 * Math.min(TICK, Math.max(times.ahead - now(), notBefore - steady(), 0.1)));
   };
   const tick = (): void => {
@@ -233,8 +232,9 @@ export const createSession = (options: Options = {}): Session => {
     else arm();
   };
 
+  // a controller is the one option that is needed: `signal`
   const listen = <E extends Event>(target: EventTarget, name: string, listener: (event: E) => void): void =>
-    target.addEventListener(name, listener as EventListener, { signal: stopped });
+    target.addEventListener(name, listener as EventListener, stop);
   listen(globalThis, 'focus', wake);
   listen(globalThis, 'online', wake);
   listen(document, 'visibilitychange', wake);
@@ -245,7 +245,7 @@ export const createSession = (options: Options = {}): Session => {
     if (data.t === 'login') void question(false, true);
     else if (data.t === 'logout') {
       if (is('signed-out') || !owner) return;
-      signOut({ told: true, server: 'unknown', logoutUrl: undefined });
+      signOut({ told: true, server: 'unknown' });
       gone();
     } else if (data.owner !== owner || !is('active')) void question(false, true);
     else if (!bearer) {
@@ -326,7 +326,8 @@ export const createSession = (options: Options = {}): Session => {
       }
       if ((status !== 401 && code !== 'ambiguous_credential') || asked) return response;
       asked = true;
-      const outcome = await question(true);
+      // while nobody is logged in there is nothing to ask
+      const outcome = gate ? 'lost' : await question(true);
       if (outcome === 'lost') demand(code);
       if (outcome === 'offline' || !again) return response;
       if (outcome === 'live' && unsafe && asker === owner) await mayReplay(request);

@@ -70,7 +70,7 @@ export interface LogOut {
   /** What became of the authorization server's own session. */
   readonly server: 'ended' | 'alive' | 'unknown';
   /** Where the authorization server's own session is ended, if the operator named it. */
-  readonly logoutUrl: string | undefined;
+  readonly logoutUrl?: string | undefined;
 }
 
 /** Whether an unsafe request that waited for a log-in may be sent. */
