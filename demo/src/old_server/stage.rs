@@ -2,10 +2,7 @@
 //!
 //! It ends a session behind everybody's back, keeps a copy of a credential as a thief would, and sends forged tokens.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::{
     Json, Router,
@@ -16,6 +13,7 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{COOKIE, OldServer, session_cookie};
 use crate::{
