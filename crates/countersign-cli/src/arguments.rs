@@ -78,7 +78,7 @@ pub(crate) struct DemoArguments {
     pub(crate) script: bool,
     /// The Chromium, or a relative of it, for the page's steps
     #[arg(long, value_name = "FILE", requires = "script")]
-    pub(crate) browser: Option<std::path::PathBuf>,
+    pub(crate) browser: Option<PathBuf>,
     /// Where the gateway listens, on loopback
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", conflicts_with = "script")]
     pub(crate) listen: std::net::SocketAddr,
