@@ -22,6 +22,8 @@ pub mod revocation;
 pub mod route;
 pub mod server;
 pub mod session;
+#[cfg(test)]
+mod simulation;
 pub mod store;
 pub mod tasks;
 #[cfg(test)]
