@@ -9,7 +9,8 @@
 //! 2. It ends with its session at the latest.
 //! 3. After a log-out was acknowledged, the gateway that acknowledged refuses at once; the others as soon as they could
 //!    read the store for [`SPREAD`]; the services as soon as they could follow the feed for so long.
-//! 4. A service accepts every token that is not over, not revoked, and not of a retired key.
+//! 4. A service accepts every token that is not over, not revoked, and not of a retired key; just after a key was retired
+//!    it may have to ask for the next one until the gateways have read of it.
 //! 5. One gateway asks about one session once at a time.
 //! 6. No outage of the authorization server becomes a log-out, and none of the store.
 

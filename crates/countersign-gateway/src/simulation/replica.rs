@@ -167,7 +167,7 @@ impl Replica {
                     Ok(value.to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned())
                 }
                 Decision::Refuse(refuse) => Err(refuse.refusal),
-                Decision::Pass(_) => unreachable!(),
+                Decision::Pass(_) => panic!("no route lets pass"),
             }
         }
     }

@@ -66,7 +66,7 @@ impl Server {
         };
         let answer =
             json!({ "sub": session.user, "organisation": session.organisation, "roles": ["editor"] });
-        let serde_json::Value::Object(answer) = answer else { unreachable!() };
+        let serde_json::Value::Object(answer) = answer else { panic!("an object was written") };
         let ends = Some(session.ends);
         Ok(Verdict::Live(Box::new(Answer { session: answer, userinfo: None, ends, new_cookie: None })))
     }

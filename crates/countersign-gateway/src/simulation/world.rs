@@ -32,6 +32,8 @@ const GATEWAYS: usize = 3;
 const SERVICES: usize = 2;
 /// Time moves in such steps; in between everybody who follows something looks.
 const SLICE: Duration = Duration::from_millis(250);
+/// Gateways read the ring of a shared store this often.
+const RING_FOLLOWED_EVERY: Duration = Duration::from_secs(5);
 /// How far apart the clocks of two machines are at most.
 const SKEW: u64 = 2;
 /// What the library allows a clock to be off.
@@ -80,6 +82,8 @@ pub(super) struct World {
     retired: BTreeSet<String>,
     issued: Vec<Issued>,
     ring_followed: Instant,
+    /// The last retirement: until the others have read of it, they do not publish the key that stands by now.
+    retired_at: Option<Instant>,
     story: Vec<String>,
     broken: Option<String>,
 }
@@ -122,6 +126,7 @@ impl World {
             retired: BTreeSet::new(),
             issued: Vec::new(),
             ring_followed: began,
+            retired_at: None,
             story: Vec::new(),
             broken: None,
         };
@@ -140,6 +145,8 @@ impl World {
     }
 
     pub(super) async fn step(&mut self) {
+        // Time passes while requests wait, too.
+        self.look();
         match self.random.below(24) {
             0 => self.log_in(),
             1 => self.end_at_the_server(),
@@ -247,6 +254,7 @@ impl World {
         if self.random.once_in(3) {
             if let Some(kid) = self.gateways[gateway].retire_signer() {
                 self.retired.insert(kid.to_string());
+                self.retired_at = Some(Instant::now());
                 self.tell(format!("gateway {gateway} retires its key"));
             }
         } else if self.gateways[gateway].rotate() {
@@ -276,7 +284,7 @@ impl World {
     /// Everybody who follows something looks.
     fn look(&mut self) {
         let now = Instant::now();
-        if now - self.ring_followed >= Duration::from_secs(5) {
+        if now - self.ring_followed >= RING_FOLLOWED_EVERY {
             self.ring_followed = now;
             self.gateways.iter().for_each(Replica::follow_ring);
         }
@@ -370,13 +378,14 @@ impl World {
             log_out.sid == *sid && log_out.known_since.is_some_and(|since| since.elapsed() >= SPREAD)
         };
         let ended = self.ended.iter().any(|(ended, _)| ended == cookie);
+        let settled = self.retired_at.is_none_or(|at| at.elapsed() > 2 * RING_FOLLOWED_EVERY);
         let revoked = ended || self.perhaps_out.contains(cookie);
         let rule = match &verdict {
             Ok(_) if wall >= exp + LEEWAY + SKEW => Some("accepts a token that is over"),
             Ok(_) if connected && self.log_outs.iter().any(must_know) => {
                 Some("accepts a token after its log-out")
             }
-            Err(_) if wall + SKEW < *exp && !revoked && !self.retired.contains(kid) => {
+            Err(_) if wall + SKEW < *exp && !revoked && settled && !self.retired.contains(kid) => {
                 Some("refuses a token that is good")
             }
             _ => None,

@@ -202,6 +202,9 @@ fn head(epoch: Option<String>, newest: Option<u64>) -> Result<(Epoch, u64), Stor
     Ok((Epoch::new(&epoch).map_err(|_| StoreError::Damaged(newest))?, newest))
 }
 
+/// A sealed change and its number.
+type Numbered = (Vec<u8>, u64);
+
 impl Store for ValkeyStore {
     fn is_shared(&self) -> bool {
         true
@@ -270,7 +273,7 @@ impl Store for ValkeyStore {
         loop {
             let (number, page) = (from.to_string(), PAGE.to_string());
             let keys = [self.keys.log.as_str(), self.keys.changes.as_str()];
-            let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<(Vec<u8>, u64)>) =
+            let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<Numbered>) =
                 self.run(READ, &keys, &[number.as_bytes(), page.as_bytes()])?;
             let (epoch, newest) = head(epoch, newest)?;
             let count = entries.len();

@@ -62,6 +62,11 @@ impl Drop for Redis {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    clippy::zombie_processes,
+    reason = "another process starts in its own time; if it does not, the test ends, and it with it"
+)]
 fn run(folder: &TempDir, port: u16) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);

@@ -95,6 +95,11 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    clippy::zombie_processes,
+    reason = "another process starts in its own time; if it does not, the test ends, and it with it"
+)]
 fn run(folder: &tempfile::TempDir, port: u16, lines: &str, arguments: &[&str]) -> Child {
     let file = folder.path().join("redis.conf");
     // TLS has the port to itself.

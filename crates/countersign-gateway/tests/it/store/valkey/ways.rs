@@ -93,7 +93,7 @@ fn a_frozen_server_is_given_up_in_time_and_left_alone_for_a_second() {
     }
     assert!(again.elapsed() < Duration::from_millis(300), "{:?}", again.elapsed());
     server.signal("CONT");
-    std::thread::sleep(Duration::from_millis(1_100));
+    after_the_pause();
     assert_eq!(store.revocations(0).unwrap().epoch, epoch("one"));
 }
 
@@ -105,10 +105,16 @@ fn a_server_that_was_restarted_is_found_again() {
     server.kill();
     assert_eq!(store.revocations(0).unwrap_err().code(), "store_unavailable");
     server.restart();
-    std::thread::sleep(Duration::from_millis(1_100));
+    after_the_pause();
     assert_eq!(
         store.revocations(0).unwrap_err().code(),
         "store_empty",
         "it is there, and has lost everything"
     );
+}
+
+/// A store that did not answer is left alone for a second.
+#[expect(clippy::disallowed_methods, reason = "the pause is one of real time: a store blocks")]
+fn after_the_pause() {
+    std::thread::sleep(Duration::from_millis(1_100));
 }
