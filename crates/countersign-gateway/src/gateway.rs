@@ -28,7 +28,7 @@ use crate::{
     config::resolved::Config,
     entropy::{Entropy, NoEntropy},
     entry::{decision_id::DecisionIds, proxy::Proxy},
-    internal::{Internal, clients::ClientTable, feed::Feed},
+    internal::{Internal, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
     keyring::{KeyRingHandle, RingFault, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
     metadata::{Metadata, MetadataError, MetadataHandle},
     observe::{
@@ -195,12 +195,16 @@ impl Gateway {
             Arc::new(WallClock),
             Arc::clone(&entropy),
         ));
+        let derived = Arc::new(ArcSwap::from_pointee(DerivedTokens::from(&config.token)));
         let internal = Internal {
             clients: Arc::clone(&clients),
             feed: Arc::clone(&feed),
             ledger: Arc::clone(household.memory.ledger()),
             keyring: Arc::clone(&keyring),
             logout: Arc::default(),
+            derived: Arc::clone(&derived),
+            observer: household.observer.clone(),
+            entropy: Arc::clone(&entropy),
             clock: Arc::new(WallClock),
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
@@ -240,6 +244,7 @@ impl Gateway {
             watch: Mutex::default(),
             published: Mutex::default(),
             clients,
+            derived,
             feed,
             metadata: Arc::clone(&metadata),
             snapshot,

@@ -5,20 +5,27 @@
 //! | `GET /revocations/snapshot?page=N` | any client | one page of everything that is revoked ([`feed`]) |
 //! | `GET /revocations/stream` | any client | what is revoked from a cursor on, as it happens ([`feed`]) |
 //! | `POST /backchannel-logout` | the authorization server, by its signature | ends sessions |
+//! | `POST /introspect` | the service a token is for | asks whether it is good, and what it says ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)) |
 //! | `POST /revoke` | the service a token is for | gives that token back (RFC 7009) |
+//! | `POST /token` | the service a token is for | exchanges it for one of the next service ([`exchange`]) |
 //!
 //! 1. Every request but a log-out token proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
 //!    of it does not hold is not told.
 //! 2. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
 
 pub mod clients;
+pub mod exchange;
 pub mod feed;
+mod form;
 mod give_back;
+mod introspect;
 mod logout;
+mod own_token;
 mod serve;
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
     extract::{Request, State},
@@ -30,9 +37,9 @@ use countersign::Clock;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::{keyring::KeyRingHandle, revocation::Ledger};
+use crate::{entropy::Entropy, keyring::KeyRingHandle, observe::Observer, revocation::Ledger};
 
-use self::{clients::ClientTable, feed::Feed};
+use self::{clients::ClientTable, exchange::DerivedTokens, feed::Feed};
 
 pub use logout::LogoutReceiver;
 pub use serve::{Listening, serve};
@@ -46,10 +53,16 @@ pub struct Internal {
     pub feed: Arc<Feed>,
     /// What is revoked.
     pub ledger: Arc<Ledger>,
-    /// Whose tokens are given back.
+    /// Whose tokens are given back, asked about and exchanged.
     pub keyring: Arc<KeyRingHandle>,
     /// Whose log-out tokens are believed, once the listener is open.
     pub logout: Arc<OnceLock<LogoutReceiver>>,
+    /// How exchanged tokens are made.
+    pub derived: Arc<ArcSwap<DerivedTokens>>,
+    /// Whom it tells of tokens.
+    pub observer: Observer,
+    /// Names tokens.
+    pub entropy: Arc<dyn Entropy>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
@@ -62,7 +75,9 @@ impl Internal {
             .route("/revocations/stream", get(feed::stream))
             .route_layer(from_fn_with_state(self.clone(), proven_by_header))
             .route("/backchannel-logout", post(logout::log_out))
+            .route("/introspect", post(introspect::introspect))
             .route("/revoke", post(give_back::give_back))
+            .route("/token", post(exchange::exchange))
             .with_state(self.clone())
     }
 }

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use countersign::{Audience, Claims, KeyId, Secret, SigningKey, TokenId, UnixTime, jws::Algorithm};
 use http::HeaderValue;
+use serde::Serialize;
 
 use crate::{config::resolved::RingAlgorithm, error::Refusal, observe::KeyPhase, store::RingVersion};
 
@@ -175,8 +176,21 @@ impl KeyRing {
     /// # Errors
     /// [`SignError`].
     pub fn sign(&self, claims: &Claims, now: UnixTime) -> Result<SignedToken, SignError> {
+        self.sign_with(claims, claims, now)
+    }
+
+    /// Signs a payload that says the claims and more.
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub(crate) fn sign_with(
+        &self,
+        claims: &Claims,
+        payload: &impl Serialize,
+        now: UnixTime,
+    ) -> Result<SignedToken, SignError> {
         let key = self.signer_for(&claims.aud, now)?;
-        let token = key.sign(ACCESS_TOKEN, claims)?;
+        let token = key.sign(ACCESS_TOKEN, payload)?;
         let mut header_value =
             HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| SignError::Unwritable)?;
         header_value.set_sensitive(true);

@@ -26,7 +26,9 @@ use crate::{
     },
     config::resolved::{BackchannelLogout, Config, Endpoint, Limits},
     entry::proxy::Snapshot,
-    internal::{self, Internal, Listening, LogoutReceiver, clients::ClientTable, feed::Feed},
+    internal::{
+        self, Internal, Listening, LogoutReceiver, clients::ClientTable, exchange::DerivedTokens, feed::Feed,
+    },
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
@@ -49,6 +51,7 @@ pub(super) struct ControlRoom {
     /// The keys that were published when it was last looked.
     pub(super) published: Mutex<Option<Vec<KeyId>>>,
     pub(super) clients: Arc<ClientTable>,
+    pub(super) derived: Arc<ArcSwap<DerivedTokens>>,
     pub(super) feed: Arc<Feed>,
     pub(super) metadata: Arc<MetadataHandle>,
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
@@ -131,6 +134,7 @@ impl ControlRoom {
         self.metadata.replace(metadata);
         self.household.memory.ledger().settle(Lifetimes::from(&config));
         self.clients.replace(&config.clients);
+        self.derived.store(Arc::new(DerivedTokens::from(&config.token)));
         self.limits.store(Arc::new(config.limits));
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
         self.snapshot.store(Arc::new(snapshot));

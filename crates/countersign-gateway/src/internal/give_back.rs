@@ -16,11 +16,7 @@ use countersign::{
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{
-    Internal,
-    clients::{FormProof, is_service_of},
-    invalid_client, refuse,
-};
+use super::{Internal, clients::is_service_of, form::Form, invalid_client, refuse};
 use crate::{
     keyring::KeyRing,
     revocation::{Demand, RevocationReason},
@@ -53,7 +49,7 @@ pub(super) async fn give_back(
     let Ok(client) = internal.clients.prove(&headers, Some(form.proof()), now) else {
         return invalid_client();
     };
-    let Some(token) = &form.token else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    let Some(token) = form.field("token") else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     match find(token, &internal.keyring.load(), now) {
         Found::Nothing => StatusCode::OK.into_response(),
         Found::Shared => refuse(StatusCode::BAD_REQUEST, "unsupported_token_type"),
@@ -85,42 +81,5 @@ fn find(token: &str, ring: &KeyRing, now: UnixTime) -> Found {
     match serde_json::from_slice::<Said>(verified.payload()) {
         Ok(said) if said.exp > now => Found::Token(said),
         _ => Found::Nothing,
-    }
-}
-
-/// The parameters, none of them twice.
-#[derive(Default)]
-struct Form {
-    token: Option<String>,
-    client: Option<String>,
-    kind: Option<String>,
-    assertion: Option<String>,
-}
-
-impl Form {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let pairs: Vec<(String, String)> = super::clients::pairs_of(bytes)?;
-        let mut form = Self::default();
-        for (name, value) in pairs {
-            let place = match name.as_str() {
-                "token" => &mut form.token,
-                "client_id" => &mut form.client,
-                "client_assertion_type" => &mut form.kind,
-                "client_assertion" => &mut form.assertion,
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return None;
-            }
-        }
-        Some(form)
-    }
-
-    fn proof(&self) -> FormProof<'_> {
-        FormProof {
-            client: self.client.as_deref(),
-            kind: self.kind.as_deref(),
-            assertion: self.assertion.as_deref(),
-        }
     }
 }

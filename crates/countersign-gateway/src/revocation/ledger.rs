@@ -178,6 +178,12 @@ impl Ledger {
         self.tokens.standing(&self.revocable(concerned, token.unwrap_or(&self.no_token), issued_at))
     }
 
+    /// How services take a token that says that.
+    #[must_use]
+    pub fn standing_at_services(&self, token: &Revocable<'_>) -> Standing {
+        self.tokens.standing(token)
+    }
+
     fn revocable<'a>(
         &'a self,
         concerned: &Concerned<'a>,

@@ -1,0 +1,69 @@
+//! `POST /introspect`: what a token says, for services that do not follow the feed (RFC 7662).
+//!
+//! 1. Each client learns of tokens for its own `audience` alone.
+//! 2. A good token: `active` true and its claims. Everything else, of whatever kind, is `{"active": false}` (§2.2).
+
+use axum::{
+    Json,
+    extract::{RawForm, State},
+    response::{IntoResponse, Response},
+};
+use countersign::Claims;
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Internal,
+    form::Form,
+    invalid_client,
+    own_token::{self, Act},
+    refuse,
+};
+
+/// What is told of a good token. The names of RFC 7662 §2.2 are those of the claims.
+#[derive(Serialize)]
+struct Active<'a> {
+    active: bool,
+    token_type: &'static str,
+    #[serde(flatten)]
+    claims: &'a Claims,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Box<Act<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    may_act: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct Inactive {
+    active: bool,
+}
+
+pub(super) async fn introspect(
+    State(internal): State<Internal>,
+    headers: HeaderMap,
+    RawForm(form): RawForm,
+) -> Response {
+    let now = internal.clock.now();
+    let Some(form) = Form::read(&form) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    let Ok(client) = internal.clients.prove(&headers, Some(form.proof()), now) else {
+        return invalid_client();
+    };
+    let Some(token) = form.field("token") else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    let audience = client.audience.as_ref();
+    let claims = audience.and_then(|audience| own_token::verify(&internal, token, audience, now).ok());
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    match &claims {
+        Some(claims) => {
+            let active = Active {
+                active: true,
+                token_type: "Bearer",
+                claims: claims.claims(),
+                act: Act::chain(claims.actors()),
+                may_act: own_token::may_act(claims),
+            };
+            (no_store, Json(active)).into_response()
+        }
+        None => (no_store, Json(Inactive { active: false })).into_response(),
+    }
+}
