@@ -49,7 +49,7 @@ pub(super) struct Act<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    act: Option<Box<Act<'a>>>,
+    act: Option<Box<Self>>,
 }
 
 impl<'a> Act<'a> {
