@@ -1,5 +1,7 @@
 //! Revocation from outside: what an operator or a log-out does, and how far it reaches.
 
+mod exchange;
+
 use std::{sync::Arc, time::Duration};
 
 use countersign::{
@@ -88,10 +90,15 @@ struct Service {
 
 impl Service {
     async fn start(house: &House) -> Self {
+        Self::start_as(house, "orders").await
+    }
+
+    /// The service of that audience, which is a client of that name.
+    async fn start_as(house: &House, audience: &str) -> Self {
         let keys = house.send("GET /.well-known/jwks.json", &[]).await;
         let keys = KeySet::parse(keys.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
         let keys = Arc::new(StaticKeys::new(keys));
-        let client = ClientAuthentication::basic("orders", Secret::new(SECRET.to_owned())).unwrap();
+        let client = ClientAuthentication::basic(audience, Secret::new(SECRET.to_owned())).unwrap();
         let feed =
             RevocationFeed::builder("https://shop.example", format!("http://{}", internal(house)), client)
                 .keys(keys.clone())
@@ -100,7 +107,7 @@ impl Service {
         assert!(feed.ready(Duration::from_secs(5)).await, "{:?}", feed.counters());
         let verifier = Verifier::builder()
             .issuer("https://shop.example")
-            .audience("orders")
+            .audience(audience)
             .keys(keys)
             .revocations(feed.clone())
             .build()
