@@ -54,6 +54,7 @@ fn check(criterion: &mut Criterion, name: &str, ledger: &Ledger) {
     let organisation = OrganisationId::new("acme").unwrap();
     let concerned = Concerned {
         session: &session,
+        others: &[],
         subject: &subject,
         organisation: Some(&organisation),
         began: Some(UnixTime::from_secs(2)),

@@ -224,7 +224,25 @@ impl Sessions {
 
     /// Lets go of a session that was revoked. What is known of it is asked anew, and refused again.
     pub(crate) fn drop_revoked(&self, key: &SessionKey, now: Now) {
+        if let Some(entry) = self.memory.cache.find(key)
+            && entry.names().any(|name| self.ledger().refuses_session(name, now.wall))
+        {
+            self.spread_revocation(&entry, now);
+        }
         self.end(key, Refusal::Revoked, now);
+    }
+
+    /// What a session is called that is first seen under this key.
+    fn own_name(&self, identity: &Identity, key: &SessionKey) -> SessionId {
+        self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key)
+    }
+
+    /// A session that was revoked under one of its names is revoked under all.
+    fn spread_revocation(&self, entry: &Entry, now: Now) {
+        let lacking = entry.names().filter(|name| !self.ledger().refuses_session(name, now.wall));
+        for name in lacking {
+            self.revoke(Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut), now);
+        }
     }
 
     /// Who is asked.
@@ -546,9 +564,10 @@ impl Sessions {
                 entry
             }
             None => {
-                let own = || self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
-                let sid = sid.unwrap_or_else(own);
+                let own = self.own_name(&identity, key);
+                let sid = sid.unwrap_or_else(|| own.clone());
                 let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
+                entry.also_named(own);
                 entry.spread = spread(key, asked_at);
                 entry.began = began;
                 let entry = Arc::new(entry);
@@ -557,6 +576,9 @@ impl Sessions {
             }
         };
         if self.ledger().check(&entry.concerned()) == Standing::Revoked {
+            if entry.names().any(|name| self.ledger().refuses_session(name, now.wall)) {
+                self.spread_revocation(&entry, now);
+            }
             writer.end(Refusal::Revoked, now.monotonic);
             self.observe_session(&entry, SessionEvent::Ended, Some(Refusal::Revoked.code()));
             return Err(Refusal::Revoked);
@@ -646,8 +668,7 @@ impl Sessions {
 
     /// A session that the server once said "no" about lives, it says: its tokens are good again.
     async fn settle_no(&self, key: &SessionKey, identity: &Identity, now: Now) -> Result<(), Refusal> {
-        let sid = self.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), key);
-        let target = Target::Session(sid);
+        let target = Target::Session(self.own_name(identity, key));
         if self.ledger().rests_on_a_no(&target) {
             self.ledger().lift(target, now.wall).await?;
         }
@@ -672,7 +693,9 @@ impl Sessions {
     }
 
     fn revoke_session(&self, entry: &Entry, reason: RevocationReason, now: Now) {
-        self.revoke(Demand::of_session(entry.sid.clone(), entry.ends, reason), now);
+        for name in entry.names() {
+            self.revoke(Demand::of_session(name.clone(), entry.ends, reason), now);
+        }
     }
 
     /// Less power than before, or another organisation: the tokens that say otherwise are revoked by name.

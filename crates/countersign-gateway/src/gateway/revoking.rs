@@ -30,6 +30,14 @@ pub(super) async fn carry_out(
         RevokeAct::Lift => ledger.lift(target, now).await?,
         RevokeAct::Revoke => {
             let session_ends = concerned.iter().map(|entry| entry.ends).max();
+            if matches!(target, Target::Session(_)) {
+                for name in concerned.iter().flat_map(|entry| entry.names()) {
+                    let target = Target::Session(name.clone());
+                    ledger
+                        .revoke(Demand { target, reason: RevocationReason::Operator, session_ends }, now)
+                        .await?;
+                }
+            }
             let demand = Demand { target, reason: RevocationReason::Operator, session_ends };
             ledger.revoke(demand, now).await?
         }
@@ -43,7 +51,7 @@ fn concerns(target: &Target, entry: &Entry, now: UnixTime) -> bool {
     match target {
         Target::All => true,
         Target::Organisation(organisation) => entry.identity.organisation.as_ref() == Some(organisation),
-        Target::Session(session) => entry.sid == *session,
+        Target::Session(session) => entry.names().any(|name| name == session),
         Target::Subject(subject) => entry.identity.subject == *subject,
         Target::Token(token) => entry.living_tokens(now).any(|living| living == token),
     }

@@ -12,6 +12,8 @@ use crate::{error::Refusal, observe::RevocationReason};
 pub struct Concerned<'a> {
     /// Our name for it.
     pub session: &'a SessionId,
+    /// Other names under which it may have been revoked.
+    pub others: &'a [SessionId],
     /// Whose it is.
     pub subject: &'a Subject,
     /// Whose data it opens.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use countersign::{
-    Issuer, Revocable, Revocations as _, Standing, TokenId, UnixTime, Verifier,
+    Issuer, Revocable, Revocations as _, SessionId, Standing, TokenId, UnixTime, Verifier,
     revocation::{Cursor, Epoch, Revocation, Revoked, Target},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     Concerned, Demand, Recorded, RevocationReason, Unrecorded,
     keeper::{Keeper, Request, Wish},
-    state::{Published, State},
+    state::{Held, Published, State},
 };
 use crate::{
     clock::Clock,
@@ -152,7 +152,22 @@ impl Ledger {
         }
         // What is not proven to have begun later began in the beginning.
         let began = concerned.began.unwrap_or(UnixTime::from_secs(0));
-        self.sessions.standing(&self.revocable(concerned, &self.no_token, began))
+        let mut revocable = self.revocable(concerned, &self.no_token, began);
+        let mut standing = self.sessions.standing(&revocable);
+        for other in concerned.others {
+            if standing == Standing::Revoked {
+                break;
+            }
+            revocable.session = Some(other);
+            standing = self.sessions.standing(&revocable);
+        }
+        standing
+    }
+
+    /// Whether the gateway refuses what has that name, whosever it is.
+    #[must_use]
+    pub(crate) fn refuses_session(&self, name: &SessionId, now: UnixTime) -> bool {
+        self.terms_of(&Target::Session(name.clone())).is_some_and(|(terms, _)| terms.sessions_until > now)
     }
 
     /// Whether a token that was signed for a session before may not be handed out any more.
@@ -262,7 +277,10 @@ impl Ledger {
     #[must_use]
     pub fn rests_on_a_no(&self, target: &Target) -> bool {
         let said_no = RevocationReason::ServerSaidNo.label();
-        !self.tokens.is_empty() && self.state().held(target).is_some_and(|held| held.reason == said_no)
+        // A "no" gives the gateway nothing to refuse. Where there is something, it was revoked for another reason before.
+        let rests =
+            |held: &Held| held.reason == said_no && held.terms.sessions_until == UnixTime::from_secs(0);
+        !self.tokens.is_empty() && self.state().held(target).is_some_and(rests)
     }
 
     /// How many targets are revoked.

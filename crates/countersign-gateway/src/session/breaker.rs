@@ -6,7 +6,8 @@
 //!    pause; a probe that never ends counts as failed after its lease.
 //! 3. Any answer that is a verdict closes the breaker.
 //! 4. A failure counts once for the session it is about, and for credentials that nobody knows once for the client
-//!    address they come from: nobody can keep others from being asked about by a credential the server chokes on.
+//!    address they come from: nobody can keep others from being asked about by a credential the server chokes on, nor
+//!    by a few of them that take turns.
 //!
 //! What is not asked is an outage like any other: 503 with `Retry-After`, or the last answer where `stale_if_error`
 //! allows it.
@@ -57,8 +58,8 @@ pub struct Breaker {
 
 #[derive(Debug, Default)]
 struct State {
-    failures: u32,
-    last: Option<Blame>,
+    /// Whose look-ups failed since the last verdict, each once: fewer than [`OPENS_AFTER`].
+    blamed: Vec<Blame>,
     open: Option<Open>,
 }
 
@@ -110,10 +111,11 @@ impl Breaker {
             Some(Open { probe: None, .. }) => return Change::None,
             Some(open) => open.failed_probes.saturating_add(1),
             None => {
-                if state.last.replace(blame) != Some(blame) {
-                    state.failures = state.failures.saturating_add(1);
+                if state.blamed.contains(&blame) {
+                    return Change::None;
                 }
-                if state.failures < OPENS_AFTER {
+                if state.blamed.len() + 1 < OPENS_AFTER as usize {
+                    state.blamed.push(blame);
                     return Change::None;
                 }
                 0
@@ -201,6 +203,16 @@ mod tests {
         let breaker = Breaker::new(TIMEOUT);
         for _ in 0..1000 {
             assert_eq!(breaker.failed(from(1), 0, at(0)), Change::None);
+        }
+        assert!(breaker.lets_through(at(0)));
+    }
+
+    #[test]
+    fn addresses_that_take_turns_count_once_each() {
+        let breaker = Breaker::new(TIMEOUT);
+        for n in 0..1000_u32 {
+            let blame = from((n % (OPENS_AFTER - 1)) as u8);
+            assert_eq!(breaker.failed(blame, 0, at(0)), Change::None);
         }
         assert!(breaker.lets_through(at(0)));
     }

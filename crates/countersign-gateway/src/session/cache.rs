@@ -30,6 +30,9 @@ use crate::{
 /// How long "not a session" is remembered.
 pub const NEGATIVE_MEMORY: Duration = Duration::from_secs(2);
 
+/// The most other names of a session; the oldest leave first.
+const MAX_OTHER_NAMES: usize = 4;
+
 /// Writers take turns by shard of the key.
 const WRITER_SHARDS: usize = 64;
 
@@ -54,6 +57,9 @@ pub struct Entry {
     pub rotation: Option<Arc<Rotation>>,
     /// The session goes on under another cookie: what happens to this one does not concern it.
     pub is_superseded: bool,
+    /// What a gateway calls the session that saw it first under a newer cookie: this one after a restart, another at
+    /// any time. Bounded by [`MAX_OTHER_NAMES`].
+    pub other_names: Vec<SessionId>,
     /// When the session began, if the server says so.
     pub began: Option<UnixTime>,
     tokens: Vec<Token>,
@@ -101,6 +107,7 @@ impl Entry {
             spread: 0,
             rotation: None,
             is_superseded: false,
+            other_names: Vec::new(),
             began: None,
             tokens: Vec::new(),
             older_tokens: Vec::new(),
@@ -112,9 +119,25 @@ impl Entry {
     pub fn concerned(&self) -> Concerned<'_> {
         Concerned {
             session: &self.sid,
+            others: &self.other_names,
             subject: &self.identity.subject,
             organisation: self.identity.organisation.as_ref(),
             began: self.began.map(|began| began.min(self.first_seen)),
+        }
+    }
+
+    /// All names of the session.
+    pub fn names(&self) -> impl Iterator<Item = &SessionId> {
+        std::iter::once(&self.sid).chain(&self.other_names)
+    }
+
+    /// Notes one more name, unless it is known.
+    pub fn also_named(&mut self, name: SessionId) {
+        if self.names().all(|known| *known != name) {
+            if self.other_names.len() >= MAX_OTHER_NAMES {
+                self.other_names.remove(0);
+            }
+            self.other_names.push(name);
         }
     }
 
@@ -190,6 +213,7 @@ impl Entry {
             spread: self.spread,
             rotation: self.rotation.clone(),
             is_superseded: self.is_superseded,
+            other_names: self.other_names.clone(),
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, now),
             tokens,
@@ -223,6 +247,7 @@ impl Entry {
             spread: self.spread,
             rotation: None,
             is_superseded: self.is_superseded,
+            other_names: self.other_names.clone(),
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
             tokens,

@@ -2,7 +2,8 @@
 //!
 //! 1. The new cookie goes to the browser as the server sent it, in an answer that no cache may store.
 //! 2. The session moves along: under the new cookie it has the same `sid`, answer and tokens, and the server is not
-//!    asked anew. A revocation of that `sid` concerns both cookies.
+//!    asked anew. A revocation of that `sid` concerns both cookies, also where a gateway names the session by the new
+//!    one because it has never seen, or has forgotten, the old: such names are kept with it, and revoked with it.
 //! 3. The old cookie stays good for as long as its last answer is fresh (`recheck`), for the requests a browser had
 //!    under way already. Then the server is asked about it as about any other, and its "no" ends nothing else.
 //! 4. The new cookie is given only to requests with the old one *that come from the client address whose request led
@@ -52,11 +53,13 @@ impl Sessions {
         let new_key = self.keyer.key(&new.credential().as_credential());
         let rotation = Arc::new(Rotation { set_cookie: new.field.clone(), to: network_of(client) });
         let moves = new_key != *key;
+        let mut old = entry.with_rotation(Some(rotation), entry.is_superseded || moves);
         if moves {
             self.memory.note_rotation();
+            old.also_named(self.own_name(&entry.identity, &new_key));
             self.follow(&new_key, entry, now);
         }
-        let old = Arc::new(entry.with_rotation(Some(rotation), entry.is_superseded || moves));
+        let old = Arc::new(old);
         self.memory.cache.writer(key).put(Arc::clone(&old));
         self.forget_later(*key, Arc::clone(&old));
         Ok(old)
@@ -77,7 +80,9 @@ impl Sessions {
             }
             Some(other) if other.asked_at >= entry.asked_at && other.ends > now.wall => {}
             Some(_) | None => {
-                writer.put(Arc::new(entry.with_rotation(None, false)));
+                let mut moved = entry.with_rotation(None, false);
+                moved.also_named(self.own_name(&entry.identity, new_key));
+                writer.put(Arc::new(moved));
                 self.observe_session(entry, SessionEvent::Moved, None);
             }
         }

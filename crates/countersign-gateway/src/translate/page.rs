@@ -129,13 +129,21 @@ impl Translation {
             },
         };
         let now = self.clock.now();
-        let demand = Demand::of_session(entry.sid.clone(), entry.ends, RevocationReason::LogOut);
-        let revoking = self.sessions.ledger().revoke(demand, now.wall);
-        let is_durable = match timeout(self.sessions.rules.timeout, revoking).await {
-            Ok(Ok(_)) => true,
-            Ok(Err(Unrecorded::Store(_))) => false,
-            Ok(Err(_)) | Err(_) => return Err(Refusal::RevocationUnsettled),
+        let revoking = async {
+            let mut is_durable = true;
+            for name in entry.names() {
+                let demand = Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut);
+                match self.sessions.ledger().revoke(demand, now.wall).await {
+                    Ok(_) => {}
+                    Err(Unrecorded::Store(_)) => is_durable = false,
+                    Err(_) => return Err(Refusal::RevocationUnsettled),
+                }
+            }
+            Ok(is_durable)
         };
+        let is_durable = timeout(self.sessions.rules.timeout, revoking)
+            .await
+            .unwrap_or(Err(Refusal::RevocationUnsettled))?;
         self.sessions.drop_revoked(&key, now);
         Ok(LoggedOut { server_session, is_durable })
     }

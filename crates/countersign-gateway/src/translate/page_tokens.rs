@@ -226,6 +226,7 @@ impl Translation {
         let Some(session) = presented.0.session() else { return Refusal::TokenInvalid };
         let concerned = Concerned {
             session,
+            others: &[],
             subject: presented.0.subject(),
             organisation: None,
             began: Some(presented.0.issued_at()),

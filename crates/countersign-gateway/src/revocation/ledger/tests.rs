@@ -64,7 +64,7 @@ fn who(session: &str, subject: &str, organisation: Option<&str>, began: Option<u
 impl Who {
     fn concerned(&self) -> Concerned<'_> {
         let Self { session, subject, organisation, began } = self;
-        Concerned { session, subject, organisation: organisation.as_ref(), began: *began }
+        Concerned { session, others: &[], subject, organisation: organisation.as_ref(), began: *began }
     }
 
     fn is_revoked(&self, ledger: &Ledger) -> bool {
@@ -147,6 +147,19 @@ async fn a_no_of_the_server_is_for_services_alone_and_can_be_told_from_a_log_out
     ledger.revoke(Demand::new(session.clone(), RevocationReason::LogOut), now()).await.unwrap();
     assert!(!ledger.rests_on_a_no(&session));
     assert!(who("a", "alice", None, None).is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_no_that_follows_a_log_out_does_not_take_its_place() {
+    let store = Arc::new(MemoryStore::new());
+    let (ledger, clock) = running(store.clone());
+    let session = Target::Session("a".into());
+    for reason in [RevocationReason::BackChannel, RevocationReason::ServerSaidNo] {
+        ledger.revoke(Demand::new(session.clone(), reason), now()).await.unwrap();
+    }
+    assert!(!ledger.rests_on_a_no(&session));
+    let (again, _) = open(store, clock);
+    assert!(!again.rests_on_a_no(&session), "nor after a restart");
 }
 
 #[tokio::test(start_paused = true)]

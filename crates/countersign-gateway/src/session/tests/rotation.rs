@@ -2,18 +2,24 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use countersign::{Secret, UnixTime};
+use countersign::{
+    Secret, UnixTime,
+    revocation::{Epoch, Target},
+};
 use http::HeaderValue;
 use tokio::task::JoinSet;
 
 use super::{CLIENT, House, down, live};
 use crate::{
-    clock::Clock,
+    clock::{Clock, ManualClock},
     error::{Refusal, SourceError},
+    observe::Observer,
+    revocation::{Demand, Ledger, Lifetimes, RevocationReason},
     session::{
         cache::{Entry, Freshness},
         source::{NewCookie, Verdict, new_cookie},
     },
+    store::memory::MemoryStore,
 };
 
 const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 66));
@@ -137,6 +143,61 @@ async fn a_replaced_cookie_is_not_served_longer_in_an_outage() {
     house.clock.advance(Duration::from_secs(31));
     assert_eq!(house.resolve("old").await.unwrap_err(), Refusal::SourceUnavailable);
     assert!(house.resolve("new").await.is_ok());
+}
+
+fn ledger() -> Arc<Ledger> {
+    let hour = Duration::from_secs(3600);
+    let (ledger, keeper) = Ledger::open(
+        Arc::new(MemoryStore::new()),
+        &Epoch::new("e").unwrap(),
+        "https://shop.example".into(),
+        Lifetimes { token: hour, session: hour },
+        Arc::new(ManualClock::at(1_000_000)),
+        Observer::without_files(),
+    )
+    .unwrap();
+    tokio::spawn(keeper.run());
+    ledger
+}
+
+fn gateway(ledger: &Arc<Ledger>, answers: Vec<Result<Verdict, SourceError>>) -> House {
+    let equip = |memory: crate::session::Memory| memory.with_ledger(Arc::clone(ledger));
+    House::built(answers, Duration::ZERO, |_| {}, b"settings", equip)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_revoked_does_not_come_back_under_its_new_cookie() {
+    let ledger = ledger();
+    let house = gateway(&ledger, vec![moved("alice", "new"), live("alice", "x")]);
+    let sid = house.resolve("old").await.unwrap().sid.clone();
+    let now = house.clock.now();
+    ledger.revoke(Demand::new(Target::Session(sid), RevocationReason::LogOut), now.wall).await.unwrap();
+    // What a request with the new cookie finds.
+    house.sessions.drop_revoked(&house.ask("new").0, now);
+    house.clock.advance(Duration::from_secs(3));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(house.resolve("new").await.unwrap_err(), Refusal::Revoked);
+    // And at a gateway that never knew the old one.
+    let other = gateway(&ledger, vec![live("alice", "x")]);
+    assert_eq!(other.resolve("new").await.unwrap_err(), Refusal::Revoked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_out_where_only_the_new_cookie_is_known_ends_the_session_that_moved() {
+    let ledger = ledger();
+    let house = gateway(&ledger, vec![moved("alice", "new")]);
+    house.resolve("old").await.unwrap();
+    let other = gateway(&ledger, vec![live("alice", "x")]);
+    let there = other.resolve("new").await.unwrap();
+    let now = house.clock.now().wall;
+    ledger
+        .revoke(Demand::new(Target::Session(there.sid.clone()), RevocationReason::LogOut), now)
+        .await
+        .unwrap();
+    for cookie in ["old", "new"] {
+        let entry = house.entry(cookie).unwrap();
+        assert_eq!(ledger.check(&entry.concerned()), countersign::Standing::Revoked, "{cookie}");
+    }
 }
 
 #[test]
