@@ -13,13 +13,13 @@ use serde_json::Value;
 use crate::command::countersign;
 
 /// A gateway that runs in a folder.
-struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    ready: Value,
+    pub(crate) ready: Value,
 }
 
 impl Gateway {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(["run", "--config", "gateway.toml"]).current_dir(folder).env_clear();
         let mut child =
@@ -35,7 +35,7 @@ impl Gateway {
     }
 
     /// Ends it with SIGTERM; its exit code and its log.
-    fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let mut log = String::new();

@@ -1,0 +1,151 @@
+//! `countersign revoke` and the gateway that runs.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+};
+
+use serde_json::Value;
+
+use crate::{
+    command::{Ran, countersign},
+    running::Gateway,
+    server::{self, GOOD, LIVE},
+};
+
+/// A gateway whose authorization server knows one live cookie, and is the service too.
+fn start(folder: &Path) -> Gateway {
+    let port = server::server(GOOD);
+    server::prepare(folder, port);
+    let file = folder.join("gateway.toml");
+    let text = fs::read_to_string(&file).unwrap().replace("127.0.0.1:9001", &format!("127.0.0.1:{port}"));
+    let places =
+        "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = \"state\"\nworkers = 1\n";
+    fs::write(file, format!("{places}{text}")).unwrap();
+    Gateway::start(folder)
+}
+
+/// What the live cookie gets: the status, and the code of a refusal.
+fn visit(gateway: &Gateway) -> (u16, Option<String>) {
+    let mut socket = TcpStream::connect(gateway.ready["listening"].as_str().unwrap()).unwrap();
+    let request = format!(
+        "GET /orders/ HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\nCookie: SESSION={LIVE}\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let refused = answer.lines().find_map(|line| line.strip_prefix("countersign-refused: "));
+    (status, refused.map(ToOwned::to_owned))
+}
+
+/// Waits until the live cookie is served. What was refused is remembered for two seconds.
+fn served_again(gateway: &Gateway) -> bool {
+    (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        visit(gateway) == SERVED
+    })
+}
+
+const SERVED: (u16, Option<String>) = (200, None);
+
+fn revoked() -> (u16, Option<String>) {
+    (401, Some("revoked".to_owned()))
+}
+
+fn revoke(folder: &Path, arguments: &[&str]) -> Ran {
+    countersign(folder, &[&["revoke"], arguments, &["--state-dir", "state"]].concat(), "")
+}
+
+/// The `sid` of the only session, from the audit log.
+fn session(folder: &Path) -> String {
+    let log = fs::read_to_string(folder.join("state").join("audit.jsonl")).unwrap();
+    let mut events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let began = events.find(|event| event["event"] == "session_began").expect("no session in the audit log");
+    began["session"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_revoked_is_refused_at_once_and_until_it_is_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gateway = start(folder);
+    assert_eq!(visit(&gateway), SERVED);
+    let sid = session(folder);
+    for target in [
+        &["--session", &*sid][..],
+        &["--subject", "u-1001"],
+        &["--organisation", "acme", "--yes"],
+        &["--all", "--yes"],
+    ] {
+        let ran = revoke(folder, target);
+        assert_eq!(ran.code, 0, "{target:?}: {ran:?}");
+        assert!(
+            ran.output.contains(": 1 sessions are concerned") && ran.output.contains("\nrevoked (event "),
+            "{ran:?}"
+        );
+        assert!(ran.output.contains("does not tell when they began"), "{ran:?}");
+        assert_eq!(visit(&gateway), revoked(), "{target:?}");
+        let named: Vec<&str> = target.iter().copied().filter(|word| *word != "--yes").collect();
+        let lifted = revoke(folder, &[&named[..], &["--lift"]].concat());
+        assert_eq!(lifted.code, 0, "{lifted:?}");
+        assert!(lifted.output.contains("\nno longer revoked (event "), "{lifted:?}");
+        assert!(served_again(&gateway), "{target:?}");
+        let again = revoke(folder, &[&named[..], &["--lift"]].concat());
+        assert!(again.code == 0 && again.output.contains("\nit was not revoked\n"), "{again:?}");
+    }
+    let (code, log) = gateway.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains(LIVE));
+}
+
+#[test]
+fn many_are_counted_before_they_are_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gateway = start(folder);
+    assert_eq!(visit(&gateway), SERVED);
+    for target in [&["--organisation", "acme"][..], &["--all"]] {
+        let counted = revoke(folder, target);
+        assert_eq!(counted.code, 1, "{counted:?}");
+        assert!(counted.output.contains(": 1 sessions are concerned"), "{counted:?}");
+        assert!(counted.complaint.contains("nothing was revoked; say `--yes`"), "{counted:?}");
+        let json = revoke(folder, &[target, &["--json"]].concat());
+        let said: Value = serde_json::from_str(&json.output).unwrap();
+        assert_eq!((json.code, &said["sessions"], &said["cursor"]), (1, &Value::from(1), &Value::Null));
+        let dry = revoke(folder, &[target, &["--dry-run"]].concat());
+        assert!(dry.code == 0 && dry.output.contains("\nit is not revoked\n"), "{dry:?}");
+        assert_eq!(visit(&gateway), SERVED, "{target:?}");
+    }
+    let nobody = revoke(folder, &["--organisation", "globex"]);
+    assert!(nobody.output.contains(": 0 sessions are concerned"), "{nobody:?}");
+    for wrong in [&["--organisation", "*", "--yes"][..], &["--subject", ""]] {
+        let ran = revoke(folder, wrong);
+        assert!(ran.code == 1 && ran.output.is_empty(), "{wrong:?}: {ran:?}");
+    }
+    for unclear in [&[][..], &["--all", "--subject", "u-1001"], &["--all", "--yes", "--lift"]] {
+        assert_eq!(revoke(folder, unclear).code, 2, "{unclear:?}");
+    }
+    assert_eq!(visit(&gateway), SERVED);
+    drop(gateway);
+    let gone = revoke(folder, &["--subject", "u-1001"]);
+    assert!(gone.code == 1 && gone.complaint.starts_with("countersign revoke: "), "{gone:?}");
+}
+
+#[test]
+fn a_revocation_outlives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gateway = start(folder);
+    assert_eq!(visit(&gateway), SERVED);
+    let sid = session(folder);
+    assert_eq!(revoke(folder, &["--session", &sid]).code, 0);
+    // Not asked to end: killed.
+    drop(gateway);
+    let gateway = Gateway::start(folder);
+    assert_eq!(visit(&gateway), revoked());
+    assert_eq!(revoke(folder, &["--session", &sid, "--lift"]).code, 0);
+    assert!(served_again(&gateway));
+}
