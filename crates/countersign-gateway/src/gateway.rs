@@ -8,49 +8,28 @@ mod control;
 mod keys;
 mod rehearsal;
 mod revoking;
+mod start;
 
 use std::{
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread::JoinHandle,
 };
 
-use arc_swap::ArcSwap;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{SystemClock as WallClock, revocation::Epoch};
 use tokio::sync::Notify;
 
 use crate::{
-    admin,
     clock::Clock,
     config::resolved::Config,
     entropy::{Entropy, NoEntropy},
-    entry::{decision_id::DecisionIds, proxy::Proxy},
-    internal::{Internal, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
-    keyring::{KeyRingHandle, RingFault, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
-    metadata::{Metadata, MetadataError, MetadataHandle},
-    observe::{
-        LinesGuard, Losses, Metrics, Observer,
-        audit::{self, AuditLimits, AuditLog},
-        requests::RequestLog,
-    },
-    revocation::{Ledger, Lifetimes},
-    server::{self, CertificateError, Certificates, Drained, Drainer, Running},
-    session::{Memory, gate::Places, shared::SharedCache, source::SourceSetupError},
-    store::{StateDirectory, StoreError},
-    tasks::Tasks,
-    translate::PageIndex,
-    upstream::Registry,
-};
-
-#[cfg(feature = "valkey")]
-use crate::store::valkey::ValkeyAnswers;
-
-use self::{
-    compose::Household,
-    control::{ControlRoom, Doors, InternalDoor},
+    keyring::RingFault,
+    metadata::MetadataError,
+    observe::{LinesGuard, Losses, requests::RequestLog},
+    server::{CertificateError, Drained, Drainer, Running},
+    session::source::SourceSetupError,
+    store::StoreError,
 };
 
 pub use rehearsal::rehearse;
@@ -149,143 +128,6 @@ struct Lines {
 }
 
 impl Gateway {
-    /// Starts it: when this returns, requests are answered.
-    ///
-    /// # Errors
-    /// [`StartError`]. Nothing runs then.
-    pub fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartError> {
-        let Surroundings { clock, entropy, listeners, reload, signals, log_losses } = surroundings;
-        let directory = Arc::new(StateDirectory::enter(&config.state_dir)?);
-        let keeper = ring_keeper(config, &directory, &entropy, &clock)?;
-        let now = clock.now().wall;
-        let ring = keeper.open(&RingSettings::from(&config.token), now)?;
-        let metadata = Arc::new(MetadataHandle::new(Metadata::render(&config.issuer, &ring, now)?));
-        let keyring = Arc::new(KeyRingHandle::new(ring));
-
-        let (audit, audit_guard) = open_audit(&directory)?;
-        let metrics = Metrics::new(config.workers.get());
-        let requests = open_requests(config)?;
-        let observer = |counters, lines| Observer::new(counters, audit.clone(), lines, Arc::new(WallClock));
-        let observers: Vec<_> = (0..config.workers.get())
-            .map(|index| observer(metrics.worker(index), requests.as_ref().map(|log| log.worker(index))))
-            .collect();
-
-        let own = observer(metrics.control(), None);
-        let (ledger, ledger_keeper) = Ledger::open(
-            Arc::clone(keeper.store()),
-            &fresh_epoch(&*entropy)?,
-            config.issuer.clone(),
-            Lifetimes::from(config),
-            Arc::clone(&clock),
-            own.clone(),
-        )?;
-        let household = Household {
-            memory: Arc::new(memory(config).with_ledger(ledger).with_shared(shared_answers(config, &clock)?)),
-            keyring: Arc::clone(&keyring),
-            pages: Arc::new(PageIndex::new(config.session.cache_entries)),
-            registry: Arc::new(Registry::new(config.workers)),
-            observer: own,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-        };
-        let clients = Arc::new(ClientTable::new(config.issuer.clone(), &config.clients));
-        let feed = Arc::new(Feed::new(
-            Arc::clone(household.memory.ledger()),
-            Arc::clone(&keyring),
-            Arc::new(WallClock),
-            Arc::clone(&entropy),
-        ));
-        let derived = Arc::new(ArcSwap::from_pointee(DerivedTokens::from(&config.token)));
-        let internal = Internal {
-            clients: Arc::clone(&clients),
-            feed: Arc::clone(&feed),
-            ledger: Arc::clone(household.memory.ledger()),
-            keyring: Arc::clone(&keyring),
-            logout: Arc::default(),
-            derived: Arc::clone(&derived),
-            observer: household.observer.clone(),
-            entropy: Arc::clone(&entropy),
-            clock: Arc::new(WallClock),
-        };
-        let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
-        let limits = Arc::new(ArcSwap::from_pointee(config.limits));
-        let trusted_proxies = Arc::new(ArcSwap::from_pointee(config.trusted_proxies.clone()));
-        let certificates = match &config.tls {
-            Some(files) => Some(Arc::new(Certificates::load(files)?)),
-            None => None,
-        };
-
-        let admin_listener = bind(config.admin_listen)?;
-        let admin_address = admin_listener.local_addr().map_err(StartError::Thread)?;
-        let internal_listener = config.internal_listen.map(bind).transpose()?;
-        let internal_address = internal_listener.as_ref().map(TcpListener::local_addr).transpose();
-        let internal_address = internal_address.map_err(StartError::Thread)?;
-        let internal_certificates = certificates.clone();
-        let listeners = if listeners.is_empty() { vec![bind(config.listen)?] } else { listeners };
-        let logout_snapshot = Arc::clone(&snapshot);
-        let ids = DecisionIds::for_workers(config.workers.get(), &*entropy)?;
-        let told = observers.clone();
-        let proxy = Proxy::new(Arc::clone(&snapshot), Arc::clone(&metadata), Arc::clone(&clock), ids, told);
-        let settings = server::Settings {
-            workers: config.workers,
-            limits: Arc::clone(&limits),
-            trusted_proxies: Arc::clone(&trusted_proxies),
-            registry: Arc::clone(&household.registry),
-            certificates,
-            observers,
-            acceptor: household.observer.clone(),
-        };
-        let running = server::serve(listeners, settings, Arc::new(proxy)).map_err(StartError::Thread)?;
-
-        let stop = Arc::new(Notify::new());
-        let room = Arc::new(ControlRoom {
-            household,
-            keeper,
-            watch: Mutex::default(),
-            published: Mutex::default(),
-            clients,
-            derived,
-            feed,
-            metadata: Arc::clone(&metadata),
-            snapshot,
-            limits,
-            trusted_proxies,
-            drainer: running.drainer(),
-            present: Mutex::new(config.clone()),
-            reader: reload,
-            stop: Arc::clone(&stop),
-        });
-        let pages = admin::Admin::new(admin::Parts {
-            control: room.clone(),
-            ring: keyring,
-            metadata,
-            metrics,
-            log: log_losses,
-            audit: audit.losses(),
-            requests: requests.as_ref().map(RequestLog::losses),
-            clock: Arc::new(WallClock),
-            started: now,
-        });
-        let internal = internal_listener.map(|listener| InternalDoor {
-            listener,
-            certificates: internal_certificates,
-            logout: config.backchannel_logout.clone(),
-            internal,
-            snapshot: Arc::clone(&logout_snapshot),
-        });
-        let doors = Doors { admin: admin_listener, internal, directory, signals, ledger: ledger_keeper };
-        let control = control::start(room, pages, doors)?;
-        let lines = Lines { _audit: audit_guard, _requests: requests };
-        Ok(Self {
-            running,
-            internal: internal_address,
-            admin: admin_address,
-            control: Some(control),
-            stop,
-            lines,
-        })
-    }
-
     /// Where requests are answered.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -331,71 +173,4 @@ impl Gateway {
         drop(lines);
         drained
     }
-}
-
-/// The second-level cache, where there is one.
-fn shared_answers(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-) -> Result<Option<Arc<dyn SharedCache>>, StartError> {
-    #[cfg(feature = "valkey")]
-    if let Some(store) = config.store.as_ref().filter(|store| store.cache) {
-        let answers = ValkeyAnswers::start(store, Arc::clone(clock)).map_err(StartError::Thread)?;
-        return Ok(Some(Arc::new(answers)));
-    }
-    let _ = (config, clock);
-    Ok(None)
-}
-
-/// The keeper of the ring where the configuration says it is kept.
-fn ring_keeper(
-    config: &Config,
-    directory: &Arc<StateDirectory>,
-    entropy: &Arc<dyn Entropy>,
-    clock: &Arc<dyn Clock>,
-) -> Result<RingKeeper, StartError> {
-    let (source, entropy) = (EncryptionKeySource::from(config), Arc::clone(entropy));
-    let Some(store) = &config.store else {
-        return Ok(RingKeeper::embedded(directory, &source, entropy)?);
-    };
-    #[cfg(feature = "valkey")]
-    return Ok(RingKeeper::shared(directory, &source, store, entropy, Arc::clone(clock))?);
-    #[cfg(not(feature = "valkey"))]
-    {
-        let _ = (store, clock);
-        Err(StartError::WithoutValkey)
-    }
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    server::bind(address).map_err(|error| StartError::Listen { address, error })
-}
-
-fn memory(config: &Config) -> Memory {
-    let session = &config.session;
-    let places = Places { all: session.max_lookups, per_client: session.max_lookups_per_client };
-    Memory::new(session.cache_entries, places, Tasks::default())
-}
-
-impl From<&Config> for Lifetimes {
-    fn from(config: &Config) -> Self {
-        Self { token: config.token.lifetime, session: config.session.max_age }
-    }
-}
-
-/// A name for the numbering of revocations that no other start has had.
-fn fresh_epoch(entropy: &dyn Entropy) -> Result<Epoch, StartError> {
-    let mut name = [0; 12];
-    entropy.fill(&mut name)?;
-    Epoch::new(&URL_SAFE_NO_PAD.encode(name)).map_err(|_| StartError::Entropy(NoEntropy))
-}
-
-fn open_audit(directory: &StateDirectory) -> Result<(AuditLog, LinesGuard), StartError> {
-    let path = directory.file(audit::FILE);
-    AuditLog::open(path.clone(), AuditLimits::DEFAULT).map_err(|error| StartError::Audit { path, error })
-}
-
-fn open_requests(config: &Config) -> Result<Option<RequestLog>, StartError> {
-    let wanted = config.log.requests.then(|| RequestLog::start(config.workers.get(), io::stdout()));
-    wanted.transpose().map_err(StartError::Thread)
 }

@@ -12,13 +12,17 @@
 //! 6. Where the operator set `stale_if_error`, an outage is answered with the last good answer until that long after
 //!    it: never past the session's end, and never after a "no" or a revocation.
 
+mod admission;
 pub mod breaker;
 pub mod cache;
 pub mod flight;
 pub mod gate;
 pub mod key;
+mod memory;
+mod revoking;
 pub mod rotation;
 pub mod shared;
+mod sharing;
 pub mod source;
 
 use std::{
@@ -26,12 +30,12 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use countersign::{SessionId, Standing, UnixTime, revocation::Target};
+use countersign::SessionId;
 use tokio::time::timeout;
 
 use crate::{
@@ -42,20 +46,20 @@ use crate::{
     identity::{Identity, Mapping},
     observe::{
         BreakerEvent, CacheResult, KeepAliveResult, LookedUp, LookupOutcome, Observation, Observer,
-        SessionEvent, SessionSeen, SourceLabel,
+        SourceLabel,
     },
-    revocation::{Concern, Demand, Lease, Ledger, RevocationReason, Unrecorded},
+    revocation::{Concern, Demand, Lease, Ledger, RevocationReason},
     session::{
         breaker::{Blame, Breaker, Change},
         cache::{Entry, Freshness, SessionCache},
-        flight::{Boarding, Flights, Outcome, Takeoff, Waiter},
-        gate::{Gate, Places},
+        flight::{Boarding, Outcome, Takeoff, Waiter},
         key::{SessionKey, SessionKeyer},
-        shared::{Shared, SharedCache},
-        source::{Answer, Source, Verdict},
+        shared::Shared,
+        source::{Source, Verdict},
     },
-    tasks::Tasks,
 };
+
+pub use memory::Memory;
 
 /// What a look-up is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,61 +72,6 @@ enum Cause {
 
 /// After a refresh that failed, the next one for any session of this source waits this long.
 const REFRESH_PAUSE: Duration = Duration::from_secs(1);
-
-/// What is known about sessions, whatever the configuration says today: it survives a reload.
-#[derive(Debug)]
-pub struct Memory {
-    /// The sessions.
-    pub cache: SessionCache,
-    flights: Arc<Flights>,
-    unknown: Arc<Gate>,
-    known: Arc<Gate>,
-    tasks: Tasks,
-    /// The server has replaced a cookie before.
-    rotates: AtomicBool,
-    ledger: Arc<Ledger>,
-    shared: Option<Arc<dyn SharedCache>>,
-}
-
-impl Memory {
-    /// An empty memory for `entries` sessions.
-    #[must_use]
-    pub fn new(entries: NonZeroUsize, places: Places, tasks: Tasks) -> Self {
-        let of_known = Places { all: places.all, per_client: places.all };
-        Self {
-            cache: SessionCache::new(entries),
-            flights: Arc::default(),
-            unknown: Gate::new(places),
-            known: Gate::new(of_known),
-            tasks,
-            rotates: AtomicBool::new(false),
-            ledger: Ledger::idle(),
-            shared: None,
-        }
-    }
-
-    /// Looks for answers in a cache that other gateways fill too.
-    #[must_use]
-    pub fn with_shared(self, shared: Option<Arc<dyn SharedCache>>) -> Self {
-        Self { shared, ..self }
-    }
-
-    /// Takes revocations into account. Without it nothing is ever revoked.
-    #[must_use]
-    pub fn with_ledger(self, ledger: Arc<Ledger>) -> Self {
-        Self { ledger, ..self }
-    }
-
-    /// What is revoked.
-    #[must_use]
-    pub const fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
-    }
-
-    fn note_rotation(&self) {
-        self.rotates.store(true, Ordering::Relaxed);
-    }
-}
 
 /// Rules of one configuration.
 #[derive(Debug, Clone)]
@@ -489,229 +438,6 @@ impl Sessions {
             Change::Opened(pause) => (BreakerEvent::Opened, Some(pause)),
         };
         self.observer.observe(Observation::Breaker { source: self.label, event, pause });
-    }
-
-    /// What an outage comes to: the session as it was last known where that is allowed, else the refusal.
-    fn without_an_answer(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Outcome {
-        if self.stale(key, now).is_none() {
-            return Err(refusal);
-        }
-        let writer = self.memory.cache.writer(key);
-        let current = writer.current().ok_or(refusal)?;
-        let entry = Arc::new(current.after_failed_recheck());
-        writer.put(Arc::clone(&entry));
-        Ok(entry)
-    }
-
-    /// The session, if it may be served in an outage: its last good answer is younger than `stale_if_error` (than
-    /// `recheck` in any case), and its end has not come. A cookie that was replaced is not served longer.
-    fn stale(&self, key: &SessionKey, now: Now) -> Option<Arc<Entry>> {
-        self.memory.cache.find(key).filter(|entry| {
-            let longer = self.rules.stale_if_error.filter(|_| !entry.is_superseded);
-            let ceiling = longer.unwrap_or(self.rules.recheck);
-            now.monotonic.saturating_since(entry.asked_at) < ceiling && now.wall < entry.ends
-        })
-    }
-
-    /// Remembers a live session. Another subject under the same credential is another session: the old one ends.
-    fn admit(
-        &self,
-        key: &SessionKey,
-        identity: Identity,
-        (began, ends): (Option<UnixTime>, Option<UnixTime>),
-        (asked_at, sid): (Now, Option<SessionId>),
-        now: Now,
-    ) -> Result<Arc<Entry>, Refusal> {
-        let writer = self.memory.cache.writer(key);
-        let current = writer.current();
-        let end = |entry: Option<&Arc<Entry>>, reason| {
-            writer.end(Refusal::SessionEnded, now.monotonic);
-            if let Some(entry) = entry {
-                self.observe_session(entry, SessionEvent::Ended, Some(reason));
-            }
-            Err(Refusal::SessionEnded)
-        };
-        let first_seen = current.as_ref().map_or(asked_at.wall, |entry| entry.first_seen);
-        let assumed_end = first_seen.saturating_add(self.rules.max_age);
-        let (first_seen, ends) = match ends {
-            Some(ends) => (first_seen, ends),
-            None if assumed_end > now.wall => (first_seen, assumed_end),
-            // The end was ours to assume; the server says that the session lives, and it knows better.
-            None => (asked_at.wall, asked_at.wall.saturating_add(self.rules.max_age)),
-        };
-        if ends <= now.wall {
-            return end(current.as_ref(), "its end has come");
-        }
-        let entry = match current {
-            Some(entry) if entry.identity.subject != identity.subject => {
-                self.revoke_session(&entry, RevocationReason::Changed, now);
-                return end(Some(&entry), "another subject");
-            }
-            Some(entry) => {
-                let changed = *entry.identity != identity;
-                if identity.has_less_than(&entry.identity) {
-                    self.revoke_tokens(&entry, now);
-                }
-                let mut entry = entry.rechecked(identity, asked_at.monotonic, ends);
-                entry.first_seen = first_seen;
-                entry.spread = spread(key, asked_at);
-                // A later beginning than was told before would be no proof.
-                entry.began = began.map(|began| entry.began.map_or(began, |before| before.min(began)));
-                let entry = Arc::new(entry);
-                if changed {
-                    self.observe_session(&entry, SessionEvent::Changed, None);
-                }
-                entry
-            }
-            None => {
-                let own = self.own_name(&identity, key);
-                let sid = sid.unwrap_or_else(|| own.clone());
-                let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
-                entry.also_named(own);
-                entry.spread = spread(key, asked_at);
-                entry.began = began;
-                let entry = Arc::new(entry);
-                self.observe_session(&entry, SessionEvent::Began, None);
-                entry
-            }
-        };
-        if self.ledger().check(&entry.concerned()) == Standing::Revoked {
-            if entry.names().any(|name| self.ledger().refuses_session(name, now.wall)) {
-                self.spread_revocation(&entry, now);
-            }
-            writer.end(Refusal::Revoked, now.monotonic);
-            self.observe_session(&entry, SessionEvent::Ended, Some(Refusal::Revoked.code()));
-            return Err(Refusal::Revoked);
-        }
-        writer.put(Arc::clone(&entry));
-        Ok(entry)
-    }
-
-    fn end(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Refusal {
-        self.forget_shared(key);
-        let ended = self.memory.cache.writer(key).end(refusal, now.monotonic);
-        // One that goes on under another cookie has not ended.
-        if let Some(entry) = ended.filter(|entry| !entry.is_superseded) {
-            self.observe_session(&entry, SessionEvent::Ended, Some(refusal.code()));
-        }
-        refusal
-    }
-
-    fn observe_session(&self, entry: &Entry, event: SessionEvent, reason: Option<&str>) {
-        self.observer.observe(Observation::Session(SessionSeen {
-            event,
-            session: &entry.sid,
-            subject: Some(&entry.identity.subject),
-            organisation: entry.identity.organisation.as_ref(),
-            reason,
-        }));
-    }
-}
-
-/// Sessions that were asked about together, after an outage for example, are not asked about together again: another
-/// number for each session and each time.
-fn spread(key: &SessionKey, asked_at: Now) -> u8 {
-    let [low, ..] = (asked_at.monotonic.as_millis() / 1000).to_le_bytes();
-    key.chance().wrapping_add(low.wrapping_mul(97))
-}
-
-/// What other gateways have asked.
-impl Sessions {
-    /// An answer that another gateway got since we asked last, as long as it would not be asked about again.
-    async fn find_shared(
-        &self,
-        key: &SessionKey,
-        credential: &OwnedCredential,
-        known: Option<&Entry>,
-    ) -> Option<Shared> {
-        let cache = self.memory.shared.as_ref()?;
-        let sealed = cache.find(&key.name()).await?;
-        let oldest = self.rules.recheck / 5 * 3;
-        let shared = self.keyer.answers.open(key, credential, &sealed, oldest, self.clock.now())?;
-        known.is_none_or(|known| shared.asked_at.monotonic > known.asked_at).then_some(shared)
-    }
-
-    fn share(
-        &self,
-        key: &SessionKey,
-        credential: &OwnedCredential,
-        answer: &Answer,
-        entry: &Entry,
-        asked_at: Now,
-    ) {
-        let Some(cache) = &self.memory.shared else { return };
-        if let Some(sealed) = self.keyer.answers.seal(key, credential, answer, entry, asked_at.wall) {
-            cache.keep(key.name(), sealed, self.rules.recheck);
-        }
-    }
-
-    fn forget_shared(&self, key: &SessionKey) {
-        if let Some(cache) = &self.memory.shared {
-            cache.forget(key.name());
-        }
-    }
-}
-
-/// What revocations have to do with look-ups.
-impl Sessions {
-    /// The server says "no" about a session that was alive: services hear of it. At its end it would have said so
-    /// anyway.
-    fn said_no(&self, entry: &Entry, now: Now) {
-        // Its name may be shared by a newer credential that lives: the end of this one is not the session's.
-        let is_shared = entry.is_superseded
-            || entry.identity.server_sid.is_some()
-                && self.memory.cache.select(|other| other.sid == entry.sid).len() > 1;
-        if entry.ends > now.wall && !is_shared {
-            self.revoke_session(entry, RevocationReason::ServerSaidNo, now);
-        }
-    }
-
-    /// A session that the server once said "no" about lives, it says: its tokens are good again.
-    async fn settle_no(&self, key: &SessionKey, identity: &Identity, now: Now) -> Result<(), Refusal> {
-        let target = Target::Session(self.own_name(identity, key));
-        if self.ledger().rests_on_a_no(&target) {
-            self.ledger().lift(target, now.wall).await?;
-        }
-        Ok(())
-    }
-
-    /// The old application has taken a credential away from its user.
-    pub(crate) fn taken_away(&self, credential: &OwnedCredential, now: Now) {
-        let key = self.keyer.key(&credential.as_credential());
-        if let Some(entry) = self.memory.cache.find(&key) {
-            self.revoke_session(&entry, RevocationReason::LegacyCookie, now);
-            self.end(&key, Refusal::Revoked, now);
-        }
-    }
-
-    /// The old application has given its user another credential: what becomes of this one the server knows.
-    pub(crate) fn replaced(self: &Arc<Self>, credential: OwnedCredential, client: IpAddr) {
-        let key = self.keyer.key(&credential.as_credential());
-        if self.memory.cache.find(&key).is_some_and(|entry| !entry.is_superseded) {
-            self.refresh(key, credential, client);
-        }
-    }
-
-    fn revoke_session(&self, entry: &Entry, reason: RevocationReason, now: Now) {
-        for name in entry.names() {
-            self.revoke(Demand::of_session(name.clone(), entry.ends, reason), now);
-        }
-    }
-
-    /// Less power than before, or another organisation: the tokens that say otherwise are revoked by name.
-    fn revoke_tokens(&self, entry: &Entry, now: Now) {
-        for token in entry.living_tokens(now.wall) {
-            self.revoke(Demand::new(Target::Token(token.clone()), RevocationReason::Changed), now);
-        }
-    }
-
-    fn revoke(&self, demand: Demand, now: Now) {
-        if let Err(fault) = self.ledger().revoke_later(demand, now.wall)
-            && fault != Unrecorded::Stopped
-        {
-            let detail = fault.to_string();
-            self.observer.observe(Observation::Store { failure: Some(fault.code()), detail: &detail });
-        }
     }
 }
 

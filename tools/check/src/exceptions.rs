@@ -15,6 +15,11 @@ pub(crate) const OUT_OF_ORDER: &[(&str, &str, &str)] = &[
         "a route holds the policy its tokens are issued under",
     ),
     ("crates/countersign-gateway/src/session.rs", "identity", "an answer is understood once, when it comes"),
+    (
+        "crates/countersign-gateway/src/session/admission.rs",
+        "identity",
+        "what was understood is compared with what was known",
+    ),
     ("crates/countersign-gateway/src/session/cache.rs", "identity", "an entry holds what was understood"),
     ("crates/countersign-gateway/src/session/cache.rs", "issue", "a token is kept with its policy"),
     ("crates/countersign-gateway/src/session/cache.rs", "keyring", "an entry holds the tokens signed for it"),

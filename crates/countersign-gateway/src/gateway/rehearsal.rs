@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::Secret;
 
-use super::{StartError, compose::Household, memory};
+use super::{StartError, compose::Household, start::memory};
 use crate::{
     clock::Clock,
     config::resolved::Config,

@@ -1,0 +1,72 @@
+//! What is known about sessions, whatever the configuration says.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    cache::SessionCache,
+    flight::Flights,
+    gate::{Gate, Places},
+    shared::SharedCache,
+};
+use crate::{revocation::Ledger, tasks::Tasks};
+
+/// What is known about sessions, whatever the configuration says today: it survives a reload.
+#[derive(Debug)]
+pub struct Memory {
+    /// The sessions.
+    pub cache: SessionCache,
+    pub(super) flights: Arc<Flights>,
+    pub(super) unknown: Arc<Gate>,
+    pub(super) known: Arc<Gate>,
+    pub(super) tasks: Tasks,
+    /// The server has replaced a cookie before.
+    pub(super) rotates: AtomicBool,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) shared: Option<Arc<dyn SharedCache>>,
+}
+
+impl Memory {
+    /// An empty memory for `entries` sessions.
+    #[must_use]
+    pub fn new(entries: NonZeroUsize, places: Places, tasks: Tasks) -> Self {
+        let of_known = Places { all: places.all, per_client: places.all };
+        Self {
+            cache: SessionCache::new(entries),
+            flights: Arc::default(),
+            unknown: Gate::new(places),
+            known: Gate::new(of_known),
+            tasks,
+            rotates: AtomicBool::new(false),
+            ledger: Ledger::idle(),
+            shared: None,
+        }
+    }
+
+    /// Looks for answers in a cache that other gateways fill too.
+    #[must_use]
+    pub fn with_shared(self, shared: Option<Arc<dyn SharedCache>>) -> Self {
+        Self { shared, ..self }
+    }
+
+    /// Takes revocations into account. Without it nothing is ever revoked.
+    #[must_use]
+    pub fn with_ledger(self, ledger: Arc<Ledger>) -> Self {
+        Self { ledger, ..self }
+    }
+
+    /// What is revoked.
+    #[must_use]
+    pub const fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    pub(super) fn note_rotation(&self) {
+        self.rotates.store(true, Ordering::Relaxed);
+    }
+}
