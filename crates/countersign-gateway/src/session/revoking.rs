@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use countersign::revocation::Target;
 
-use super::{Sessions, cache::Entry, key::SessionKey};
+use super::{Sessions, cache::Entry};
 use crate::{
     clock::Now,
     credential::OwnedCredential,
