@@ -39,7 +39,7 @@ use crate::{clock::Clock, config::resolved::StoreConfig, entropy::Entropy, keyri
 /// After a failure the store is not tried for so long.
 pub const PAUSE: Duration = Duration::from_secs(1);
 /// How often an append is tried again when another gateway was quicker.
-const ATTEMPTS: usize = 16;
+const ATTEMPTS: usize = 128;
 /// The most log entries in one answer.
 const PAGE: usize = 5_000;
 /// What a sealed change is.
