@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 #[cfg(feature = "audit")]
-pub(crate) use self::audit::{AuditArguments, AuditCommand, AuditInitArguments, AuditSupply};
+pub(crate) use self::audit::{
+    AuditArguments, AuditCommand, AuditDbArguments, AuditInitArguments, AuditSupply,
+};
 
 /// Turns sessions of your authorization server into signed access tokens that every service checks by itself.
 #[derive(Debug, Parser)]

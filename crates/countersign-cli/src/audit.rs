@@ -1,5 +1,6 @@
 //! `countersign audit`: proves that every endpoint refuses what it must.
 
+mod database;
 mod options;
 mod progress;
 mod write;
@@ -17,6 +18,7 @@ use crate::{
 /// `countersign audit`.
 pub(crate) fn run(arguments: &AuditArguments, screen: &Screen) -> Exit {
     match &arguments.command {
+        Some(AuditCommand::Db(arguments)) => database::run(arguments),
         Some(AuditCommand::Init(arguments)) => init(arguments),
         None => audit(arguments, *screen),
     }

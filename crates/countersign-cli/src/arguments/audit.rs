@@ -95,8 +95,24 @@ pub(crate) struct AuditArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Check that row-level security binds a service in its PostgreSQL database, and nothing leads around it
+    Db(AuditDbArguments),
     /// Write a first audit.toml from the document
     Init(AuditInitArguments),
+}
+
+/// What is checked is what the role of the connection could do: connect as the service does.
+#[derive(Debug, Args)]
+pub(crate) struct AuditDbArguments {
+    /// Environment variable with the URL of the database, as the service has it
+    #[arg(long, value_name = "NAME", default_value = "DATABASE_URL")]
+    pub(crate) url_env: String,
+    /// The column that says whose a row is
+    #[arg(long, value_name = "NAME", default_value = "organisation")]
+    pub(crate) column: String,
+    /// The tables; all that have the column, if left out
+    #[arg(value_name = "TABLE")]
+    pub(crate) tables: Vec<String>,
 }
 
 #[derive(Debug, Args)]

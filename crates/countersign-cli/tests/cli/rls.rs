@@ -23,3 +23,23 @@ fn what_is_no_name_is_refused() {
         assert!(ran.complaint.contains("is no "), "{}", ran.complaint);
     }
 }
+
+/// `countersign audit db` with this URL in the environment.
+fn audit_db(url: Option<&str>) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.args(["audit", "db", "orders"]).env_clear().envs(url.map(|url| ("DATABASE_URL", url)));
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+#[cfg(feature = "audit")]
+fn a_database_that_cannot_be_asked_is_3_and_its_password_is_not_shown() {
+    let (code, said) = audit_db(None);
+    assert_eq!((code, said.contains("`DATABASE_URL` is not set")), (Some(2), true), "{said}");
+    for url in ["postgres://service:planted-password@127.0.0.1:1/shop", "planted-password is no URL"] {
+        let (code, said) = audit_db(Some(url));
+        assert_eq!((code, said.contains("planted")), (Some(3), false), "{said}");
+        assert!(said.starts_with("countersign audit db: "), "{said}");
+    }
+}

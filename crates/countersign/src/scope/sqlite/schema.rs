@@ -12,24 +12,24 @@ struct ColumnInfo {
 }
 
 pub(super) async fn examine<T: OrganisationTable>(pool: &SqlitePool) -> Result<Declared, SchemaFault> {
-    let schema = Schema { pool, table: T::TABLE };
+    let schema = Schema { pool, table: T::TABLE.into() };
     let columns = schema.columns(T::TABLE).await?;
     if columns.is_empty() || !schema.is_table().await? {
-        return Err(SchemaFault::NoTable { table: T::TABLE });
+        return Err(SchemaFault::NoTable { table: T::TABLE.into() });
     }
     for &column in T::COLUMNS {
         if !columns.iter().any(|found| found.name == column) {
-            return Err(SchemaFault::NoColumn { table: T::TABLE, column });
+            return Err(SchemaFault::NoColumn { table: T::TABLE.into(), column: column.into() });
         }
     }
     let Some(organisation) = columns.iter().find(|found| found.name == T::ORGANISATION_COLUMN) else {
-        return Err(SchemaFault::NoColumn { table: T::TABLE, column: T::ORGANISATION_COLUMN });
+        return Err(SchemaFault::NoColumn { table: T::TABLE.into(), column: T::ORGANISATION_COLUMN.into() });
     };
     if !has_text_affinity(&organisation.kind) {
-        return Err(SchemaFault::NotText { table: T::TABLE });
+        return Err(SchemaFault::NotText { table: T::TABLE.into() });
     }
     if !organisation.not_null {
-        return Err(SchemaFault::Nullable { table: T::TABLE });
+        return Err(SchemaFault::Nullable { table: T::TABLE.into() });
     }
     schema.unique_indexes(T::ORGANISATION_COLUMN).await?;
     schema.foreign_keys(T::ORGANISATION_COLUMN).await?;
@@ -50,8 +50,8 @@ impl Schema<'_> {
             .map_err(|source| self.failed(source))
     }
 
-    const fn failed(&self, source: sqlx::Error) -> SchemaFault {
-        SchemaFault::Database { table: self.table, source }
+    fn failed(&self, source: sqlx::Error) -> SchemaFault {
+        SchemaFault::Database { table: self.table.into(), source }
     }
 
     fn text(&self, row: &SqliteRow, column: &'static str) -> Result<String, SchemaFault> {
@@ -92,7 +92,7 @@ impl Schema<'_> {
             let index = self.text(&row, "name")?;
             let columns = self.ask("SELECT name FROM pragma_index_info(?1)", &index).await?;
             if !self.names(&columns, "name", organisation_column)? {
-                return Err(SchemaFault::Unique { table: self.table, index });
+                return Err(SchemaFault::Unique { table: self.table.into(), index });
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ impl Schema<'_> {
                     && self.text(member, "child")?.eq_ignore_ascii_case(organisation_column);
             }
             if !shared && !included {
-                return Err(SchemaFault::ForeignKey { table: self.table, parent });
+                return Err(SchemaFault::ForeignKey { table: self.table.into(), parent });
             }
         }
         Ok(())

@@ -3,7 +3,13 @@
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 use super::{ORDERS, Order, Server, begin_for, row_level_security};
-use crate::{OrganisationId, scope::postgres::ScopedPool};
+use crate::{
+    OrganisationId,
+    scope::{
+        SchemaFault,
+        postgres::{ScopedPool, check_table, tables_with_column},
+    },
+};
 
 const ROWS: &str =
     "INSERT INTO orders (organisation, item) VALUES ('acme', 'a'), ('globex', 'g'), ('globex', 'h')";
@@ -54,8 +60,15 @@ pub(super) async fn each_is_real(server: &Server) {
     ] {
         let (_, service) = with_hole(server, hole).await;
         assert_eq!(as_acme(&service, sql).await.unwrap(), 3, "{hole}");
+        let seen = check_table(&service, "orders", "organisation").await;
+        assert!(!seen.is_empty(), "{hole}");
         assert!(ScopedPool::new(service).declare::<Order>().await.is_err(), "{hole}");
     }
+    let found = check_table(&closed, "orders", "organisation").await;
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!(tables_with_column(&closed, "organisation").await.unwrap(), ["orders"]);
+    let none = check_table(&closed, "or\"ders", "organisation").await;
+    assert!(matches!(none.as_slice(), [SchemaFault::NoTable { .. }]), "{none:?}");
 
     // A superuser, and who has BYPASSRLS.
     let (owner, _) = with_hole(server, "SELECT").await;

@@ -18,7 +18,7 @@ async fn a_sound_table_is_accepted() {
 
 #[tokio::test]
 async fn a_view_or_no_table_at_all_is_refused() {
-    assert!(matches!(fault("SELECT 1").await, Some(SchemaFault::NoTable { table: "orders" })));
+    assert!(matches!(fault("SELECT 1").await, Some(SchemaFault::NoTable { table }) if table == "orders"));
     let view = "CREATE VIEW orders AS SELECT 1 AS id, 'a' AS organisation, 'b' AS item, 1 AS quantity";
     assert!(matches!(fault(view).await, Some(SchemaFault::NoTable { .. })));
 }
@@ -26,10 +26,12 @@ async fn a_view_or_no_table_at_all_is_refused() {
 #[tokio::test]
 async fn a_missing_column_is_refused() {
     let none = "CREATE TABLE orders (id INTEGER PRIMARY KEY, item TEXT, quantity INTEGER)";
-    assert!(matches!(fault(none).await, Some(SchemaFault::NoColumn { column: "organisation", .. })));
+    assert!(
+        matches!(fault(none).await, Some(SchemaFault::NoColumn { column, .. }) if column == "organisation")
+    );
     let misspelt =
         "CREATE TABLE orders (id INTEGER PRIMARY KEY, organisation TEXT NOT NULL, itme TEXT, quantity)";
-    assert!(matches!(fault(misspelt).await, Some(SchemaFault::NoColumn { column: "item", .. })));
+    assert!(matches!(fault(misspelt).await, Some(SchemaFault::NoColumn { column, .. }) if column == "item"));
 }
 
 #[tokio::test]

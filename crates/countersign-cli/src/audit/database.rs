@@ -1,0 +1,79 @@
+//! `countersign audit db`: does row-level security bind the service, and does nothing lead around it?
+
+use std::time::Duration;
+
+use countersign::scope::postgres::{check_table, tables_with_column};
+use countersign_gateway::config::{Environment as _, SystemEnvironment};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+
+use crate::{arguments::AuditDbArguments, exit::Exit, fetch, screen};
+
+/// For the connection to the database.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Something is wrong with a table.
+const FOUND: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+/// The database cannot be asked.
+const UNREACHABLE: u8 = 3;
+
+pub(super) fn run(arguments: &AuditDbArguments) -> Exit {
+    let name = &arguments.url_env;
+    let Some(url) = SystemEnvironment.variable(name) else {
+        return fail(USAGE, &format!("the variable `{name}` is not set: it holds the URL of the database"));
+    };
+    match fetch::wait(check(arguments, &url)) {
+        Ok(Ok(exit)) => exit,
+        // What the driver says may hold the URL, and the URL a password.
+        Ok(Err(error)) => {
+            fail(UNREACHABLE, &format!("the database of `{name}` cannot be asked: {}", reason(&error)))
+        }
+        Err(error) => fail(UNREACHABLE, &error.to_string()),
+    }
+}
+
+async fn check(arguments: &AuditDbArguments, url: &str) -> Result<Exit, sqlx::Error> {
+    let pool: PgPool =
+        PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT).connect(url).await?;
+    let tables = if arguments.tables.is_empty() {
+        tables_with_column(&pool, &arguments.column).await?
+    } else {
+        arguments.tables.clone()
+    };
+    if tables.is_empty() {
+        let problem = format!("no table that this role sees has a column `{}`", arguments.column);
+        return Ok(fail(FOUND, &problem));
+    }
+    let mut faults = 0;
+    for table in &tables {
+        let found = check_table(&pool, table, &arguments.column).await;
+        if found.is_empty() {
+            screen::print(&format!("ok    {table}\n"));
+        }
+        for fault in &found {
+            screen::print(&format!("FAIL  {table}: {fault}\n"));
+        }
+        faults += found.len();
+    }
+    let (tables, exit) = (tables.len(), if faults == 0 { Exit::Good } else { Exit::Code(FOUND) });
+    screen::print(&format!("{tables} checked, {faults} faults\n"));
+    Ok(exit)
+}
+
+/// Why, without anything of the URL.
+fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(_) => "the URL is not understood".to_owned(),
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
+        sqlx::Error::Tls(_) => "it speaks no TLS that is known here".to_owned(),
+        _ => "the connection failed".to_owned(),
+    }
+}
+
+fn fail(code: u8, problem: &str) -> Exit {
+    screen::complain(&format!("countersign audit db: {problem}\n"));
+    Exit::Code(code)
+}
