@@ -22,7 +22,9 @@ use countersign::{
 };
 
 pub use directory::StateDirectory;
-pub use revocations::{Change, RevocationRecord, StoredRevocations, Terms, in_force};
+pub use revocations::{
+    Change, LIFT_MATTERS, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
+};
 
 /// Keeps the sealed key ring and the log of revocations.
 pub trait Store: Send + Sync + fmt::Debug {

@@ -34,7 +34,7 @@ pub(super) fn config<'a>(
     let limits = limits::read(reader, &top);
     let log = limits::log(reader, &top);
     let browser = browser::read(reader, &top, session.as_ref(), &routes, server.issuer.as_ref());
-    let internal = clients::read(reader, &top, [server.listen, server.admin_listen]);
+    let internal = clients::read(reader, &top, server.issuer.as_ref(), [server.listen, server.admin_listen]);
     let backchannel_logout = clients::backchannel_logout(reader, &top, session.as_ref());
     token::claims_fit_source(reader, &top, &claims, session.as_ref());
     Some(Config {

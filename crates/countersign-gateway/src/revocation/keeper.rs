@@ -16,7 +16,7 @@ use super::{Demand, Ledger, Unrecorded, follow::FOLLOW_EVERY};
 use crate::{
     clock::Clock,
     observe::{Observation, Observer, RevocationEvent, Revoking},
-    store::{Change, RevocationRecord, Store, StoreError},
+    store::{Change, LIFT_MATTERS, RevocationRecord, Store, StoreError},
 };
 
 /// The most requests written in one transaction.
@@ -27,8 +27,6 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// The most changes that wait for a store that cannot write.
 const MAX_UNWRITTEN: usize = 10_000;
-/// So long a change of keys matters: nobody keeps a key set longer without asking.
-const KEYS_MATTER: Duration = Duration::from_secs(24 * 3600);
 
 /// What is asked.
 #[derive(Debug)]
@@ -137,12 +135,12 @@ impl Keeper {
     fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
         match wish {
             Wish::KeysChanged(now) => {
-                Ok(Some(Change::KeysChanged { until: now.saturating_add(KEYS_MATTER) }))
+                Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
             }
             Wish::Lift(target, now) => {
                 let Some((terms, _)) = self.ledger.terms_of(&target) else { return Ok(None) };
                 // Whoever read of the revocation reads of this.
-                let until = terms.tokens_until.max(now.saturating_add(KEYS_MATTER));
+                let until = terms.tokens_until.max(now.saturating_add(LIFT_MATTERS));
                 Ok(Some(Change::Lifted { target, until }))
             }
             Wish::Revoke(demand, now) => {

@@ -405,6 +405,7 @@ impl Ledger {
         for record in records {
             match &record.change {
                 Change::KeysChanged { .. } => {}
+                Change::Lifted { target, until } if state.is_stale_lift(target, *until) => {}
                 Change::Lifted { target, .. } => self.release(target),
                 // There is room: it was made before the record was written.
                 Change::Revoked { target, terms, .. } => drop(self.enforce(target, *terms)),

@@ -10,7 +10,7 @@ use countersign::{
     revocation::{Cursor, Epoch, Event, Revocation, Target, What},
 };
 
-use crate::store::{Change, RevocationRecord, StoredRevocations, Terms, in_force};
+use crate::store::{Change, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts};
 
 /// An event of the feed, and its signed form once somebody wanted it.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(stored: StoredRevocations, now: UnixTime, kept_events: usize) -> Self {
         let StoredRevocations { epoch, newest, records } = stored;
+        let records = without_stale_lifts(records);
         let held = in_force(&records)
             .into_iter()
             .filter(|(_, (terms, _))| terms.until() > now)
@@ -85,8 +86,18 @@ impl State {
         self.held.len()
     }
 
+    /// Whether a lift is older than what is held for its target, and so takes nothing back.
+    pub(super) fn is_stale_lift(&self, target: &Target, until: UnixTime) -> bool {
+        self.held(target).is_some_and(|held| held.terms.is_after_lift(until))
+    }
+
     /// Adds what was read from, or written to, the log.
-    pub(super) fn add(&mut self, record: RevocationRecord) {
+    pub(super) fn add(&mut self, mut record: RevocationRecord) {
+        if let Change::Lifted { target, until } = &record.change
+            && self.is_stale_lift(target, *until)
+        {
+            record.change = Change::KeysChanged { until: *until };
+        }
         self.newest = self.newest.max(record.seq);
         match &record.change {
             Change::KeysChanged { .. } => {}

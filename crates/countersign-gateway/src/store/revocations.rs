@@ -1,11 +1,16 @@
 //! What the store keeps of revocations: a log of changes, of which only those that still matter are kept.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use countersign::{
     UnixTime,
     revocation::{Epoch, Target},
 };
+
+/// A lift, like a change of keys, matters for at least so long: nobody keeps what they know longer without asking.
+pub const LIFT_MATTERS: Duration = Duration::from_secs(24 * 3600);
+/// How far the clocks of two gateways may be apart.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 /// The log of revocations, or its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +86,13 @@ impl Terms {
         self.merged(other) == self
     }
 
+    /// Whether a lift that matters until then was made before this: it takes back an earlier revocation and not this
+    /// one, wherever in the log it stands. Who writes a shared store can put a lift there once more.
+    #[must_use]
+    pub fn is_after_lift(self, lift_until: UnixTime) -> bool {
+        lift_until.saturating_add(CLOCKS_APART) < self.at.saturating_add(LIFT_MATTERS)
+    }
+
     /// When both records have come to their end.
     #[must_use]
     pub fn until(self) -> UnixTime {
@@ -116,6 +128,29 @@ impl Change {
     }
 }
 
+/// A log with another harmless change in the place of each lift that takes nothing back: numbers go on without a gap.
+#[must_use]
+pub fn without_stale_lifts(mut records: Vec<RevocationRecord>) -> Vec<RevocationRecord> {
+    let mut held: BTreeMap<Target, Terms> = BTreeMap::new();
+    for RevocationRecord { change, .. } in &mut records {
+        match change {
+            Change::KeysChanged { .. } => {}
+            Change::Lifted { target, until } => {
+                if held.get(target).is_some_and(|terms| terms.is_after_lift(*until)) {
+                    *change = Change::KeysChanged { until: *until };
+                } else {
+                    held.remove(target);
+                }
+            }
+            Change::Revoked { target, terms, .. } => {
+                let merged = held.get(target).map_or(*terms, |known| known.merged(*terms));
+                held.insert(target.clone(), merged);
+            }
+        }
+    }
+    records
+}
+
 /// What is revoked in the end, of a log that is read from its beginning.
 #[must_use]
 pub fn in_force(records: &[RevocationRecord]) -> BTreeMap<Target, (Terms, String)> {
@@ -123,7 +158,11 @@ pub fn in_force(records: &[RevocationRecord]) -> BTreeMap<Target, (Terms, String
     for record in records {
         match &record.change {
             Change::KeysChanged { .. } => {}
-            Change::Lifted { target, .. } => drop(held.remove(target)),
+            Change::Lifted { target, until } => {
+                if !held.get(target).is_some_and(|(terms, _)| terms.is_after_lift(*until)) {
+                    held.remove(target);
+                }
+            }
             Change::Revoked { target, terms, reason } => {
                 let merged = held.get(target).map_or(*terms, |(known, _)| known.merged(*terms));
                 held.insert(target.clone(), (merged, reason.clone()));

@@ -11,7 +11,8 @@ use crate::config::{
     error::ConfigErrorCode,
     reader::{Fault, Field, Reader, Section},
     resolved::{
-        BackchannelLogout, ClientAuth, ClientConfig, ClientKnownBy, Endpoint, SessionConfig, SourceConfig,
+        BackchannelLogout, BrowserConfig, ClientAuth, ClientConfig, ClientKnownBy, Endpoint, SessionConfig,
+        SourceConfig,
     },
     value,
 };
@@ -24,6 +25,7 @@ pub(super) struct Internal {
 pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
     top: &Section<'a>,
+    issuer: Option<&Issuer>,
     others: [Option<SocketAddr>; 2],
 ) -> Internal {
     let listen = reader.text(top, "internal_listen", value::address).given();
@@ -45,7 +47,7 @@ pub(super) fn read<'a>(
     let mut names = BTreeSet::new();
     let mut clients = Vec::with_capacity(sections.len());
     for section in &sections {
-        let Some(client) = client(reader, section) else { continue };
+        let Some(client) = client(reader, section, issuer) else { continue };
         if !names.insert(client.id.clone()) {
             let problem = "is the name of another client already";
             reader.fault(section, "id", Fault::new(ConfigErrorCode::Duplicate, problem));
@@ -55,11 +57,27 @@ pub(super) fn read<'a>(
     Internal { listen, clients }
 }
 
-fn client<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<ClientConfig> {
+fn client<'a>(
+    reader: &mut Reader<'a>,
+    section: &Section<'a>,
+    issuer: Option<&Issuer>,
+) -> Option<ClientConfig> {
     let id = reader.text(section, "id", value::client_id).given();
     let known_by = known_by(reader, section);
     let audience = reader.text(section, "audience", value::identifier).given();
     let exchange = reader.list(section, "exchange", value::identifier).given().unwrap_or_default();
+    // With a token of that audience a service could go to every route in its caller's name.
+    let own = issuer.map(BrowserConfig::audience_of);
+    let is_own = |name: &str| own.as_ref().is_some_and(|own| *own == *name);
+    for (key, names_it) in [
+        ("audience", audience.as_deref().is_some_and(is_own)),
+        ("exchange", exchange.iter().any(|name| is_own(name))),
+    ] {
+        if names_it {
+            let problem = "is `<issuer>/browser`: tokens of that audience are for the gateway itself";
+            reader.fault(section, key, Fault::new(ConfigErrorCode::Conflict, problem));
+        }
+    }
     Some(ClientConfig {
         id: ClientId::from(id?),
         known_by: known_by?,

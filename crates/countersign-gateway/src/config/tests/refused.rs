@@ -26,6 +26,20 @@ fn each_fault_names_place_key_value_and_form() {
 }
 
 #[test]
+fn no_client_gets_or_gives_tokens_that_pages_present_to_the_gateway() {
+    let own = "https://shop.example/browser";
+    for line in [format!("audience = \"{own}\""), format!("exchange = [\"{own}\"]")] {
+        let text = format!(
+            "internal_listen = \"127.0.0.1:8082\"\n{THIRTEEN_LINES}\n[[client]]\nid = \"orders\"\n{line}\n"
+        );
+        let errors = read(&text).unwrap_err().errors;
+        let found =
+            errors.iter().any(|error| error.code == Code::Conflict && error.to_string().contains("/browser"));
+        assert!(found, "{line}: {errors:?}");
+    }
+}
+
+#[test]
 fn all_faults_are_found_in_one_run() {
     let text = "issuer = \"http://shop.example/\"\nlisten = 8080\n[session]\nintrospect = \"sso\"\nrecheck = \"2h\"\n[claims]\nroles = \"roles\"\n[tokens]\n[[route]]\npath = \"/a\"\n[[route]]\naudiense = \"x\"\n";
     let errors = read(text).unwrap_err();

@@ -18,8 +18,8 @@ use crate::{
     observe::Observer,
     revocation::{Concerned, Demand, Keeper, RevocationReason, Unrecorded},
     store::{
-        Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
-        embedded::EmbeddedStore, memory::MemoryStore,
+        Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError,
+        StoredRevocations, embedded::EmbeddedStore, memory::MemoryStore,
     },
 };
 
@@ -147,6 +147,26 @@ async fn a_no_of_the_server_is_for_services_alone_and_can_be_told_from_a_log_out
     ledger.revoke(Demand::new(session.clone(), RevocationReason::LogOut), now()).await.unwrap();
     assert!(!ledger.rests_on_a_no(&session));
     assert!(who("a", "alice", None, None).is_revoked(&ledger));
+}
+
+/// Who writes a shared store puts a sealed lift of an earlier revocation behind a later one.
+#[tokio::test(start_paused = true)]
+async fn a_lift_that_is_put_into_the_log_again_takes_back_no_later_revocation() {
+    let (ledger, _) = running(Arc::new(MemoryStore::new()));
+    let target = Target::Session("a".into());
+    ledger.revoke(demand(target.clone()), now()).await.unwrap();
+    ledger.lift(target.clone(), now()).await.unwrap();
+    let replayed = |ledger: &Ledger| {
+        let until = now().saturating_add(Duration::from_secs(24 * 3600));
+        let seq = ledger.cursor().seq + 1;
+        ledger.take_in([RevocationRecord { seq, change: Change::Lifted { target: target.clone(), until } }]);
+    };
+    let later = now().saturating_add(Duration::from_secs(100));
+    ledger.revoke(demand(target.clone()), later).await.unwrap();
+    replayed(&ledger);
+    assert!(who("a", "alice", None, None).is_revoked(&ledger));
+    let newest = ledger.after(&Cursor { seq: ledger.cursor().seq - 1, ..ledger.cursor() }).unwrap();
+    assert_eq!(newest[0].event.what, What::KeysChanged, "nor do services hear of it");
 }
 
 #[tokio::test(start_paused = true)]
