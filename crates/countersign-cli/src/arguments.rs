@@ -28,8 +28,6 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print what row-level security needs in PostgreSQL
-    Rls(RlsArguments),
     /// Run the gateway
     Run(RunArguments),
     /// Check a configuration, ask the real server, show one token per audience, grade the old cookie
@@ -49,6 +47,8 @@ pub(crate) enum Command {
     Reload(ReloadArguments),
     /// Say how the running gateway is
     Status(StatusArguments),
+    /// Print what row-level security needs in PostgreSQL
+    Rls(RlsArguments),
     /// Say what a token says and whether it is valid; reads it from standard input
     Token(TokenArguments),
     /// Prove that every endpoint of a service refuses what it must

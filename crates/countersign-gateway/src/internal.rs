@@ -21,6 +21,7 @@ mod give_back;
 mod introspect;
 mod logout;
 mod own_token;
+mod proven;
 mod serve;
 
 use std::sync::{Arc, OnceLock};

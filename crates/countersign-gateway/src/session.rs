@@ -55,7 +55,7 @@ use crate::{
         flight::{Boarding, Outcome, Takeoff, Waiter},
         key::{SessionKey, SessionKeyer},
         shared::Shared,
-        source::{Source, Verdict},
+        source::{Answer, Source, Verdict},
     },
 };
 
@@ -365,20 +365,7 @@ impl Sessions {
             Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
                 Ok(identity) => {
                     observe(LookupOutcome::Live, None);
-                    let began = source::session_began(&answer.session);
-                    self.settle_no(&key, &identity, now).await?;
-                    let admitted = self.admit(&key, identity, (began, answer.ends), (asked_at, None), now);
-                    let entry = admitted.inspect_err(|_| self.forget_shared(&key))?;
-                    self.share(&key, &credential, &answer, &entry, asked_at);
-                    match &answer.new_cookie {
-                        Some(new) if credential.kind == CredentialKind::Cookie => {
-                            let (next, new_key) =
-                                (new.credential(), self.keyer.key(&new.credential().as_credential()));
-                            self.share(&new_key, &next, &answer, &entry, asked_at);
-                            self.rotate(&key, &entry, new, client, now)
-                        }
-                        _ => Ok(entry),
-                    }
+                    self.lives(&key, &credential, (&answer, identity), client, (asked_at, now)).await
                 }
                 // Names the claim and what is wrong with it, never its value.
                 Err(fault) => {
@@ -386,6 +373,31 @@ impl Sessions {
                     Err(self.end(&key, Refusal::from(fault), now))
                 }
             },
+        }
+    }
+
+    /// The server says that the session lives, and under which cookie.
+    async fn lives(
+        self: &Arc<Self>,
+        key: &SessionKey,
+        credential: &OwnedCredential,
+        (answer, identity): (&Answer, Identity),
+        client: IpAddr,
+        (asked_at, now): (Now, Now),
+    ) -> Outcome {
+        let began = source::session_began(&answer.session);
+        self.settle_no(key, &identity, now).await?;
+        let admitted = self.admit(key, identity, (began, answer.ends), (asked_at, None), now);
+        let entry = admitted.inspect_err(|_| self.forget_shared(key))?;
+        self.share(key, credential, answer, &entry, asked_at);
+        match &answer.new_cookie {
+            Some(new) if credential.kind == CredentialKind::Cookie => {
+                let next = new.credential();
+                let new_key = self.keyer.key(&next.as_credential());
+                self.share(&new_key, &next, answer, &entry, asked_at);
+                self.rotate(key, &entry, new, client, now)
+            }
+            _ => Ok(entry),
         }
     }
 

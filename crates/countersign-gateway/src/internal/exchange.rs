@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{RawForm, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -20,15 +20,15 @@ use countersign::{
     Actor, Audience, Claims, Revocable, Revocations as _, Standing, Subject, TokenId, UnixTime,
     VerifiedClaims,
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     Internal,
     form::Form,
-    invalid_client,
     own_token::{self, Act},
+    proven::Proven,
     refuse,
 };
 use crate::{
@@ -135,14 +135,8 @@ struct Payload<'a> {
 
 pub(super) async fn exchange(
     State(internal): State<Internal>,
-    headers: HeaderMap,
-    RawForm(form): RawForm,
+    Proven { form, client, now }: Proven,
 ) -> Response {
-    let now = internal.clock.now();
-    let Some(form) = Form::read(&form) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
-    let Ok(client) = internal.clients.prove(&headers, Some(form.proof()), now) else {
-        return invalid_client();
-    };
     match grant(&internal, &client, &form, now).await {
         Ok(response) => response,
         Err(denied) => {

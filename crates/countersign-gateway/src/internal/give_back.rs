@@ -5,7 +5,7 @@
 //! 3. A token with a shared secret cannot be told from one that its service made: `unsupported_token_type`.
 
 use axum::{
-    extract::{RawForm, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use countersign::{
@@ -13,10 +13,10 @@ use countersign::{
     jws::{MAX_BYTES, Unverified},
     revocation::Target,
 };
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 
-use super::{Internal, clients::is_service_of, form::Form, invalid_client, refuse};
+use super::{Internal, clients::is_service_of, proven::Proven, refuse};
 use crate::{
     keyring::KeyRing,
     revocation::{Demand, RevocationReason},
@@ -41,14 +41,8 @@ enum Found {
 
 pub(super) async fn give_back(
     State(internal): State<Internal>,
-    headers: HeaderMap,
-    RawForm(form): RawForm,
+    Proven { form, client, now }: Proven,
 ) -> Response {
-    let now = internal.clock.now();
-    let Some(form) = Form::read(&form) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
-    let Ok(client) = internal.clients.prove(&headers, Some(form.proof()), now) else {
-        return invalid_client();
-    };
     let Some(token) = form.field("token") else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     match find(token, &internal.keyring.load(), now) {
         Found::Nothing => StatusCode::OK.into_response(),

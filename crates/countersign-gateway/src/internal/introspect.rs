@@ -5,19 +5,18 @@
 
 use axum::{
     Json,
-    extract::{RawForm, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use countersign::Claims;
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{
     Internal,
-    form::Form,
-    invalid_client,
     own_token::{self, Act},
+    proven::Proven,
     refuse,
 };
 
@@ -41,14 +40,8 @@ struct Inactive {
 
 pub(super) async fn introspect(
     State(internal): State<Internal>,
-    headers: HeaderMap,
-    RawForm(form): RawForm,
+    Proven { form, client, now }: Proven,
 ) -> Response {
-    let now = internal.clock.now();
-    let Some(form) = Form::read(&form) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
-    let Ok(client) = internal.clients.prove(&headers, Some(form.proof()), now) else {
-        return invalid_client();
-    };
     let Some(token) = form.field("token") else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     let audience = client.audience.as_ref();
     let claims = audience.and_then(|audience| own_token::verify(&internal, token, audience, now).ok());
