@@ -12,7 +12,7 @@ struct ColumnInfo {
 }
 
 pub(super) async fn examine<T: OrganisationTable>(pool: &SqlitePool) -> Result<Declared, SchemaFault> {
-    let schema = Schema { pool, table: T::TABLE.into() };
+    let schema = Schema { pool, table: T::TABLE };
     let columns = schema.columns(T::TABLE).await?;
     if columns.is_empty() || !schema.is_table().await? {
         return Err(SchemaFault::NoTable { table: T::TABLE.into() });
