@@ -90,6 +90,15 @@ def audit(result):
     ])
 
 
+def revocation(result):
+    lines = ["| refused by | p50 ms | p99 ms | longest ms |", "|---|---|---|---|"]
+    for who in ("gateways", "services"):
+        one = result[who]
+        lines.append(f"| the last of three {who} | {one['p50_milliseconds']:.0f} | {one['p99_milliseconds']:.0f} | "
+                     f"{one['most_milliseconds']:.0f} |")
+    return "\n".join([*lines, "", f"{result['revocations']:,} revocations (bar: p99 ≤ 1,000 ms).", ""])
+
+
 SECTIONS = [
     ("throughput", "The price of a translation", throughput, """
 One core for the contender (one worker), the other for load, service and authorization server; HTTP/1.1 over loopback,
@@ -108,6 +117,10 @@ for the `debug` profile."""),
 one organisation. The library sets the claims in the same trip as `BEGIN`; what is left of the price is the trip of
 `COMMIT`, which only a pipeline saves. The variants take turns; how busy the machine was otherwise shows in the width of
 the intervals."""),
+    ("revocation", "Revocation", revocation, """
+Three gateways on one Redis, and three services that follow the feed, each that of another gateway. From the
+acknowledgement of a revocation at one gateway until the last gateway answers 401 and the last service refuses the
+copied token. The gateways read the shared store four times a second, which is most of it."""),
     ("audit", "Audit", audit, """
 `countersign audit` of 200 operations with the whole catalogue, against a service of the library in the same process.
 Half the CPU is the time that two otherwise idle cores need; the wall clock also counts what else the machine did."""),

@@ -279,7 +279,7 @@ pub const KEYS: &[Key] = &[
     key("client[].public_key_file", Kind::File, Absent::Described("another proof is needed"),
         "Its public key in PEM (`private_key_jwt`)."),
     key("client[].audience", Kind::Audience, Absent::Described("it is no service"),
-        "The service that it is: it may give back tokens of this audience."),
+        "The service that it is: it may give back, ask about and exchange tokens of this audience."),
     key("client[].exchange", Kind::List(&Kind::Audience), EMPTY,
         "Audiences that it may ask tokens for."),
 
