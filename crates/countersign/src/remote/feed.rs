@@ -148,9 +148,9 @@ pub enum FeedError {
     /// Pages that do not belong together, again and again; or more than a snapshot may have.
     #[error("the snapshot cannot be put together")]
     Snapshot,
-    /// A heartbeat that is not of this time.
-    #[error("a heartbeat is not of this time")]
-    StaleHeartbeat,
+    /// A heartbeat, or a page of the snapshot, that is not of this time.
+    #[error("a heartbeat or snapshot is not of this time")]
+    Stale,
     /// There are more revocations than there is room for.
     #[error(transparent)]
     TableFull(#[from] TableFull),

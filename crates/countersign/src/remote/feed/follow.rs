@@ -128,7 +128,7 @@ impl<T: Transport> Follower<T> {
                     self.keys.handle_keys_changed();
                 }
             }
-            FeedError::StaleHeartbeat => add(&shared.counted.refused),
+            FeedError::Stale => add(&shared.counted.refused),
             FeedError::TableFull(_) => {
                 // Something is revoked that the table does not have.
                 self.beats.send_replace(None);
@@ -184,7 +184,12 @@ impl<T: Transport> Follower<T> {
         for number in 0..MAX_PAGES {
             let page = timeout(REQUEST_TIMEOUT, self.transport.page(number)).await;
             let page = page.map_err(|_| FeedError::Silent)??;
-            let page = self.reader.read_page(&page, self.current_keys()?.as_ref())?.content;
+            let page = self.reader.read_page(&page, self.current_keys()?.as_ref())?;
+            // A recorded snapshot would take back what was revoked since.
+            if !is_of_this_time(page.issued_at, self.clock.now()) {
+                return Err(FeedError::Stale);
+            }
+            let page = page.content;
             if page.page != number || cursor.as_ref().is_some_and(|cursor| *cursor != page.cursor) {
                 return Ok(None);
             }
@@ -235,7 +240,7 @@ impl<T: Transport> Follower<T> {
         let received = self.reader.read_event(&event.data, self.current_keys()?.as_ref())?;
         let event = received.content;
         if event.what == What::Heartbeat && !is_of_this_time(received.issued_at, self.clock.now()) {
-            return Err(FeedError::StaleHeartbeat);
+            return Err(FeedError::Stale);
         }
         let Some(position) = &mut self.cursor else { return Ok(Step::Snapshot) };
         let step = step(position, &event);

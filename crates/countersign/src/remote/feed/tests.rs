@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
 use self::fake::{Gateway, Keys, Simulated, is_revoked, session, standing};
-use super::{FeedCounters, OnFeedLoss};
+use super::{FeedCounters, OnFeedLoss, transport::Transport as _};
 use crate::{
     Standing,
     revocation::{Epoch, Event, FeedWriter, Stamp, What},
@@ -210,6 +210,26 @@ async fn a_recording_keeps_nobody_quiet() {
     assert!(feed.counters().refused > 0);
     gateway.state().late_by = 59 * SECOND;
     assert!(feed.ready(12 * SECOND).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_snapshot_takes_nothing_back() {
+    let gateway = Gateway::new(&Simulated::new());
+    let recorded = gateway.clone().page(0).await.unwrap();
+    let feed = gateway.follow(&keys(), OnFeedLoss::Keep);
+    assert!(feed.ready(SECOND).await);
+    sleep(61 * SECOND).await;
+    gateway.revoke("a");
+    sleep(SOON).await;
+    assert!(is_revoked(&feed, &session("a")));
+    // Anybody on the way can say that a snapshot is needed.
+    gateway.state().recorded = Some(recorded);
+    gateway.state().send(&"event: reset\n\n".into());
+    sleep(20 * SECOND).await;
+    assert!(is_revoked(&feed, &session("a")));
+    assert!(feed.counters().refused > 0);
+    gateway.state().recorded = None;
+    assert!(feed.ready(12 * SECOND).await && gateway.agrees_with(&feed));
 }
 
 #[tokio::test(start_paused = true)]
