@@ -211,6 +211,32 @@ async fn x01_only_a_proven_client_and_only_for_its_own_audiences() {
 }
 
 #[tokio::test]
+async fn a_client_may_prove_itself_by_an_assertion_in_the_form_once() {
+    let house = house();
+    let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
+    house.internal.clients.replace(&[ClientConfig {
+        id: "orders".into(),
+        known_by: ClientKnownBy::Key(Arc::new(key.verifying_key().unwrap())),
+        audience: Some("orders".into()),
+        exchange: vec!["notes".into()],
+    }]);
+    let assertion = json!({ "iss": "orders", "sub": "orders", "aud": ISSUER, "jti": "1", "exp": NOW + 60 });
+    let assertion = key.sign("client-authentication+jwt", &assertion).unwrap();
+    let proof = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let form = format!(
+        "{}&client_id=orders&client_assertion_type={proof}&client_assertion={assertion}",
+        form(&house.token(|_| {}), "notes")
+    );
+    for status in [200, 401] {
+        let request = Request::post("/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.clone()))
+            .unwrap();
+        assert_eq!(house.internal.pages().oneshot(request).await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
 async fn x02_only_a_good_access_token_of_ours_is_exchanged() {
     let house = house();
     let elsewhere = SigningKey::generate(Algorithm::EdDsa).unwrap();
