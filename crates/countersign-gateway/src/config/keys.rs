@@ -21,9 +21,9 @@ pub const KEYS: &[Key] = &[
     key("admin_listen", Kind::Address, Absent::Default("\"127.0.0.1:8081\""),
         "Read-only listener in plain HTTP: `/metrics`, `/healthz`, `/readyz` and the key set."),
     key("internal_listen", Kind::Address, Absent::Described("there is no such listener"),
-        "Listener for clients that prove who they are (`[[client]]`): the revocation feed for services and token \
-         revocation (RFC 7009). Speaks TLS with the certificate of `[tls]`; without it, another address than \
-         loopback needs `insecure_internal_listen = true`."),
+        "Listener for clients that prove who they are (`[[client]]`): the revocation feed for services, token \
+         revocation (RFC 7009), exchange (RFC 8693) and introspection (RFC 7662). Speaks TLS with the certificate of \
+         `[tls]`; without it, another address than loopback needs `insecure_internal_listen = true`."),
     key("state_dir", Kind::File, Absent::Described("`$STATE_DIRECTORY` (systemd), else `/var/lib/countersign`"),
         "The gateway's own folder (0700): signing keys, audit log and the socket of `countersign keys`."),
     key("encryption_key_file", Kind::SecretFile, Absent::Described("`state_dir/kek`, made at the first start"),
