@@ -82,8 +82,8 @@ pub(super) struct World {
     retired: BTreeSet<String>,
     issued: Vec<Issued>,
     ring_followed: Instant,
-    /// The last retirement: until the others have read of it, they do not publish the key that stands by now.
-    retired_at: Option<Instant>,
+    /// All gateways have read of the last retirement. Until then they do not publish the key that stands by now.
+    all_know_the_keys: bool,
     story: Vec<String>,
     broken: Option<String>,
 }
@@ -126,7 +126,7 @@ impl World {
             retired: BTreeSet::new(),
             issued: Vec::new(),
             ring_followed: began,
-            retired_at: None,
+            all_know_the_keys: true,
             story: Vec::new(),
             broken: None,
         };
@@ -254,7 +254,7 @@ impl World {
         if self.random.once_in(3) {
             if let Some(kid) = self.gateways[gateway].retire_signer() {
                 self.retired.insert(kid.to_string());
-                self.retired_at = Some(Instant::now());
+                self.all_know_the_keys = false;
                 self.tell(format!("gateway {gateway} retires its key"));
             }
         } else if self.gateways[gateway].rotate() {
@@ -287,6 +287,7 @@ impl World {
         if now - self.ring_followed >= RING_FOLLOWED_EVERY {
             self.ring_followed = now;
             self.gateways.iter().for_each(Replica::follow_ring);
+            self.all_know_the_keys |= self.store_since.is_some();
         }
         for log_out in &mut self.log_outs {
             let readable_since = self.store_since.zip(log_out.acknowledged).map(|(store, at)| store.max(at));
@@ -378,7 +379,7 @@ impl World {
             log_out.sid == *sid && log_out.known_since.is_some_and(|since| since.elapsed() >= SPREAD)
         };
         let ended = self.ended.iter().any(|(ended, _)| ended == cookie);
-        let settled = self.retired_at.is_none_or(|at| at.elapsed() > 2 * RING_FOLLOWED_EVERY);
+        let settled = self.all_know_the_keys;
         let revoked = ended || self.perhaps_out.contains(cookie);
         let rule = match &verdict {
             Ok(_) if wall >= exp + LEEWAY + SKEW => Some("accepts a token that is over"),
