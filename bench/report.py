@@ -129,12 +129,20 @@ One call of each stage in memory, and the whole warm path, by criterion (`crates
 ]
 
 
+def kept(title):
+    """A section that was written by hand from a log, as it is."""
+    written = machinery.HERE / "RESULTS.md"
+    sections = written.read_text().split("\n## ") if written.exists() else []
+    return [f"## {section}".rstrip() + "\n" for section in sections if section.startswith(title + "\n")]
+
+
 def write():
     lines = ["# Results", "", "Written by the commands below (with `--keep`) from the raw figures in `bench/results/`.",
              ""]
     for name, title, body, explanation in SECTIONS:
         path = machinery.HERE / "results" / f"{name}.json"
         if not path.exists():
+            lines += kept(title)
             continue
         result = json.loads(path.read_text())
         lines += [f"## {title}", "", f"`{result['command']}` on {result['date']}, commit {result['commit']}: "

@@ -1,6 +1,6 @@
 //! The running gateway: everything put together, and what happens beside requests.
 //!
-//! Data workers and the accept loop are [`server`]'s. One control thread runs the admin listener, the
+//! Data workers and the accept loop are [`crate::server`]'s. One control thread runs the admin listener, the
 //! control socket, the key schedule, reloads and signals.
 
 mod compose;

@@ -4,7 +4,7 @@
 //! 2. The presented token is one of ours, good at this moment and not revoked; one with a shared secret never counts.
 //! 3. The derived token says who the caller is in the same words: `sub`, `client_id`, `sid`, `organisation`, `roles`.
 //!    `scope` is the presented one or a part of it. `preferred_username` and `email` are not passed on.
-//! 4. `act` is the presented chain with the client in front (§4.1), at most [`MAX_ACTORS`] of them. Actors are added by
+//! 4. `act` is the presented chain with the client in front (§4.1), at most 8 of them. Actors are added by
 //!    us alone: `actor_token` is refused. `may_act` (§4.4) must name the client, and stays.
 //! 5. It ends when the presented one ends or after `token.lifetime`, whichever is first. There is no refresh token.
 

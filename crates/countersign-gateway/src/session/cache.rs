@@ -58,7 +58,7 @@ pub struct Entry {
     /// The session goes on under another cookie: what happens to this one does not concern it.
     pub is_superseded: bool,
     /// What a gateway calls the session that saw it first under a newer cookie: this one after a restart, another at
-    /// any time. Bounded by [`MAX_OTHER_NAMES`].
+    /// any time. At most 4.
     pub other_names: Vec<SessionId>,
     /// When the session began, if the server says so.
     pub began: Option<UnixTime>,
