@@ -1,5 +1,7 @@
 //! An operator's command to revoke.
 
+use std::collections::BTreeSet;
+
 use countersign::{UnixTime, revocation::Target};
 
 use super::compose::Household;
@@ -31,8 +33,9 @@ pub(super) async fn carry_out(
         RevokeAct::Revoke => {
             let session_ends = concerned.iter().map(|entry| entry.ends).max();
             if matches!(target, Target::Session(_)) {
-                for name in concerned.iter().flat_map(|entry| entry.names()) {
-                    let target = Target::Session(name.clone());
+                let names = concerned.iter().flat_map(|entry| entry.names()).cloned().map(Target::Session);
+                let others: BTreeSet<Target> = names.filter(|other| *other != target).collect();
+                for target in others {
                     ledger
                         .revoke(Demand { target, reason: RevocationReason::Operator, session_ends }, now)
                         .await?;
