@@ -14,8 +14,9 @@ use crate::{
 
 /// The most requests that wait for the thread; further ones find nothing and keep nothing.
 const WAITING: usize = 1_024;
-/// The most requests sent together.
-const AT_ONCE: usize = 128;
+/// The most requests sent together. The driver waits for each answer of a pipeline, even when the one before it did not
+/// come in time: a server that freezes costs this many time-outs at most.
+const AT_ONCE: usize = 8;
 
 enum Request {
     Find(String, oneshot::Sender<Option<Vec<u8>>>),

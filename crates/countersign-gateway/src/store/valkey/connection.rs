@@ -1,6 +1,14 @@
 //! One connection to the server, found anew when it is lost.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
 
 use redis::{
     Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, ConnectionLike as _, ErrorKind, FromRedisValue,
@@ -17,7 +25,10 @@ use crate::{
 
 /// The way to the server.
 pub(super) struct Link {
-    config: Arc<StoreConfig>,
+    dialler: Dialler,
+    /// A connection that was not made in time: its thread may still wait for a server that is frozen. There is one at
+    /// most.
+    dialling: Option<Receiver<Result<Connection, RedisError>>>,
     clock: Arc<dyn Clock>,
     connection: Option<Connection>,
     /// After a failure nothing is tried before this moment.
@@ -26,7 +37,8 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(config: Arc<StoreConfig>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, clock, connection: None, not_before: Moment::from_millis(0) }
+        let dialler = Dialler { config };
+        Self { dialler, dialling: None, clock, connection: None, not_before: Moment::from_millis(0) }
     }
 
     /// Sends one command and reads its answer, within the time-out.
@@ -68,9 +80,41 @@ impl Link {
         }
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect()?,
+            None => self.connect_in_time()?,
         };
         Ok(self.connection.insert(connection))
+    }
+
+    /// The driver bounds the connection but not what it says first, which a frozen server never answers.
+    fn connect_in_time(&mut self) -> Result<Connection, RedisError> {
+        let dialling = match self.dialling.take() {
+            Some(dialling) => dialling,
+            None => self.dialler.clone().dial()?,
+        };
+        match dialling.recv_timeout(self.dialler.config.timeout) {
+            Ok(connection) => connection,
+            Err(RecvTimeoutError::Timeout) => {
+                self.dialling = Some(dialling);
+                Err(io::Error::from(io::ErrorKind::TimedOut).into())
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(nowhere()),
+        }
+    }
+}
+
+/// Makes connections.
+#[derive(Clone)]
+struct Dialler {
+    config: Arc<StoreConfig>,
+}
+
+impl Dialler {
+    /// Connects in a thread of its own.
+    fn dial(self) -> Result<Receiver<Result<Connection, RedisError>>, RedisError> {
+        let (made, dialling) = mpsc::sync_channel(1);
+        let dial = move || drop(made.send(self.connect()));
+        thread::Builder::new().name("store-connecting".to_owned()).spawn(dial)?;
+        Ok(dialling)
     }
 
     fn connect(&self) -> Result<Connection, RedisError> {
