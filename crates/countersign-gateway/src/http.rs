@@ -6,6 +6,7 @@
 
 pub mod cors;
 pub mod csrf;
+pub(crate) mod form;
 pub mod headers;
 pub mod host;
 pub mod path;

@@ -15,7 +15,9 @@ use crate::{
 /// It cannot be made up:
 ///
 /// ```compile_fail,E0451
-/// let caller = countersign::Caller { claims: todo!() };
+/// fn forge(claims: countersign::VerifiedClaims) -> countersign::Caller {
+///     countersign::Caller { claims }
+/// }
 /// ```
 ///
 /// nor made of claims that were not verified:

@@ -92,7 +92,9 @@ macro_rules! proof_of_caller {
 ///
 /// ```compile_fail,E0451
 /// struct Admin;
-/// let proof = countersign::HasRole::<Admin> { caller: todo!(), role: std::marker::PhantomData };
+/// fn forge(caller: countersign::Caller) -> countersign::HasRole<Admin> {
+///     countersign::HasRole { caller, role: std::marker::PhantomData }
+/// }
 /// ```
 pub struct HasRole<R> {
     caller: Caller,

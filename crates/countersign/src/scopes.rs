@@ -40,7 +40,9 @@ impl From<ScopeMissing> for TokenRefusal {
 ///
 /// ```compile_fail,E0451
 /// struct Read;
-/// let proof = countersign::HasScope::<Read> { caller: todo!(), scope: std::marker::PhantomData };
+/// fn forge(caller: countersign::Caller) -> countersign::HasScope<Read> {
+///     countersign::HasScope { caller, scope: std::marker::PhantomData }
+/// }
 /// ```
 pub struct HasScope<S> {
     caller: Caller,

@@ -187,10 +187,10 @@ impl ControlRoom {
     fn tell_of_keys(&self, ring: &KeyRing, now: UnixTime) {
         let kids: Vec<KeyId> = ring.published(now).map(|key| key.scheduled.kid.clone()).collect();
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = published.replace(kids);
-        if before.is_some() && before != *published {
-            // The keeper tells of its own failures; at the end of the gateway there is nobody to tell.
-            let _ = self.household.memory.ledger().keys_changed(now);
+        // What cannot be told now, because too much waits to be written, is told at the next look.
+        let is_news = published.as_ref().is_some_and(|before| *before != kids);
+        if !is_news || self.household.memory.ledger().keys_changed(now).is_ok() {
+            *published = Some(kids);
         }
     }
 

@@ -31,7 +31,10 @@ use countersign::{
 use http::{HeaderMap, header};
 use serde::Deserialize;
 
-use crate::config::resolved::{ClientConfig, ClientKnownBy};
+use crate::{
+    config::resolved::{ClientConfig, ClientKnownBy},
+    http::form,
+};
 
 /// The longest life of an assertion.
 const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
@@ -139,7 +142,7 @@ impl ClientTable {
         let pair = STANDARD.decode(encoded).map_err(|_| NotProven)?;
         let pair = std::str::from_utf8(&pair).map_err(|_| NotProven)?;
         let (name, secret) = pair.split_once(':').ok_or(NotProven)?;
-        let (name, secret) = (decoded(name).ok_or(NotProven)?, decoded(secret).ok_or(NotProven)?);
+        let (name, secret) = (form::decoded(name).ok_or(NotProven)?, form::decoded(secret).ok_or(NotProven)?);
         let client = self.find(&name);
         let known = match client.as_ref().map(|client| &client.known_by) {
             Some(ClientKnownBy::Secret(secret)) => Some(secret.expose().as_str()),
@@ -204,35 +207,6 @@ impl ClientTable {
 #[must_use]
 pub fn is_service_of(client: &ClientConfig, audience: &Audience) -> bool {
     client.audience.as_ref() == Some(audience)
-}
-
-/// The pairs of a form; `None` for one that is not encoded as a form is.
-pub(super) fn pairs_of(form: &[u8]) -> Option<Vec<(String, String)>> {
-    let form = std::str::from_utf8(form).ok()?;
-    let pairs = form.split('&').filter(|pair| !pair.is_empty());
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((decoded(name)?, decoded(value)?))
-    };
-    pairs.map(pair).collect()
-}
-
-/// A form-encoded text (RFC 6749 appendix B).
-fn decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = char::from(bytes.next()?).to_digit(16)?;
-                let low = char::from(bytes.next()?).to_digit(16)?;
-                u8::try_from(high * 16 + low).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(out).ok()
 }
 
 impl fmt::Debug for ClientTable {

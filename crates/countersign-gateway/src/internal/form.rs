@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::clients::{FormProof, pairs_of};
+use super::clients::FormProof;
+use crate::http::form;
 
 /// What a client sent. It may hold tokens and proofs: nothing prints it.
 pub(super) struct Form(BTreeMap<String, String>);
@@ -11,7 +12,7 @@ impl Form {
     /// `None` for what is not encoded as a form is, or has a parameter twice (RFC 6749 §3.2).
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut fields = BTreeMap::new();
-        for (name, value) in pairs_of(bytes)? {
+        for (name, value) in form::pairs(bytes)? {
             if fields.insert(name, value).is_some() {
                 return None;
             }

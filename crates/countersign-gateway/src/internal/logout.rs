@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::{
-    extract::{RawForm, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use countersign::{
@@ -23,9 +23,10 @@ use countersign::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-use super::{Internal, clients::pairs_of, refuse};
+use super::{Internal, proven::Timely, refuse};
 use crate::{
     entry::proxy::Snapshot,
+    http::form,
     revocation::{
         Demand, ExpectedLogout, LoggedOut, RevocationReason, SeenLogouts, Unrecorded, judge_logout,
     },
@@ -49,7 +50,7 @@ impl fmt::Debug for LogoutReceiver {
     }
 }
 
-pub(super) async fn log_out(State(internal): State<Internal>, RawForm(form): RawForm) -> Response {
+pub(super) async fn log_out(State(internal): State<Internal>, Timely(form): Timely) -> Response {
     let Some(receiver) = internal.logout.get() else {
         return refuse(StatusCode::NOT_FOUND, "not_configured");
     };
@@ -63,19 +64,27 @@ pub(super) async fn log_out(State(internal): State<Internal>, RawForm(form): Raw
     };
     let outcome = judge_logout(&token, &keys, &receiver.expected, &receiver.seen, now);
     let outcome = match outcome {
-        Ok(logged_out) => receiver.targets(logged_out).ok_or("`sub` is not what tokens call a user"),
+        Ok(logged_out) => {
+            let id = logged_out.id.clone();
+            let targets = receiver.targets(logged_out).ok_or("`sub` is not what tokens call a user");
+            targets.map(|targets| (id, targets))
+        }
         Err(refused) => {
             tracing::warn!(%refused, "log-out token");
             Err("the token is not believed")
         }
     };
-    let Ok(targets) = outcome else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    let Ok((id, targets)) = outcome else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     match revoke(&internal, targets, now).await {
         Ok(()) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, no_store).into_response()
         }
-        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Err(_) => {
+            // The server is asked to send it again, and must be believed then.
+            receiver.seen.forget(&id);
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+        }
     }
 }
 
@@ -88,7 +97,7 @@ async fn revoke(internal: &Internal, demands: Vec<Demand>, now: UnixTime) -> Res
 
 /// The only `logout_token` of a form.
 fn one_token(form: &[u8]) -> Option<String> {
-    let mut tokens = pairs_of(form)?.into_iter().filter(|(name, _)| name == "logout_token");
+    let mut tokens = form::pairs(form)?.into_iter().filter(|(name, _)| name == "logout_token");
     match (tokens.next(), tokens.next()) {
         (Some((_, token)), None) => Some(token),
         _ => None,

@@ -49,6 +49,8 @@ pub struct ExpectedLogout {
 /// Whose sessions end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedOut {
+    /// `jti`.
+    pub id: String,
     /// The server's name for the user.
     pub subject: Option<String>,
     /// The server's name for the session. Without it, every session of the user.
@@ -104,6 +106,11 @@ impl SeenLogouts {
         let until = now.saturating_add(OLDEST).saturating_add(LEEWAY).saturating_add(LEEWAY);
         seen.len() < MAX_SEEN && seen.insert(name.into(), until).is_none()
     }
+
+    /// A token that was believed could not be obeyed: it may come again.
+    pub fn forget(&self, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
 }
 
 /// Judges a log-out token.
@@ -149,7 +156,7 @@ pub fn judge_logout(
         return Err(LogoutRefused::Nobody);
     }
     let id = name(&claims, "jti")?.ok_or(LogoutRefused::Claim("jti"))?;
-    if seen.note(&id, now) { Ok(LoggedOut { subject, session }) } else { Err(LogoutRefused::Replayed) }
+    if seen.note(&id, now) { Ok(LoggedOut { id, subject, session }) } else { Err(LogoutRefused::Replayed) }
 }
 
 fn check_type(typ: Option<&str>, any_type: bool) -> Result<(), LogoutRefused> {
@@ -317,19 +324,28 @@ mod tests {
     #[test]
     fn a_token_is_believed_once_and_names_user_session_or_both() {
         let server = server();
-        let both = LoggedOut { subject: Some("alice".to_owned()), session: Some("s1".to_owned()) };
+        let both = LoggedOut {
+            id: "1".to_owned(),
+            subject: Some("alice".to_owned()),
+            session: Some("s1".to_owned()),
+        };
         assert_eq!(server.judge_with(|_| {}), Ok(both.clone()));
         assert_eq!(server.judge_with(|_| {}), Err(LogoutRefused::Replayed));
+        server.seen.forget("1");
+        assert_eq!(server.judge_with(|_| {}), Ok(both.clone()), "it could not be obeyed the first time");
         let among_others = server.judge_with(|c| {
             c["jti"] = json!("2");
             c["aud"] = json!(["other", "gateway"]);
         });
-        assert_eq!(among_others, Ok(both));
+        assert_eq!(among_others, Ok(LoggedOut { id: "2".to_owned(), ..both }));
         let user = server.judge_with(|c| {
             c["jti"] = json!("3");
             drop(c.as_object_mut().unwrap().remove("sid"));
         });
-        assert_eq!(user, Ok(LoggedOut { subject: Some("alice".to_owned()), session: None }));
+        assert_eq!(
+            user,
+            Ok(LoggedOut { id: "3".to_owned(), subject: Some("alice".to_owned()), session: None })
+        );
     }
 
     #[test]

@@ -5,7 +5,6 @@ mod client;
 mod client_auth;
 mod combined;
 mod discovery;
-mod form;
 mod introspection;
 mod json;
 mod keep_alive;

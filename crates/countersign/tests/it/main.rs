@@ -23,4 +23,3 @@ mod rfc9068;
 mod service;
 mod support;
 mod vectors;
-mod wycheproof;

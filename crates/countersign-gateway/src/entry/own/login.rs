@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::query;
-use crate::{config::resolved::BrowserConfig, error::Refusal};
+use crate::{config::resolved::BrowserConfig, error::Refusal, http::form::percent_encoded};
 
 /// The longest path to come back to, in bytes, decoded.
 const MAX_RETURN_BYTES: usize = 2048;
@@ -67,9 +67,9 @@ pub(super) fn login(
         "{own_origin}{}done?display={}&return={}",
         super::PREFIX,
         display.name(),
-        query::encode(&path)
+        percent_encoded(&path)
     );
-    let location = config.login_url.replace(BrowserConfig::RETURN_PLACE, &query::encode(&back));
+    let location = config.login_url.replace(BrowserConfig::RETURN_PLACE, &percent_encoded(&back));
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let location = HeaderValue::try_from(location).map_err(|_| Refusal::Bug)?;
@@ -81,7 +81,8 @@ pub(super) fn login(
 /// The target of a navigation without a session: `login`, and back to where it wanted to go.
 #[must_use]
 pub(super) fn detour(path_and_query: &str) -> Option<HeaderValue> {
-    let target = format!("{}login?display=redirect&return={}", super::PREFIX, query::encode(path_and_query));
+    let target =
+        format!("{}login?display=redirect&return={}", super::PREFIX, percent_encoded(path_and_query));
     is_return_path(path_and_query).then(|| HeaderValue::try_from(target).ok()).flatten()
 }
 

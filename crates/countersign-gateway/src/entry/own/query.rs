@@ -1,8 +1,6 @@
 //! Parameters of a session endpoint (`application/x-www-form-urlencoded`), read strictly. Pure.
 
-use std::fmt::Write as _;
-
-use crate::error::Refusal;
+use crate::{error::Refusal, http::form::decoded};
 
 /// The value of a parameter that may stand once. Others may stand beside it: log-in servers add their own.
 ///
@@ -12,64 +10,23 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Result<Option<String
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if decode(key).as_deref() != Some(name) {
+        if decoded(key).as_deref() != Some(name) {
             continue;
         }
         if found.is_some() {
             return Err(Refusal::ParameterInvalid);
         }
-        found = Some(decode(value).ok_or(Refusal::ParameterInvalid)?);
+        found = Some(decoded(value).ok_or(Refusal::ParameterInvalid)?);
     }
     Ok(found)
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    loop {
-        rest = match rest {
-            [] => return String::from_utf8(bytes).ok(),
-            [b'%', high, low, rest @ ..] => {
-                bytes.push(digit(*high)? << 4 | digit(*low)?);
-                rest
-            }
-            [b'%', ..] => return None,
-            [b'+', rest @ ..] => {
-                bytes.push(b' ');
-                rest
-            }
-            [byte, rest @ ..] => {
-                bytes.push(*byte);
-                rest
-            }
-        };
-    }
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// Everything but unreserved characters (RFC 3986 §2.3) percent-encoded.
-pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // A `String` takes everything that is written to it.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{encode, parameter};
-    use crate::error::Refusal;
+    use super::parameter;
+    use crate::{error::Refusal, http::form::percent_encoded};
 
     #[test]
     fn a_parameter_stands_once() {
@@ -94,7 +51,7 @@ mod tests {
         #[test]
         fn what_is_encoded_comes_back(text in "\\PC{0,40}", control in "[\\x00-\\x20&=%+#]{0,8}") {
             let text = text + &control;
-            let query = format!("x=1&return={}&y", encode(&text));
+            let query = format!("x=1&return={}&y", percent_encoded(&text));
             prop_assert_eq!(parameter(Some(&query), "return"), Ok(Some(text)));
         }
     }

@@ -5,8 +5,9 @@ use countersign::{Secret, SigningKey, UnixTime, jws::Algorithm};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
-use super::{ClientTable, FormProof, JWT_BEARER, decoded};
+use super::{ClientTable, FormProof, JWT_BEARER};
 use crate::config::resolved::{ClientConfig, ClientKnownBy};
+use crate::http::form::decoded;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 

@@ -16,8 +16,8 @@ use countersign::{ClientId, Secret, SigningKey, UnixTime, jws::Algorithm};
 use http::HeaderValue;
 use serde::Serialize;
 
-use super::{SourceSetupError, form};
-use crate::{config::resolved::ClientAuth, entropy::Entropy, error::SourceError};
+use super::SourceSetupError;
+use crate::{config::resolved::ClientAuth, entropy::Entropy, error::SourceError, http::form};
 
 /// Life of an assertion: long enough for a look-up and clocks that differ a little.
 const ASSERTION_LIFE: Duration = Duration::from_secs(60);

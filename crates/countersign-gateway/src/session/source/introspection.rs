@@ -27,9 +27,12 @@ use super::{
     client::{HttpClient, Reply},
     client_auth::ClientProof,
     discovery::{Located, Wanted},
-    form, moment,
+    moment,
 };
-use crate::error::{Refusal, SourceError};
+use crate::{
+    error::{Refusal, SourceError},
+    http::form,
+};
 
 /// Asks the introspection endpoint.
 #[derive(Debug)]

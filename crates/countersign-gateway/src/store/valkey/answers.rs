@@ -3,7 +3,10 @@
 use std::{fmt, io, sync::Arc, thread, time::Duration};
 
 use redis::{Value, cmd};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::connection::Link;
 use crate::{
@@ -28,6 +31,8 @@ enum Request {
 pub struct ValkeyAnswers {
     requests: mpsc::Sender<Request>,
     prefix: String,
+    /// Nobody waits longer for an answer, whatever the thread waits for.
+    timeout: Duration,
 }
 
 impl ValkeyAnswers {
@@ -37,10 +42,10 @@ impl ValkeyAnswers {
     /// When the thread cannot be started.
     pub fn start(config: &Arc<StoreConfig>, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let (requests, receiver) = mpsc::channel(WAITING);
-        let prefix = format!("{}:session:", config.name);
+        let (prefix, timeout) = (format!("{}:session:", config.name), config.timeout);
         let link = Link::new(Arc::clone(config), clock);
         thread::Builder::new().name("shared-answers".to_owned()).spawn(move || serve(link, receiver))?;
-        Ok(Self { requests, prefix })
+        Ok(Self { requests, prefix, timeout })
     }
 
     /// What cannot be handed over is not done: it is a cache.
@@ -58,7 +63,7 @@ impl SharedCache for ValkeyAnswers {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             self.hand_over(Request::Find(self.name(name), reply));
-            answer.await.unwrap_or(None)
+            timeout(self.timeout, answer).await.ok()?.ok()?
         })
     }
 

@@ -6,6 +6,7 @@ use crate::{
     config::resolved::{BrowserConfig, BrowserMode},
     entry::own::query,
     error::Refusal,
+    http::form::percent_encoded,
 };
 
 const ORIGIN: &str = "https://shop.example";
@@ -61,7 +62,7 @@ fn a_return_path_is_one_of_our_own_pages() {
         "/.countersign/logout",
     ] {
         assert!(!is_return_path(bad), "{bad:?}");
-        let query = format!("display=redirect&return={}", query::encode(bad));
+        let query = format!("display=redirect&return={}", percent_encoded(bad));
         assert_eq!(done(Some(&query)).unwrap_err(), Refusal::ParameterInvalid, "{bad:?}");
         let config = config("https://sso.example/login?next={return}");
         assert_eq!(login(&config, ORIGIN, Some(&query)).unwrap_err(), Refusal::ParameterInvalid, "{bad:?}");
@@ -80,7 +81,7 @@ proptest! {
 
     #[test]
     fn a_page_holds_no_markup_of_its_path(path in "/[ -~]{0,24}") {
-        let query = format!("display=redirect&return={}", query::encode(&path));
+        let query = format!("display=redirect&return={}", percent_encoded(&path));
         if let Ok(response) = done(Some(&query)) {
             let page = String::from_utf8(response.into_body().to_vec()).unwrap();
             // Every tag of the page is one of ours.
@@ -92,7 +93,7 @@ proptest! {
     #[test]
     fn the_log_in_page_gets_the_way_back_whole(path in "/[ -\\[\\]-~]{0,24}") {
         prop_assume!(is_return_path(&path));
-        let asked = format!("display=popup&return={}", query::encode(&path));
+        let asked = format!("display=popup&return={}", percent_encoded(&path));
         let response = login(&config("https://sso.example/login?a=1&next={return}&b=2"), ORIGIN, Some(&asked)).unwrap();
         let location = response.headers()[header::LOCATION].to_str().unwrap();
         let (_, parameters) = location.split_once('?').unwrap();

@@ -43,8 +43,8 @@ async fn a_server_that_is_away_is_an_empty_cache_and_costs_one_time_out() {
     while let Some(found) = waiting.join_next().await {
         assert_eq!(found.unwrap(), None);
     }
-    // Not one time-out for each; the rest is a busy machine.
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    // Not one time-out for each, whatever the driver waits for; the rest is a busy machine.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     server.signal("CONT");
     let began = Instant::now();
     while cache.find("a").await.is_none() {
