@@ -50,4 +50,4 @@ export const backOff = (failures: number, jitter: number): number =>
   Math.min(60, 2 ** failures) * (0.5 + jitter / 2);
 
 /** `Retry-After` in seconds, at most 10; 2 if there is none that can be read. */
-export const retryAfter = (value: string | null): number => Math.min(10, Number(value) || 2);
+export const retryAfter = (value: string | null): number => Math.min(10, +value! || 2);

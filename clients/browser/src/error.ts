@@ -14,7 +14,7 @@ export type SessionErrorCode =
 
 /** A request that never got an answer, because of the session. It did nothing. */
 export class SessionError extends Error {
-  readonly code: SessionErrorCode;
+  declare readonly code: SessionErrorCode;
   constructor(code: SessionErrorCode) {
     super(code);
     this.name = 'SessionError';

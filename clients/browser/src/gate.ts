@@ -15,12 +15,12 @@ export const createGate = (): Gate => {
   opened.catch(() => {}); // nobody may be waiting
   return {
     wait: async (signal, milliseconds) => {
+      signal.throwIfAborted();
       let timer: ReturnType<typeof setTimeout> | undefined;
       await Promise.race([
         opened,
         new Promise((_, reject) => {
           timer = setTimeout(reject, milliseconds, new SessionError('wait_timeout'));
-          if (signal.aborted) reject(signal.reason);
           signal.addEventListener('abort', () => reject(signal.reason));
         }),
       ]).finally(() => clearTimeout(timer));

@@ -25,7 +25,7 @@ const RETRIES = 3;
 /** The shortest time between two redirects to the log-in, in s. */
 const LOOP = 30;
 
-const realFetch = globalThis.fetch.bind(globalThis);
+const realFetch = fetch.bind(globalThis);
 
 /** One for a page: every tab of a browser shares the session, and they agree through a channel. */
 export const createSession = (options: Options = {}): Session => {
@@ -96,8 +96,8 @@ export const createSession = (options: Options = {}): Session => {
     if (anew) await flight;
     const seen = grants;
     // another tab's renewal may arrive while this one waits for the lock
-    const renewal = (): Promise<Outcome> | 'live' => (grants > seen && !isDue() && !gate ? 'live' : put('/renew'));
-    return (flight ??= (renew ? withLock(NAME, LOCK_WAIT, async () => renewal()) : put('/session', 'GET')).finally(() => {
+    const renewal = async (): Promise<Outcome> => (grants > seen && !isDue() && !gate ? 'live' : put('/renew'));
+    return (flight ??= (renew ? withLock(NAME, LOCK_WAIT, renewal) : put('/session', 'GET')).finally(() => {
       flight = undefined;
       arm();
     }));
@@ -109,7 +109,7 @@ export const createSession = (options: Options = {}): Session => {
       const response = await ask(path, method);
       if (response.status === 401) return lost(refused(response.headers));
       const answer = response.ok && understand(await response.json());
-      if (answer) return accept(answer, before, !method);
+      if (answer) return await accept(answer, before, !method);
       // it answers, and knows of no log-out
       if (refused(response.headers) && !is('signed-out')) veil(false);
     } catch {
@@ -121,13 +121,14 @@ export const createSession = (options: Options = {}): Session => {
     return 'offline';
   };
 
-  const accept = (answer: Answer, before: Reading, renewed: boolean): Outcome => {
+  /** A renewal keeps its lock until the other tabs have heard of it: none of them renews once more. */
+  const accept = async (answer: Answer, before: Reading, renewed: boolean): Promise<Outcome> => {
     const after = read();
     const { user } = answer;
     const from = snapshot.user;
     const next = whose(user);
-    const changed = owner !== undefined && owner !== next;
-    if (owner === undefined || after.steady - before.steady < 5) clock = offsets(answer.now, before, after);
+    const changed = owner && owner !== next;
+    if (!owner || after.steady - before.steady < 5) clock = offsets(answer.now, before, after);
     lastAnswer = after.steady;
     notBefore = lastAnswer + 1;
     failures = 0;
@@ -140,10 +141,6 @@ export const createSession = (options: Options = {}): Session => {
     }
     void drafts.unlock(answer.draft_key, now());
     change({ state: 'active', user, reason: null, offline: false });
-    if (renewed) {
-      channel.postMessage({ t: 'renewed', owner, exp: expires, ends } satisfies Message);
-      emit('renewed', { expiresIn: expires - now() });
-    }
     if (JSON.stringify(from) !== JSON.stringify(user)) emit('user', user);
     if (changed) {
       emit('user-changed', { from, to: user });
@@ -152,6 +149,15 @@ export const createSession = (options: Options = {}): Session => {
       veil(false);
       if (gate) emit('resumed', { waiting: snapshot.waiting });
       leaveGate();
+    }
+    if (renewed) {
+      emit('renewed', { expiresIn: expires - now() });
+      await new Promise<void>((resolve) => {
+        const echo = new BroadcastChannel(NAME);
+        echo.onmessage = () => resolve(echo.close());
+        setTimeout(echo.onmessage, LOCK_WAIT);
+        channel.postMessage({ t: 'renewed', owner: next, exp: expires, ends } satisfies Message);
+      });
     }
     return 'live';
   };
@@ -166,7 +172,7 @@ export const createSession = (options: Options = {}): Session => {
     setToken();
     lastAnswer = steady();
     if (veiled) location.reload();
-    else if (owner === undefined) change({ state: 'anonymous', reason: code, offline: false });
+    else if (!owner) change({ state: 'anonymous', reason: code, offline: false });
     else demand(code);
     return 'lost';
   };
@@ -233,15 +239,15 @@ export const createSession = (options: Options = {}): Session => {
   };
 
   // a controller is the one option that is needed: `signal`
-  const listen = <E extends Event>(target: EventTarget, name: string, listener: (event: E) => void): void =>
-    target.addEventListener(name, listener as EventListener, stop);
-  listen(globalThis, 'focus', wake);
-  listen(globalThis, 'online', wake);
-  listen(document, 'visibilitychange', wake);
+  const listen = <E extends Event>(name: string, listener: (event: E) => void): void =>
+    addEventListener(name, listener as EventListener, stop);
+  listen('focus', wake);
+  listen('online', wake);
+  listen('visibilitychange', wake);
   // A page that comes back by the Back button may show what a log-out was to hide.
-  listen<PageTransitionEvent>(globalThis, 'pagehide', (event) => event.persisted && owner && veil(true));
-  listen<PageTransitionEvent>(globalThis, 'pageshow', (event) => event.persisted && wake());
-  listen<MessageEvent<Message>>(channel, 'message', ({ data }) => {
+  listen<PageTransitionEvent>('pagehide', (event) => event.persisted && owner && veil(true));
+  listen<PageTransitionEvent>('pageshow', (event) => event.persisted && wake());
+  channel.onmessage = ({ data }: MessageEvent<Message>): void => {
     if (data.t === 'login') void question(false, true);
     else if (data.t === 'logout') {
       if (is('signed-out') || !owner) return;
@@ -253,7 +259,7 @@ export const createSession = (options: Options = {}): Session => {
       prolong(data.exp, data.ends);
       arm();
     }
-  });
+  };
   /** Asks before the page is closed with a change that has not been sent. */
   const guard = (on: boolean): void => globalThis[on ? 'addEventListener' : 'removeEventListener']('beforeunload', keepOpen);
   const keepOpen = (event: Event): void => event.preventDefault();
@@ -374,7 +380,7 @@ export const createSession = (options: Options = {}): Session => {
     redirect: async () => {
       const place = `${NAME}:redirected`;
       const present = Date.now() / 1000;
-      if (Math.abs(present - Number(sessionStorage.getItem(place))) < LOOP) throw new SessionError('login_loop');
+      if (Math.abs(present - +sessionStorage.getItem(place)!) < LOOP) throw new SessionError('login_loop');
       sessionStorage.setItem(place, `${present}`);
       await drafts.keep(now());
       gone(loginUrl('redirect'));
