@@ -34,11 +34,11 @@ pub(crate) fn run(arguments: &ExplainArguments, screen: &Screen) -> Exit {
         Err(problem) => return complain(&problem, Exit::Usage),
     };
     let rehearsal = rehearse(&config, Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
-    let translation = match rehearsal {
-        Ok(translation) => translation,
+    let rehearsal = match rehearsal {
+        Ok(rehearsal) => rehearsal,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
-    let explained = match fetch::wait(translation.explain(&parts)) {
+    let explained = match fetch::wait(rehearsal.explain(&parts)) {
         Ok(explained) => explained,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
@@ -125,6 +125,10 @@ fn as_text(screen: Screen, parts: &request::Parts, explained: &Explained) -> Str
     }
     text.push('\n');
     match &explained.end {
+        End::Answered(status) => {
+            let verdict = format!("answered by the gateway itself: {}", status.as_u16());
+            text.push_str(&format!("{}\n", screen.verdict(true, &verdict)));
+        }
         End::Forwarded(token) => {
             text.push_str(&screen.verdict(true, "forwarded, with a token that says"));
             text.push('\n');
@@ -150,6 +154,7 @@ fn as_json(explained: &Explained) -> Value {
         .map(|step| json!({ "stage": step.stage, "says": step.says, "refusal": step.refusal.map(|refusal| refusal.code()) }))
         .collect();
     let end = match &explained.end {
+        End::Answered(status) => json!({ "end": "answered", "status": status.as_u16() }),
         End::Forwarded(token) => {
             json!({ "end": "forwarded", "claims": token.claims, "bytes": token.bytes, "budget": token.budget })
         }

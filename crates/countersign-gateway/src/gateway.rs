@@ -32,7 +32,7 @@ use crate::{
     store::StoreError,
 };
 
-pub use rehearsal::rehearse;
+pub use rehearsal::{Rehearsal, rehearse};
 
 /// What the gateway takes from its surroundings.
 #[derive(Debug)]

@@ -323,7 +323,7 @@ impl Translation {
             route: Arc::clone(route),
             set: Arc::clone(token),
             session: entry.sid.clone(),
-            set_cookie: entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client)),
+            set_cookie: entry.new_cookie(client),
             not_after: entry.ends,
             lease: self.sessions.lease(entry),
         }

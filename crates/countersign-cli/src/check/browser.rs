@@ -5,7 +5,7 @@ use countersign_gateway::{
         Config,
         resolved::{BrowserConfig, BrowserMode},
     },
-    entry::own::client_script_integrity,
+    entry::own::Script,
 };
 
 use crate::{check::Item, moment::span, screen::Mark};
@@ -30,11 +30,7 @@ pub(super) fn settings(config: &Config) -> Vec<Item> {
         );
         Item::new(Mark::Warning, text)
     }));
-    let script = format!(
-        "<script src=\"/.countersign/client.js\" integrity=\"{}\"></script>",
-        client_script_integrity()
-    );
-    items.push(Item::new(Mark::Note, script));
+    items.extend(Script::ALL.map(|script| Item::new(Mark::Note, script.element())));
     items
 }
 
@@ -79,7 +75,10 @@ mod tests {
         assert_eq!(warnings(&logout), Vec::<String>::new());
         let app = format!("{logout}allowed_origins = [\"https://app.example\", \"https://other.example\"]\n");
         assert_eq!(warnings(&app), ["browser.allowed_origins"]);
-        assert!(said(&logout).iter().any(|(_, text)| text.contains("integrity=\"sha384-")));
+        for script in ["client.js", "banner.js"] {
+            let element = format!("<script src=\"/.countersign/{script}\" integrity=\"sha384-");
+            assert!(said(&logout).iter().any(|(_, text)| text.starts_with(&element)), "{script}");
+        }
         let bearer = format!("{logout}mode = \"bearer\"\n");
         assert!(said(&bearer).iter().any(|(mark, text)| *mark == Mark::Note && text.contains("good for 5")));
     }

@@ -37,7 +37,7 @@ pub(crate) fn make(config: &Config, identity: Option<&Identity>) -> Tokens {
     let mut tokens = Tokens { invented: identity.is_none(), ..Tokens::default() };
     let rehearsal = rehearse(config, Arc::new(SystemClock::start()), Arc::new(SystemEntropy));
     let translation = match rehearsal {
-        Ok(translation) => translation,
+        Ok(rehearsal) => rehearsal.translation,
         Err(error) => {
             tokens.remarks.push(Item::new(Mark::Fault, error.to_string()));
             return tokens;

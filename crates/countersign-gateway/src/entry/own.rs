@@ -1,20 +1,21 @@
 //! Session endpoints for pages, under `/.countersign/`: everything a browser needs to keep a session and its work.
 //!
 //! 1. `session`, `renew` and `logout` are for scripts: they need the header `Countersign: 1` and pass the page check
-//!    of [`csrf`], reading ones included. `login` and `done` are navigations, `client.js` is a script.
+//!    of [`csrf`], reading ones included. `login` and `done` are navigations, `client.js` and `banner.js` are scripts.
 //! 2. The credential is the session cookie and nothing else. That it was no session a moment ago is not believed: it
 //!    may have become one. Look-ups stay bounded, by client address and in all, and one at a time for a cookie.
-//! 3. No answer but `client.js` is kept by anyone (`no-store`), and each says what it depends on (`Vary`).
+//! 3. No answer but a script is kept by anyone (`no-store`), and each says what it depends on (`Vary`).
 //! 4. Pages of `allowed_origins` may use them from elsewhere; refusals can be read by them as well.
 
-mod client_script;
 mod draft_key;
+mod explain;
 mod log_out;
 mod login;
 mod query;
+mod script;
 mod session;
 
-pub use self::client_script::client_script_integrity;
+pub use self::script::Script;
 
 use std::net::IpAddr;
 
@@ -42,31 +43,30 @@ const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// One endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
-    ClientScript,
     Done,
     LogOut,
     Login,
     Renew,
+    Script(Script),
     Session,
 }
 
 impl Endpoint {
     fn at(path: &str) -> Option<Self> {
         Some(match path.strip_prefix(PREFIX)? {
-            "client.js" => Self::ClientScript,
             "done" => Self::Done,
             "login" => Self::Login,
             "logout" => Self::LogOut,
             "renew" => Self::Renew,
             "session" => Self::Session,
-            _ => return None,
+            name => Self::Script(Script::ALL.into_iter().find(|script| script.name() == name)?),
         })
     }
 
     /// What `Allow` says.
     const fn methods(self) -> &'static str {
         match self {
-            Self::ClientScript | Self::Done | Self::Login | Self::Session => "GET, HEAD",
+            Self::Done | Self::Login | Self::Script(_) | Self::Session => "GET, HEAD",
             Self::LogOut | Self::Renew => "POST",
         }
     }
@@ -79,7 +79,7 @@ impl Endpoint {
     const fn is_for_scripts(self) -> bool {
         match self {
             Self::LogOut | Self::Renew | Self::Session => true,
-            Self::ClientScript | Self::Done | Self::Login => false,
+            Self::Done | Self::Login | Self::Script(_) => false,
         }
     }
 }
@@ -112,26 +112,21 @@ impl SessionEndpoints {
         parts: &request::Parts,
         client: IpAddr,
     ) -> Result<Response<Bytes>, Refusal> {
-        host::check(&parts.uri, &parts.headers, parts.version)?;
-        let endpoint = Endpoint::at(parts.uri.path()).ok_or(Refusal::NoRoute)?;
+        let endpoint = endpoint_of(parts)?;
         if endpoint.is_for_scripts() && cors::is_preflight(&parts.method, &parts.headers) {
             return self.preflight(endpoint, &parts.headers);
         }
-        if !endpoint.allows(&parts.method) {
-            return Err(Refusal::MethodNotAllowed);
-        }
-        check_body(&parts.headers)?;
+        check_request(endpoint, parts)?;
         if endpoint.is_for_scripts() {
-            csrf::check_page(&parts.headers, &self.page_rules(), self.is_our_host(parts))?;
-            csrf::check_countersign_header(&parts.headers)?;
+            self.check_page(parts)?;
         }
         let query = parts.uri.query();
         match endpoint {
-            Endpoint::ClientScript => client_script::answer(&parts.headers),
             Endpoint::Done => login::done(query),
             Endpoint::LogOut => log_out::answer(self, translation, &parts.headers, client).await,
             Endpoint::Login => login::login(&self.config, &self.own_origin, query),
             Endpoint::Renew | Endpoint::Session => session::answer(self, translation, parts, client).await,
+            Endpoint::Script(script) => script.answer(&parts.headers),
         }
     }
 
@@ -140,7 +135,7 @@ impl SessionEndpoints {
         let endpoint = Endpoint::at(parts.uri.path());
         let is_preflight = cors::is_preflight(&parts.method, &parts.headers);
         let headers = response.headers_mut();
-        // The script alone says something else, where it is answered with.
+        // A script alone says something else, where it is answered with.
         if !headers.contains_key(header::ETAG) {
             headers.insert(header::CACHE_CONTROL, NO_STORE);
         }
@@ -150,7 +145,7 @@ impl SessionEndpoints {
             *allow = HeaderValue::from_static(methods);
         }
         let is_for_scripts = endpoint.is_some_and(Endpoint::is_for_scripts);
-        if is_preflight || !is_for_scripts && endpoint != Some(Endpoint::ClientScript) {
+        if is_preflight || !is_for_scripts && !matches!(endpoint, Some(Endpoint::Script(_))) {
             return;
         }
         if is_for_scripts {
@@ -181,6 +176,12 @@ impl SessionEndpoints {
         Ok(cors::preflight(origin, methods, Some(REQUEST_HEADERS)))
     }
 
+    /// A page of ours asks, and by a script.
+    fn check_page(&self, parts: &request::Parts) -> Result<(), Refusal> {
+        csrf::check_page(&parts.headers, &self.page_rules(), self.is_our_host(parts))?;
+        csrf::check_countersign_header(&parts.headers)
+    }
+
     fn page_rules(&self) -> csrf::CsrfRules<'_> {
         csrf::CsrfRules {
             own_origin: &self.own_origin,
@@ -194,6 +195,19 @@ impl SessionEndpoints {
         let is_of = |origin: &str| host::is_of_origin(&parts.uri, &parts.headers, parts.version, origin);
         is_of(&self.own_origin) || self.config.allowed_origins.iter().any(|origin| is_of(origin))
     }
+}
+
+fn endpoint_of(parts: &request::Parts) -> Result<Endpoint, Refusal> {
+    host::check(&parts.uri, &parts.headers, parts.version)?;
+    Endpoint::at(parts.uri.path()).ok_or(Refusal::NoRoute)
+}
+
+/// What holds for every endpoint, whoever asks.
+fn check_request(endpoint: Endpoint, parts: &request::Parts) -> Result<(), Refusal> {
+    if !endpoint.allows(&parts.method) {
+        return Err(Refusal::MethodNotAllowed);
+    }
+    check_body(&parts.headers)
 }
 
 /// Whether a browser asks for a page to show (Fetch Metadata); of an older one, whether it wants HTML.

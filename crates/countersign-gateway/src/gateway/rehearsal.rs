@@ -3,21 +3,67 @@
 use std::sync::Arc;
 
 use countersign::Secret;
+use http::{StatusCode, request};
 
 use super::{StartError, compose::Household, start::memory};
 use crate::{
     clock::Clock,
     config::resolved::Config,
     entropy::Entropy,
+    entry::own::{self, SessionEndpoints},
+    error::Refusal,
     keyring::{
         KeyRingHandle, RingFault, RingKeeper, RingSettings, Witness,
         seal::{KEY_BYTES, Sealer},
     },
+    metadata::{KEY_SET_PATH, Metadata},
     observe::Observer,
     store::memory::MemoryStore,
-    translate::{PageIndex, Translation},
+    translate::{
+        PageIndex, Translation,
+        explain::{End, Explained, Step},
+    },
     upstream::Registry,
 };
+
+/// What decides about requests under one configuration, without a listener.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// How requests for services are decided.
+    pub translation: Translation,
+    browser: Option<SessionEndpoints>,
+    metadata: Metadata,
+}
+
+impl Rehearsal {
+    /// Says for one request which stage decides what, in the order of the proxy: our own documents, our own
+    /// endpoints, the routes. Asks the authorization server if the request gets that far.
+    pub async fn explain(&self, parts: &request::Parts) -> Explained {
+        let path = parts.uri.path();
+        if let Some(document) = self.metadata.at(path) {
+            let name = if path == KEY_SET_PATH { "key set" } else { "metadata" };
+            let end = document.answer(&parts.method, &parts.headers).map(|_| End::Answered(StatusCode::OK));
+            let end = end
+                .map_err(|refusal| ("document", refusal, format!("{} is not among GET, HEAD", parts.method)));
+            let says = format!("the gateway's own: its {name}, for everybody");
+            let steps = if end.is_ok() { vec![Step::passed("document", says)] } else { Vec::new() };
+            return Explained::new(steps, end);
+        }
+        if let Some(endpoints) = &self.browser
+            && own::is_own(path)
+        {
+            return endpoints.explain(&self.translation, parts).await;
+        }
+        let mut explained = self.translation.explain(parts).await;
+        if let Some(step) = explained.steps.last_mut()
+            && step.refusal == Some(Refusal::NoRoute)
+            && own::is_own(path)
+        {
+            step.says.push_str("; without `[browser]` the gateway has no endpoints of its own there");
+        }
+        explained
+    }
+}
 
 /// Everything a decision depends on, as this configuration makes it, with keys that are made for it and published
 /// nowhere. Touches no state directory and opens no listener.
@@ -28,13 +74,15 @@ pub fn rehearse(
     config: &Config,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-) -> Result<Translation, StartError> {
+) -> Result<Rehearsal, StartError> {
     let mut key = [0; KEY_BYTES];
     entropy.fill(&mut key)?;
     let sealer = Sealer::new(&Secret::new(key)).map_err(RingFault::from)?;
     let keeper =
         RingKeeper::new(Arc::new(MemoryStore::new()), sealer, Witness::memory(), Arc::clone(&entropy));
-    let ring = keeper.open(&RingSettings::from(&config.token), clock.now().wall)?;
+    let now = clock.now().wall;
+    let ring = keeper.open(&RingSettings::from(&config.token), now)?;
+    let metadata = Metadata::render(&config.issuer, &ring, now)?;
     let household = Household {
         memory: Arc::new(memory(config)),
         keyring: Arc::new(KeyRingHandle::new(ring)),
@@ -44,5 +92,6 @@ pub fn rehearse(
         clock,
         entropy,
     };
-    Ok(household.compose(config)?.translation)
+    let snapshot = household.compose(config)?;
+    Ok(Rehearsal { translation: snapshot.translation, browser: snapshot.browser, metadata })
 }

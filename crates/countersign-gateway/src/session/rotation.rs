@@ -34,9 +34,17 @@ pub struct Rotation {
 
 impl Rotation {
     /// The field, if this is the client it is for.
-    #[must_use]
-    pub fn for_client(&self, client: IpAddr) -> Option<HeaderValue> {
+    fn for_client(&self, client: IpAddr) -> Option<HeaderValue> {
         (network_of(client) == self.to).then(|| self.set_cookie.clone())
+    }
+}
+
+impl Entry {
+    /// The cookie that this client is to have instead of the one it came with. Every answer to it carries it: a
+    /// service's and our own.
+    #[must_use]
+    pub fn new_cookie(&self, client: IpAddr) -> Option<HeaderValue> {
+        self.rotation.as_ref()?.for_client(client)
     }
 }
 

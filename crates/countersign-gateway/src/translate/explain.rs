@@ -8,7 +8,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Claims, Role, SessionId, TokenId, UnixTime};
-use http::{header::UPGRADE, request};
+use http::{HeaderMap, StatusCode, header::UPGRADE, request};
 
 use super::Translation;
 use crate::{
@@ -48,6 +48,8 @@ pub struct Step {
 /// What happens to the request.
 #[derive(Debug, Clone)]
 pub enum End {
+    /// The gateway answers it itself, with this status.
+    Answered(StatusCode),
     /// It goes to the service with this token.
     Forwarded(Box<SampleToken>),
     /// It goes to the upstream without one.
@@ -67,68 +69,98 @@ pub struct SampleToken {
     pub budget: usize,
 }
 
-/// A refusal and the words for it.
-type Stopped = (&'static str, Refusal, String);
+/// A stage, its refusal, and the words for it.
+pub(crate) type Stopped = (&'static str, Refusal, String);
+
+impl Explained {
+    /// What was decided up to the end, or to the stage that stopped it.
+    pub(crate) fn new(mut steps: Vec<Step>, end: Result<End, Stopped>) -> Self {
+        let end = end.unwrap_or_else(|(stage, refusal, says)| {
+            steps.push(Step { stage, says, refusal: Some(refusal) });
+            End::Refused(refusal)
+        });
+        Self { steps, end }
+    }
+}
+
+impl Step {
+    /// A stage that lets the request go on.
+    pub(crate) const fn passed(stage: &'static str, says: String) -> Self {
+        Self { stage, says, refusal: None }
+    }
+}
 
 impl Translation {
     /// Says for one request which stage decides what. Asks the authorization server if the request gets that far.
     pub async fn explain(&self, parts: &request::Parts) -> Explained {
         let mut steps = Vec::new();
-        let end = match self.explain_to(parts, &mut steps).await {
-            Ok(end) => end,
-            Err((stage, refusal, says)) => {
-                steps.push(Step { stage, says, refusal: Some(refusal) });
-                End::Refused(refusal)
-            }
-        };
-        Explained { steps, end }
+        let end = self.explain_to(parts, &mut steps).await;
+        Explained::new(steps, end)
     }
 
-    async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
-        let mut passed = |stage, says| steps.push(Step { stage, says, refusal: None });
-        let route = self
-            .route(parts)
-            .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
-        passed("route", describe(route));
-        let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
-        let refused = |stage| move |refusal: Refusal| (stage, refusal, refusal.row().text.to_owned());
-        let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;
+    /// The stages of an endpoint of our own: the session of the cookie, and nothing else. With when it ends.
+    pub(crate) async fn explain_page_session(
+        &self,
+        headers: &HeaderMap,
+        steps: &mut Vec<Step>,
+    ) -> Result<UnixTime, Stopped> {
+        let credential = self.credentials.find_cookie(headers).map_err(refused("credential"))?;
         let credential = credential.ok_or_else(|| {
-            ("credential", Refusal::CredentialMissing, format!("the request has no {}", self.wanted()))
+            let cookie = self.credentials.cookie.as_deref().unwrap_or_default();
+            ("credential", Refusal::CredentialMissing, format!("the request has no cookie `{cookie}`"))
         })?;
-        passed("credential", self.found(&credential));
-        self.check_csrf(&credential, route, parts)
-            .map_err(|refusal| ("origin", refusal, format!("{}: {}", parts.method, refusal.row().text)))?;
-        passed("origin", why_own_page(&credential, parts));
-        let now = self.clock.now();
-        let (answer, says) = self.ask(&credential, now).await?;
-        passed("session", says);
+        steps.push(Step::passed("credential", self.found(&credential)));
+        Ok(self.explain_identity(&credential, self.clock.now(), steps).await?.1)
+    }
+
+    /// Who it is, and until when.
+    async fn explain_identity(
+        &self,
+        credential: &Credential<'_>,
+        now: Now,
+        steps: &mut Vec<Step>,
+    ) -> Result<(Identity, UnixTime), Stopped> {
+        let (answer, says) = self.ask(credential, now).await?;
+        steps.push(Step::passed("session", says));
         let identity = self
             .sessions
             .mapping()
             .explain(&answer)
             .map_err(|fault| ("identity", Refusal::from(fault), fault.to_string()))?;
-        passed("identity", understood(&identity));
-        let ends = self.end_of(&answer, now);
+        steps.push(Step::passed("identity", understood(&identity)));
+        Ok((identity, self.end_of(&answer, now)))
+    }
+
+    async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
+        let route = self
+            .route(parts)
+            .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
+        steps.push(Step::passed("route", describe(route)));
+        let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
+        let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;
+        let credential = credential.ok_or_else(|| {
+            ("credential", Refusal::CredentialMissing, format!("the request has no {}", self.wanted()))
+        })?;
+        steps.push(Step::passed("credential", self.found(&credential)));
+        self.check_csrf(&credential, route, parts)
+            .map_err(|refusal| ("origin", refusal, format!("{}: {}", parts.method, refusal.row().text)))?;
+        steps.push(Step::passed("origin", why_own_page(&credential, parts)));
+        let now = self.clock.now();
+        let (identity, ends) = self.explain_identity(&credential, now, steps).await?;
         let permit = permit(&identity, demands)
             .map_err(|refusal| ("permit", refusal, format!("needs {}", one_of(&demands.roles))))?;
-        passed(
-            "permit",
-            if demands.roles.is_empty() {
-                "every caller with a session may".to_owned()
-            } else {
-                format!("has {}", one_of(&demands.roles))
-            },
-        );
+        let says = match demands.roles.as_slice() {
+            [] => "every caller with a session may".to_owned(),
+            roles => format!("has {}", one_of(roles)),
+        };
+        steps.push(Step::passed("permit", says));
         let key = self.sessions.keyer.key(&credential);
         let sid = self.sessions.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), &key);
         let token = self
             .sample(&permit, demands, &sid, ends, now)
             .map_err(|(refusal, says)| ("token", refusal, says))?;
-        passed(
-            "token",
-            format!("for `{}`, {} of {} bytes", demands.policy.audience, token.bytes, token.budget),
-        );
+        let says = format!("for `{}`, {} of {} bytes", demands.policy.audience, token.bytes, token.budget);
+        steps.push(Step::passed("token", says));
         Ok(End::Forwarded(Box::new(token)))
     }
 
@@ -186,12 +218,12 @@ impl Translation {
 
     async fn ask(&self, credential: &Credential<'_>, now: Now) -> Result<(Box<Answer>, String), Stopped> {
         let asked = self.sessions.source().ask(&Arc::new(credential.to_owned()), now.wall).await;
-        let refused = |refusal: Refusal, says| Err(("session", refusal, says));
+        let stopped = |refusal: Refusal, says| Err(("session", refusal, says));
         match asked {
             Ok(Verdict::Live(answer)) => {
                 let ends = self.end_of(&answer, now);
                 if ends <= now.wall {
-                    return refused(
+                    return stopped(
                         Refusal::SessionEnded,
                         "the authorization server names an end that has come".to_owned(),
                     );
@@ -205,10 +237,10 @@ impl Translation {
                 Ok((answer, says))
             }
             Ok(Verdict::No) => {
-                refused(Refusal::SessionEnded, "the authorization server says no: not a session".to_owned())
+                stopped(Refusal::SessionEnded, "the authorization server says no: not a session".to_owned())
             }
-            Ok(Verdict::Refused(refusal)) => refused(refusal, refusal.row().text.to_owned()),
-            Err(error) => refused(Refusal::from(&error), format!("the authorization server {error}")),
+            Ok(Verdict::Refused(refusal)) => stopped(refusal, refusal.row().text.to_owned()),
+            Err(error) => stopped(Refusal::from(&error), format!("the authorization server {error}")),
         }
     }
 
@@ -233,6 +265,11 @@ impl Translation {
             (CredentialKind::Bearer, _) => format!("bearer token, {length} characters"),
         }
     }
+}
+
+/// In the words of the table.
+pub(crate) fn refused(stage: &'static str) -> impl Fn(Refusal) -> Stopped {
+    move |refusal| (stage, refusal, refusal.row().text.to_owned())
 }
 
 fn sample_id(entropy: &dyn Entropy) -> Option<TokenId> {
@@ -293,7 +330,7 @@ fn understood(identity: &Identity) -> String {
 }
 
 /// The largest unit of which there are at least two.
-fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds @ 120..7_200 => format!("{} min", seconds / 60),

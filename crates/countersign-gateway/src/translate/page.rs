@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use countersign::Standing;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::time::timeout;
 
 use super::{
@@ -31,12 +31,14 @@ pub struct PageSession {
 }
 
 /// What a log-out came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedOut {
     /// What is known of the session at the authorization server.
     pub server_session: ServerSession,
     /// The revocation is durable. If it is not, it holds at this gateway and will be.
     pub is_durable: bool,
+    /// The authorization server replaced the cookie meanwhile: with the old one its own session could not be ended.
+    pub set_cookie: Option<HeaderValue>,
 }
 
 /// A session at the authorization server after a log-out here.
@@ -107,6 +109,15 @@ impl Translation {
         Ok(signed)
     }
 
+    /// Whether a page may ask for a token of that audience.
+    ///
+    /// # Errors
+    /// [`Refusal::AudienceNotAllowed`].
+    pub fn allows_page_token(&self, audience: &str) -> Result<(), Refusal> {
+        let tokens = self.page_tokens.as_ref().ok_or(Refusal::AudienceNotAllowed)?;
+        tokens.of_service(audience).map(|_| ())
+    }
+
     /// Revokes the session of the cookie, here and at the services. Doing it again changes nothing.
     ///
     /// # Errors
@@ -115,7 +126,7 @@ impl Translation {
     pub async fn log_out(&self, headers: &HeaderMap, client: IpAddr) -> Result<LoggedOut, Refusal> {
         let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
-        let done = |server_session| Ok(LoggedOut { server_session, is_durable: true });
+        let done = |server_session| Ok(LoggedOut { server_session, is_durable: true, set_cookie: None });
         let (entry, server_session) = match self.sessions.cache().find(&key) {
             Some(entry) if self.sessions.freshness(&entry, self.clock.now()) == Freshness::Stale => {
                 (entry, ServerSession::Unknown)
@@ -145,6 +156,6 @@ impl Translation {
             .await
             .unwrap_or(Err(Refusal::RevocationUnsettled))?;
         self.sessions.drop_revoked(&key, now);
-        Ok(LoggedOut { server_session, is_durable })
+        Ok(LoggedOut { server_session, is_durable, set_cookie: entry.new_cookie(client) })
     }
 }

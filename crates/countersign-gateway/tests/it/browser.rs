@@ -2,8 +2,10 @@
 
 mod bearer;
 mod gates;
+mod http2;
 mod log_out;
 mod login;
+mod rotation;
 mod routes;
 mod script;
 mod session;

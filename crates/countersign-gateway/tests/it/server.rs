@@ -5,4 +5,4 @@ pub(crate) mod frames;
 pub(crate) mod harness;
 pub(crate) mod recorder;
 mod requests;
-mod tls;
+pub(crate) mod tls;

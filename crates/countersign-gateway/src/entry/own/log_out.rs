@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 use serde::Serialize;
 
 use super::{SessionEndpoints, session::json};
@@ -23,7 +23,8 @@ struct Body<'a> {
 }
 
 /// 200 when the revocation is durable, 202 when only this gateway knows of it yet. The cookie is the old server's: it
-/// is left alone, and where the server's session lives on, the page must send its user to `logout_url`.
+/// is left alone unless that server has just replaced it, and where the server's session lives on, the page must send
+/// its user to `logout_url`.
 pub(super) async fn answer(
     endpoints: &SessionEndpoints,
     translation: &Translation,
@@ -40,6 +41,9 @@ pub(super) async fn answer(
     let mut response = json(&Body { server_session, logout_url, pending: !done.is_durable })?;
     if !done.is_durable {
         *response.status_mut() = StatusCode::ACCEPTED;
+    }
+    if let Some(cookie) = done.set_cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)
 }

@@ -77,9 +77,7 @@ pub(super) async fn answer(
         draft_key: draft_key(ring.session_secret().expose(), &entry.identity)?,
         token: token.as_deref().and_then(bare),
     })?;
-    // The old server gave the session another cookie: see the proxy.
-    let rotated = entry.rotation.as_ref().and_then(|rotation| rotation.for_client(client));
-    if let Some(cookie) = rotated {
+    if let Some(cookie) = entry.new_cookie(client) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     Ok(response)

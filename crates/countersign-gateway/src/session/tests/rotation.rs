@@ -37,7 +37,7 @@ fn moved(subject: &str, to: &str) -> Result<Verdict, SourceError> {
 }
 
 fn given(entry: &Entry, client: IpAddr) -> Option<String> {
-    let field = entry.rotation.as_ref()?.for_client(client)?;
+    let field = entry.new_cookie(client)?;
     assert!(field.is_sensitive());
     Some(field.to_str().unwrap().to_owned())
 }

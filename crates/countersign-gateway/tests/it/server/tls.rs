@@ -22,7 +22,7 @@ use countersign_gateway::{
 };
 
 /// Writes a new certificate and key for `localhost`.
-fn renew(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
+pub(crate) fn renew(folder: &Path) -> (TlsFiles, CertificateDer<'static>) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let files = TlsFiles { certificate_file: folder.join("tls.crt"), key_file: folder.join("tls.key") };
     // As a careful tool does: written aside, then put in place.
@@ -41,6 +41,15 @@ async fn shake(
     trusted: &CertificateDer<'static>,
     alpn: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    shake_over(gateway.connect().await, trusted, alpn).await
+}
+
+/// The same on a connection that is there already.
+pub(crate) async fn shake_over(
+    socket: TcpStream,
+    trusted: &CertificateDer<'static>,
+    alpn: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -50,7 +59,6 @@ async fn shake(
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let name = ServerName::try_from("localhost").unwrap();
-    let socket = gateway.connect().await;
     soon(TlsConnector::from(Arc::new(config)).connect(name, socket)).await
 }
 
