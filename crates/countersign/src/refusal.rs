@@ -80,6 +80,8 @@ pub enum ClaimName {
     ClientId,
     /// One of the issuer's own, by its name.
     Custom(&'static str),
+    /// `derived_from`.
+    DerivedFrom,
     /// `email`.
     Email,
     /// `exp`.
@@ -319,6 +321,7 @@ impl ClaimName {
             Self::Audience => "aud",
             Self::ClientId => "client_id",
             Self::Custom(name) => name,
+            Self::DerivedFrom => "derived_from",
             Self::Email => "email",
             Self::Expires => "exp",
             Self::IssuedAt => "iat",

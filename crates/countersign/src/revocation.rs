@@ -1,7 +1,8 @@
 //! Revocations: what an issuer says about tokens that must no longer be accepted, and the table that knows them.
 //!
 //! # Which token a revocation concerns
-//! 1. A [`Target::Session`] or [`Target::Token`]: every token with exactly that `sid`, that `jti`.
+//! 1. A [`Target::Session`] or [`Target::Token`]: every token with exactly that `sid`, that `jti`; and every token that
+//!    was exchanged for one with that `jti`, which says so in `derived_from`.
 //! 2. A [`Target::Subject`], [`Target::Organisation`] or [`Target::All`]: every such token with `iat` at or before
 //!    [`Revocation::at`]. Time has whole seconds, so the issuer signs nothing for the target in the second of its
 //!    revocation.

@@ -153,9 +153,9 @@ impl Inner {
             leeway: self.leeway,
             now,
         };
-        let Judged { claims, not_before, actors, others } = judge(&payload, &expected)?;
+        let Judged { claims, not_before, actors, derived_from, others } = judge(&payload, &expected)?;
         let proof = Proof { issuer, key };
-        let claims = VerifiedClaims::new(Token { claims, not_before, actors, others, header, proof });
+        let claims = VerifiedClaims::new(Token { claims, not_before, actors, derived_from, others, header, proof });
         self.check_revocation(&claims)?;
         self.seen.remember(token, &claims);
         if !known.as_ref().is_some_and(|known| known.is(segment)) {

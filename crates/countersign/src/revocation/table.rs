@@ -248,6 +248,7 @@ impl Revocations for Revoked {
         let revoked = token.issued_at.as_secs() < self.all_before.load(Ordering::Acquire)
             || token.session.is_some_and(|session| is_in(&self.sessions, session.as_str()))
             || is_in(&self.tokens, token.token.as_str())
+            || token.derived_from.iter().any(|from| is_in(&self.tokens, from.as_str()))
             || is_since(&self.subjects, token.subject.as_str())
             || token.organisation.is_some_and(|id| is_since(&self.organisations, id.as_str()));
         if revoked { Standing::Revoked } else { Standing::Good }

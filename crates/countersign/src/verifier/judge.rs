@@ -6,10 +6,13 @@ use serde_json::{Map, Value};
 
 use super::verified::Actor;
 use crate::{
-    Audience, ClaimName, Claims, Issuer, OrganisationId, Role, TokenRefusal, UnixTime,
+    Audience, ClaimName, Claims, Issuer, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
     json::{self, Json, Object},
     rule::Rule,
 };
+
+/// The most tokens one can have been exchanged for, one after the other.
+const MAX_ANCESTORS: usize = 16;
 
 /// What a token must say.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,7 @@ pub(crate) struct Judged {
     pub(crate) claims: Claims,
     pub(crate) not_before: Option<UnixTime>,
     pub(crate) actors: Vec<Actor>,
+    pub(crate) derived_from: Vec<TokenId>,
     pub(crate) others: Map<String, Value>,
 }
 
@@ -61,6 +65,7 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
     let roles = roles(members.roles)?;
     let scope = text(members.scope, ClaimName::Scope)?;
     let actors = actors(members.act.as_ref())?;
+    let derived_from = derived_from(members.derived_from)?;
 
     let claims = Claims {
         iss: expected.issuer.clone(),
@@ -77,7 +82,7 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         username: username.map(Cow::into_owned),
         email: email.map(Cow::into_owned),
     };
-    Ok(Judged { claims, not_before, actors, others: members.others })
+    Ok(Judged { claims, not_before, actors, derived_from, others: members.others })
 }
 
 /// The issuer a payload names, for choosing among several. Nothing else of an unverified payload is looked at.
@@ -118,6 +123,7 @@ struct Members<'a> {
     aud: Option<Json<'a>>,
     client_id: Option<Json<'a>>,
     cnf: Option<Json<'a>>,
+    derived_from: Option<Json<'a>>,
     email: Option<Json<'a>>,
     exp: Option<Json<'a>>,
     iat: Option<Json<'a>>,
@@ -142,6 +148,7 @@ impl<'a> Members<'a> {
                 "aud" => &mut members.aud,
                 "client_id" => &mut members.client_id,
                 "cnf" => &mut members.cnf,
+                "derived_from" => &mut members.derived_from,
                 "email" => &mut members.email,
                 "exp" => &mut members.exp,
                 "iat" => &mut members.iat,
@@ -250,4 +257,18 @@ fn actors(mut value: Option<&Json<'_>>) -> Result<Vec<Actor>, TokenRefusal> {
         value = level.member("act");
     }
     Ok(actors)
+}
+
+/// The tokens this one was exchanged for, the nearest first: an array of at most [`MAX_ANCESTORS`] names. A revocation of
+/// any of them concerns it, so a value that cannot be read is never taken for none.
+fn derived_from(value: Option<Json<'_>>) -> Result<Vec<TokenId>, TokenRefusal> {
+    let malformed = TokenRefusal::ClaimMalformed(ClaimName::DerivedFrom);
+    match value {
+        None => Ok(Vec::new()),
+        Some(Json::Array(names)) if names.len() <= MAX_ANCESTORS => {
+            let name = |name: &Json<'_>| name.text().filter(|name| !name.is_empty()).map(TokenId::from);
+            names.iter().map(|named| name(named).ok_or(malformed)).collect()
+        }
+        Some(_) => Err(malformed),
+    }
 }

@@ -20,6 +20,8 @@ pub struct Revocable<'a> {
     pub issuer: &'a Issuer,
     /// `jti`.
     pub token: &'a TokenId,
+    /// `derived_from`: the tokens it was exchanged for. It stands no better than any of them.
+    pub derived_from: &'a [TokenId],
     /// `sid`.
     pub session: Option<&'a SessionId>,
     /// `sub`.
@@ -31,7 +33,7 @@ pub struct Revocable<'a> {
 }
 
 impl<'a> Revocable<'a> {
-    /// What every token has; `session` and `organisation` are set where there are any.
+    /// What every token has; `derived_from`, `session` and `organisation` are set where there are any.
     #[must_use]
     pub const fn new(
         issuer: &'a Issuer,
@@ -39,7 +41,7 @@ impl<'a> Revocable<'a> {
         subject: &'a Subject,
         issued_at: UnixTime,
     ) -> Self {
-        Self { issuer, token, session: None, subject, organisation: None, issued_at }
+        Self { issuer, token, derived_from: &[], session: None, subject, organisation: None, issued_at }
     }
 }
 

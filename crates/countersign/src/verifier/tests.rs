@@ -298,3 +298,18 @@ fn a_shared_secret_verifies_its_own_algorithm_only() {
     assert_eq!(shared.verify(asymmetric).unwrap_err(), TokenRefusal::AlgorithmMismatch);
     assert_eq!(TestKey::Hs256.algorithm(), Algorithm::Hs256);
 }
+
+#[test]
+fn what_a_token_was_exchanged_for_is_read_or_refused_and_never_absent() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    let of = |from: serde_json::Value| verifier.verify(issuer.token().claim("derived_from", from).sign());
+    let claims = of(json!(["parent", "root"])).unwrap();
+    assert_eq!(claims.derived_from(), ["parent", "root"]);
+    assert!(verifier.verify(issuer.token().sign()).unwrap().derived_from().is_empty());
+    let many: Vec<String> = (0..17).map(|n| n.to_string()).collect();
+    for bad in [json!("parent"), json!(null), json!([""]), json!([1]), json!({}), json!(many)] {
+        let malformed = TokenRefusal::ClaimMalformed(ClaimName::DerivedFrom);
+        assert_eq!(of(bad.clone()).unwrap_err(), malformed, "{bad}");
+    }
+}

@@ -25,6 +25,7 @@ pub(crate) struct Token {
     pub(crate) claims: Claims,
     pub(crate) not_before: Option<UnixTime>,
     pub(crate) actors: Vec<Actor>,
+    pub(crate) derived_from: Vec<TokenId>,
     pub(crate) others: Map<String, Value>,
     pub(crate) header: Header,
     pub(crate) proof: Proof,
@@ -158,6 +159,13 @@ impl VerifiedClaims {
         &self.0.actors
     }
 
+    /// The tokens this one was exchanged for at the issuer (`derived_from`, a claim of Countersign's own), the nearest
+    /// first; empty for a token that was signed for a session itself. A revocation of any of them is one of this token.
+    #[must_use]
+    pub fn derived_from(&self) -> &[TokenId] {
+        &self.0.derived_from
+    }
+
     /// A claim that has no method here, as JSON.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&Value> {
@@ -175,6 +183,7 @@ impl VerifiedClaims {
         Revocable {
             issuer: &claims.iss,
             token: &claims.jti,
+            derived_from: &self.0.derived_from,
             session: claims.sid.as_ref(),
             subject: &claims.sub,
             organisation: claims.organisation.as_ref(),

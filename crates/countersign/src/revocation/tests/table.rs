@@ -24,6 +24,7 @@ impl Token {
         table.standing(&Revocable {
             issuer: &self.issuer,
             token: &self.token,
+            derived_from: &[],
             session: self.session.as_ref(),
             subject: &self.subject,
             organisation: self.organisation.as_ref(),
@@ -192,6 +193,7 @@ fn several_tables_answer_as_one() {
     let revocable = Revocable {
         issuer: &asked.issuer,
         token: &asked.token,
+        derived_from: &[],
         session: asked.session.as_ref(),
         subject: &asked.subject,
         organisation: None,
@@ -200,4 +202,21 @@ fn several_tables_answer_as_one() {
     assert_eq!(tables.standing(&revocable), Standing::Good);
     tables[0].revoke(&session("s")).unwrap();
     assert_eq!(tables.standing(&revocable), Standing::Revoked);
+}
+
+#[test]
+fn a_token_stands_no_better_than_any_it_was_exchanged_for() {
+    let table = Revoked::new(ISSUER);
+    let asked = token();
+    let from: [crate::TokenId; 2] = ["parent".into(), "root".into()];
+    let mut derived = Revocable::new(&asked.issuer, &asked.token, &asked.subject, asked.issued_at);
+    derived.derived_from = &from;
+    assert_eq!(table.standing(&derived), Standing::Good);
+    for name in ["root", "parent"] {
+        let target = Target::Token(name.into());
+        table.revoke(&Revocation { target: target.clone(), at: at(0), expires: at(100) }).unwrap();
+        assert_eq!(table.standing(&derived), Standing::Revoked, "{name}");
+        table.lift(&target);
+    }
+    assert_eq!(table.standing(&derived), Standing::Good);
 }

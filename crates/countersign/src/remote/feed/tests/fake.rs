@@ -199,6 +199,7 @@ pub(super) fn standing(feed: &RevocationFeed, target: &Target) -> crate::Standin
         &crate::Revocable {
             issuer: &ISSUER.into(),
             token: &"t".into(),
+            derived_from: &[],
             session: Some(session),
             subject: &"ann".into(),
             organisation: None,
