@@ -35,6 +35,7 @@ fn ledger(sessions: usize) -> Arc<Ledger> {
         seq: n as u64 + 1,
         change: Change::Revoked {
             target: Target::Session(format!("{n:022}").into()),
+            name_of: None,
             terms,
             reason: "log_out".to_owned(),
         },
@@ -55,6 +56,7 @@ fn check(criterion: &mut Criterion, name: &str, ledger: &Ledger) {
     let concerned = Concerned {
         session: &session,
         others: &[],
+        at_server: None,
         subject: &subject,
         organisation: Some(&organisation),
         began: Some(UnixTime::from_secs(2)),

@@ -115,6 +115,11 @@ pub trait Control: Send + Sync + fmt::Debug {
         RevocationGauges::default()
     }
 
+    /// Codes of what is wrong though requests are served.
+    fn faults(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Revokes, lifts, or only counts. A gateway that keeps no revocations can do none of it.
     fn revoke(&self, _: RevokeCommand) -> RevokingNow<'_> {
         Box::pin(std::future::ready(Err(Unrecorded::Stopped)))

@@ -26,7 +26,7 @@ mod state;
 pub use self::{
     back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},
-    keeper::Keeper,
+    keeper::{Keeper, UNREADABLE},
     lease::{Concern, LOOK_EVERY, Lease},
     ledger::{CannotContinue, Ledger, Lifetimes, Snapshot},
     state::Published,

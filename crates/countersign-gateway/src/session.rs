@@ -173,9 +173,7 @@ impl Sessions {
 
     /// Lets go of a session that was revoked. What is known of it is asked anew, and refused again.
     pub(crate) fn drop_revoked(&self, key: &SessionKey, now: Now) {
-        if let Some(entry) = self.memory.cache.find(key)
-            && entry.names().any(|name| self.ledger().refuses_session(name, now.wall))
-        {
+        if let Some(entry) = self.memory.cache.find(key) {
             self.spread_revocation(&entry, now);
         }
         self.end(key, Refusal::Revoked, now);
@@ -188,10 +186,17 @@ impl Sessions {
 
     /// A session that was revoked under one of its names is revoked under all.
     fn spread_revocation(&self, entry: &Entry, now: Now) {
+        let Some(refused) = self.refused_name(entry, now) else { return };
         let lacking = entry.names().filter(|name| !self.ledger().refuses_session(name, now.wall));
         for name in lacking {
-            self.revoke(Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut), now);
+            let demand = Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut);
+            self.revoke(demand.as_name_of(refused), now);
         }
+    }
+
+    /// A name of the session that is revoked.
+    fn refused_name<'a>(&self, entry: &'a Entry, now: Now) -> Option<&'a SessionId> {
+        entry.names().chain(&entry.at_server).find(|name| self.ledger().refuses_session(name, now.wall))
     }
 
     /// Who is asked.

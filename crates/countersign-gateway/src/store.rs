@@ -23,7 +23,7 @@ use countersign::{
 
 pub use directory::StateDirectory;
 pub use revocations::{
-    Change, LIFT_MATTERS, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
+    Change, InForce, LIFT_MATTERS, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
 };
 
 /// Keeps the sealed key ring and the log of revocations.

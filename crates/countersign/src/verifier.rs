@@ -155,7 +155,8 @@ impl Inner {
         };
         let Judged { claims, not_before, actors, derived_from, others } = judge(&payload, &expected)?;
         let proof = Proof { issuer, key };
-        let claims = VerifiedClaims::new(Token { claims, not_before, actors, derived_from, others, header, proof });
+        let claims =
+            VerifiedClaims::new(Token { claims, not_before, actors, derived_from, others, header, proof });
         self.check_revocation(&claims)?;
         self.seen.remember(token, &claims);
         if !known.as_ref().is_some_and(|known| known.is(segment)) {

@@ -17,12 +17,16 @@ pub(super) struct Readiness {
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// What is wrong though requests are served.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<&'static str>,
 }
 
 pub(super) async fn readyz(State(admin): State<Admin>) -> (StatusCode, Json<Readiness>) {
     let reason = admin.not_ready();
     let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready: reason.is_none(), reason }))
+    let faults = admin.0.control.faults();
+    (status, Json(Readiness { ready: reason.is_none(), reason, faults }))
 }
 
 pub(super) async fn metrics(State(admin): State<Admin>) -> ([(header::HeaderName, &'static str); 1], String) {
@@ -150,7 +154,11 @@ pub(super) async fn status(State(admin): State<Admin>) -> Json<Status> {
         version: env!("CARGO_PKG_VERSION"),
         started: Timestamp(parts.started).to_string(),
         uptime_seconds: parts.clock.now().saturating_since(parts.started).as_secs(),
-        readiness: Readiness { ready: gauges.ready, reason: admin.not_ready() },
+        readiness: Readiness {
+            ready: gauges.ready,
+            reason: admin.not_ready(),
+            faults: parts.control.faults(),
+        },
         ring_version: parts.ring.load().version().as_number(),
         sessions_cached: gauges.cached_sessions,
         connections_open: parts.metrics.open_connections(),

@@ -32,8 +32,9 @@ use crate::{
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
-    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts},
+    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNREADABLE},
     server::{Certificates, Drainer},
+    session::key::SessionKeyer,
     store::StateDirectory,
 };
 
@@ -88,7 +89,13 @@ impl Control for ControlRoom {
             streams: usage.streams,
             lag: usage.lag,
             cut: usage.cut,
+            unreadable: u64::try_from(ledger.unreadable()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn faults(&self) -> Vec<&'static str> {
+        let is_unreadable = self.household.memory.ledger().unreadable() > 0;
+        is_unreadable.then_some(UNREADABLE).into_iter().collect()
     }
 
     fn revoke(&self, command: RevokeCommand) -> RevokingNow<'_> {
@@ -211,6 +218,20 @@ impl ControlRoom {
             }
             sleep(wait).await;
         }
+    }
+
+    /// What is logged out by the authorization server's name for it has other names in tokens, which the gateways know
+    /// that have it in memory.
+    async fn end_what_the_server_ended(&self) {
+        let ledger = self.household.memory.ledger();
+        let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
+        while newest.changed().await.is_ok() {
+            if ledger.tells_of_session(&mut seen, SessionKeyer::is_at_server) {
+                let sessions = Arc::clone(&self.snapshot.load().translation.sessions);
+                sessions.end_those_logged_out_at_server(self.household.clock.now());
+            }
+        }
+        std::future::pending::<()>().await;
     }
 
     async fn obey_signals(&self) -> io::Result<()> {
@@ -378,6 +399,7 @@ fn run(
             () = ledger.run() => {}
             () = serve_internal => {}
             () = room.tend() => {}
+            () = room.end_what_the_server_ended() => {}
         }
     });
 }

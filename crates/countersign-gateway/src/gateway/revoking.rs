@@ -29,19 +29,24 @@ pub(super) async fn carry_out(
     let recorded = match act {
         RevokeAct::Count => return Ok(report),
         RevokeAct::Lift if !report.was_revoked => return Ok(report),
-        RevokeAct::Lift => ledger.lift(target, now).await?,
+        RevokeAct::Lift => {
+            // The target last: as long as one of its names is revoked, the others are found by it.
+            for name in ledger.names_of(&target).into_iter().filter(|name| *name != target) {
+                ledger.lift(name, now).await?;
+            }
+            ledger.lift(target, now).await?
+        }
         RevokeAct::Revoke => {
             let session_ends = concerned.iter().map(|entry| entry.ends).max();
-            if matches!(target, Target::Session(_)) {
+            if let Target::Session(session) = &target {
                 let names = concerned.iter().flat_map(|entry| entry.names()).cloned().map(Target::Session);
                 let others: BTreeSet<Target> = names.filter(|other| *other != target).collect();
-                for target in others {
-                    ledger
-                        .revoke(Demand { target, reason: RevocationReason::Operator, session_ends }, now)
-                        .await?;
+                for other in others {
+                    let demand = Demand { session_ends, ..Demand::new(other, RevocationReason::Operator) };
+                    ledger.revoke(demand.as_name_of(session), now).await?;
                 }
             }
-            let demand = Demand { target, reason: RevocationReason::Operator, session_ends };
+            let demand = Demand { session_ends, ..Demand::new(target, RevocationReason::Operator) };
             ledger.revoke(demand, now).await?
         }
     };

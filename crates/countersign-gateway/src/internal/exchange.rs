@@ -6,7 +6,9 @@
 //!    `scope` is the presented one or a part of it. `preferred_username` and `email` are not passed on.
 //! 4. `act` is the presented chain with the client in front (§4.1), at most 8 of them. Actors are added by
 //!    us alone: `actor_token` is refused. `may_act` (§4.4) must name the client, and stays.
-//! 5. It ends when the presented one ends or after `token.lifetime`, whichever is first. There is no refresh token.
+//! 5. `derived_from` names the presented token and those that one was exchanged for: where one of them is revoked, by
+//!    its name or because its session has lost power, services refuse the derived one too.
+//! 6. It ends when the presented one ends or after `token.lifetime`, whichever is first. There is no refresh token.
 
 use std::time::Duration;
 
@@ -121,6 +123,7 @@ struct Asked<'a> {
 struct Derived {
     claims: Claims,
     actors: Vec<Actor>,
+    derived_from: Vec<TokenId>,
     may_act: Option<Value>,
 }
 
@@ -129,6 +132,7 @@ struct Payload<'a> {
     #[serde(flatten)]
     claims: &'a Claims,
     act: Option<Box<Act<'a>>>,
+    derived_from: &'a [TokenId],
     #[serde(skip_serializing_if = "Option::is_none")]
     may_act: Option<&'a Value>,
 }
@@ -164,7 +168,7 @@ async fn grant(
     derived.claims.exp = derived.claims.exp.min(now.saturating_add(terms.lifetime));
     derived.claims.jti = token_id(internal)?;
     // Services refuse it at once if it was signed in the second of a revocation.
-    if internal.ledger.standing(&revocable(&derived.claims)) == Standing::Revoked {
+    if internal.ledger.standing(&revocable(&derived)) == Standing::Revoked {
         return Err(Denied::Unavailable("revocation_unsettled"));
     }
     let (derived, signed) = sign(internal, derived, now).await?;
@@ -251,7 +255,9 @@ fn derive(
     claims.scope = scope.map(ToOwned::to_owned).or(claims.scope);
     (claims.username, claims.email) = (None, None);
     let actors = std::iter::once(actor).chain(presented.actors().iter().cloned()).collect();
-    Ok(Derived { claims, actors, may_act: may_act.cloned() })
+    let presented_from = presented.derived_from().iter();
+    let derived_from = std::iter::once(presented.token_id()).chain(presented_from).cloned().collect();
+    Ok(Derived { claims, actors, derived_from, may_act: may_act.cloned() })
 }
 
 /// Whether `may_act` means that client and nobody else.
@@ -272,8 +278,8 @@ async fn sign(
     let ring = internal.keyring.load_full();
     let is_slow = ring.is_slow(&derived.claims.aud, now);
     let sign = move || {
-        let Derived { claims, actors, may_act } = &derived;
-        let payload = Payload { claims, act: Act::chain(actors), may_act: may_act.as_ref() };
+        let Derived { claims, actors, derived_from, may_act } = &derived;
+        let payload = Payload { claims, act: Act::chain(actors), derived_from, may_act: may_act.as_ref() };
         let signed = ring.sign_with(claims, &payload, now);
         signed.map(|signed| (derived, signed))
     };
@@ -285,8 +291,9 @@ async fn sign(
     signed.map_err(|_| Denied::Unavailable("keys_unavailable"))
 }
 
-fn revocable(claims: &Claims) -> Revocable<'_> {
+fn revocable(Derived { claims, derived_from, .. }: &Derived) -> Revocable<'_> {
     let mut revocable = Revocable::new(&claims.iss, &claims.jti, &claims.sub, claims.iat);
+    revocable.derived_from = derived_from;
     revocable.session = claims.sid.as_ref();
     revocable.organisation = claims.organisation.as_ref();
     revocable

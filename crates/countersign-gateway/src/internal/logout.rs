@@ -3,7 +3,8 @@
 //! 1. What the token must say: [`back_channel`](crate::revocation::judge_logout). 400 for one that is not believed, and
 //!    no session ends.
 //! 2. With `sid`: the session of that name. Ours is a keyed hash of user and `sid`, so that it is found even where this
-//!    gateway does not know the session; sessions in memory are also found by their `sid` alone.
+//!    gateway does not know the session. With `sid` alone, a keyed hash of that is revoked: each gateway refuses every
+//!    session that the server calls so, and revokes those it has in memory by the names that are in their tokens.
 //! 3. Without `sid`: every session of the user that is not proven to have begun later. `sub` must then be what tokens
 //!    call the user; where `claims.subject` says otherwise, 400.
 //! 4. 200 when everything is durable, 503 when it is not.
@@ -126,11 +127,17 @@ impl LogoutReceiver {
         let mut demands: Vec<Demand> = known
             .map(|entry| Demand::of_session(entry.sid.clone(), entry.ends, RevocationReason::BackChannel))
             .collect();
-        if let Some(subject) = subject
-            && demands.is_empty()
-        {
-            let session = Target::Session(sessions.keyer.named_session_id(&subject, &name));
-            demands.push(Demand::new(session, RevocationReason::BackChannel));
+        match subject {
+            Some(subject) if demands.is_empty() => {
+                let session = Target::Session(sessions.keyer.named_session_id(&subject, &name));
+                demands.push(Demand::new(session, RevocationReason::BackChannel));
+            }
+            Some(_) => {}
+            None => {
+                let at_server = sessions.keyer.at_server(&name);
+                demands = demands.into_iter().map(|demand| demand.as_name_of(&at_server)).collect();
+                demands.push(Demand::new(Target::Session(at_server), RevocationReason::BackChannel));
+            }
         }
         Some(demands)
     }

@@ -48,6 +48,8 @@ pub struct RevocationGauges {
     pub lag: u64,
     /// Streams that were cut because they were too slow.
     pub cut: u64,
+    /// Records of the store's log that cannot be read.
+    pub unreadable: u64,
 }
 
 impl Metrics {
@@ -118,6 +120,12 @@ impl Text<'_> {
             ("feed_streams", "gauge", "Open streams of the revocation feed.", revocations.streams),
             ("feed_lag_events", "gauge", "Events by which the slowest stream is behind.", revocations.lag),
             ("feed_streams_cut_total", "counter", "Streams cut for being too slow.", revocations.cut),
+            (
+                "revocations_unreadable",
+                "gauge",
+                "Records of the store's log that cannot be read.",
+                revocations.unreadable,
+            ),
         ] {
             self.head(name, kind, help);
             self.line(name, "", value);

@@ -14,6 +14,8 @@ pub struct Concerned<'a> {
     pub session: &'a SessionId,
     /// Other names under which it may have been revoked.
     pub others: &'a [SessionId],
+    /// What stands for the authorization server's own name for it, if that has one.
+    pub at_server: Option<&'a SessionId>,
     /// Whose it is.
     pub subject: &'a Subject,
     /// Whose data it opens.
@@ -27,6 +29,8 @@ pub struct Concerned<'a> {
 pub struct Demand {
     /// What.
     pub target: Target,
+    /// The session that this is one more name of: who lifts one of its names lifts all.
+    pub name_of: Option<SessionId>,
     /// Why.
     pub reason: RevocationReason,
     /// The end of the session as far as it is known; the longest session ends after `max_age` from now otherwise.
@@ -37,13 +41,20 @@ impl Demand {
     /// A revocation of something whose end is not known.
     #[must_use]
     pub const fn new(target: Target, reason: RevocationReason) -> Self {
-        Self { target, reason, session_ends: None }
+        Self { target, name_of: None, reason, session_ends: None }
     }
 
     /// The revocation of a session that ends then at the latest, as far as is known.
     #[must_use]
     pub const fn of_session(session: SessionId, ends: UnixTime, reason: RevocationReason) -> Self {
-        Self { target: Target::Session(session), reason, session_ends: Some(ends) }
+        Self { target: Target::Session(session), name_of: None, reason, session_ends: Some(ends) }
+    }
+
+    /// The same as one more name of a session.
+    #[must_use]
+    pub fn as_name_of(self, session: &SessionId) -> Self {
+        let is_another = !matches!(&self.target, Target::Session(name) if name == session);
+        Self { name_of: is_another.then(|| session.clone()), ..self }
     }
 }
 

@@ -29,6 +29,7 @@ impl Keeper {
         let seen = self.ledger.cursor();
         match self.store.revocations(seen.seq) {
             Ok(stored) if stored.epoch == seen.epoch && stored.newest >= seen.seq => {
+                self.note_unreadable(stored.unreadable);
                 if !stored.records.is_empty() {
                     self.ledger.take_in(stored.records);
                 }
@@ -61,10 +62,11 @@ impl Keeper {
             let state = self.ledger.state();
             let held = state.all().filter(|(target, held)| {
                 held.terms.until() > now
-                    && !there.get(*target).is_some_and(|(terms, _)| terms.covers(held.terms))
+                    && !there.get(*target).is_some_and(|there| there.terms.covers(held.terms))
             });
             held.map(|(target, held)| Change::Revoked {
                 target: target.clone(),
+                name_of: held.name_of.clone(),
                 terms: held.terms,
                 reason: held.reason.clone(),
             })
@@ -74,6 +76,8 @@ impl Keeper {
             self.store.append(changes)?;
         }
         let stored = self.store.revocations(0)?;
+        self.ledger.forget_unreadable();
+        self.note_unreadable(stored.unreadable);
         self.ledger.rebase(stored, now).map_err(|_| StoreError::Overfull)?;
         // What waits to be written holds all the same.
         for change in &self.unwritten {

@@ -16,7 +16,7 @@ use super::{Demand, Ledger, Unrecorded, follow::FOLLOW_EVERY};
 use crate::{
     clock::Clock,
     observe::{Observation, Observer, RevocationEvent, Revoking},
-    store::{Change, LIFT_MATTERS, RevocationRecord, Store, StoreError},
+    store::{Change, InForce, LIFT_MATTERS, RevocationRecord, Store, StoreError},
 };
 
 /// The most requests written in one transaction.
@@ -28,12 +28,17 @@ const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// The most changes that wait for a store that cannot write.
 const MAX_UNWRITTEN: usize = 10_000;
 
+/// The code of a record that cannot be read.
+pub const UNREADABLE: &str = "revocation_unreadable";
+
 /// What is asked.
 #[derive(Debug)]
 pub(super) enum Wish {
     KeysChanged(UnixTime),
     Lift(Target, UnixTime),
     Revoke(Demand, UnixTime),
+    /// Nothing: to know whether everything before it is durable.
+    Settle,
 }
 
 /// A wish, and who waits for it.
@@ -96,7 +101,12 @@ impl Keeper {
     fn write(&mut self, batch: &mut Vec<Request>) {
         let mut changes = Vec::with_capacity(batch.len());
         let mut waiting = Vec::with_capacity(batch.len());
+        let mut settling = Vec::new();
         for Request { wish, reply } in batch.drain(..) {
+            if matches!(wish, Wish::Settle) {
+                settling.push(reply);
+                continue;
+            }
             match self.prepare(wish) {
                 Ok(Some(change)) => {
                     waiting.push(reply);
@@ -106,7 +116,8 @@ impl Keeper {
                 Err(fault) => answer(reply, Err(fault)),
             }
         }
-        if changes.is_empty() {
+        if changes.is_empty() && (settling.is_empty() || self.unwritten.is_empty()) {
+            settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
             return;
         }
         let mut all = std::mem::take(&mut self.unwritten);
@@ -120,11 +131,12 @@ impl Keeper {
                     let epoch = self.ledger.cursor().epoch;
                     answer(reply, Ok(Cursor { epoch, seq: first.saturating_add(place) }));
                 }
+                settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
             }
             Err(code) => {
                 self.tell(all.get(earlier..).unwrap_or_default(), RevocationEvent::Unrecorded);
                 self.keep_unwritten(all);
-                for reply in waiting {
+                for reply in waiting.into_iter().chain(settling) {
                     answer(reply, Err(Unrecorded::Store(code)));
                 }
             }
@@ -134,6 +146,7 @@ impl Keeper {
     /// What is to be written for a wish: nothing where it says nothing new.
     fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
         match wish {
+            Wish::Settle => Ok(None),
             Wish::KeysChanged(now) => {
                 Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
             }
@@ -147,10 +160,14 @@ impl Keeper {
                 let terms = self.ledger.terms(&demand, now);
                 // Here it holds at once, whatever becomes of the store.
                 self.ledger.enforce(&demand.target, terms)?;
-                let known = self.ledger.terms_of(&demand.target);
-                let merged = known.as_ref().map_or(terms, |(known, _)| known.merged(terms));
-                let reason = demand.reason.label().to_owned();
-                Ok(Some(Change::Revoked { target: demand.target, terms: merged, reason }))
+                let Demand { target, name_of, reason, .. } = demand;
+                let new = InForce { terms, reason: reason.label().to_owned(), name_of };
+                let merged = match self.ledger.state().held(&target) {
+                    Some(known) => known.and_later(new),
+                    None => new,
+                };
+                let InForce { terms, reason, name_of } = merged;
+                Ok(Some(Change::Revoked { target, name_of, terms, reason }))
             }
         }
     }
@@ -158,6 +175,7 @@ impl Keeper {
     /// Appends to the store and takes it into memory; answers the number of the first.
     fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
         let known = self.ledger.cursor().seq;
+        let mut unreadable = 0;
         let appended = self.store.append(changes).and_then(|newest| {
             let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
             let first = newest.saturating_sub(count).saturating_add(1);
@@ -166,12 +184,15 @@ impl Keeper {
                 let numbered = (first..).zip(changes.iter().cloned());
                 numbered.map(|(seq, change)| RevocationRecord { seq, change }).collect()
             } else {
-                self.store.revocations(known)?.records
+                let stored = self.store.revocations(known)?;
+                unreadable = stored.unreadable;
+                stored.records
             };
             Ok((first, records))
         });
         match appended {
             Ok((first, records)) => {
+                self.note_unreadable(unreadable);
                 self.ledger.take_in(records);
                 self.works();
                 Ok(first)
@@ -226,6 +247,16 @@ impl Keeper {
         match self.store.forget_expired(now) {
             Ok(_) => self.works(),
             Err(error) => self.fails(&error),
+        }
+    }
+
+    /// Something in the log cannot be read: it may be a revocation. What stands behind it is obeyed all the same.
+    pub(super) fn note_unreadable(&self, count: usize) {
+        if count > 0 {
+            self.ledger.note_unreadable(count);
+            let detail =
+                format!("{count} records of the log of revocations cannot be read, and were passed over");
+            self.observer.observe(Observation::Store { failure: Some(UNREADABLE), detail: &detail });
         }
     }
 

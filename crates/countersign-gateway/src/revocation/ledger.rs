@@ -11,19 +11,19 @@ use std::{
 
 use countersign::{
     Issuer, Revocable, Revocations as _, SessionId, Standing, TokenId, UnixTime, Verifier,
-    revocation::{Cursor, Epoch, Revocation, Revoked, Target},
+    revocation::{Cursor, Epoch, Revocation, Revoked, Target, What},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Concerned, Demand, Recorded, RevocationReason, Unrecorded,
     keeper::{Keeper, Request, Wish},
-    state::{Held, Published, State},
+    state::{Published, State},
 };
 use crate::{
     clock::Clock,
     observe::Observer,
-    store::{Change, Store, StoreError, StoredRevocations, Terms},
+    store::{Change, InForce, Store, StoreError, StoredRevocations, Terms},
 };
 
 /// What is revoked. Shared by all workers; outlives every reload.
@@ -37,6 +37,8 @@ pub struct Ledger {
     tokens: Revoked,
     /// Tokens revoked by name.
     named_tokens: AtomicUsize,
+    /// Records of the store's log that could not be read.
+    unreadable: AtomicUsize,
     /// Counts the changes of `sessions`.
     generation: AtomicU64,
     lifetimes: [AtomicU64; 2],
@@ -95,10 +97,13 @@ impl Ledger {
         let now = clock.now().wall;
         store.forget_expired(now)?;
         let stored = StoredRevocations { epoch, ..store.revocations(0)? };
+        let unreadable = stored.unreadable;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
         ledger.fill(now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
-        Ok((Arc::clone(&ledger), Keeper::new(ledger, store, requests, clock, observer)))
+        let keeper = Keeper::new(Arc::clone(&ledger), store, requests, clock, observer);
+        keeper.note_unreadable(unreadable);
+        Ok((ledger, keeper))
     }
 
     /// Nothing is revoked and nothing can be: for rehearsals and for tests of other things.
@@ -107,7 +112,7 @@ impl Ledger {
         // INVARIANT: the text is an epoch.
         #[expect(clippy::expect_used, reason = "a constant that is an epoch")]
         let epoch = Epoch::new("idle").expect("an epoch");
-        let stored = StoredRevocations { epoch, newest: 0, records: Vec::new() };
+        let stored = StoredRevocations { epoch, newest: 0, records: Vec::new(), unreadable: 0 };
         let lifetimes = Lifetimes { token: Self::LONGEST_TOKEN, session: Duration::ZERO };
         Arc::new(Self::new("".into(), lifetimes, stored, UnixTime::from_secs(0)).0)
     }
@@ -126,6 +131,7 @@ impl Ledger {
             tokens: Revoked::new(issuer.clone()),
             issuer,
             named_tokens: AtomicUsize::new(0),
+            unreadable: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
             lifetimes: [0; 2].map(AtomicU64::new),
             newest: watch::Sender::new(state.newest),
@@ -154,7 +160,7 @@ impl Ledger {
         let began = concerned.began.unwrap_or(UnixTime::from_secs(0));
         let mut revocable = self.revocable(concerned, &self.no_token, began);
         let mut standing = self.sessions.standing(&revocable);
-        for other in concerned.others {
+        for other in concerned.others.iter().chain(concerned.at_server) {
             if standing == Standing::Revoked {
                 break;
             }
@@ -241,6 +247,42 @@ impl Ledger {
         self.ask(Wish::Lift(target, now)).await.map(|cursor| Recorded { cursor })
     }
 
+    /// Answers when everything that was revoked here before is durable.
+    ///
+    /// # Errors
+    /// [`Unrecorded`]: something of it holds at this gateway alone.
+    pub async fn settled(&self) -> Result<(), Unrecorded> {
+        self.ask(Wish::Settle).await.map(drop)
+    }
+
+    /// Everything that is revoked as one session with this target, under its other names; the target is the last.
+    #[must_use]
+    pub fn names_of(&self, target: &Target) -> Vec<Target> {
+        let mut names = Vec::new();
+        if let Target::Session(session) = target {
+            let all = self.state().names_of(session).into_iter();
+            names.extend(all.filter(|name| name != session).map(Target::Session));
+        }
+        names.push(target.clone());
+        names
+    }
+
+    /// How many records of the store's log could not be read since it was read from its beginning. Each may be a
+    /// revocation.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_unreadable(&self, count: usize) {
+        self.unreadable.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The log is read from its beginning again.
+    pub(super) fn forget_unreadable(&self) {
+        self.unreadable.store(0, Ordering::Relaxed);
+    }
+
     /// Tells those who follow that the published keys are others than before.
     ///
     /// # Errors
@@ -279,7 +321,7 @@ impl Ledger {
         let said_no = RevocationReason::ServerSaidNo.label();
         // A "no" gives the gateway nothing to refuse. Where there is something, it was revoked for another reason before.
         let rests =
-            |held: &Held| held.reason == said_no && held.terms.sessions_until == UnixTime::from_secs(0);
+            |held: &InForce| held.reason == said_no && held.terms.sessions_until == UnixTime::from_secs(0);
         !self.tokens.is_empty() && self.state().held(target).is_some_and(rests)
     }
 
@@ -323,6 +365,24 @@ impl Ledger {
             return Err(CannotContinue);
         }
         state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
+    }
+
+    /// Whether a session of such a name was revoked after that place of the log, which becomes the newest. Where it
+    /// cannot be known any more, it is taken for true.
+    pub fn tells_of_session(&self, seen: &mut Cursor, is_wanted: impl Fn(&SessionId) -> bool) -> bool {
+        let mut found = false;
+        loop {
+            let Ok(events) = self.after(seen) else {
+                *seen = self.cursor();
+                return true;
+            };
+            let Some(last) = events.last() else { return found };
+            *seen = last.event.cursor.clone();
+            found |= events.iter().any(|published| match &published.event.what {
+                What::Revoked(Revocation { target: Target::Session(name), .. }) => is_wanted(name),
+                _ => false,
+            });
+        }
     }
 
     /// Everything services refuse at `now`.

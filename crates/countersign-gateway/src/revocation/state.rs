@@ -1,16 +1,18 @@
 //! What is revoked, as the ledger's writer sees it: every name, and the newest events.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
 };
 
 use countersign::{
-    KeyId, UnixTime,
+    KeyId, SessionId, UnixTime,
     revocation::{Cursor, Epoch, Event, Revocation, Target, What},
 };
 
-use crate::store::{Change, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts};
+use crate::store::{
+    Change, InForce, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
+};
 
 /// An event of the feed, and its signed form once somebody wanted it.
 #[derive(Debug)]
@@ -23,20 +25,13 @@ pub struct Published {
     pub signed: Mutex<Option<(KeyId, Arc<str>)>>,
 }
 
-/// What is held for one target.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) terms: Terms,
-    pub(super) reason: String,
-}
-
 /// Everything behind the lock.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) epoch: Epoch,
     /// The newest number.
     pub(super) newest: u64,
-    held: BTreeMap<Target, Held>,
+    held: BTreeMap<Target, InForce>,
     tail: VecDeque<Arc<Published>>,
     /// What follows this number is in `tail`, as far as it still matters.
     floor: u64,
@@ -45,13 +40,9 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(stored: StoredRevocations, now: UnixTime, kept_events: usize) -> Self {
-        let StoredRevocations { epoch, newest, records } = stored;
+        let StoredRevocations { epoch, newest, records, unreadable: _ } = stored;
         let records = without_stale_lifts(records);
-        let held = in_force(&records)
-            .into_iter()
-            .filter(|(_, (terms, _))| terms.until() > now)
-            .map(|(target, (terms, reason))| (target, Held { terms, reason }))
-            .collect();
+        let held = in_force(&records).into_iter().filter(|(_, held)| held.terms.until() > now).collect();
         // Whoever follows counts: only what is numbered without a gap up to the newest can be gone on with.
         let mut first = newest.saturating_add(1);
         let unbroken = records.into_iter().rev().take_while(|record| {
@@ -73,12 +64,12 @@ impl State {
         Cursor { epoch: self.epoch.clone(), seq: self.newest }
     }
 
-    pub(super) fn held(&self, target: &Target) -> Option<&Held> {
+    pub(super) fn held(&self, target: &Target) -> Option<&InForce> {
         self.held.get(target)
     }
 
     /// All that is held, in the order of the targets.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&Target, &Held)> {
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Target, &InForce)> {
         self.held.iter()
     }
 
@@ -102,14 +93,43 @@ impl State {
         match &record.change {
             Change::KeysChanged { .. } => {}
             Change::Lifted { target, .. } => drop(self.held.remove(target)),
-            Change::Revoked { target, terms, reason } => self.hold(target, *terms, reason),
+            Change::Revoked { target, name_of, terms, reason } => {
+                let new = InForce { terms: *terms, reason: reason.clone(), name_of: name_of.clone() };
+                self.hold(target, new);
+            }
         }
         self.publish(record);
     }
 
-    fn hold(&mut self, target: &Target, terms: Terms, reason: &str) {
-        let terms = self.held.get(target).map_or(terms, |held| held.terms.merged(terms));
-        self.held.insert(target.clone(), Held { terms, reason: reason.to_owned() });
+    fn hold(&mut self, target: &Target, new: InForce) {
+        let held = match self.held.get(target) {
+            Some(held) => held.and_later(new),
+            None => new,
+        };
+        self.held.insert(target.clone(), held);
+    }
+
+    /// All names under which a session is revoked, as far as they were said to be names of one: this one too. Looks at
+    /// every one that is held.
+    pub(super) fn names_of(&self, session: &SessionId) -> BTreeSet<SessionId> {
+        let mut names = BTreeSet::from([session.clone()]);
+        loop {
+            let linked = self.held.iter().filter_map(|(target, held)| match (target, &held.name_of) {
+                (Target::Session(name), Some(of)) => Some((name, of)),
+                _ => None,
+            });
+            let more: BTreeSet<SessionId> = linked
+                .filter_map(|(name, of)| match (names.contains(name), names.contains(of)) {
+                    (true, false) => Some(of.clone()),
+                    (false, true) => Some(name.clone()),
+                    _ => None,
+                })
+                .collect();
+            if more.is_empty() {
+                return names;
+            }
+            names.extend(more);
+        }
     }
 
     fn publish(&mut self, record: RevocationRecord) {
@@ -117,7 +137,7 @@ impl State {
         let (what, reason) = match change {
             Change::KeysChanged { .. } => (What::KeysChanged, None),
             Change::Lifted { target, .. } => (What::Lifted(target), None),
-            Change::Revoked { target, terms, reason } => {
+            Change::Revoked { target, terms, reason, .. } => {
                 let Terms { at, tokens_until: expires, .. } = terms;
                 (What::Revoked(Revocation { target, at, expires }), Some(reason))
             }

@@ -92,6 +92,7 @@ impl Sessions {
                 let mut entry = entry.rechecked(identity, asked_at.monotonic, ends);
                 entry.first_seen = first_seen;
                 entry.spread = spread(key, asked_at);
+                entry.at_server = self.at_server(&entry.identity);
                 // A later beginning than was told before would be no proof.
                 entry.began = began.map(|began| entry.began.map_or(began, |before| before.min(began)));
                 let entry = Arc::new(entry);
@@ -106,6 +107,7 @@ impl Sessions {
                 let mut entry = Entry::new(Arc::new(identity), sid, asked_at, ends);
                 entry.also_named(own);
                 entry.spread = spread(key, asked_at);
+                entry.at_server = self.at_server(&entry.identity);
                 entry.began = began;
                 let entry = Arc::new(entry);
                 self.observe_session(&entry, SessionEvent::Began, None);
@@ -113,15 +115,17 @@ impl Sessions {
             }
         };
         if self.ledger().check(&entry.concerned()) == Standing::Revoked {
-            if entry.names().any(|name| self.ledger().refuses_session(name, now.wall)) {
-                self.spread_revocation(&entry, now);
-            }
+            self.spread_revocation(&entry, now);
             writer.end(Refusal::Revoked, now.monotonic);
             self.observe_session(&entry, SessionEvent::Ended, Some(Refusal::Revoked.code()));
             return Err(Refusal::Revoked);
         }
         writer.put(Arc::clone(&entry));
         Ok(entry)
+    }
+
+    fn at_server(&self, identity: &Identity) -> Option<SessionId> {
+        identity.server_sid.as_deref().map(|name| self.keyer.at_server(name))
     }
 
     pub(super) fn end(&self, key: &SessionKey, refusal: Refusal, now: Now) -> Refusal {

@@ -60,6 +60,8 @@ pub struct Entry {
     /// What a gateway calls the session that saw it first under a newer cookie: this one after a restart, another at
     /// any time. At most 4.
     pub other_names: Vec<SessionId>,
+    /// What stands for the authorization server's own name for the session, if that has one.
+    pub at_server: Option<SessionId>,
     /// When the session began, if the server says so.
     pub began: Option<UnixTime>,
     tokens: Vec<Token>,
@@ -108,6 +110,7 @@ impl Entry {
             rotation: None,
             is_superseded: false,
             other_names: Vec::new(),
+            at_server: None,
             began: None,
             tokens: Vec::new(),
             older_tokens: Vec::new(),
@@ -120,6 +123,7 @@ impl Entry {
         Concerned {
             session: &self.sid,
             others: &self.other_names,
+            at_server: self.at_server.as_ref(),
             subject: &self.identity.subject,
             organisation: self.identity.organisation.as_ref(),
             began: self.began.map(|began| began.min(self.first_seen)),
@@ -214,6 +218,7 @@ impl Entry {
             rotation: self.rotation.clone(),
             is_superseded: self.is_superseded,
             other_names: self.other_names.clone(),
+            at_server: self.at_server.clone(),
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, now),
             tokens,
@@ -248,6 +253,7 @@ impl Entry {
             rotation: None,
             is_superseded: self.is_superseded,
             other_names: self.other_names.clone(),
+            at_server: self.at_server.clone(),
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
             tokens,

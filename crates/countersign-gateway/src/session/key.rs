@@ -158,6 +158,19 @@ impl SessionKeyer {
         self.name(subject, server_sid.as_bytes())
     }
 
+    /// What stands in the ledger for the session that the server calls so, whosever it is. It is in no token.
+    #[must_use]
+    pub fn at_server(&self, server_sid: &str) -> SessionId {
+        let hash = self.named(&[server_sid.as_bytes()]);
+        format!("{AT_SERVER}{hash}").into()
+    }
+
+    /// Whether that is such a name.
+    #[must_use]
+    pub fn is_at_server(name: &SessionId) -> bool {
+        name.as_str().starts_with(AT_SERVER)
+    }
+
     /// Our own name for a session: a keyed hash of whose it is and of the server's name for it, or of the
     /// credential where the server has none. The server's own name never enters a token.
     #[must_use]
@@ -166,15 +179,22 @@ impl SessionKeyer {
     }
 
     fn name(&self, subject: &Subject, session: &[u8]) -> SessionId {
+        self.named(&[subject.as_str().as_bytes(), session]).into()
+    }
+
+    fn named(&self, parts: &[&[u8]]) -> String {
         let mut mac = hmac::Context::with_key(&self.naming);
-        for part in [subject.as_str().as_bytes(), session] {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
         let hash = to_array(&mac.sign());
-        URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
+        URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk))
     }
 }
+
+/// Begins what stands for a name of the server. Our own names are shorter than it and a hash.
+const AT_SERVER: &str = "at-server.";
 
 /// No kind of credential has it.
 const HANDLE_TAG: u8 = 0;

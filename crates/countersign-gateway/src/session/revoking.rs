@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use countersign::revocation::Target;
+use countersign::{Standing, revocation::Target};
 
 use super::{Sessions, cache::Entry};
 use crate::{
@@ -43,9 +43,20 @@ impl Sessions {
         }
     }
 
+    /// Sessions that were logged out by the name that the authorization server has for them, whichever gateway was told:
+    /// those that are known here are revoked by the names that are in tokens.
+    pub(crate) fn end_those_logged_out_at_server(&self, now: Now) {
+        let is_ended = |entry: &Entry| {
+            entry.at_server.is_some() && self.ledger().check(&entry.concerned()) == Standing::Revoked
+        };
+        for entry in self.memory.cache.select(is_ended) {
+            self.spread_revocation(&entry, now);
+        }
+    }
+
     pub(super) fn revoke_session(&self, entry: &Entry, reason: RevocationReason, now: Now) {
         for name in entry.names() {
-            self.revoke(Demand::of_session(name.clone(), entry.ends, reason), now);
+            self.revoke(Demand::of_session(name.clone(), entry.ends, reason).as_name_of(&entry.sid), now);
         }
     }
 

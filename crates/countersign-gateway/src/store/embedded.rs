@@ -23,12 +23,12 @@ use super::{
 /// File name in `state_dir`.
 pub const FILE: &str = "countersign.db";
 /// The schema this release writes.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// How long a call waits for a lock another process (a backup, a shell) holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What each schema adds to the one before, the first to nothing. `ring` has one row at most, which is what makes creation compare-and-set.
-const STEPS: [&str; 2] = [RING_TABLES, revocations::TABLES];
+const STEPS: [&str; 3] = [RING_TABLES, revocations::TABLES, revocations::NAMES];
 
 const RING_TABLES: &str = "
     CREATE TABLE ring (

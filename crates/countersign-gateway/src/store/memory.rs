@@ -64,7 +64,8 @@ impl Store for MemoryStore {
 
     fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty = || StoredRevocations { epoch: fresh.clone(), newest: 0, records: Vec::new() };
+        let empty =
+            || StoredRevocations { epoch: fresh.clone(), newest: 0, records: Vec::new(), unreadable: 0 };
         Ok(log.get_or_insert_with(empty).epoch.clone())
     }
 

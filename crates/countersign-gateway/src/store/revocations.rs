@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use countersign::{
-    UnixTime,
+    SessionId, UnixTime,
     revocation::{Epoch, Target},
 };
 
@@ -21,6 +21,8 @@ pub struct StoredRevocations {
     pub newest: u64,
     /// Changes in the order of their numbers.
     pub records: Vec<RevocationRecord>,
+    /// How many of them cannot be read: another change that says nothing stands in the place of each.
+    pub unreadable: usize,
 }
 
 /// One change and its number.
@@ -51,6 +53,8 @@ pub enum Change {
     Revoked {
         /// What.
         target: Target,
+        /// The session that this is one more name of.
+        name_of: Option<SessionId>,
         /// Since and until when.
         terms: Terms,
         /// Why: a short word.
@@ -100,7 +104,30 @@ impl Terms {
     }
 }
 
+/// What a log says of one target in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// Since and until when.
+    pub terms: Terms,
+    /// Why, as was said last.
+    pub reason: String,
+    /// The session that this is one more name of.
+    pub name_of: Option<SessionId>,
+}
+
+impl InForce {
+    /// This and what was said later, in one.
+    #[must_use]
+    pub fn and_later(&self, later: Self) -> Self {
+        let name_of = later.name_of.or_else(|| self.name_of.clone());
+        Self { terms: self.terms.merged(later.terms), reason: later.reason, name_of }
+    }
+}
+
 impl Change {
+    /// Stands where there is something that cannot be read: numbers go on without a gap, and it says nothing.
+    pub const UNREADABLE: Self = Self::KeysChanged { until: UnixTime::from_secs(0) };
+
     /// When it matters to nobody any more.
     #[must_use]
     pub fn until(&self) -> UnixTime {
@@ -153,19 +180,21 @@ pub fn without_stale_lifts(mut records: Vec<RevocationRecord>) -> Vec<Revocation
 
 /// What is revoked in the end, of a log that is read from its beginning.
 #[must_use]
-pub fn in_force(records: &[RevocationRecord]) -> BTreeMap<Target, (Terms, String)> {
-    let mut held: BTreeMap<Target, (Terms, String)> = BTreeMap::new();
+pub fn in_force(records: &[RevocationRecord]) -> BTreeMap<Target, InForce> {
+    let mut held: BTreeMap<Target, InForce> = BTreeMap::new();
     for record in records {
         match &record.change {
             Change::KeysChanged { .. } => {}
             Change::Lifted { target, until } => {
-                if !held.get(target).is_some_and(|(terms, _)| terms.is_after_lift(*until)) {
+                if !held.get(target).is_some_and(|held| held.terms.is_after_lift(*until)) {
                     held.remove(target);
                 }
             }
-            Change::Revoked { target, terms, reason } => {
-                let merged = held.get(target).map_or(*terms, |(known, _)| known.merged(*terms));
-                held.insert(target.clone(), (merged, reason.clone()));
+            Change::Revoked { target, name_of, terms, reason } => {
+                let new = InForce { terms: *terms, reason: reason.clone(), name_of: name_of.clone() };
+                let merged =
+                    held.get(target).map_or_else(|| new.clone(), |known| known.and_later(new.clone()));
+                held.insert(target.clone(), merged);
             }
         }
     }

@@ -7,7 +7,9 @@
 //! 3. A server that does not answer within `timeout` is left alone for [`PAUSE`]: calls fail at once meanwhile. A script
 //!    that may have run is not sent again; its outcome is read.
 //! 4. A store without a log after there was one is [`StoreError::Empty`], never "nothing is revoked".
-//! 5. How durable an answer is, is for the server to say (`appendonly`, `appendfsync`, replicas): a fail-over that loses
+//! 5. A log entry that cannot be opened is told of ([`StoredRevocations::unreadable`]) and stops nothing: whoever can
+//!    write the store must not be able to keep gateways from learning of what is revoked.
+//! 6. How durable an answer is, is for the server to say (`appendonly`, `appendfsync`, replicas): a fail-over that loses
 //!    the newest entries is noticed, and they are put back from memory.
 //!
 //! Keys, all behind [`StoreConfig::name`]: `:ring` (hash), `:log` (hash: epoch and newest number), `:changes` and
@@ -68,7 +70,8 @@ const RENUMBER: &str = "
     return redis.call('HGET', KEYS[1], 'epoch')";
 const READ: &str = "
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
-    return { head[1], head[2], redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2]) }";
+    if not head[2] then return { head[1], false, {} } end
+    return { head[1], head[2], redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], head[2], 'WITHSCORES', 'LIMIT', 0, ARGV[2]) }";
 /// Arguments: epoch, newest number, how many numbers to forget, these; then end and sealed change of each.
 const APPEND: &str = "
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
@@ -183,6 +186,21 @@ impl ValkeyStore {
         Ok(over.map(|record| record.seq.to_string()).collect())
     }
 
+    /// Adds what is there under a number. What cannot be opened may be a revocation, and may be somebody's junk: it is
+    /// counted, and what stands behind it is read all the same.
+    fn add(&self, into: &mut StoredRevocations, number: &str, bytes: &[u8]) {
+        let Ok(seq) = number.parse::<u64>() else { return into.unreadable += 1 };
+        let opened = self.open(seq, bytes);
+        into.unreadable += usize::from(opened.is_err());
+        match (into.records.last_mut().filter(|last| last.seq == seq), opened) {
+            // Beside the record of that number, of which there is one.
+            (Some(_), Err(_)) => {}
+            (Some(last), Ok(record)) => *last = record,
+            (None, Err(_)) => into.records.push(RevocationRecord { seq, change: Change::UNREADABLE }),
+            (None, Ok(record)) => into.records.push(record),
+        }
+    }
+
     fn open(&self, seq: u64, bytes: &[u8]) -> Result<RevocationRecord, StoreError> {
         let damaged = || StoreError::Damaged(seq);
         // Under which numbering it was written: an earlier one is kept when the numbering begins anew.
@@ -202,8 +220,8 @@ fn head(epoch: Option<String>, newest: Option<u64>) -> Result<(Epoch, u64), Stor
     Ok((Epoch::new(&epoch).map_err(|_| StoreError::Damaged(newest))?, newest))
 }
 
-/// A sealed change and its number.
-type Numbered = (Vec<u8>, u64);
+/// A sealed change and its number, as text.
+type Numbered = (Vec<u8>, String);
 
 impl Store for ValkeyStore {
     fn is_shared(&self) -> bool {
@@ -269,24 +287,27 @@ impl Store for ValkeyStore {
 
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         let mut stored: Option<StoredRevocations> = None;
-        let mut from = after;
+        let mut from = after.to_string();
         loop {
-            let (number, page) = (from.to_string(), PAGE.to_string());
+            let page = PAGE.to_string();
             let keys = [self.keys.log.as_str(), self.keys.changes.as_str()];
             let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<Numbered>) =
-                self.run(READ, &keys, &[number.as_bytes(), page.as_bytes()])?;
+                self.run(READ, &keys, &[from.as_bytes(), page.as_bytes()])?;
             let (epoch, newest) = head(epoch, newest)?;
             let count = entries.len();
             let into = match &mut stored {
                 Some(stored) if stored.epoch == epoch => stored,
                 // The numbering began anew between two pages: from the beginning.
                 Some(_) => return Err(StoreError::Conflict),
-                None => stored.insert(StoredRevocations { epoch, newest, records: Vec::new() }),
+                None => {
+                    let (records, unreadable) = (Vec::new(), 0);
+                    stored.insert(StoredRevocations { epoch, newest, records, unreadable })
+                }
             };
             into.newest = newest;
-            for (bytes, seq) in entries {
-                from = seq;
-                into.records.push(self.open(seq, &bytes)?);
+            for (bytes, number) in entries {
+                self.add(into, &number, &bytes);
+                from = number;
             }
             if count < PAGE {
                 return stored.ok_or(StoreError::Empty);

@@ -126,7 +126,7 @@ impl Translation {
     pub async fn log_out(&self, headers: &HeaderMap, client: IpAddr) -> Result<LoggedOut, Refusal> {
         let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
-        let done = |server_session| Ok(LoggedOut { server_session, is_durable: true, set_cookie: None });
+        let done = |server_session, is_durable| Ok(LoggedOut { server_session, is_durable, set_cookie: None });
         let (entry, server_session) = match self.sessions.cache().find(&key) {
             Some(entry) if self.sessions.freshness(&entry, self.clock.now()) == Freshness::Stale => {
                 (entry, ServerSession::Unknown)
@@ -134,8 +134,8 @@ impl Translation {
             Some(entry) => (entry, ServerSession::Alive),
             None => match self.sessions.resolve_anew(key, credential.to_owned(), client).await {
                 Ok(entry) => (entry, ServerSession::Alive),
-                Err(Refusal::Revoked) => return done(ServerSession::Unknown),
-                Err(Refusal::SessionEnded) => return done(ServerSession::Ended),
+                Err(Refusal::Revoked) => return done(ServerSession::Unknown, self.is_settled().await?),
+                Err(Refusal::SessionEnded) => return done(ServerSession::Ended, true),
                 Err(refusal) => return Err(refusal),
             },
         };
@@ -144,7 +144,7 @@ impl Translation {
             let mut is_durable = true;
             for name in entry.names() {
                 let demand = Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut);
-                match self.sessions.ledger().revoke(demand, now.wall).await {
+                match self.sessions.ledger().revoke(demand.as_name_of(&entry.sid), now.wall).await {
                     Ok(_) => {}
                     Err(Unrecorded::Store(_)) => is_durable = false,
                     Err(_) => return Err(Refusal::RevocationUnsettled),
@@ -157,5 +157,14 @@ impl Translation {
             .unwrap_or(Err(Refusal::RevocationUnsettled))?;
         self.sessions.drop_revoked(&key, now);
         Ok(LoggedOut { server_session, is_durable, set_cookie: entry.new_cookie(client) })
+    }
+
+    /// Whether all that was revoked here before is durable: a session that is revoked already may be so here alone.
+    async fn is_settled(&self) -> Result<bool, Refusal> {
+        match timeout(self.sessions.rules.timeout, self.sessions.ledger().settled()).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(Unrecorded::Store(_))) => Ok(false),
+            Ok(Err(_)) | Err(_) => Err(Refusal::RevocationUnsettled),
+        }
     }
 }

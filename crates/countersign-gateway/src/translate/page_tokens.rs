@@ -227,6 +227,7 @@ impl Translation {
         let concerned = Concerned {
             session,
             others: &[],
+            at_server: None,
             subject: presented.0.subject(),
             organisation: None,
             began: Some(presented.0.issued_at()),

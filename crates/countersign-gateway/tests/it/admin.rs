@@ -37,12 +37,18 @@ impl Clock for Noon {
 #[derive(Debug)]
 struct Gateway {
     not_ready: Mutex<Option<&'static str>>,
+        faults: Mutex::default(),
+    faults: Mutex<Vec<&'static str>>,
     reload: Mutex<Result<ReloadOutcome, String>>,
 }
 
 impl Control for Gateway {
     fn not_ready(&self) -> Option<&'static str> {
         *self.not_ready.lock().unwrap()
+    }
+
+    fn faults(&self) -> Vec<&'static str> {
+        self.faults.lock().unwrap().clone()
     }
 
     fn cached_sessions(&self) -> u64 {
@@ -82,7 +88,7 @@ fn bench() -> Bench {
     let ring = keeper.open(&settings, START).unwrap();
     let metadata = Metadata::render(&"https://shop.example".into(), &ring, START).unwrap();
     let gateway =
-        Arc::new(Gateway { not_ready: Mutex::new(None), reload: Mutex::new(Ok(ReloadOutcome::Applied)) });
+        Arc::new(Gateway { not_ready: Mutex::new(None), faults: Mutex::default(), reload: Mutex::new(Ok(ReloadOutcome::Applied)) });
     let ring = Arc::new(KeyRingHandle::new(ring));
     let metadata = Arc::new(MetadataHandle::new(metadata));
     let metrics = Metrics::new(2);

@@ -342,11 +342,13 @@ async fn l01_a_log_out_at_the_authorization_server_ends_its_session_and_no_other
         keys.url("/jwks.json"),
     );
     let with_sid = |arrived: &crate::sources::fake::Arrived| {
-        let is_alice =
-            arrived.form().iter().any(|(name, value)| name == "token" && value.starts_with("alice"));
+        let token = arrived.form().into_iter().find(|(name, _)| name == "token").unwrap().1;
         let person = r#"{"active":true,"sub":"NAME","sid":"SID","roles":["editor"],"org":{"id":"acme"}}"#;
-        let (name, sid) = if is_alice { ("alice", "server-alice") } else { ("bob", "server-bob") };
-        crate::sources::fake::json(200, &person.replace("NAME", name).replace("SID", sid))
+        let name = token.split('-').next().unwrap();
+        crate::sources::fake::json(
+            200,
+            &person.replace("NAME", name).replace("SID", &format!("server-{name}")),
+        )
     };
     let house = House::with(INTERNAL, &more, Recorder::answering(OK).await, with_sid).await;
     let send = async |cookie: &str| house.send("GET /orders/", &[&format!("Cookie: SESSION={cookie}")]).await;
@@ -391,6 +393,23 @@ async fn l01_a_log_out_at_the_authorization_server_ends_its_session_and_no_other
     }
     assert!(send("bob-1").await.starts_with("HTTP/1.1 200 "));
 
+    // By the server's name alone: of one that is known here, and of one that is seen later.
+    let names_of_bob = claims_in(house.received().last().unwrap());
+    for (jti, sid) in [("4", "server-bob"), ("5", "server-later")] {
+        let by_name = token("logout+jwt", &|claims| {
+            claims["jti"] = json!(jti);
+            claims["sid"] = json!(sid);
+            drop(claims.as_object_mut().unwrap().remove("sub"));
+        });
+        assert!(post(&by_name).await.starts_with("HTTP/1.1 200 "));
+    }
+    let (_, known) = command(&house, json!({ "session": names_of_bob["sid"], "dry_run": true })).await;
+    assert_eq!(known["was_revoked"], true, "services know it by the name in its tokens");
+    for cookie in ["bob-1", "bob-2", "later-1"] {
+        let answer = send(cookie).await;
+        assert!(answer.contains("\r\ncountersign-refused: revoked\r\n"), "{cookie}: {answer}");
+    }
+
     // Of a session that this gateway does not know, and of all of a user's.
     let unknown = token("logout+jwt", &|claims| {
         claims["jti"] = json!("2");
@@ -400,9 +419,40 @@ async fn l01_a_log_out_at_the_authorization_server_ends_its_session_and_no_other
     assert!(post(&unknown).await.starts_with("HTTP/1.1 200 "));
     let of_user = token("logout+jwt", &|claims| {
         claims["jti"] = json!("3");
-        claims["sub"] = json!("bob");
+        claims["sub"] = json!("dora");
         drop(claims.as_object_mut().unwrap().remove("sid"));
     });
     assert!(post(&of_user).await.starts_with("HTTP/1.1 200 "));
-    assert!(send("bob-1").await.contains("\r\ncountersign-refused: revoked\r\n"));
+    assert!(send("dora-1").await.contains("\r\ncountersign-refused: revoked\r\n"));
+    assert!(send("emil-1").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn a_lift_takes_back_every_name_of_a_session_whose_cookie_moved() {
+    let replacing = |asked: &crate::sources::fake::Arrived| {
+        let json = "content-type: application/json\r\n";
+        let alice = r#"{"sub":"alice","org":{"id":"acme"},"roles":[]}"#;
+        match asked.header("cookie").unwrap_or_default() {
+            "SESSION=first" => {
+                let fields = format!("{json}set-cookie: SESSION=second; Path=/\r\n");
+                crate::sources::fake::answer(200, &fields, alice)
+            }
+            _ => crate::sources::fake::answer(200, json, alice),
+        }
+    };
+    let house = House::asking("whoami = \"WHOAMI\"", "", "", Recorder::answering(OK).await, replacing).await;
+    house.send("GET /orders/", &["Cookie: SESSION=first"]).await;
+    let sid = claims_in(&house.received()[0])["sid"].clone();
+    let (_, revoked) = command(&house, json!({ "session": sid })).await;
+    assert_eq!(revoked["was_revoked"], false);
+    let second = async || house.send("GET /orders/", &["Cookie: SESSION=second"]).await;
+    assert!(second().await.contains("\r\ncountersign-refused: revoked\r\n"));
+    let (status, _) = command(&house, json!({ "session": sid, "lift": true })).await;
+    assert_eq!(status, 200);
+    // "Revoked" is remembered for two seconds.
+    let begin = Instant::now();
+    while !second().await.starts_with("HTTP/1.1 200 ") {
+        assert!(begin.elapsed() < Duration::from_secs(5), "it is refused still");
+        sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -171,7 +171,7 @@ async fn a_derived_token_is_the_callers_and_names_who_acts() {
         json!({
             "iss": ISSUER, "aud": "notes", "sub": "alice", "client_id": "shop", "iat": NOW, "exp": NOW + 100,
             "sid": "session", "roles": ["editor"], "organisation": "acme", "scope": "read write",
-            "act": { "sub": "orders" },
+            "act": { "sub": "orders" }, "derived_from": ["presented"],
         })
     );
     let jwt = format!("{}&requested_token_type={JWT}", form(&house.token(|_| {}), "notes"));
@@ -326,6 +326,47 @@ async fn x02_a_revoked_token_is_neither_exchanged_nor_active() {
     house.internal.ledger.revoke(demand, UnixTime::from_secs(NOW)).await.unwrap();
     let refused = house.exchange("orders", &form(&token, "notes")).await;
     assert_eq!(refused, Err("503 temporarily_unavailable".to_owned()));
+}
+
+#[tokio::test]
+async fn x02_what_was_exchanged_for_a_revoked_token_is_revoked_with_it() {
+    // Of a chain of three, each but the last.
+    for revoked in 0..2 {
+        let house = house();
+        let mut chain = vec![house.token(|_| {})];
+        let mut names = vec![json!("presented")];
+        for (client, audience) in [("orders", "notes"), ("notes", "archive")] {
+            let presented = chain.last().unwrap();
+            let granted = house.exchange(client, &form(presented, audience)).await.unwrap();
+            let said = said(&granted);
+            let nearest_first: Vec<_> = names.iter().rev().cloned().collect();
+            assert_eq!(said["derived_from"], json!(nearest_first));
+            names.push(said["jti"].clone());
+            chain.push(granted["access_token"].as_str().unwrap().to_owned());
+        }
+        let stands = async |house: &House| {
+            let notes = house.introspect("notes", &chain[1]).await["active"] == true;
+            (notes, house.exchange("notes", &form(&chain[1], "archive")).await.is_ok())
+        };
+        assert_eq!(stands(&house).await, (true, true));
+        let target = Target::Token(names[revoked].as_str().unwrap().into());
+        let demand = Demand::new(target, RevocationReason::Changed);
+        house.internal.ledger.revoke(demand, UnixTime::from_secs(NOW)).await.unwrap();
+        assert_eq!(stands(&house).await, (false, false), "{revoked}");
+        let archive = house.internal.keyring.load_full();
+        let keys = countersign::KeySet::new(
+            archive.published(UnixTime::from_secs(NOW)).filter_map(|key| key.key.verifying_key()),
+        );
+        let service = countersign::Verifier::builder()
+            .issuer(ISSUER)
+            .audience("archive")
+            .key_set(keys.unwrap())
+            .revocations(Arc::clone(&house.internal.ledger))
+            .build()
+            .unwrap();
+        let refused = service.verify_at(chain[2].as_bytes(), UnixTime::from_secs(NOW)).err();
+        assert_eq!(refused, Some(countersign::TokenRefusal::TokenRevoked), "{revoked}");
+    }
 }
 
 #[tokio::test]

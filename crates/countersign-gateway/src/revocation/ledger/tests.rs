@@ -64,7 +64,14 @@ fn who(session: &str, subject: &str, organisation: Option<&str>, began: Option<u
 impl Who {
     fn concerned(&self) -> Concerned<'_> {
         let Self { session, subject, organisation, began } = self;
-        Concerned { session, others: &[], subject, organisation: organisation.as_ref(), began: *began }
+        Concerned {
+            session,
+            others: &[],
+            at_server: None,
+            subject,
+            organisation: organisation.as_ref(),
+            began: *began,
+        }
     }
 
     fn is_revoked(&self, ledger: &Ledger) -> bool {
@@ -282,6 +289,55 @@ async fn what_cannot_be_written_is_not_acknowledged_holds_here_and_is_written_la
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(ledger.cursor().seq, 1);
     assert_eq!(store.revocations(0).unwrap().records.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_settled_when_all_that_was_revoked_before_is_durable() {
+    let store = Arc::new(Breakable::default());
+    let (ledger, _) = running(store.clone());
+    assert_eq!(ledger.settled().await, Ok(()));
+    store.broken.store(true, Ordering::SeqCst);
+    let later = Demand::new(Target::Session("a".into()), RevocationReason::LegacyCookie);
+    ledger.revoke_later(later, now()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(ledger.settled().await, Err(Unrecorded::Store("store_damaged")));
+    }
+    store.broken.store(false, Ordering::SeqCst);
+    assert_eq!(ledger.settled().await, Ok(()), "it is written on the way");
+    assert_eq!((ledger.cursor().seq, store.revocations(0).unwrap().records.len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_one_session_are_found_by_each_of_them_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let store = || Arc::new(EmbeddedStore::open(Arc::new(StateDirectory::enter(&path).unwrap())).unwrap());
+    let (ledger, keeper) = open(store(), Arc::new(ManualClock::at(BEGIN)));
+    let keeper = tokio::spawn(keeper.run());
+    let name = |name: &str| Target::Session(name.into());
+    for (session, of) in [("a", "a"), ("b", "a"), ("c", "b"), ("other", "else"), ("alone", "alone")] {
+        ledger.revoke(demand(name(session)).as_name_of(&of.into()), now()).await.unwrap();
+    }
+    // Said anew without the link: it is known still.
+    ledger.revoke(demand(name("c")), now()).await.unwrap();
+    let all = |ledger: &Ledger, session: &str| {
+        let mut names = ledger.names_of(&name(session));
+        assert_eq!(names.last(), Some(&name(session)));
+        names.sort();
+        names
+    };
+    let check = |ledger: &Ledger| {
+        for session in ["a", "b", "c"] {
+            assert_eq!(all(ledger, session), ["a", "b", "c"].map(name), "{session}");
+        }
+        assert_eq!(all(ledger, "alone"), [name("alone")]);
+        assert_eq!(ledger.names_of(&Target::Subject("a".into())), [Target::Subject("a".into())]);
+    };
+    check(&ledger);
+    drop(ledger);
+    keeper.abort();
+    assert!(keeper.await.unwrap_err().is_cancelled());
+    check(&open(store(), Arc::new(ManualClock::at(BEGIN))).0);
 }
 
 #[tokio::test(start_paused = true)]

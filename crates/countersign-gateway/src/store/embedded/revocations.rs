@@ -1,7 +1,7 @@
 //! The log of revocations in SQLite.
 
 use countersign::{
-    UnixTime,
+    SessionId, UnixTime,
     revocation::{Epoch, Target},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
@@ -29,6 +29,9 @@ pub(super) const TABLES: &str = "
     CREATE INDEX revocation_until ON revocation (max(tokens_until, sessions_until));
 ";
 
+/// What schema 3 adds: the session that a revoked name is one more name of; empty for none.
+pub(super) const NAMES: &str = "ALTER TABLE revocation ADD COLUMN name_of TEXT NOT NULL DEFAULT '';";
+
 const KEYS_CHANGED: &str = "keys-changed";
 const LIFTED: &str = "lifted";
 const REVOKED: &str = "revoked";
@@ -48,7 +51,7 @@ pub(super) fn read(connection: &mut Connection, after: u64) -> Result<StoredRevo
     let reading = connection.transaction()?;
     let (epoch, newest) = head(&reading)?;
     let mut statement = reading.prepare_cached(
-        "SELECT seq, change, kind, id, at, tokens_until, sessions_until, reason
+        "SELECT seq, change, kind, id, at, tokens_until, sessions_until, reason, name_of
          FROM revocation WHERE seq > ?1 ORDER BY seq",
     )?;
     let mut rows = statement.query(params![number(after)])?;
@@ -56,7 +59,7 @@ pub(super) fn read(connection: &mut Connection, after: u64) -> Result<StoredRevo
     while let Some(row) = rows.next()? {
         records.push(record(row)?);
     }
-    Ok(StoredRevocations { epoch, newest, records })
+    Ok(StoredRevocations { epoch, newest, records, unreadable: 0 })
 }
 
 pub(super) fn append(connection: &mut Connection, changes: &[Change]) -> Result<u64, StoreError> {
@@ -87,20 +90,20 @@ fn head(transaction: &Transaction<'_>) -> Result<(Epoch, u64), StoreError> {
 
 /// Writes one change, and deletes what it makes superfluous ([`Change::replaces`], as a statement).
 fn write(transaction: &Transaction<'_>, seq: u64, change: &Change) -> Result<(), StoreError> {
-    let (word, target, terms, reason) = match change {
+    let (word, target, terms, reason, name_of) = match change {
         Change::KeysChanged { until } => {
             transaction
                 .prepare_cached("DELETE FROM revocation WHERE kind = '' AND id = ''")?
                 .execute(params![])?;
-            (KEYS_CHANGED, None, mark(*until), "")
+            (KEYS_CHANGED, None, mark(*until), "", None)
         }
         Change::Lifted { target, until } => {
             transaction
                 .prepare_cached("DELETE FROM revocation WHERE kind = ?1 AND id = ?2")?
                 .execute(params![target.kind(), target.id()])?;
-            (LIFTED, Some(target), mark(*until), "")
+            (LIFTED, Some(target), mark(*until), "", None)
         }
-        Change::Revoked { target, terms, reason } => {
+        Change::Revoked { target, name_of, terms, reason } => {
             transaction
                 .prepare_cached(
                     "DELETE FROM revocation WHERE kind = ?1 AND id = ?2 AND change = 'revoked'
@@ -113,13 +116,13 @@ fn write(transaction: &Transaction<'_>, seq: u64, change: &Change) -> Result<(),
                     seconds(terms.tokens_until),
                     seconds(terms.sessions_until),
                 ])?;
-            (REVOKED, Some(target), *terms, reason.as_str())
+            (REVOKED, Some(target), *terms, reason.as_str(), name_of.as_ref())
         }
     };
     transaction
         .prepare_cached(
-            "INSERT INTO revocation (seq, change, kind, id, at, tokens_until, sessions_until, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO revocation (seq, change, kind, id, at, tokens_until, sessions_until, reason, name_of)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             number(seq),
@@ -130,6 +133,7 @@ fn write(transaction: &Transaction<'_>, seq: u64, change: &Change) -> Result<(),
             seconds(terms.tokens_until),
             seconds(terms.sessions_until),
             reason,
+            name_of.map_or("", SessionId::as_str),
         ])?;
     Ok(())
 }
@@ -151,7 +155,10 @@ fn record(row: &Row<'_>) -> Result<RevocationRecord, StoreError> {
     let change = match word.as_str() {
         KEYS_CHANGED => Change::KeysChanged { until: terms.until() },
         LIFTED => Change::Lifted { target: target()?, until: terms.until() },
-        REVOKED => Change::Revoked { target: target()?, terms, reason: row.get(7)? },
+        REVOKED => {
+            let name_of = Some(row.get::<_, String>(8)?).filter(|name| !name.is_empty()).map(SessionId::from);
+            Change::Revoked { target: target()?, name_of, terms, reason: row.get(7)? }
+        }
         _ => return Err(StoreError::Damaged(seq)),
     };
     Ok(RevocationRecord { seq, change })

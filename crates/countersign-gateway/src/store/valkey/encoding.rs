@@ -1,7 +1,7 @@
 //! Records and changes as bytes: each field behind its length.
 
 use countersign::{
-    UnixTime,
+    SessionId, UnixTime,
     revocation::{Epoch, Target},
 };
 
@@ -55,12 +55,13 @@ pub(super) fn change_to_bytes(change: &Change) -> Vec<u8> {
             target(&mut out, LIFTED, Some(lifted));
             moment(&mut out, *until);
         }
-        Change::Revoked { target: revoked, terms, reason } => {
+        Change::Revoked { target: revoked, name_of, terms, reason } => {
             target(&mut out, REVOKED, Some(revoked));
             moment(&mut out, terms.at);
             moment(&mut out, terms.tokens_until);
             moment(&mut out, terms.sessions_until);
             put(&mut out, reason.as_bytes());
+            put(&mut out, name_of.as_ref().map_or("", SessionId::as_str).as_bytes());
         }
     }
     out
@@ -76,7 +77,9 @@ pub(super) fn change_from_bytes(mut bytes: &[u8]) -> Option<Change> {
         REVOKED => {
             let at = read_moment(rest)?;
             let terms = Terms { at, tokens_until: read_moment(rest)?, sessions_until: read_moment(rest)? };
-            Change::Revoked { target: target()?, terms, reason: text(rest)? }
+            let reason = text(rest)?;
+            let name_of = Some(text(rest)?).filter(|name| !name.is_empty()).map(SessionId::from);
+            Change::Revoked { target: target()?, name_of, terms, reason }
         }
         _ => return None,
     };
@@ -126,10 +129,17 @@ mod tests {
         let at = UnixTime::from_secs(1_800_000_000);
         let terms = Terms { at, tokens_until: at, sessions_until: UnixTime::MAX };
         let target = Target::from_parts("session", "s-1").unwrap();
+        let other = Change::Revoked {
+            target: target.clone(),
+            name_of: Some("s-0".into()),
+            terms,
+            reason: "logout".to_owned(),
+        };
         vec![
+            other,
             Change::KeysChanged { until: at },
             Change::Lifted { target: target.clone(), until: at },
-            Change::Revoked { target, terms, reason: "logout".to_owned() },
+            Change::Revoked { target, name_of: None, terms, reason: "logout".to_owned() },
         ]
     }
 

@@ -37,6 +37,10 @@ async fn health_and_readiness_are_different_questions() {
     let bench = bench();
     let (address, _server) = start(&bench).await;
     assert_eq!(ask(address, "GET", "/readyz").await.2, r#"{"ready":true}"#);
+    *bench.gateway.faults.lock().unwrap() = vec!["revocation_unreadable"];
+    let (status, _, body) = ask(address, "GET", "/readyz").await;
+    assert_eq!((status, body.as_str()), (200, r#"{"ready":true,"faults":["revocation_unreadable"]}"#));
+    bench.gateway.faults.lock().unwrap().clear();
     *bench.gateway.not_ready.lock().unwrap() = Some("draining");
     let (status, _, body) = ask(address, "GET", "/readyz").await;
     assert_eq!((status, body.as_str()), (503, r#"{"ready":false,"reason":"draining"}"#));

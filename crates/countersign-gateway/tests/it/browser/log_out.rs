@@ -38,6 +38,26 @@ async fn the_session_is_over_at_once() {
 }
 
 #[tokio::test]
+async fn as_long_as_only_this_gateway_knows_of_it_a_second_click_is_told_so_too() {
+    let house = house("").await;
+    let file = house.state.path().join("state").join("countersign.db");
+    let elsewhere = rusqlite::Connection::open(file).unwrap();
+    let rename = |from: &str, to: &str| {
+        elsewhere.execute_batch(&format!("ALTER TABLE {from} RENAME TO {to}")).unwrap();
+    };
+    rename("revocation", "away");
+    for server_session in ["alive", "unknown", "unknown"] {
+        let answer = log_out(&house, ALICE).await;
+        assert_eq!(verdict(&answer), ("202", None), "{answer}");
+        assert_eq!(body(&answer)["pending"], true);
+        assert_eq!(body(&answer)["server_session"], server_session);
+    }
+    rename("away", "revocation");
+    let answer = log_out(&house, ALICE).await;
+    assert_eq!((verdict(&answer), body(&answer).get("pending")), (("200", None), None), "{answer}");
+}
+
+#[tokio::test]
 async fn a_session_not_seen_before_is_over_too() {
     let house = house("").await;
     assert_eq!(body(&log_out(&house, ALICE).await)["server_session"], "alive");

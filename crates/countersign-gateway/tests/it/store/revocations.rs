@@ -27,7 +27,7 @@ pub(super) fn session(name: &str) -> Target {
 /// Revoked at 100; both records end as given.
 pub(super) fn revoked(target: Target, at_secs: u64, tokens: u64, sessions: u64) -> Change {
     let terms = Terms { at: at(at_secs), tokens_until: at(tokens), sessions_until: at(sessions) };
-    Change::Revoked { target, terms, reason: "log_out".to_owned() }
+    Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() }
 }
 
 fn numbers(store: &dyn Store, after: u64) -> Vec<u64> {

@@ -208,7 +208,7 @@ fn several_tables_answer_as_one() {
 fn a_token_stands_no_better_than_any_it_was_exchanged_for() {
     let table = Revoked::new(ISSUER);
     let asked = token();
-    let from: [crate::TokenId; 2] = ["parent".into(), "root".into()];
+    let from: [TokenId; 2] = ["parent".into(), "root".into()];
     let mut derived = Revocable::new(&asked.issuer, &asked.token, &asked.subject, asked.issued_at);
     derived.derived_from = &from;
     assert_eq!(table.standing(&derived), Standing::Good);

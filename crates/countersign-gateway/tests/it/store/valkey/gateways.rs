@@ -31,8 +31,14 @@ fn gateway(server: &Server, name: &str) -> Arc<Ledger> {
 
 fn is_revoked(ledger: &Ledger, session: &str) -> bool {
     let (session, subject) = (SessionId::from(session), Subject::from("alice"));
-    let concerned =
-        Concerned { session: &session, others: &[], subject: &subject, organisation: None, began: None };
+    let concerned = Concerned {
+        session: &session,
+        others: &[],
+        at_server: None,
+        subject: &subject,
+        organisation: None,
+        began: None,
+    };
     ledger.check(&concerned) == Standing::Revoked
 }
 
@@ -145,4 +151,26 @@ async fn a_store_that_lost_the_newest_entries_gets_them_back() {
     }
     let late = gateway(&server, "four");
     assert!(is_revoked(&late, "old") && is_revoked(&late, "new"));
+}
+
+#[tokio::test]
+async fn what_nobody_can_read_in_the_log_stops_no_revocation_and_is_told_of() {
+    let server = Server::start();
+    let gateways = three(&server);
+    log_out(&gateways[0], "before").await.unwrap();
+    everywhere(&gateways, "before").await;
+    // Under the next number, as a gateway with another key would write it.
+    server.command(&["ZADD", "test:changes", "2", "junk"]);
+    server.command(&["HSET", "test:log", "newest", "2"]);
+    log_out(&gateways[0], "behind").await.unwrap();
+    let took = everywhere(&gateways, "behind").await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    for ledger in &gateways {
+        assert_eq!((ledger.unreadable(), ledger.cursor().seq), (1, 3));
+    }
+    let late = gateway(&server, "four");
+    assert!(is_revoked(&late, "before") && is_revoked(&late, "behind"));
+    assert_eq!(late.unreadable(), 1, "it says so, and starts");
+    sleep(Duration::from_millis(600)).await;
+    assert_eq!(late.unreadable(), 1, "it is counted once");
 }
