@@ -8,7 +8,8 @@
 //!    shared ([`flight`]).
 //! 4. Unknown credentials wait at a gate that is fair between client addresses ([`gate`]); known sessions have a
 //!    gate of their own and never wait behind them.
-//! 5. A server that keeps failing is left alone but for one probe at a time ([`breaker`]).
+//! 5. A server that keeps failing is left alone but for probes, of others than those whose look-ups failed
+//!    ([`breaker`]).
 //! 6. Where the operator set `stale_if_error`, an outage is answered with the last good answer until that long after
 //!    it: never past the session's end, and never after a "no" or a revocation.
 
@@ -300,16 +301,16 @@ impl Sessions {
         (client, cause): (IpAddr, Cause),
     ) {
         let now = self.clock.now();
-        if !self.breaker.lets_through(now.monotonic) {
+        let is_known = self.memory.cache.find(&key).is_some();
+        if !self.breaker.lets_through(blame_of(is_known, key, client), now.monotonic) {
             self.observer.metrics().breaker(BreakerEvent::Held);
             return takeoff.land(self.without_an_answer(&key, Refusal::SourceUnavailable, now));
         }
         let sessions = Arc::clone(self);
         self.memory.tasks.spawn(async move {
             let credential = Arc::new(credential);
-            let was_known = sessions.memory.cache.find(&key).is_some();
-            let outcome = sessions.look_up(key, Arc::clone(&credential), client, &takeoff).await;
-            let is_in_use = was_known && cause == Cause::UserRequest && outcome.is_ok();
+            let outcome = sessions.look_up(key, Arc::clone(&credential), (client, is_known), &takeoff).await;
+            let is_in_use = is_known && cause == Cause::UserRequest && outcome.is_ok();
             takeoff.land(outcome);
             if is_in_use {
                 sessions.keep_alive(&credential, client).await;
@@ -321,12 +322,11 @@ impl Sessions {
         self: &Arc<Self>,
         key: SessionKey,
         credential: Arc<OwnedCredential>,
-        client: IpAddr,
+        (client, is_known): (IpAddr, bool),
         takeoff: &Takeoff,
     ) -> Outcome {
         let asked_at = self.clock.now();
         let known = self.memory.cache.find(&key);
-        let is_known = known.is_some();
         if let Some(shared) = self.find_shared(&key, &credential, known.as_deref()).await
             && let Ok(identity) = self.mapping.explain(&shared.answer)
         {
@@ -337,8 +337,7 @@ impl Sessions {
         }
         let verdict = self.ask(is_known, &credential, client, asked_at).await;
         let now = self.clock.now();
-        let blame = if is_known { Blame::Known(key) } else { Blame::Unknown(network_of(client)) };
-        self.report(&verdict, blame, key.chance(), now);
+        self.report(&verdict, blame_of(is_known, key, client), key.chance(), now);
         let observe = |outcome, detail: Option<&str>| {
             self.observer.observe(Observation::LookedUp(LookedUp {
                 source: self.label,
@@ -445,7 +444,7 @@ impl Sessions {
     /// Tells the breaker how a look-up ended. A queue of ours that is full says nothing about the server.
     fn report(&self, verdict: &Result<Verdict, SourceError>, blame: Blame, chance: u8, now: Now) {
         let change = match verdict {
-            Ok(_) => self.breaker.succeeded(),
+            Ok(_) => self.breaker.succeeded(blame, now.monotonic),
             Err(SourceError::TooMany) => Change::None,
             Err(_) => self.breaker.failed(blame, chance, now.monotonic),
         };
@@ -456,6 +455,11 @@ impl Sessions {
         };
         self.observer.observe(Observation::Breaker { source: self.label, event, pause });
     }
+}
+
+/// Whose look-up it is.
+fn blame_of(is_known: bool, key: SessionKey, client: IpAddr) -> Blame {
+    if is_known { Blame::Known(key) } else { Blame::Unknown(network_of(client)) }
 }
 
 #[cfg(test)]

@@ -37,7 +37,6 @@ impl Clock for Noon {
 #[derive(Debug)]
 struct Gateway {
     not_ready: Mutex<Option<&'static str>>,
-        faults: Mutex::default(),
     faults: Mutex<Vec<&'static str>>,
     reload: Mutex<Result<ReloadOutcome, String>>,
 }
@@ -87,8 +86,11 @@ fn bench() -> Bench {
     };
     let ring = keeper.open(&settings, START).unwrap();
     let metadata = Metadata::render(&"https://shop.example".into(), &ring, START).unwrap();
-    let gateway =
-        Arc::new(Gateway { not_ready: Mutex::new(None), faults: Mutex::default(), reload: Mutex::new(Ok(ReloadOutcome::Applied)) });
+    let gateway = Arc::new(Gateway {
+        not_ready: Mutex::new(None),
+        faults: Mutex::default(),
+        reload: Mutex::new(Ok(ReloadOutcome::Applied)),
+    });
     let ring = Arc::new(KeyRingHandle::new(ring));
     let metadata = Arc::new(MetadataHandle::new(metadata));
     let metrics = Metrics::new(2);
