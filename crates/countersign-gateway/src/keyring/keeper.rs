@@ -126,6 +126,12 @@ impl RingKeeper {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The ring that was seen last, as a machine remembers it.
+    #[cfg(test)]
+    pub(crate) fn seen(&self) -> Option<super::Seen> {
+        self.witness.seen().unwrap()
+    }
+
     /// Where the ring is kept.
     #[must_use]
     pub const fn store(&self) -> &Arc<dyn Store> {

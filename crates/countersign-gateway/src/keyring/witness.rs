@@ -36,6 +36,12 @@ impl Witness {
         Self::Memory(Mutex::new(None))
     }
 
+    /// One that remembers what another did.
+    #[cfg(test)]
+    pub(crate) const fn remembering(seen: Option<Seen>) -> Self {
+        Self::Memory(Mutex::new(seen))
+    }
+
     pub(super) fn seen(&self) -> Result<Option<Seen>, RingFault> {
         match self {
             Self::File(directory) => {

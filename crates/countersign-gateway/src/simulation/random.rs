@@ -6,15 +6,20 @@ use crate::entropy::{Entropy, NoEntropy};
 
 /// Shared by everything that is simulated.
 #[derive(Debug)]
-pub(super) struct Random(Mutex<u64>);
+pub(super) struct Random(u64, Mutex<u64>);
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self(seed, Mutex::new(seed))
+    }
+
+    /// What it all comes from.
+    pub(super) const fn seed(&self) -> u64 {
+        self.0
     }
 
     pub(super) fn number(&self) -> u64 {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.1.lock().unwrap();
         *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = *state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,13 +1,15 @@
 //! A service: the library's own verifier and table of revocations, with keys and feed from one gateway at a time.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign::{
     KeySet, Revocable, Revocations, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
-    revocation::{Cursor, Revoked},
+    revocation::{Cursor, Revoked, What},
 };
+use tokio::time::Instant;
 
 use super::replica::{ISSUER, Replica};
+use crate::{keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
 
 /// The table, shared with the verifier.
 #[derive(Debug, Clone)]
@@ -24,6 +26,13 @@ pub(super) struct Service {
     cursor: Option<Cursor>,
     keys: KeySet,
     verifier: Verifier,
+    /// When the key set was asked for last, and how old the ring of the gateway was that gave it.
+    pub(super) keys_asked: Instant,
+    pub(super) ring_age: Duration,
+    pub(super) ring: RingVersion,
+    /// Snapshots it had to take.
+    pub(super) snapshots: u64,
+    off_seconds: i64,
 }
 
 fn verifier(keys: KeySet, table: Table) -> Verifier {
@@ -36,11 +45,21 @@ impl Service {
         let table = Table(Arc::new(Revoked::new(ISSUER)));
         let keys = gateway.key_set();
         let verifier = verifier(keys.clone(), table.clone());
-        Self { table, cursor: None, keys, verifier }
+        let (keys_asked, ring_age, ring) = (Instant::now(), Duration::ZERO, gateway.ring_version());
+        Self { table, cursor: None, keys, verifier, keys_asked, ring_age, ring, snapshots: 0, off_seconds: 0 }
     }
 
-    /// Follows the feed of a gateway from where it is, or from a snapshot.
+    /// Somebody sets its clock.
+    pub(super) const fn set_clock(&mut self, off_seconds: i64) {
+        self.off_seconds = off_seconds;
+    }
+
+    /// Follows the feed of a gateway from where it is, or from a snapshot. What is said about keys makes it ask for
+    /// them, and so does their age.
     pub(super) fn follow(&mut self, gateway: &Replica, now: UnixTime) {
+        if self.keys_asked.elapsed() >= KEY_SET_MAX_AGE {
+            self.fetch_keys(gateway);
+        }
         loop {
             let events = self.cursor.as_ref().map(|cursor| gateway.ledger.after(cursor));
             match events {
@@ -49,12 +68,16 @@ impl Service {
                     for published in events {
                         self.table.0.apply(&published.event).unwrap();
                         self.cursor = Some(published.event.cursor.clone());
+                        if published.event.what == What::KeysChanged {
+                            self.fetch_keys(gateway);
+                        }
                     }
                 }
                 Some(Err(_)) | None => {
                     let snapshot = gateway.ledger.snapshot(now);
                     self.table.0.replace(snapshot.entries).unwrap();
                     self.cursor = Some(snapshot.cursor);
+                    self.snapshots += 1;
                 }
             }
         }
@@ -63,13 +86,17 @@ impl Service {
     /// Asks for the key set again.
     pub(super) fn fetch_keys(&mut self, gateway: &Replica) {
         let keys = gateway.key_set();
+        self.keys_asked = Instant::now();
+        self.ring_age = gateway.ring_read.elapsed();
+        self.ring = gateway.ring_version();
         if !keys.same_keys(&self.keys) {
             self.keys = keys.clone();
             self.verifier = verifier(keys, self.table.clone());
         }
     }
 
-    pub(super) fn verify(&self, token: &str, now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
+    pub(super) fn verify(&self, token: &str, now: u64) -> Result<VerifiedClaims, TokenRefusal> {
+        let now = UnixTime::from_secs(now.saturating_add_signed(self.off_seconds));
         self.verifier.verify_at(token.as_bytes(), now)
     }
 }

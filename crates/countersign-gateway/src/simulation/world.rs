@@ -1,91 +1,113 @@
-//! What happens, by chance, and what must hold.
+//! What happens, by chance.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{UnixTime, revocation::Target};
-use http::StatusCode;
-use serde_json::Value;
 use tokio::{
-    task::JoinSet,
+    sync::watch,
+    task::{AbortHandle, JoinSet},
     time::{Instant, sleep},
 };
 
 use super::{
     SPREAD,
+    judge::{Issued, LogOut, SKEW},
     random::Random,
-    replica::{BEGIN, Replica},
+    replica::{BEGIN, MAX_WAITERS, Replica, Served},
     server::{Health, Link, Server, Session},
     service::Service,
-    store::SharedStore,
+    store::{SharedStore, StoreLink},
 };
 use crate::{
-    error::Refusal,
+    clock::Clock,
+    keyring::Seen,
     revocation::{Demand, RevocationReason},
+    store::{RingVersion, in_force, memory::Copy},
 };
 
-const GATEWAYS: usize = 3;
-const SERVICES: usize = 2;
+pub(super) const GATEWAYS: usize = 3;
+pub(super) const SERVICES: usize = 2;
 /// Time moves in such steps; in between everybody who follows something looks.
 const SLICE: Duration = Duration::from_millis(250);
+/// And in such steps when much of it passes.
+const LONG_SLICE: Duration = Duration::from_secs(1);
 /// Gateways read the ring of a shared store this often.
 const RING_FOLLOWED_EVERY: Duration = Duration::from_secs(5);
-/// How far apart the clocks of two machines are at most.
-const SKEW: u64 = 2;
-/// What the library allows a clock to be off.
-const LEEWAY: u64 = 5;
+/// A machine that stops is started again after this long at most.
+const LONGEST_DOWN: u64 = 20_000;
 
-/// A token that was issued.
-struct Issued {
-    token: String,
-    kid: String,
-    sid: String,
-    cookie: String,
-    exp: u64,
+/// What happened, for the reader of a result.
+pub(super) type Counts = BTreeMap<&'static str, u64>;
+
+/// The machine of a gateway.
+pub(super) struct Machine {
+    /// The process, if one runs.
+    pub(super) process: Option<Replica>,
+    /// The ring that was seen last: on its disk.
+    seen: Option<Seen>,
+    start_at: Instant,
+    store_cut: Arc<AtomicBool>,
+    server_cut: Arc<AtomicBool>,
 }
 
-/// A log-out at a gateway.
-struct LogOut {
-    sid: String,
-    gateway: usize,
-    /// `None`: not acknowledged, so that only that gateway must keep to it.
-    acknowledged: Option<Instant>,
-    /// Since when everybody must have read it.
-    known_since: Option<Instant>,
+/// A service, and the link to the gateway it follows.
+pub(super) struct Following {
+    pub(super) service: Service,
+    pub(super) gateway: usize,
+    /// Since when there is a way to a gateway that runs.
+    pub(super) since: Option<Instant>,
+    cut: bool,
 }
 
-/// The link from a service to the gateway it follows.
-struct Following {
-    service: Service,
-    gateway: usize,
-    since: Option<Instant>,
+/// A request that waits for its answer.
+pub(super) struct Waiting {
+    id: u64,
+    pub(super) gateway: usize,
+    pub(super) cookie: String,
+    pub(super) began: Instant,
+    task: AbortHandle,
+}
+
+impl Waiting {
+    pub(super) fn is_answered(&self) -> bool {
+        self.task.is_finished()
+    }
 }
 
 pub(super) struct World {
-    random: Arc<Random>,
-    began: Instant,
-    server: Arc<Server>,
+    pub(super) random: Arc<Random>,
+    pub(super) began: Instant,
+    pub(super) server: Arc<Server>,
     store: Arc<SharedStore>,
-    store_since: Option<Instant>,
-    gateways: Vec<Replica>,
-    services: Vec<Following>,
+    /// What the store may go back to.
+    copy: Option<Copy>,
+    pub(super) machines: Vec<Machine>,
+    processes: u64,
+    pub(super) services: Vec<Following>,
     cookies: Vec<String>,
+    pub(super) running: JoinSet<(u64, Served)>,
+    pub(super) waiting: Vec<Waiting>,
     /// Ended at the authorization server, and when.
-    ended: Vec<(String, Instant)>,
-    log_outs: Vec<LogOut>,
+    pub(super) ended: Vec<(String, Instant)>,
+    pub(super) log_outs: Vec<LogOut>,
     /// Every cookie that somebody wanted logged out, acknowledged or not: it may be.
-    perhaps_out: BTreeSet<String>,
-    retired: BTreeSet<String>,
-    issued: Vec<Issued>,
+    pub(super) perhaps_out: BTreeSet<String>,
+    /// Whoever logs in in the same moment may be taken for one who was logged in before.
+    revoked_users: Vec<(String, Instant)>,
+    /// Keys that somebody wanted retired, and the ring that says so, if it is sure.
+    pub(super) retired: BTreeMap<String, Option<RingVersion>>,
+    pub(super) issued: Vec<Issued>,
     ring_followed: Instant,
-    /// All gateways have read of the last retirement. Until then they do not publish the key that stands by now.
-    all_know_the_keys: bool,
+    pub(super) counts: Counts,
     story: Vec<String>,
-    broken: Option<String>,
+    pub(super) broken: Option<String>,
 }
 
 impl World {
@@ -99,37 +121,42 @@ impl World {
     }
 
     fn on(store: SharedStore, seed: u64) -> Self {
-        let (random, began, store) = (Arc::new(Random::new(seed)), Instant::now(), Arc::new(store));
-        let server = Server::new(random.clone());
-        let start = |gateway| {
-            let link = Link { server: server.clone(), gateway };
-            Replica::start(link, &store, began, &random).expect("the store is there")
+        let (random, began) = (Arc::new(Random::new(seed)), Instant::now());
+        let machine = || Machine {
+            process: None,
+            seen: None,
+            start_at: began,
+            store_cut: Arc::default(),
+            server_cut: Arc::default(),
         };
-        let gateways: Vec<_> = (0..GATEWAYS).map(start).collect();
-        let following = |gateway: usize| {
-            let service = Service::start(&gateways[gateway]);
-            Following { service, gateway, since: Some(began) }
-        };
-        let services = (0..SERVICES).map(following).collect();
         let mut world = Self {
+            server: Server::new(random.clone()),
             random,
             began,
-            server,
-            store,
-            store_since: Some(began),
-            gateways,
-            services,
+            store: Arc::new(store),
+            copy: None,
+            machines: (0..GATEWAYS).map(|_| machine()).collect(),
+            processes: 0,
+            services: Vec::new(),
             cookies: Vec::new(),
+            running: JoinSet::new(),
+            waiting: Vec::new(),
             ended: Vec::new(),
             log_outs: Vec::new(),
             perhaps_out: BTreeSet::new(),
-            retired: BTreeSet::new(),
+            revoked_users: Vec::new(),
+            retired: BTreeMap::new(),
             issued: Vec::new(),
             ring_followed: began,
-            all_know_the_keys: true,
+            counts: Counts::new(),
             story: Vec::new(),
             broken: None,
         };
+        (0..GATEWAYS).for_each(|gateway| world.start(gateway));
+        for gateway in 0..SERVICES {
+            let service = Service::start(world.machines[gateway].process.as_ref().unwrap());
+            world.services.push(Following { service, gateway, since: Some(began), cut: false });
+        }
         for _ in 0..4 {
             world.log_in();
         }
@@ -140,44 +167,56 @@ impl World {
         self.broken.as_ref()
     }
 
-    pub(super) fn told(self) -> (Vec<String>, Option<String>) {
-        (self.story, self.broken)
+    pub(super) fn told(mut self) -> (Vec<String>, Option<String>, Counts) {
+        self.counts.insert("look-ups", *self.server.asked.lock().unwrap());
+        let snapshots = self.services.iter().map(|following| following.service.snapshots).sum();
+        self.counts.insert("snapshots taken by services", snapshots);
+        self.counts.insert("simulated seconds", self.began.elapsed().as_secs());
+        (self.story, self.broken, self.counts)
     }
 
     pub(super) async fn step(&mut self) {
         // Time passes while requests wait, too.
         self.look();
-        match self.random.below(24) {
+        match self.random.below(28) {
             0 => self.log_in(),
             1 => self.end_at_the_server(),
-            2 | 3 => self.log_out().await,
+            2 => self.log_out_of_a_session().await,
+            3 => self.revoke_or_lift_a_user().await,
             4 => self.change_the_server(),
             5 => self.change_the_store(),
-            6 => self.restart(),
+            6 => self.crash(),
             7 => self.change_the_keys(),
             8 => self.cut_or_join_a_service(),
-            9..13 => self.pass(self.random.millis(1..3_000)).await,
-            13 => self.pass(self.random.millis(3_000..90_000)).await,
-            14..20 => self.requests().await,
+            9 => self.cut_or_join_a_gateway(),
+            10 => self.set_a_clock(),
+            11..15 => self.pass(self.random.millis(1..3_000), SLICE).await,
+            15 => self.pass(self.random.millis(3_000..90_000), SLICE).await,
+            16 => self.pass(self.random.millis(60_000..400_000), LONG_SLICE).await,
+            17..24 => self.requests().await,
             _ => self.present_a_token(),
         }
         if let Some(twice) = self.server.asked_twice.lock().unwrap().take() {
-            self.broken = Some(twice);
+            self.broken.get_or_insert(twice);
         }
     }
 
-    fn tell(&mut self, what: impl Into<String>) {
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn tell(&mut self, what: impl Into<String>) {
         let at = self.began.elapsed().as_millis();
         self.story.push(format!("{at:>8} ms  {}", what.into()));
     }
 
-    fn break_rule(&mut self, rule: impl Into<String>) {
+    pub(super) fn break_rule(&mut self, rule: impl Into<String>) {
         let rule = rule.into();
         self.tell(format!("BROKEN: {rule}"));
         self.broken.get_or_insert(rule);
     }
 
-    fn wall(&self) -> u64 {
+    pub(super) fn wall(&self) -> u64 {
         BEGIN + self.began.elapsed().as_secs()
     }
 
@@ -187,12 +226,19 @@ impl World {
 
     fn log_in(&mut self) {
         let number = self.cookies.len();
-        let (user, cookie) = (format!("user{}", self.random.below(3)), format!("cookie{number}"));
+        let (user, cookie) = (format!("user{}", self.random.below(4)), format!("cookie{number}"));
+        let began = UnixTime::from_secs(self.wall());
         let ends = self.wall() + 60 + self.random.number() % 3_000;
         let organisation = format!("org-of-{user}");
         let session =
-            Session { user: user.clone(), organisation, ends: UnixTime::from_secs(ends), alive: true };
+            Session { user: user.clone(), organisation, began, ends: UnixTime::from_secs(ends), alive: true };
         self.server.sessions.lock().unwrap().insert(cookie.clone(), session);
+        let just_now = |(revoked, at): &(String, Instant)| {
+            *revoked == user && at.elapsed() <= Duration::from_secs(SKEW + 1)
+        };
+        if self.revoked_users.iter().any(just_now) {
+            self.perhaps_out.insert(cookie.clone());
+        }
         self.tell(format!("{user} logs in: {cookie}, until {ends}"));
         self.cookies.push(cookie);
     }
@@ -202,24 +248,53 @@ impl World {
         self.server.sessions.lock().unwrap().get_mut(&cookie).unwrap().alive = false;
         self.tell(format!("the server ends {cookie}"));
         self.ended.push((cookie, Instant::now()));
+        self.count("sessions ended by the server");
     }
 
-    async fn log_out(&mut self) {
+    async fn log_out_of_a_session(&mut self) {
         if self.issued.is_empty() {
             return;
         }
         let Issued { sid, cookie, .. } = &self.issued[self.random.below(self.issued.len())];
         let (sid, cookie) = (sid.clone(), cookie.clone());
-        let gateway = self.random.below(GATEWAYS);
         let ends = self.server.session(&cookie).unwrap().ends;
-        let demand = Demand::of_session(sid.as_str().into(), ends, RevocationReason::LogOut);
-        let replica = &self.gateways[gateway];
-        let now = crate::clock::Clock::now(&*replica.clock).wall;
-        let recorded = replica.ledger.revoke(demand, now).await;
-        let acknowledged = recorded.is_ok().then(Instant::now);
-        self.tell(format!("gateway {gateway} logs {cookie} out: {recorded:?}"));
-        self.perhaps_out.insert(cookie.clone());
-        self.log_outs.push(LogOut { sid, gateway, acknowledged, known_since: None });
+        self.perhaps_out.insert(cookie);
+        self.revoke(Demand::of_session(sid.as_str().into(), ends, RevocationReason::LogOut)).await;
+    }
+
+    async fn revoke_or_lift_a_user(&mut self) {
+        let user = format!("user{}", self.random.below(4));
+        let target = Target::Subject(user.as_str().into());
+        if self.log_outs.iter().any(|log_out| log_out.target == target) {
+            let gateway = self.random.below(GATEWAYS);
+            let Some(replica) = &self.machines[gateway].process else { return };
+            let (ledger, now) = (replica.ledger.clone(), replica.clock.now().wall);
+            let lifted = ledger.lift(target.clone(), now).await.is_ok();
+            self.log_outs.retain(|log_out| log_out.target != target);
+            self.tell(format!("gateway {gateway} lifts the revocation of {user}: {lifted}"));
+            self.count("lifted revocations");
+        } else if self.random.once_in(2) {
+            let theirs =
+                self.cookies.iter().filter(|cookie| self.server.session(cookie).unwrap().user == user);
+            self.perhaps_out.extend(theirs.cloned());
+            self.revoked_users.push((user, Instant::now()));
+            self.revoke(Demand::new(target, RevocationReason::Operator)).await;
+        }
+    }
+
+    async fn revoke(&mut self, demand: Demand) {
+        let gateway = self.random.below(GATEWAYS);
+        let Some(replica) = &self.machines[gateway].process else { return };
+        let (ledger, now) = (replica.ledger.clone(), replica.clock.now().wall);
+        let target = demand.target.clone();
+        let recorded = ledger.revoke(demand, now).await;
+        self.tell(format!("gateway {gateway} revokes {target:?}: {recorded:?}"));
+        let acknowledged = recorded.is_ok();
+        self.count(if acknowledged { "revocations" } else { "revocations that wait for the store" });
+        let mut log_out = LogOut::new(target, acknowledged);
+        log_out.known_since[gateway] = Some(Instant::now());
+        log_out.told_since[gateway] = acknowledged.then(Instant::now);
+        self.log_outs.push(log_out);
     }
 
     fn change_the_server(&mut self) {
@@ -227,38 +302,104 @@ impl World {
         let health = all[self.random.below(all.len())];
         *self.server.health.lock().unwrap() = health;
         self.tell(format!("the server: {health:?}"));
+        if health != Health::Up {
+            self.count("outages of the server");
+        }
     }
 
     fn change_the_store(&mut self) {
-        let away = self.store_since.is_some() && self.random.once_in(2);
-        self.store.away.store(away, Ordering::SeqCst);
-        self.store_since = if away { None } else { self.store_since.or_else(|| Some(Instant::now())) };
-        self.tell(if away { "the store is away" } else { "the store is there" });
+        match self.random.below(8) {
+            0 => {
+                self.copy = Some(self.store.copy());
+                self.tell("the store is copied");
+            }
+            1 if self.copy.is_some() => self.fail_over(),
+            2 if self.random.once_in(3) => {
+                self.copy = Some(Copy::default());
+                self.fail_over();
+            }
+            _ => {
+                let away = !self.store.away.load(Ordering::SeqCst) && self.random.once_in(2);
+                self.store.away.store(away, Ordering::SeqCst);
+                self.tell(if away { "the store is away" } else { "the store is there" });
+                if away {
+                    self.count("outages of the store");
+                }
+            }
+        }
     }
 
-    fn restart(&mut self) {
-        let gateway = self.random.below(GATEWAYS);
-        let link = Link { server: self.server.clone(), gateway };
-        let Some(replica) = Replica::start(link, &self.store, self.began, &self.random) else { return };
-        self.gateways[gateway] = replica;
-        // What was not acknowledged may be lost with the process.
-        self.log_outs.retain(|log_out| log_out.acknowledged.is_some() || log_out.gateway != gateway);
-        for following in self.services.iter_mut().filter(|following| following.gateway == gateway) {
-            following.since = following.since.map(|_| Instant::now());
+    /// Another server takes over, with what the last copy holds.
+    fn fail_over(&mut self) {
+        // Somebody must be there to put the ring back: a store and all gateways lost at once is the end of a cluster.
+        if self.machines.iter().all(|machine| machine.process.is_none()) {
+            return;
         }
-        self.tell(format!("gateway {gateway} restarts"));
+        self.store.put_back(self.copy.clone().unwrap());
+        self.tell("the store goes back to its copy");
+        self.count("fail-overs of the store");
+        self.log_outs.iter_mut().for_each(|log_out| log_out.store_went_back = true);
+        self.retired.values_mut().for_each(|ring| *ring = None);
+    }
+
+    fn crash(&mut self) {
+        let gateway = self.random.below(GATEWAYS);
+        let (down, now) = (self.random.millis(0..LONGEST_DOWN), Instant::now());
+        let machine = &mut self.machines[gateway];
+        let Some(process) = machine.process.take() else { return };
+        machine.seen = process.seen();
+        machine.start_at = now + down;
+        drop(process);
+        let (lost, kept) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.gateway == gateway);
+        self.waiting = kept;
+        let lost: Vec<Waiting> = lost;
+        lost.iter().for_each(|one| one.task.abort());
+        for log_out in &mut self.log_outs {
+            log_out.forgets(gateway);
+        }
+        for following in self.services.iter_mut().filter(|following| following.gateway == gateway) {
+            following.since = None;
+        }
+        self.tell(format!("gateway {gateway} crashes, and with it {} requests", lost.len()));
+        self.count("crashes");
+        if !lost.is_empty() {
+            self.count("crashes with requests under way");
+        }
+    }
+
+    fn start(&mut self, gateway: usize) {
+        self.processes += 1;
+        let machine = &self.machines[gateway];
+        let (dead, ended) = watch::channel(false);
+        let link = Link {
+            server: self.server.clone(),
+            gateway,
+            process: self.processes,
+            cut: machine.server_cut.clone(),
+            dead: ended,
+        };
+        let store = StoreLink::new(&self.store, &self.random, &machine.store_cut);
+        let started = Replica::start(link, dead, &store, self.began, &self.random, machine.seen.clone());
+        if let Some(process) = started {
+            self.machines[gateway].process = Some(process);
+            self.tell(format!("gateway {gateway} starts"));
+        }
     }
 
     fn change_the_keys(&mut self) {
         let gateway = self.random.below(GATEWAYS);
-        if self.random.once_in(3) {
-            if let Some(kid) = self.gateways[gateway].retire_signer() {
-                self.retired.insert(kid.to_string());
-                self.all_know_the_keys = false;
-                self.tell(format!("gateway {gateway} retires its key"));
-            }
-        } else if self.gateways[gateway].rotate() {
+        // In half of all worlds keys only rotate: then nobody ever has to ask for a key.
+        let may_retire = self.random.seed() % 2 == 0;
+        let Some(process) = &mut self.machines[gateway].process else { return };
+        if may_retire && self.random.once_in(3) {
+            let (kid, ring) = process.retire_signer();
+            self.tell(format!("gateway {gateway} retires its key: {ring:?}"));
+            self.retired.insert(kid.to_string(), ring);
+            self.count("keys retired");
+        } else if process.rotate() {
             self.tell(format!("gateway {gateway} rotates"));
+            self.count("rotations planned by hand");
         }
     }
 
@@ -266,147 +407,152 @@ impl World {
         let number = self.random.below(SERVICES);
         let gateway = self.random.below(GATEWAYS);
         let following = &mut self.services[number];
-        following.since = if following.since.is_some() { None } else { Some(Instant::now()) };
+        following.cut = !following.cut;
         following.gateway = gateway;
-        let how = if following.since.is_some() { "follows" } else { "is cut off from" };
+        following.since = None;
+        let how = if following.cut { "is cut off from" } else { "follows" };
         self.tell(format!("service {number} {how} gateway {gateway}"));
+        self.count("links of services cut or joined");
     }
 
-    async fn pass(&mut self, time: Duration) {
+    fn cut_or_join_a_gateway(&mut self) {
+        let gateway = self.random.below(GATEWAYS);
+        let from_store = self.random.once_in(2);
+        let machine = &self.machines[gateway];
+        let (link, name) =
+            if from_store { (&machine.store_cut, "store") } else { (&machine.server_cut, "server") };
+        let cut = !link.fetch_xor(true, Ordering::SeqCst);
+        self.tell(format!(
+            "gateway {gateway} {} the {name}",
+            if cut { "is cut off from" } else { "reaches" }
+        ));
+        if cut {
+            self.count("partitions");
+        }
+    }
+
+    fn set_a_clock(&mut self) {
+        let off = i64::try_from(self.random.below(3)).unwrap() - 1;
+        if self.random.once_in(3) {
+            let number = self.random.below(SERVICES);
+            self.services[number].service.set_clock(off);
+            self.tell(format!("the clock of service {number} is {off} s off"));
+        } else {
+            let gateway = self.random.below(GATEWAYS);
+            let Some(process) = &self.machines[gateway].process else { return };
+            process.clock.set(off);
+            self.tell(format!("the clock of gateway {gateway} is {off} s off"));
+        }
+        self.count("clocks set");
+    }
+
+    async fn pass(&mut self, time: Duration, slice: Duration) {
         let until = Instant::now() + time;
         self.tell(format!("{} ms pass", time.as_millis()));
         while Instant::now() < until {
-            sleep(SLICE.min(until - Instant::now())).await;
+            sleep(slice.min(until - Instant::now())).await;
             self.look();
+            self.judge_waiting();
         }
     }
 
     /// Everybody who follows something looks.
     fn look(&mut self) {
         let now = Instant::now();
+        for gateway in 0..GATEWAYS {
+            if self.machines[gateway].process.is_none() && now >= self.machines[gateway].start_at {
+                self.start(gateway);
+            }
+        }
         if now - self.ring_followed >= RING_FOLLOWED_EVERY {
             self.ring_followed = now;
-            self.gateways.iter().for_each(Replica::follow_ring);
-            self.all_know_the_keys |= self.store_since.is_some();
+            self.machines
+                .iter_mut()
+                .filter_map(|machine| machine.process.as_mut())
+                .for_each(Replica::follow_ring);
         }
-        for log_out in &mut self.log_outs {
-            let readable_since = self.store_since.zip(log_out.acknowledged).map(|(store, at)| store.max(at));
-            if log_out.known_since.is_none() && readable_since.is_some_and(|since| now - since >= SPREAD) {
-                log_out.known_since = Some(now);
-            }
-        }
+        self.see_who_knows(now);
         let wall = UnixTime::from_secs(self.wall());
-        for following in self.services.iter_mut().filter(|following| following.since.is_some()) {
-            following.service.follow(&self.gateways[following.gateway], wall);
-        }
-    }
-
-    /// Some requests at once, at any gateway, often with the same cookie.
-    async fn requests(&mut self) {
-        let (count, favourite) = (1 + self.random.below(6), self.any_cookie());
-        let mut running = JoinSet::new();
-        for _ in 0..count {
-            let cookie = if self.random.once_in(3) { self.any_cookie() } else { favourite.clone() };
-            let gateway = self.random.below(GATEWAYS);
-            let began = Instant::now();
-            let answer = self.gateways[gateway].request(&cookie);
-            running.spawn(async move { (gateway, cookie, began, answer.await) });
-        }
-        while let Some(done) = running.join_next().await {
-            let (gateway, cookie, began, answer) = done.unwrap();
-            match answer {
-                Ok(token) => self.judge_token(gateway, cookie, began, token),
-                Err(refusal) => self.judge_refusal(gateway, &cookie, refusal),
+        for following in self.services.iter_mut().filter(|following| !following.cut) {
+            if let Some(process) = &self.machines[following.gateway].process {
+                following.since.get_or_insert(now);
+                following.service.follow(process, wall);
             }
         }
+        self.collect();
     }
 
-    fn judge_token(&mut self, gateway: usize, cookie: String, began: Instant, token: String) {
-        let part = |index: usize| -> Value {
-            let text = token.split('.').nth(index).unwrap();
-            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
-        };
-        let (header, claims) = (part(0), part(1));
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (sid, exp) = (text(&claims["sid"]), claims["exp"].as_u64().unwrap());
-        let session = self.server.session(&cookie).unwrap();
-        self.tell(format!("gateway {gateway}: {cookie} gets a token until {exp}"));
-        if claims["sub"] != *session.user || claims["organisation"] != *session.organisation {
-            self.break_rule(format!("{cookie} of {} got a token of {}", session.user, claims["sub"]));
-        }
-        if exp > session.ends.as_secs() {
-            self.break_rule(format!("a token of {cookie} outlives its session"));
-        }
-        let told = self.log_outs.iter().any(|log_out| {
-            let here = log_out.gateway == gateway;
-            log_out.sid == sid && (here || log_out.known_since.is_some_and(|since| since < began))
-        });
-        if told {
-            self.break_rule(format!("gateway {gateway} lets {cookie} in after its log-out"));
-        }
-        let dead =
-            |(ended, at): &(String, Instant)| *ended == cookie && began - *at > Duration::from_secs(33);
-        if self.ended.iter().any(dead) {
-            self.break_rule(format!("gateway {gateway} lets {cookie} in long after the server ended it"));
-        }
-        self.issued.push(Issued { kid: text(&header["kid"]), token, sid, cookie, exp });
-    }
-
-    fn judge_refusal(&mut self, gateway: usize, cookie: &str, refusal: Refusal) {
-        self.tell(format!("gateway {gateway}: {cookie} is refused: {}", refusal.code()));
-        let session = self.server.session(cookie).unwrap();
-        let over = self.wall() + SKEW >= session.ends.as_secs();
-        let logged_out = self.perhaps_out.contains(cookie);
-        if refusal.row().status == StatusCode::UNAUTHORIZED && session.alive && !over && !logged_out {
-            self.break_rule(format!("{cookie} lives and is told to log in: {}", refusal.code()));
-        }
-    }
-
-    /// Somebody shows a service a token from any time.
-    fn present_a_token(&mut self) {
-        if self.issued.is_empty() {
+    /// Who must know of which log-out by now.
+    fn see_who_knows(&mut self, now: Instant) {
+        if self.log_outs.is_empty() {
             return;
         }
-        let (number, place) = (self.random.below(SERVICES), self.random.below(self.issued.len()));
-        let wall = self.wall();
-        let following = &mut self.services[number];
-        // A service looks for a key it does not know, and may not when it does.
-        following.service.fetch_keys(&self.gateways[following.gateway]);
-        let Issued { token, kid, sid, cookie, exp } = &self.issued[place];
-        let verdict = following.service.verify(token, UnixTime::from_secs(wall));
-        let connected = following.since.is_some_and(|since| since.elapsed() >= SPREAD);
-        let must_know = |log_out: &LogOut| {
-            log_out.sid == *sid && log_out.known_since.is_some_and(|since| since.elapsed() >= SPREAD)
-        };
-        let ended = self.ended.iter().any(|(ended, _)| ended == cookie);
-        let settled = self.all_know_the_keys;
-        let revoked = ended || self.perhaps_out.contains(cookie);
-        let rule = match &verdict {
-            Ok(_) if wall >= exp + LEEWAY + SKEW => Some("accepts a token that is over"),
-            Ok(_) if connected && self.log_outs.iter().any(must_know) => {
-                Some("accepts a token after its log-out")
+        let stored = self.store.copy().log.map(|log| in_force(&log.records)).unwrap_or_default();
+        let mut lost = None;
+        let machines = &self.machines;
+        self.log_outs.retain_mut(|log_out| {
+            let is_stored = stored.contains_key(&log_out.target);
+            let mut is_held = is_stored;
+            for (gateway, machine) in machines.iter().enumerate() {
+                let Some(process) = &machine.process else { continue };
+                is_held |= process.ledger.terms_of(&log_out.target).is_some();
+                let readable = is_stored && process.has_store();
+                let since = &mut log_out.readable_since[gateway];
+                *since = if readable { since.or(Some(now)) } else { None };
+                if since.is_some_and(|since| now - since >= SPREAD) {
+                    log_out.known_since[gateway].get_or_insert(now);
+                    log_out.told_since[gateway].get_or_insert(now);
+                }
             }
-            Err(_) if wall + SKEW < *exp && !revoked && settled && !self.retired.contains(kid) => {
-                Some("refuses a token that is good")
+            // What no store could write waits in the memory of a gateway.
+            let is_held = is_held || !log_out.acknowledged && log_out.known_since.iter().any(Option::is_some);
+            if !is_held && log_out.acknowledged && !log_out.store_went_back {
+                lost = Some(log_out.target.clone());
             }
-            _ => None,
-        };
-        let said = match &verdict {
-            Ok(_) => "accepts".to_owned(),
-            Err(refusal) => format!("refuses ({})", refusal.code()),
-        };
-        let what = format!("service {number} {said} a token of {cookie} until {exp}");
-        let rule = rule.map(|rule| format!("service {number} {rule}: {cookie}"));
-        self.tell(what);
-        if let Some(rule) = rule {
-            self.break_rule(rule);
+            is_held
+        });
+        if let Some(target) = lost {
+            self.break_rule(format!("nobody knows any more that {target:?} is revoked"));
         }
     }
-}
 
-/// A log-out names one session and no more.
-#[test]
-fn a_demand_of_a_log_out_names_the_session() {
-    let demand = Demand::of_session("sid".into(), UnixTime::from_secs(BEGIN), RevocationReason::LogOut);
-    assert_eq!(demand.target, Target::Session("sid".into()));
+    /// Some requests at once, at any gateway, often with the same cookie. Some are waited for; others are under way
+    /// while other things happen.
+    async fn requests(&mut self) {
+        let many = if self.random.once_in(8) { 3 * MAX_WAITERS } else { 6 };
+        let (count, favourite) = (1 + self.random.below(many), self.any_cookie());
+        let (place, spread) = (self.random.below(GATEWAYS), self.random.once_in(2));
+        for _ in 0..count {
+            let cookie = if self.random.once_in(3) { self.any_cookie() } else { favourite.clone() };
+            let gateway = if spread { self.random.below(GATEWAYS) } else { place };
+            let Some(process) = &self.machines[gateway].process else { continue };
+            let (id, answer) = (self.random.number(), process.request(&cookie));
+            let task = self.running.spawn(async move { (id, answer.await) });
+            self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
+            self.count("requests");
+        }
+        if self.random.once_in(2) {
+            while let Some(done) = self.running.join_next().await {
+                self.take(done.ok());
+            }
+        } else {
+            sleep(Duration::from_millis(1)).await;
+            self.judge_waiting();
+        }
+    }
+
+    /// Takes the answers that have come.
+    fn collect(&mut self) {
+        while let Some(done) = self.running.try_join_next() {
+            self.take(done.ok());
+        }
+    }
+
+    /// An answer; none of one whose gateway crashed.
+    fn take(&mut self, done: Option<(u64, Served)>) {
+        let Some((id, served)) = done else { return };
+        let Some(place) = self.waiting.iter().position(|one| one.id == id) else { return };
+        let request = self.waiting.remove(place);
+        self.judge_answer(&request, served);
+    }
 }

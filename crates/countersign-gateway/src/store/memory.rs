@@ -1,8 +1,14 @@
 //! A store that ends with the process: for tests and simulations, also of several replicas on one store.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
-use countersign::{UnixTime, revocation::Epoch};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch},
+};
 
 use super::{
     Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
@@ -13,6 +19,16 @@ use super::{
 pub struct MemoryStore {
     ring: Mutex<Option<SealedRing>>,
     log: Mutex<Option<StoredRevocations>>,
+    /// What is in it came from elsewhere, and no numbering was begun since.
+    is_put_back: AtomicBool,
+}
+
+/// What a store held at one moment.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Copy {
+    ring: Option<SealedRing>,
+    pub(crate) log: Option<StoredRevocations>,
 }
 
 impl MemoryStore {
@@ -28,7 +44,22 @@ impl MemoryStore {
 
     fn with_log<T>(&self, act: impl FnOnce(&mut StoredRevocations) -> T) -> Result<T, StoreError> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.as_mut().map(act).ok_or(StoreError::Conflict)
+        let numbered = log.as_mut().filter(|_| !self.is_put_back.load(Ordering::SeqCst));
+        numbered.map(act).ok_or(StoreError::Empty)
+    }
+
+    /// What is in it now.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Copy {
+        Copy { ring: self.locked().clone(), log: self.log.lock().unwrap().clone() }
+    }
+
+    /// As another server that holds what this one held once, or nothing.
+    #[cfg(test)]
+    pub(crate) fn put_back(&self, copy: Copy) {
+        *self.locked() = copy.ring;
+        *self.log.lock().unwrap() = copy.log;
+        self.is_put_back.store(true, Ordering::SeqCst);
     }
 }
 
@@ -66,7 +97,11 @@ impl Store for MemoryStore {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let empty =
             || StoredRevocations { epoch: fresh.clone(), newest: 0, records: Vec::new(), unreadable: 0 };
-        Ok(log.get_or_insert_with(empty).epoch.clone())
+        let log = log.get_or_insert_with(empty);
+        if self.is_put_back.swap(false, Ordering::SeqCst) {
+            log.epoch = fresh.clone();
+        }
+        Ok(log.epoch.clone())
     }
 
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
@@ -92,6 +127,25 @@ impl Store for MemoryStore {
             let before = log.records.len();
             log.records.retain(|record| record.change.until() > now);
             before - log.records.len()
+        })
+    }
+
+    fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {
+        let mut present = self.locked();
+        if present.as_ref().map(|present| present.version) != expected {
+            return Err(StoreError::Conflict);
+        }
+        *present = Some(ring.clone());
+        Ok(())
+    }
+
+    fn renumber(&self, seen: &Cursor, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        self.begin_epoch(fresh)?;
+        self.with_log(|log| {
+            if log.epoch == seen.epoch && log.newest < seen.seq {
+                log.epoch = fresh.clone();
+            }
+            log.epoch.clone()
         })
     }
 }

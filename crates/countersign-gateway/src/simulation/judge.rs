@@ -1,0 +1,238 @@
+//! What must hold.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use countersign::{TokenRefusal, revocation::Target};
+use http::StatusCode;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    SPREAD,
+    replica::{MAX_WAITERS, Served, TIMEOUT},
+    world::{GATEWAYS, SERVICES, Waiting, World},
+};
+use crate::{error::Refusal, keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
+
+/// How far apart the clocks of two machines are at most.
+pub(super) const SKEW: u64 = 2;
+/// What the library allows a clock to be off.
+const LEEWAY: u64 = 5;
+/// A gateway that read the ring so long ago has read of every key that is not brand-new.
+const RING_IS_READ: Duration = Duration::from_secs(10);
+/// Longer than this nobody is let in whom the server has logged out: the time of a recheck, and that of a look-up.
+const RECHECKED: Duration = Duration::from_secs(33);
+
+/// A token that was issued.
+pub(super) struct Issued {
+    token: String,
+    kid: String,
+    pub(super) sid: String,
+    pub(super) cookie: String,
+    user: String,
+    exp: u64,
+    at: Instant,
+    /// The ring of the gateway that signed, and how long ago it had been read.
+    ring: RingVersion,
+    ring_age: Duration,
+}
+
+/// What was revoked at a gateway.
+pub(super) struct LogOut {
+    pub(super) target: Target,
+    /// Otherwise only that gateway must keep to it.
+    pub(super) acknowledged: bool,
+    at: Instant,
+    /// Since when each gateway must refuse.
+    pub(super) known_since: [Option<Instant>; GATEWAYS],
+    /// Since when each gateway must have it in its feed: when it is in the store.
+    pub(super) told_since: [Option<Instant>; GATEWAYS],
+    /// Since when each gateway can read of it.
+    pub(super) readable_since: [Option<Instant>; GATEWAYS],
+    /// What was acknowledged may be lost with the store and everybody who had read of it.
+    pub(super) store_went_back: bool,
+}
+
+impl LogOut {
+    pub(super) fn new(target: Target, acknowledged: bool) -> Self {
+        let nowhere = [None; GATEWAYS];
+        Self {
+            target,
+            acknowledged,
+            at: Instant::now(),
+            known_since: nowhere,
+            told_since: nowhere,
+            readable_since: nowhere,
+            store_went_back: false,
+        }
+    }
+
+    /// What a process of a gateway knew is gone with it.
+    pub(super) const fn forgets(&mut self, gateway: usize) {
+        self.known_since[gateway] = None;
+        self.told_since[gateway] = None;
+        self.readable_since[gateway] = None;
+    }
+
+    /// Whether it concerns what began then: of a user, what is told apart from it by all clocks.
+    fn concerns(&self, sid: &str, user: &str, began: Instant) -> bool {
+        match &self.target {
+            Target::Session(session) => session.as_str() == sid,
+            Target::Subject(subject) => {
+                subject.as_str() == user && began + Duration::from_secs(SKEW + 1) <= self.at
+            }
+            other => panic!("nobody revokes {other:?}"),
+        }
+    }
+}
+
+impl World {
+    /// Nobody waits longer than for one look-up, nor more requests than may.
+    pub(super) fn judge_waiting(&mut self) {
+        let slack = Duration::from_millis(10);
+        let late = self.waiting.iter().find(|one| {
+            let is_answered = one.is_answered();
+            !is_answered && one.began.elapsed() > TIMEOUT + slack
+        });
+        let late =
+            late.map(|one| format!("a request for {} waits for longer than a look-up takes", one.cookie));
+        let crowd = self.waiting.iter().find(|one| {
+            let same = |other: &&Waiting| other.gateway == one.gateway && other.cookie == one.cookie;
+            self.waiting.iter().filter(same).filter(|other| !other.is_answered()).count() > MAX_WAITERS
+        });
+        let crowd = crowd.map(|one| format!("too many wait at gateway {} for {}", one.gateway, one.cookie));
+        if let Some(rule) = late.or(crowd) {
+            self.break_rule(rule);
+        }
+    }
+
+    pub(super) fn judge_answer(&mut self, request: &Waiting, served: Served) {
+        match served.answer {
+            Ok(token) => self.judge_token(request, token, (served.ring, served.finished)),
+            Err(refusal) => self.judge_refusal(request.gateway, &request.cookie, refusal),
+        }
+    }
+
+    fn judge_token(&mut self, request: &Waiting, token: String, (ring, finished): (RingVersion, Instant)) {
+        let Waiting { gateway, cookie, .. } = request;
+        let part = |index: usize| -> Value {
+            let text = token.split('.').nth(index).unwrap();
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()
+        };
+        let (header, claims) = (part(0), part(1));
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (sid, exp) = (text(&claims["sid"]), claims["exp"].as_u64().unwrap());
+        let session = self.server.session(cookie).unwrap();
+        self.tell(format!("gateway {gateway}: {cookie} gets a token until {exp}"));
+        self.count("tokens");
+        if claims["sub"] != *session.user || claims["organisation"] != *session.organisation {
+            self.break_rule(format!("{cookie} of {} got a token of {}", session.user, claims["sub"]));
+        }
+        if exp > session.ends.as_secs() {
+            self.break_rule(format!("a token of {cookie} outlives its session"));
+        }
+        let logged_in = self.began + Duration::from_secs(session.began.as_secs() - super::replica::BEGIN);
+        let told = self.log_outs.iter().any(|log_out| {
+            log_out.concerns(&sid, &session.user, logged_in)
+                && log_out.known_since[*gateway].is_some_and(|since| since < finished)
+        });
+        if told {
+            self.break_rule(format!("gateway {gateway} lets {cookie} in after its log-out"));
+        }
+        let dead = |(ended, at): &(String, Instant)| ended == cookie && finished - *at > RECHECKED;
+        if self.ended.iter().any(dead) {
+            self.break_rule(format!("gateway {gateway} lets {cookie} in long after the server ended it"));
+        }
+        let ring_age =
+            self.machines[*gateway].process.as_ref().map_or(Duration::MAX, |one| one.ring_read.elapsed());
+        let (kid, cookie, user) = (text(&header["kid"]), cookie.clone(), session.user);
+        self.issued.push(Issued { token, kid, sid, cookie, user, exp, at: finished, ring, ring_age });
+    }
+
+    fn judge_refusal(&mut self, gateway: usize, cookie: &str, refusal: Refusal) {
+        self.tell(format!("gateway {gateway}: {cookie} is refused: {}", refusal.code()));
+        let session = self.server.session(cookie).unwrap();
+        let over = self.wall() + SKEW >= session.ends.as_secs();
+        let logged_out = self.perhaps_out.contains(cookie);
+        let is_no = refusal.row().status == StatusCode::UNAUTHORIZED;
+        self.count(if is_no { "answers 401" } else { "answers 503" });
+        if is_no && session.alive && !over && !logged_out {
+            self.break_rule(format!("{cookie} lives and is told to log in: {}", refusal.code()));
+        }
+    }
+
+    /// Somebody shows a service a token from any time.
+    pub(super) fn present_a_token(&mut self) {
+        if self.issued.is_empty() {
+            return;
+        }
+        let (number, place) = (self.random.below(SERVICES), self.random.below(self.issued.len()));
+        let wall = self.wall();
+        let verdict = self.verify(number, place);
+        let (following, issued) = (&self.services[number], &self.issued[place]);
+        let connected = following.since.is_some_and(|since| since.elapsed() >= SPREAD);
+        let must_know = |log_out: &LogOut| {
+            log_out.concerns(&issued.sid, &issued.user, issued.at)
+                && log_out.told_since[following.gateway].is_some_and(|since| since.elapsed() >= SPREAD)
+        };
+        let ring = following.service.ring;
+        let is_retired = self.retired.get(&issued.kid);
+        let rule = match &verdict {
+            Ok(()) if wall >= issued.exp + LEEWAY + SKEW => Some("accepts a token that is over"),
+            Ok(()) if connected && self.log_outs.iter().any(must_know) => {
+                Some("accepts a token after its log-out")
+            }
+            Ok(()) if is_retired.is_some_and(|retired| retired.is_some_and(|retired| retired <= ring)) => {
+                Some("accepts a token of a retired key")
+            }
+            Err(_) if wall + SKEW < issued.exp && self.must_be_good(number, issued) => {
+                Some("refuses a token that is good")
+            }
+            _ => None,
+        };
+        let said = match &verdict {
+            Ok(()) => "accepts".to_owned(),
+            Err(refusal) => format!("refuses ({})", refusal.code()),
+        };
+        let (cookie, exp) = (issued.cookie.clone(), issued.exp);
+        self.tell(format!("service {number} {said} a token of {cookie} until {exp}"));
+        self.count(if verdict.is_ok() { "tokens accepted" } else { "tokens refused" });
+        if let Some(rule) = rule {
+            self.break_rule(format!("service {number} {rule}: {cookie}"));
+        }
+    }
+
+    /// A service looks for a key it does not know where keys are retired, and may not when it does.
+    fn verify(&mut self, number: usize, place: usize) -> Result<(), TokenRefusal> {
+        let wall = self.wall();
+        let following = &mut self.services[number];
+        let token = &self.issued[place].token;
+        let verdict = following.service.verify(token, wall).map(drop);
+        let process = self.machines[following.gateway].process.as_ref().filter(|_| following.since.is_some());
+        match process {
+            Some(process) if verdict == Err(TokenRefusal::KeyUnknown) && !self.retired.is_empty() => {
+                following.service.fetch_keys(process);
+                following.service.verify(token, wall).map(drop)
+            }
+            _ => verdict,
+        }
+    }
+
+    /// Whether a service has no reason to refuse: nobody wanted it revoked or its key retired, and the keys were read
+    /// in time by everybody on the way.
+    fn must_be_good(&self, number: usize, issued: &Issued) -> bool {
+        let service = &self.services[number].service;
+        let ended = self.ended.iter().any(|(ended, _)| *ended == issued.cookie);
+        let keys_are_read = service.keys_asked.elapsed() <= KEY_SET_MAX_AGE + Duration::from_secs(1)
+            && service.ring_age <= RING_IS_READ
+            && issued.ring_age <= RING_IS_READ;
+        // After a retirement the next key signs at once: it is known where that ring is known.
+        let knows = self.retired.is_empty() || service.ring >= issued.ring;
+        !ended
+            && !self.perhaps_out.contains(&issued.cookie)
+            && !self.retired.contains_key(&issued.kid)
+            && keys_are_read
+            && knows
+    }
+}
