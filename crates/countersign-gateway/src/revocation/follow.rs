@@ -1,8 +1,9 @@
 //! What other gateways wrote, and a store that lost what it knew.
 //!
-//! A store that several gateways share is read every [`FOLLOW_EVERY`]. Where its log is another than was read before, or
-//! is behind what was read (a fail-over, a restored backup, a flush), the numbering begins anew and what is held here is
-//! put back: the log and every replica's memory are united. A revocation comes back that way even if it was lifted
+//! A store that several gateways share is read every [`FOLLOW_EVERY`]. Where its log is another than was read before, is
+//! behind what was read, or has come to another server (a fail-over, a restart, a restored backup, a flush), the
+//! numbering begins anew and what is held here is put back: the log and every replica's memory are united. Nothing is
+//! written to a log of another server before that: it could fill the numbers that others have read something else under. A revocation comes back that way even if it was lifted
 //! meanwhile; none is ever lost.
 
 use std::time::Duration;
@@ -35,14 +36,19 @@ impl Keeper {
                 }
                 self.works();
             }
-            Ok(_) | Err(StoreError::Empty) => self.unite(&seen),
+            Ok(_) | Err(StoreError::Empty) => {
+                let unwritten = std::mem::take(&mut self.unwritten);
+                self.unite(&unwritten);
+                self.unwritten = unwritten;
+            }
             Err(error) => self.fails_once(&error),
         }
     }
 
-    fn unite(&mut self, seen: &Cursor) {
-        let now = self.clock.now().wall;
-        match self.try_unite(seen, now) {
+    /// Unites the log and what is held here. What waits to be written holds all the same.
+    pub(super) fn unite(&mut self, waiting: &[Change]) {
+        let (seen, now) = (self.ledger.cursor(), self.clock.now().wall);
+        match self.try_unite(&seen, now, waiting) {
             Ok(put_back) => {
                 let detail = format!(
                     "the store's log of revocations was another than before; {put_back} were put back from memory"
@@ -55,7 +61,7 @@ impl Keeper {
         }
     }
 
-    fn try_unite(&self, seen: &Cursor, now: UnixTime) -> Result<usize, StoreError> {
+    fn try_unite(&self, seen: &Cursor, now: UnixTime, waiting: &[Change]) -> Result<usize, StoreError> {
         self.store.renumber(seen, &another_epoch(seen, now))?;
         let there = in_force(&self.store.revocations(0)?.records);
         let missing: Vec<Change> = {
@@ -78,13 +84,7 @@ impl Keeper {
         let stored = self.store.revocations(0)?;
         self.ledger.forget_unreadable();
         self.note_unreadable(stored.unreadable);
-        self.ledger.rebase(stored, now).map_err(|_| StoreError::Overfull)?;
-        // What waits to be written holds all the same.
-        for change in &self.unwritten {
-            if let Change::Revoked { target, terms, .. } = change {
-                self.ledger.enforce(target, *terms).map_err(|_| StoreError::Overfull)?;
-            }
-        }
+        self.ledger.rebase(stored, waiting, now).map_err(|_| StoreError::Overfull)?;
         Ok(missing.len())
     }
 

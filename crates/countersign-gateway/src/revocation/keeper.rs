@@ -120,7 +120,7 @@ impl Keeper {
             settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
             return;
         }
-        let mut all = std::mem::take(&mut self.unwritten);
+        let mut all = self.take_unwritten();
         let earlier = all.len();
         all.append(&mut changes);
         match self.append(&all) {
@@ -174,9 +174,14 @@ impl Keeper {
 
     /// Appends to the store and takes it into memory; answers the number of the first.
     fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
+        let mut appended = self.store.append(changes);
+        if matches!(appended, Err(StoreError::Empty)) {
+            self.unite(changes);
+            appended = self.store.append(changes);
+        }
         let known = self.ledger.cursor().seq;
         let mut unreadable = 0;
-        let appended = self.store.append(changes).and_then(|newest| {
+        let appended = appended.and_then(|newest| {
             let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
             let first = newest.saturating_sub(count).saturating_add(1);
             // Of a store that others write too, what they wrote meanwhile is read with it.
@@ -216,11 +221,26 @@ impl Keeper {
         }
     }
 
+    /// What could not be written, as it is to be written now: gateways that did not know of it have signed meanwhile, so
+    /// it must be known for a token's life from now on.
+    fn take_unwritten(&mut self) -> Vec<Change> {
+        let tokens_until = self.ledger.last_token_ends(self.clock.now().wall);
+        let mut changes = std::mem::take(&mut self.unwritten);
+        for change in &mut changes {
+            if let Change::Revoked { terms, .. } = change
+                && terms.tokens_until > terms.at
+            {
+                terms.tokens_until = terms.tokens_until.max(tokens_until);
+            }
+        }
+        changes
+    }
+
     fn retry(&mut self) {
         if self.unwritten.is_empty() {
             return;
         }
-        let changes = std::mem::take(&mut self.unwritten);
+        let changes = self.take_unwritten();
         match self.append(&changes) {
             Ok(_) => self.tell(&changes, RevocationEvent::Recorded),
             Err(_) => self.unwritten = changes,

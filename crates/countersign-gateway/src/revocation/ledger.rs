@@ -99,7 +99,7 @@ impl Ledger {
         let stored = StoredRevocations { epoch, ..store.revocations(0)? };
         let unreadable = stored.unreadable;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
-        ledger.fill(now).map_err(|_| StoreError::Overfull)?;
+        ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
         let keeper = Keeper::new(Arc::clone(&ledger), store, requests, clock, observer);
         keeper.note_unreadable(unreadable);
@@ -397,11 +397,18 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When no service accepts a token any more that was signed by `now`.
+    pub(super) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
+        let [token, _] = &self.lifetimes;
+        let life = Duration::from_secs(token.load(Ordering::Relaxed));
+        now.saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
+    }
+
     /// The terms of a revocation at `now`.
     pub(super) fn terms(&self, demand: &Demand, now: UnixTime) -> Terms {
-        let [token, session] = &self.lifetimes;
+        let [_, session] = &self.lifetimes;
         let of = |secs: &AtomicU64| now.saturating_add(Duration::from_secs(secs.load(Ordering::Relaxed)));
-        let tokens_until = of(token).saturating_add(Verifier::MAX_LEEWAY);
+        let tokens_until = self.last_token_ends(now);
         let known = demand.session_ends.unwrap_or(now);
         let sessions_until = match (&demand.target, demand.reason) {
             // The server refuses the credential itself, and a token is not a session.
@@ -442,17 +449,27 @@ impl Ledger {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Fills the tables from what is held.
-    fn fill(&self, now: UnixTime) -> Result<(), Unrecorded> {
+    /// Fills the tables from what is held, and what waits to be.
+    fn fill(&self, waiting: &[Change], now: UnixTime) -> Result<(), Unrecorded> {
         let state = self.state();
+        let waiting = || {
+            waiting.iter().filter_map(|change| match change {
+                Change::Revoked { target, terms, .. } => Some((target, terms)),
+                Change::KeysChanged { .. } | Change::Lifted { .. } => None,
+            })
+        };
         let living = |until: fn(&Terms) -> UnixTime| {
-            state.all().filter(move |(_, held)| until(&held.terms) > now).map(move |(target, held)| {
-                Revocation { target: target.clone(), at: held.terms.at, expires: until(&held.terms) }
+            let all = state.all().map(|(target, held)| (target, &held.terms)).chain(waiting());
+            all.filter(move |(_, terms)| until(terms) > now).map(move |(target, terms)| Revocation {
+                target: target.clone(),
+                at: terms.at,
+                expires: until(terms),
             })
         };
         self.tokens.replace(living(|terms| terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
         self.sessions.replace(living(|terms| terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
-        let named = state.all().filter(|(target, _)| matches!(target, Target::Token(_))).count();
+        let named = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
+        let named = named.filter(|target| matches!(target, Target::Token(_))).count();
         self.named_tokens.store(named, Ordering::Release);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
@@ -477,12 +494,17 @@ impl Ledger {
         self.newest.send_replace(newest);
     }
 
-    /// Goes on under another numbering, with everything that is in it.
-    pub(super) fn rebase(&self, stored: StoredRevocations, now: UnixTime) -> Result<(), Unrecorded> {
+    /// Goes on under another numbering, with everything that is in it and what waits to be.
+    pub(super) fn rebase(
+        &self,
+        stored: StoredRevocations,
+        waiting: &[Change],
+        now: UnixTime,
+    ) -> Result<(), Unrecorded> {
         let state = State::new(stored, now, Self::KEPT_EVENTS);
         let newest = state.newest;
         *self.state() = state;
-        self.fill(now)?;
+        self.fill(waiting, now)?;
         self.newest.send_replace(newest);
         Ok(())
     }

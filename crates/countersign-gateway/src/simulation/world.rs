@@ -390,7 +390,7 @@ impl World {
     fn change_the_keys(&mut self) {
         let gateway = self.random.below(GATEWAYS);
         // In half of all worlds keys only rotate: then nobody ever has to ask for a key.
-        let may_retire = self.random.seed() % 2 == 0;
+        let may_retire = self.random.seed().is_multiple_of(2);
         let Some(process) = &mut self.machines[gateway].process else { return };
         if may_retire && self.random.once_in(3) {
             let (kid, ring) = process.retire_signer();

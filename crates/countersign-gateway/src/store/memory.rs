@@ -44,8 +44,10 @@ impl MemoryStore {
 
     fn with_log<T>(&self, act: impl FnOnce(&mut StoredRevocations) -> T) -> Result<T, StoreError> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let numbered = log.as_mut().filter(|_| !self.is_put_back.load(Ordering::SeqCst));
-        numbered.map(act).ok_or(StoreError::Empty)
+        if self.is_put_back.load(Ordering::SeqCst) {
+            return Err(StoreError::Empty);
+        }
+        log.as_mut().map(act).ok_or(StoreError::Conflict)
     }
 
     /// What is in it now.

@@ -59,8 +59,17 @@ const RESTORE_RING: &str = "
     if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return 0 end
     redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3])
     return 1";
+/// Begins a script: `life` is the life of the data set, `''` where the server does not tell it. Another server that takes
+/// over, and the same one after a restart, begin another life, perhaps with less than was in the one before.
+const LIFE: &str = "
+    local told = redis.pcall('INFO', 'replication')
+    local life = type(told) == 'string' and string.match(told, 'master_replid:(%x+)') or ''";
 const BEGIN_EPOCH: &str = "
-    if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1]) == 1 then redis.call('HSETNX', KEYS[1], 'newest', '0') end
+    redis.call('HSETNX', KEYS[1], 'newest', '0')
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'life')
+    if not head[1] or (head[2] or '') ~= life then
+        redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'life', life)
+    end
     return redis.call('HGET', KEYS[1], 'epoch')";
 const RENUMBER: &str = "
     local newest = tonumber(redis.call('HGET', KEYS[1], 'newest') or '0')
@@ -68,14 +77,19 @@ const RENUMBER: &str = "
         redis.call('HSET', KEYS[1], 'epoch', ARGV[3])
     end
     return redis.call('HGET', KEYS[1], 'epoch')";
+/// A numbering of another life is none.
+const HEAD: &str = "
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest', 'life')
+    if (head[3] or '') ~= life then return { false, false } end
+    return { head[1], head[2] }";
 const READ: &str = "
-    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
-    if not head[2] then return { head[1], false, {} } end
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest', 'life')
+    if not head[2] or (head[3] or '') ~= life then return { false, false, {} } end
     return { head[1], head[2], redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], head[2], 'WITHSCORES', 'LIMIT', 0, ARGV[2]) }";
 /// Arguments: epoch, newest number, how many numbers to forget, these; then end and sealed change of each.
 const APPEND: &str = "
-    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest')
-    if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then return 0 end
+    local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest', 'life')
+    if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] or (head[3] or '') ~= life then return 0 end
     local number = tonumber(ARGV[2])
     local over = tonumber(ARGV[3])
     for i = 4, 3 + over do
@@ -148,7 +162,7 @@ impl ValkeyStore {
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
         let mut command = cmd("EVAL");
-        command.arg(script).arg(keys.len());
+        command.arg(format!("{LIFE}{script}")).arg(keys.len());
         for part in keys {
             command.arg(*part);
         }
@@ -159,9 +173,7 @@ impl ValkeyStore {
     }
 
     fn head(&self) -> Result<(Epoch, u64), StoreError> {
-        let mut command = cmd("HMGET");
-        command.arg(&self.keys.log).arg("epoch").arg("newest");
-        let (epoch, newest): (Option<String>, Option<u64>) = self.link().query(&command)?;
+        let (epoch, newest): (Option<String>, Option<u64>) = self.run(HEAD, &[&self.keys.log], &[])?;
         head(epoch, newest)
     }
 

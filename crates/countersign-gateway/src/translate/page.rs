@@ -126,7 +126,8 @@ impl Translation {
     pub async fn log_out(&self, headers: &HeaderMap, client: IpAddr) -> Result<LoggedOut, Refusal> {
         let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
-        let done = |server_session, is_durable| Ok(LoggedOut { server_session, is_durable, set_cookie: None });
+        let done =
+            |server_session, is_durable| Ok(LoggedOut { server_session, is_durable, set_cookie: None });
         let (entry, server_session) = match self.sessions.cache().find(&key) {
             Some(entry) if self.sessions.freshness(&entry, self.clock.now()) == Freshness::Stale => {
                 (entry, ServerSession::Unknown)

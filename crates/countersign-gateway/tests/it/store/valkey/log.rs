@@ -41,6 +41,32 @@ fn what_one_gateway_appends_all_read_in_one_order() {
     assert_eq!((rest.newest, rest.records.len()), (100, 0), "numbers are never used again");
 }
 
+/// It could fill numbers that were read with something else in them, and nobody would look there again.
+#[test]
+fn a_server_that_comes_back_is_numbered_anew_before_anything_is_written() {
+    let mut server = Server::start();
+    let store = store(&server);
+    store.begin_epoch(&epoch("one")).unwrap();
+    store.append(&[revoked(session("kept"), 100, 400, 900)]).unwrap();
+    server.command(&["SAVE"]);
+    store.append(&[revoked(session("lost"), 100, 400, 900)]).unwrap();
+    let seen = Cursor { epoch: epoch("one"), seq: 2 };
+    assert_eq!(store.renumber(&seen, &epoch("two")).unwrap(), epoch("one"), "nothing has happened");
+    server.kill();
+    server.restart();
+    // After a failure it is not tried for a while.
+    let store = self::store(&server);
+    assert_eq!(store.append(&[revoked(session("new"), 100, 400, 900)]).unwrap_err().code(), "store_empty");
+    assert_eq!(store.revocations(0).unwrap_err().code(), "store_empty");
+    assert_eq!(store.renumber(&seen, &epoch("two")).unwrap(), epoch("two"));
+    assert_eq!(store.renumber(&seen, &epoch("three")).unwrap(), epoch("two"), "the first is in force");
+    assert_eq!(store.begin_epoch(&epoch("four")).unwrap(), epoch("two"));
+    assert_eq!(store.append(&[revoked(session("new"), 100, 400, 900)]).unwrap(), 2);
+    let all = store.revocations(0).unwrap();
+    assert_eq!((all.epoch, all.newest), (epoch("two"), 2));
+    assert_eq!(in_force(&all.records).keys().collect::<Vec<_>>(), [&session("kept"), &session("new")]);
+}
+
 #[test]
 fn a_long_log_is_read_whole() {
     let server = Server::start();
