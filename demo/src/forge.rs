@@ -57,6 +57,7 @@ pub(crate) fn forged(name: &str, orders: &str, notes: &str, public_keys: &str) -
         }
         "organisation" => with_claim("organisation", json!("globex")),
         "role" => with_claim("roles", json!(["support"])),
+        "early" => with_claim("nbf", json!(4_102_444_800_u64)),
         "expired" => with_claim("exp", json!(1)),
         "issuer" => with_claim("iss", json!("https://sso.example")),
         "key" => with_header("kid", json!("mine")),

@@ -1,6 +1,9 @@
 //! The gateway's configuration for the demo.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
@@ -21,11 +24,18 @@ pub(crate) struct Places<'a> {
     pub(crate) notes: &'a str,
 }
 
+impl Places<'_> {
+    /// Where the gateway keeps its keys and listens for its operator.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+}
+
 impl fmt::Display for Places<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { options, folder, old_server, orders, notes } = self;
         let DemoOptions { gateway, admin, recheck } = options;
-        let (state, secret) = (quoted(&folder.join("state")), quoted(&folder.join(SECRET_FILE)));
+        let (state, secret) = (quoted(&self.state_dir()), quoted(&folder.join(SECRET_FILE)));
         let recheck = recheck.as_millis();
         write!(
             f,

@@ -142,19 +142,21 @@ impl Demo {
         let mut servers = JoinSet::new();
         let orders_url = serve(&mut servers, orders).await?;
         let notes_url = serve(&mut servers, notes).await?;
-        let stage = Arc::new(Stage::new(&gateway_url, &orders_url, [orders_tap, notes_tap]));
-        let old_server =
-            OldServer::new(Arc::new(SystemClock), entropy, secret.expose().clone(), Arc::clone(&stage));
-        let sessions = Arc::clone(&old_server.sessions);
-        let old_server_url = serve(&mut servers, old_server.router()).await?;
-        let config = gateway_config::Places {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let old_server_url = format!("http://{}", listener.local_addr()?);
+        let places = gateway_config::Places {
             options: &options,
             folder: folder.path(),
             old_server: &old_server_url,
             orders: &orders_url,
             notes: &notes_url,
         };
-        let config = config.to_string();
+        let stage = Arc::new(Stage::new(&places, [orders_tap, notes_tap]));
+        let old_server =
+            OldServer::new(Arc::new(SystemClock), entropy, secret.expose().clone(), Arc::clone(&stage));
+        let sessions = Arc::clone(&old_server.sessions);
+        serve_at(&mut servers, listener, old_server.router());
+        let config = places.to_string();
         std::fs::write(folder.path().join(gateway_config::CONFIG_FILE), &config)?;
         Ok(RunningDemo {
             folder,
@@ -232,8 +234,12 @@ impl RunningDemo {
 async fn serve(servers: &mut JoinSet<io::Result<()>>, router: Router) -> io::Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    servers.spawn(async move { axum::serve(listener, router).await });
+    serve_at(servers, listener, router);
     Ok(url)
+}
+
+fn serve_at(servers: &mut JoinSet<io::Result<()>>, listener: TcpListener, router: Router) {
+    servers.spawn(async move { axum::serve(listener, router).await });
 }
 
 /// Only the user who runs the demo may read it.

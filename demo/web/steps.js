@@ -2,8 +2,6 @@
 
 // Eight steps. Each does something real, shows before and after, the request, and the reason.
 
-const count = (number) => number.toLocaleString("en");
-const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const next = (name) => new Promise((resolve) => {
   const off = session.on(name, (event) => {
     off();
@@ -17,6 +15,8 @@ const become = async (username) => {
 };
 /** Whether the steps run by themselves. */
 const alone = new URLSearchParams(location.search).has("script");
+/** The one button after which this page is gone. */
+const LEAVES = "The 2016 way";
 /** Text in the field, typed if nobody has. */
 const typed = () => {
   if (!byId("note").value) byId("note").value = "The canyon entrance is painted on. Written while the session ended.";
@@ -34,6 +34,7 @@ const FORGERIES = [
   ["A token for another service", "audience"],
   ["Another issuer", "issuer"],
   ["An end in 1970", "expired"],
+  ["Not valid before 2100", "early"],
   ["A key nobody knows", "key"],
   ["A key from the attacker's address", "address"],
 ];
@@ -41,25 +42,17 @@ const FORGERIES = [
 const steps = [
   {
     title: "One log-in, services that ask nobody",
-    text: "A thousand requests to a service. Each is verified there, with a signature.",
-    actions: [["Send 1,000 requests", async () => {
+    text: "A thousand requests to a service that asks the old server each time, as services did; then to one behind the gateway, which verifies each by its signature.",
+    actions: [["Send 1,000 requests, both ways", async () => {
       await become("ann");
-      const before = await timesAsked();
-      const begin = performance.now();
-      let good = 0;
-      for (let round = 0; round < 20; round += 1) {
-        const replies = await Promise.all(Array.from({ length: 50 }, () => ask("GET", "/notes/")));
-        good += replies.filter((reply) => reply.ok).length;
-      }
-      const asked = (await timesAsked()) - before;
-      const seconds = (performance.now() - begin) / 1000;
-      await showAsked();
+      const old = await thousand("/demo/old-way");
+      const now = await thousand("/notes/");
       return {
-        ok: good === 1000 && asked <= 5 + seconds * 2,
-        before: "without a gateway: the old server is asked 1,000 times",
-        after: `services answered ${count(good)}; the old server was asked ${count(asked)} times in ${seconds.toFixed(1)} s`,
-        request: "GET /notes/   × 1,000\nCookie: SESSION=…   → service gets   Authorization: Bearer <JWT>",
-        why: "The gateway asks when it sees a session first, then once a second here (recheck = 1 s), however many requests come.",
+        ok: old.good === 1000 && old.asked >= 1000 && now.good === 1000 && now.asked <= 5 + now.seconds * 2,
+        before: `without the gateway: ${count(old.good)} answered; the old server was asked ${count(old.asked)} times, in ${old.seconds.toFixed(1)} s`,
+        after: `with the gateway: ${count(now.good)} answered; the old server was asked ${count(now.asked)} times, in ${now.seconds.toFixed(1)} s`,
+        request: "GET /demo/old-way   × 1,000\n  the service: POST /oauth2/introspect, each time\nGET /notes/   × 1,000\n  Cookie: SESSION=…   → the service gets   Authorization: Bearer <JWT>",
+        why: "Both counted at the old server. The gateway asks when it sees a session first, then once a second here (recheck = 1 s), however many requests come.",
       };
     }]],
   },
@@ -77,8 +70,10 @@ const steps = [
       const shared = rows.ann.filter((item) => rows.bob.includes(item));
       return {
         ok: rows.ann.length > 0 && rows.bob.length > 0 && shared.length === 0 && foreign.status === 404 && missing.status === 404,
-        rows: [["as Ann", rows.ann.join(", ")], ["as Bob", rows.bob.join(", ")], ["Ann asks for Bob's order 4", `${foreign.status} ${foreign.code}`], ["one that is nowhere", `${missing.status} ${missing.code}`]],
-        request: "GET /orders/\nGET /orders/4",
+        before: `Bob: ${rows.bob.join(", ")}`,
+        after: `Ann, same request: ${rows.ann.join(", ")}`,
+        rows: [["Ann asks for Bob's order 4", `${foreign.status} ${foreign.code}`], ["for one that is nowhere", `${missing.status} ${missing.code}`]],
+        request: "GET /orders/\nGET /orders/4\nGET /orders/999999",
         why: "The service filters by the organisation in the token. It cannot be asked otherwise, and does not say that the row exists.",
       };
     }]],
@@ -104,21 +99,36 @@ const steps = [
   {
     title: "Forge a token",
     text: "Somebody listened on the way to the service, and sends it what they made of a real token.",
-    actions: [["Send eleven tokens", async () => {
+    actions: [["Send twelve tokens", async () => {
       await become("ann");
       await ask("GET", "/orders/");
       await ask("GET", "/notes/");
       const rows = [];
-      let ok = true;
+      let [ok, refused] = [true, 0];
       for (const [text, name] of FORGERIES) {
         const { status, code } = await backstage("POST", "forge", { name });
-        ok &&= name === "untouched" ? status === 200 : status === 401 && code !== "";
+        const good = name === "untouched";
+        ok &&= good ? status === 200 : status === 401 && code !== "";
+        refused += good ? 0 : Number(status === 401);
         rows.push([text, `${status} ${code}`]);
       }
       return {
         ok, rows,
+        before: `as it was signed: ${rows[0][1]}`,
+        after: `changed in ${FORGERIES.length - 1} ways: ${refused} refused`,
         request: "GET /orders/   straight to the service, past the gateway\nAuthorization: Bearer <forged>",
         why: "The service verifies by itself: one algorithm for a key, keys from the issuer's key set alone, and audience, issuer and times are always checked.",
+      };
+    }], ["Audit a service with a hole", async () => {
+      const { fault, cells, seconds, findings } = await backstage("POST", "audit");
+      const [first] = findings;
+      return {
+        ok: findings.some(({ id }) => id === "algorithm-none-accepted"),
+        before: `another service, with one fault: ${fault}`,
+        after: `${count(cells)} cells (operation × bad token × role × organisation) in ${seconds.toFixed(1)} s; found: ${[...new Set(findings.map(({ id }) => id))].join(", ")}, on ${findings.length} operations`,
+        rows: findings.slice(0, 3).map(({ operation, reason }) => [operation, reason]),
+        request: `countersign audit --target http://127.0.0.1:… --spec openapi.json\nthe cells that failed: ${(first?.cells ?? []).slice(0, 4).join(", ")}`,
+        why: "A service that is right refuses every cell. In a terminal, with any fault you like: countersign demo --legacy",
       };
     }]],
   },
@@ -168,10 +178,30 @@ const steps = [
           before: `401 ${reason}; the request waited, nothing had reached the service`,
           after: saved.ok ? `logged in beside the page; written ${notes.length === 1 ? "once" : `${notes.length} times`}, text untouched` : `not written: ${saved.code}`,
           request: "POST /notes/ → 401   Countersign-Refused: " + reason + "   Countersign-Forwarded: 0\nPOST /notes/ → 201   the same request, after the log-in",
-          why: "The gateway says that nothing was forwarded, so sending it again cannot write twice. Log in as Bob instead: nothing is sent, and Ann's text is cleared.",
+          why: "The gateway says that nothing was forwarded, so sending it again cannot write twice. What cannot be proved is not sent again.",
         };
       }],
-      ["The 2016 way", async () => {
+      ["End it, and let Bob log in", async () => {
+        await become("ann");
+        const { length } = typed();
+        await backstage("POST", "end");
+        await backstage("POST", "logs-in", { username: "bob" });
+        await wait(1100);
+        const required = next("login-required");
+        const saving = saveNote();
+        await within(required, 10_000, "the log-in bar");
+        session.login();
+        const { title, ok, code } = await saving;
+        const notes = (await ask("GET", "/notes/")).json ?? [];
+        return {
+          ok: !ok && code === "user_changed" && !notes.some((note) => note.title === title) && byId("note").value === "",
+          before: `Ann's note waits: ${length} characters, nothing has reached the service`,
+          after: `Bob logged in beside the page: ${code}; nothing was sent in his name, and Ann's text is cleared`,
+          request: "POST /notes/ → 401   Countersign-Forwarded: 0\nand not again: GET /.countersign/session says that it is somebody else",
+          why: "Subject and organisation are compared before anything waits no longer. What one person wrote is never sent by another.",
+        };
+      }],
+      [LEAVES, async () => {
         await become("ann");
         const { length } = typed();
         await backstage("POST", "end");
@@ -212,35 +242,56 @@ const steps = [
     }]],
   },
   {
-    title: "Keys without ceremony",
-    text: "One key signs, another stands by, and services follow by themselves.",
-    actions: [["Look at the keys", async () => {
+    title: "Keys change under load",
+    text: "Requests go on without a pause, while an operator plans the next key and takes the present one out.",
+    actions: [["Rotate, then retire the old key", async () => {
       await become("ann");
-      const { keys } = (await ask("GET", "/.well-known/jwks.json", { plainly: true })).json;
-      const { token } = (await ask("GET", "/orders/received")).json;
-      const ids = keys.map((key) => key.kid);
+      const load = underLoad();
+      await wait(1000);
+      const before = await keysNow();
+      const old = before.find((key) => key.phase === "signing");
+      load.mark("rotate");
+      const rotated = await change({ change: "rotate" });
+      await wait(1000);
+      load.mark("retire");
+      const retired = await change({ change: "retire", kid: old.kid });
+      await wait(1500);
+      const { answered, refused, signers, figure } = await load.stop();
+      const published = (await ask("GET", "/.well-known/jwks.json", { plainly: true })).json.keys.map((key) => key.kid);
+      const signer = retired.find((key) => key.phase === "signing");
+      const all = [...new Set([before, rotated, retired].flat().filter((key) => key.phase !== "gone" || key.kid === old.kid).map((key) => key.kid))];
       return {
-        ok: ids.length >= 2 && ids.includes(token.key),
-        rows: [...keys.map((key) => [key.kid.slice(0, 12) + "…", `${key.alg}, ${key.kid === token.key ? "signed your last token" : "stands by"}`])],
-        request: "GET /.well-known/jwks.json\nGET /orders/received",
-        why: "The next key is published long before it signs, so no service ever meets a key it has not seen. In a terminal: countersign keys",
+        ok: refused === 0 && answered > 20 && signer.kid !== old.kid && !published.includes(old.kid)
+          && signers.at(-1) === signer.kid && signers[0] === old.kid && published.some((kid) => !before.some((key) => key.kid === kid)),
+        before: `${short(old.kid)} signs; ${count(before.filter(inSet).length)} keys in the set`,
+        after: `${short(signer.kid)} signs, ${short(old.kid)} is out of the set; ${count(answered)} requests meanwhile, ${count(refused)} refused`,
+        figure,
+        head: ["key", "before", "rotated", "retired"],
+        rows: all.map((kid) => [short(kid), ...[before, rotated, retired].map((keys) => PHASES[keys.find((key) => key.kid === kid)?.phase] ?? "–")]),
+        request: "POST /keys/rotate\nPOST /keys/retire\n{\"kid\":\"" + short(old.kid) + "\"}\n  to control.sock of the gateway, as: countersign keys rotate, countersign keys retire KID\nGET /orders/received   without a pause",
+        why: `The key that signs next was in the set all along, so no service ever meets one it has not seen. Planned, it takes over ${when(rotated)}; taken out in an emergency, at once. A new one stands by.`,
       };
     }]],
   },
 ];
 
-function show(place, { ok, before, after, rows, request, why }) {
+function show(place, { ok, verdict: said, before, after, figure, head, rows, request, why }) {
   const list = element("dl");
   const line = (name, ...value) => list.append(element("dt", {}, name), element("dd", {}, ...value));
   if (before) line("before", before);
   if (after) line("after", after);
   const parts = [list];
+  if (figure) parts.push(figure);
   if (rows) {
-    parts.push(element("table", {}, element("tbody", {}, ...rows.map(([name, value]) => element("tr", {}, element("td", {}, name), element("td", { className: "number" }, value))))));
+    const table = element("table");
+    if (head) table.append(element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))));
+    table.append(element("tbody", {}, ...rows.map(([name, ...values]) =>
+      element("tr", {}, element("th", { scope: "row" }, name), ...values.map((value) => element("td", { className: value.length < 30 ? "number" : "" }, value))))));
+    parts.push(table);
   }
-  if (request) parts.push(element("pre", {}, request));
+  if (request) parts.push(element("pre", { tabIndex: 0, role: "group", ariaLabel: "The request" }, request));
   if (why) parts.push(element("p", { className: "why" }, why));
-  const verdict = element("p", { className: `verdict ${ok ? "good" : "bad"}` }, ok ? "✓ as it should be" : "✗ not as it should be");
+  const verdict = element("p", { className: `verdict ${ok ? "good" : "bad"}` }, said ?? (ok ? "✓ as it should be" : "✗ not as it should be"));
   place.replaceChildren(verdict, ...parts);
 }
 
@@ -279,7 +330,7 @@ begun.then(async () => {
   if (query.has("gone")) {
     history.replaceState(null, "", "/");
     show(steps[5].place, {
-      ok: false, before: `${query.get("gone")} characters in the note`, after: `${byId("note").value.length} characters`,
+      ok: false, verdict: "✗ lost, as it was in 2016", before: `${query.get("gone")} characters in the note`, after: `${byId("note").value.length} characters`,
       request: "POST /notes/ → 401\nLocation: the log-in page, and back", why: "A redirect leaves the page, and everything in it that was not saved.",
     });
     byId("step-6").scrollIntoView({ block: "center" });
@@ -287,13 +338,20 @@ begun.then(async () => {
   if (!alone) return;
   const report = [];
   for (const step of steps) {
-    try {
-      const result = await step.actions[0][1]();
-      show(step.place, result);
-      report.push({ ok: result.ok, seen: inWords(result) });
-    } catch (error) {
-      report.push({ ok: false, seen: error.message });
+    const told = { ok: true, seen: [] };
+    // the 2016 way leaves the page, and with it the report
+    for (const [label, action] of step.actions.filter(([label]) => label !== LEAVES)) {
+      try {
+        const result = await action();
+        show(step.place, result);
+        told.ok &&= result.ok;
+        told.seen.push(inWords(result));
+      } catch (error) {
+        told.ok = false;
+        told.seen.push(`${label}: ${error.message}`);
+      }
     }
+    report.push({ ok: told.ok, seen: told.seen.join("\n") });
   }
   await backstage("POST", "report", report);
 });

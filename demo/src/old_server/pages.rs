@@ -39,16 +39,12 @@ pub(super) async fn program() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("../../web/demo.js"))
 }
 
-pub(super) async fn steps() -> Response {
-    asset("text/javascript; charset=utf-8", include_str!("../../web/steps.js"))
+pub(super) async fn measure() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../web/measure.js"))
 }
 
-/// The bar that asks to log in again, as it comes with the browser client.
-pub(super) async fn banner() -> Response {
-    asset(
-        "text/javascript; charset=utf-8",
-        include_str!("../../../clients/browser/dist/countersign-banner.js"),
-    )
+pub(super) async fn steps() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../web/steps.js"))
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,16 @@
 //! What the page may ask of the demo itself. No real server offers any of it.
 //!
-//! It ends a session behind everybody's back, keeps a copy of a credential as a thief would, and sends forged tokens.
+//! It ends a session behind everybody's back, keeps a copy of a credential as a thief would, sends forged tokens, asks
+//! the old server as services did before, changes the gateway's keys, and audits a service with a hole.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod audit;
+mod keys;
+mod old_way;
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use axum::{
     Json, Router,
@@ -18,6 +26,7 @@ use tokio::time::Instant;
 use super::{COOKIE, OldServer, session_cookie};
 use crate::{
     forge::{self, Wiretap},
+    gateway_config::Places,
     http_client::{Ask, HttpClient},
 };
 
@@ -25,7 +34,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Stage {
     gateway_url: String,
+    old_server_url: String,
     orders_url: String,
+    /// The gateway's.
+    state_dir: PathBuf,
     taps: [Wiretap; 2],
     http: HttpClient,
     /// A credential somebody copied.
@@ -37,10 +49,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    pub(crate) fn new(gateway_url: &str, orders_url: &str, taps: [Wiretap; 2]) -> Self {
+    pub(crate) fn new(places: &Places<'_>, taps: [Wiretap; 2]) -> Self {
         Self {
-            gateway_url: gateway_url.to_owned(),
-            orders_url: orders_url.to_owned(),
+            gateway_url: format!("http://{}", places.options.gateway),
+            old_server_url: places.old_server.to_owned(),
+            orders_url: places.orders.to_owned(),
+            state_dir: places.state_dir(),
             taps,
             http: HttpClient::new(),
             copied: Mutex::default(),
@@ -78,6 +92,9 @@ pub(super) fn router() -> Router<OldServer> {
         .route("/copy", post(copy))
         .route("/copied", get(use_copy))
         .route("/forge", post(send_forged))
+        .route("/audit", post(audit::serve))
+        .route("/keys", get(keys::list).post(keys::change))
+        .route("/old-way", get(old_way::serve))
         .route("/logs-in", post(logs_in))
         .route("/report", post(report))
 }

@@ -18,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 
 const TITLES: [&str; 8] = [
-    "In a browser: one log-in, and the old server is asked once",
+    "In a browser: a thousand requests, without the gateway and with it",
     "In a browser: one address, two organisations",
     "In a browser: a greyed button is cosmetic, the service refuses",
-    "In a browser: forged tokens are refused, each with its reason",
+    "In a browser: forged tokens are refused, each with its reason; an audit finds the hole",
     "In a browser: the token is renewed while somebody types",
-    "In a browser: the session ends, the text is saved once after a log-in beside the page",
+    "In a browser: the session ends, the text is saved once after a log-in beside the page, and never as another",
     "In a browser: log-out reaches the other tab and a copied credential",
-    "In a browser: keys and what services see of them",
+    "In a browser: keys are rotated and retired under load, and nothing is refused",
 ];
 
 /// Opens the page in the browser `program` (Chromium or a relative), which runs the steps by itself.
