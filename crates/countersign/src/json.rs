@@ -6,9 +6,9 @@
 //!
 //! A value is kept as what it is, so that the caller decides what a wrong type means: it is never "absent".
 
-use std::{borrow::Cow, collections::HashSet, fmt, sync::LazyLock};
+use std::{borrow::Cow, collections::HashSet, fmt, marker::PhantomData, sync::LazyLock};
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use crate::rule::Rule;
 
@@ -35,12 +35,20 @@ pub(crate) struct NotStrictJson;
 
 /// Reads one object.
 pub(crate) fn object(text: &[u8]) -> Result<Object<'_>, NotStrictJson> {
-    // Once for the whole text is quicker than once for each string.
-    let text = std::str::from_utf8(text).map_err(|_| NotStrictJson)?;
-    match serde_json::from_str(text) {
-        Ok(Json::Object(members)) => Ok(members),
+    match read(text, PhantomData)? {
+        Json::Object(members) => Ok(members),
         _ => Err(NotStrictJson),
     }
+}
+
+/// Reads one value with a seed that keeps rule 2.
+pub(crate) fn read<'a, S: DeserializeSeed<'a>>(text: &'a [u8], seed: S) -> Result<S::Value, NotStrictJson> {
+    // Once for the whole text is quicker than once for each string.
+    let text = std::str::from_utf8(text).map_err(|_| NotStrictJson)?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut reader).map_err(|_| NotStrictJson)?;
+    reader.end().map_err(|_| NotStrictJson)?;
+    Ok(value)
 }
 
 impl<'a> Object<'a> {
@@ -111,7 +119,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
 }
 
 /// A member name: borrowed where possible.
-struct Name<'a>(Cow<'a, str>);
+pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

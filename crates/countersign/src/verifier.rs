@@ -21,6 +21,7 @@
 
 mod builder;
 mod judge;
+mod members;
 mod revocations;
 mod verified;
 

@@ -4,10 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::verified::Actor;
+use super::{members::Members, verified::Actor};
 use crate::{
     Audience, ClaimName, Claims, Issuer, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
-    json::{self, Json, Object},
+    json::{self, Json},
     rule::Rule,
 };
 
@@ -35,7 +35,8 @@ pub(crate) struct Judged {
 
 /// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power.
 pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
-    let members = Members::sort(json::object(payload).map_err(|_| TokenRefusal::PayloadMalformed)?);
+    let mut members = Members::default();
+    json::read(payload, &mut members).map_err(|_| TokenRefusal::PayloadMalformed)?;
 
     let issuer = required(text(members.iss, ClaimName::Issuer)?, ClaimName::Issuer)?;
     if Rule::Issuer.is_broken_by(expected.issuer != &*issuer) {
@@ -114,62 +115,6 @@ pub(crate) fn check_time(
         return Err(TokenRefusal::TokenIssuedInFuture);
     }
     Ok(())
-}
-
-/// The claims with a meaning here, each with whatever value it has.
-#[derive(Default)]
-struct Members<'a> {
-    act: Option<Json<'a>>,
-    aud: Option<Json<'a>>,
-    client_id: Option<Json<'a>>,
-    cnf: Option<Json<'a>>,
-    derived_from: Option<Json<'a>>,
-    email: Option<Json<'a>>,
-    exp: Option<Json<'a>>,
-    iat: Option<Json<'a>>,
-    iss: Option<Json<'a>>,
-    jti: Option<Json<'a>>,
-    nbf: Option<Json<'a>>,
-    organisation: Option<Json<'a>>,
-    preferred_username: Option<Json<'a>>,
-    roles: Option<Json<'a>>,
-    scope: Option<Json<'a>>,
-    sid: Option<Json<'a>>,
-    sub: Option<Json<'a>>,
-    others: Map<String, Value>,
-}
-
-impl<'a> Members<'a> {
-    fn sort(object: Object<'a>) -> Self {
-        let mut members = Self::default();
-        for (name, value) in object.into_members() {
-            let place = match &*name {
-                "act" => &mut members.act,
-                "aud" => &mut members.aud,
-                "client_id" => &mut members.client_id,
-                "cnf" => &mut members.cnf,
-                "derived_from" => &mut members.derived_from,
-                "email" => &mut members.email,
-                "exp" => &mut members.exp,
-                "iat" => &mut members.iat,
-                "iss" => &mut members.iss,
-                "jti" => &mut members.jti,
-                "nbf" => &mut members.nbf,
-                "organisation" => &mut members.organisation,
-                "preferred_username" => &mut members.preferred_username,
-                "roles" => &mut members.roles,
-                "scope" => &mut members.scope,
-                "sid" => &mut members.sid,
-                "sub" => &mut members.sub,
-                _ => {
-                    members.others.insert(name.into_owned(), value.into_value());
-                    continue;
-                }
-            };
-            *place = Some(value);
-        }
-        members
-    }
 }
 
 fn required<T>(value: Option<T>, claim: ClaimName) -> Result<T, TokenRefusal> {
