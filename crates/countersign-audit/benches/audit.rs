@@ -4,9 +4,9 @@ use std::{error::Error, fs, sync::Arc};
 
 use axum::{Json, extract::Path, http::StatusCode, routing::get};
 use countersign::{
-    HasRole, InOrganisation, RoleName, Verifier, axum::ProtectedRouter, testkit::TestKey, tower::Authenticate,
+    HasRole, InOrganisation, KeySet, RoleName, Verifier, axum::ProtectedRouter, tower::Authenticate,
 };
-use countersign_audit::{ISSUER, Options, Quiet, Settings, parse_routes};
+use countersign_audit::{ISSUER, Keys, Options, Quiet, Settings, Supply, parse_routes};
 use serde_json::{Value, json};
 
 /// Paths; each has two operations.
@@ -50,10 +50,11 @@ fn cpu() -> u64 {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let keys = Keys::generate()?;
     let verifier = Verifier::builder()
         .issuer(ISSUER)
         .audience("bench")
-        .key_set(TestKey::set(&TestKey::PUBLISHED))
+        .key_set(KeySet::parse(keys.key_set_json().as_bytes())?)
         .build()?;
     let (mut router, mut routes) = (ProtectedRouter::new(), String::new());
     for number in 0..PATHS / 2 {
@@ -78,6 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         &format!("[organisations.a]\nid = \"acme\"\n[organisations.b]\nid = \"globex\"\n[bodies]\n{bodies}"),
     )?;
     let mut options = Options::for_target(&target).document(document).settings(settings).audience("bench");
+    options.supply = Supply::OwnKey { keys: Some(keys), listen: None };
     options.destructive = countersign_audit::Destructive::Full;
     let clock = Arc::clone(&options.clock);
     let (before, began, cpu_before) = (memory("VmRSS"), clock.now(), cpu());

@@ -82,13 +82,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(
-        target: &Uri,
+        with_tls: bool,
         most: usize,
         rate: Option<u32>,
         run: &str,
     ) -> Result<Arc<Self>, AuditError> {
         let builder = HttpsConnectorBuilder::new();
-        let builder = if target.scheme_str() == Some("https") {
+        let builder = if with_tls {
             builder.with_native_roots().map_err(|source| AuditError::Io {
                 what: "the machine's root certificates cannot be read".to_owned(),
                 source,

@@ -72,6 +72,8 @@ pub struct Settings {
 pub(crate) struct TokenSettings {
     pub(crate) supply: SupplyName,
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// The file that keeps the audit's own keys; made if it is not there.
+    pub(crate) key_file: Option<String>,
     pub(crate) secret_file: Option<String>,
     pub(crate) secret_env: Option<String>,
     /// `es256`, `rs256`, `ed25519`, …; the first that the service accepts if left out.
@@ -89,6 +91,7 @@ impl Default for TokenSettings {
         Self {
             supply: SupplyName::default(),
             listen: None,
+            key_file: None,
             secret_file: None,
             secret_env: None,
             key: None,
@@ -168,10 +171,26 @@ pub(crate) struct GatewaySettings {
     /// The session cookie's name.
     pub(crate) cookie: Option<String>,
     pub(crate) users: BTreeMap<String, UserSettings>,
+    /// How users with a password log in.
+    pub(crate) login: Option<LoginSettings>,
     /// An operation that answers with the names and values of the header fields it received.
     pub(crate) echo: Option<String>,
     /// Addresses of the services past the gateway.
     pub(crate) direct: Vec<String>,
+}
+
+/// How a test user logs in: what the log-in form sends. The answer sets the session cookie.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoginSettings {
+    /// Where the form is posted to: a URL, or a path of the target's origin.
+    pub(crate) url: String,
+    /// Its fields; `{username}` and `{password}` are replaced. Default: `username` and `password`.
+    #[serde(default)]
+    pub(crate) fields: BTreeMap<String, String>,
+    /// As JSON, not as a form.
+    #[serde(default)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -186,6 +205,11 @@ pub(crate) struct UserSettings {
     /// A file that holds the cookie's value.
     pub(crate) cookie_file: Option<String>,
     pub(crate) cookie_env: Option<String>,
+    /// Whom the user logs in as; the name if left out.
+    pub(crate) username: Option<String>,
+    /// A file that holds the password.
+    pub(crate) password_file: Option<String>,
+    pub(crate) password_env: Option<String>,
 }
 
 /// How a token is revoked.
@@ -202,10 +226,22 @@ pub(crate) struct LogOutSettings {
     pub(crate) give_up: Option<f64>,
     /// The operations that are asked; the first safe one if left out.
     pub(crate) operations: Vec<String>,
+    /// Further services, by name.
+    pub(crate) services: BTreeMap<String, ServiceSettings>,
+}
+
+/// A service that must refuse what is revoked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceSettings {
+    /// What is asked, with GET: a good token gets a success.
+    pub(crate) url: String,
+    /// Whose tokens it takes; its name if left out.
+    pub(crate) audience: Option<String>,
 }
 
 impl Settings {
-    /// Reads a file.
+    /// Reads a file. What it names is beside it.
     ///
     /// # Errors
     /// [`ConfigError`] with file and line.
@@ -217,7 +253,19 @@ impl Settings {
             problem: format!("cannot be read: {error}"),
             nearest: None,
         })?;
-        Self::parse(&name, &text)
+        let mut settings = Self::parse(&name, &text)?;
+        settings.be_beside(file.parent().unwrap_or_else(|| Path::new("")));
+        Ok(settings)
+    }
+
+    /// Files with secrets are where `audit.toml` is, as the document is.
+    fn be_beside(&mut self, folder: &Path) {
+        let users = self.gateway.users.values_mut();
+        let of_users = users.flat_map(|user| [&mut user.cookie_file, &mut user.password_file]);
+        let of_token = [&mut self.token.secret_file, &mut self.token.key_file];
+        for file in of_users.chain(of_token).flatten() {
+            *file = folder.join(&*file).display().to_string();
+        }
     }
 
     /// Reads the text of such a file.
@@ -246,6 +294,12 @@ impl Settings {
         self.token.listen
     }
 
+    /// The file with the audit's own keys.
+    #[must_use]
+    pub fn key_file(&self) -> Option<&str> {
+        self.token.key_file.as_deref()
+    }
+
     /// The file with the shared secret.
     #[must_use]
     pub fn secret_file(&self) -> Option<&str> {
@@ -258,9 +312,16 @@ impl Settings {
         self.token.secret_env.as_deref()
     }
 
-    /// The environment variables with cookies of test users.
+    /// The environment variables with cookies and passwords of test users.
     pub fn variables(&self) -> Vec<String> {
-        self.gateway.users.values().filter_map(|user| user.cookie_env.clone()).collect()
+        let users = self.gateway.users.values();
+        users.flat_map(|user| [&user.cookie_env, &user.password_env]).flatten().cloned().collect()
+    }
+
+    /// One more service that must refuse what is revoked.
+    pub fn add_service(&mut self, name: &str, url: &str) {
+        let service = ServiceSettings { url: url.to_owned(), audience: None };
+        self.logout.services.insert(name.to_owned(), service);
     }
 
     /// Checks that every operation and path that is named exists.

@@ -12,10 +12,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), countersign_audit::AuditError> {
-//! use countersign_audit::{Options, Quiet};
+//! use countersign_audit::{Options, Quiet, Supply};
 //! let bytes = std::fs::read("openapi.json").expect("the document is there");
 //! let document = countersign_audit::parse_document("openapi.json", &bytes)?;
-//! let options = Options::for_target("http://127.0.0.1:9001").document(document).audience("orders");
+//! let supply = Supply::OwnKey { keys: None, listen: Some(([127, 0, 0, 1], 9310).into()) };
+//! let options = Options::for_target("http://127.0.0.1:9001").document(document).audience("orders").supply(supply);
 //! let report = countersign_audit::run(options, &mut Quiet).await?;
 //! assert!(report.findings.is_empty());
 //! # Ok(()) }
@@ -30,6 +31,7 @@ mod error;
 mod findings;
 mod init;
 mod judge;
+mod keys;
 mod options;
 mod plan;
 pub mod report;
@@ -42,9 +44,12 @@ pub use document::{Document, DocumentError, MAX_DOCUMENT_BYTES, Operation, parse
 pub use error::AuditError;
 pub use findings::{Finding, FindingKind, KINDS, Severity, kind};
 pub use init::first_settings;
-pub use options::{DEFAULT_CONCURRENCY, DEFAULT_MAX_REQUESTS, Destructive, Options, Supply};
+pub use keys::Keys;
+pub use options::{
+    DEFAULT_CONCURRENCY, DEFAULT_MAX_REQUESTS, DEFAULT_PATIENCE, Destructive, Options, Supply,
+};
 pub use report::{Cell, Coverage, Evidence, LogOut, Report, Verdict};
-pub use run::{Progress, Quiet, key_set_json, run};
+pub use run::{Progress, Quiet, run};
 
 /// The issuer of every token of the audit. No production configuration may trust it: `countersign check` says so.
 pub const ISSUER: &str = "https://countersign-audit.invalid";

@@ -4,21 +4,24 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use countersign::{Audience, Clock, Secret, SystemClock};
 
-use crate::{Baseline, Document, Settings};
+use crate::{Baseline, Document, Keys, Settings};
 
 /// Most requests of a run unless told otherwise: 200 operations × the whole catalogue, three times.
 pub const DEFAULT_MAX_REQUESTS: usize = 300_000;
 /// Requests at the same time unless told otherwise.
 pub const DEFAULT_CONCURRENCY: usize = 16;
+/// Seconds until a first good token must be accepted, unless told otherwise.
+pub const DEFAULT_PATIENCE: u64 = 40;
 
 /// Where tokens come from.
 #[derive(Debug, Clone)]
 pub enum Supply {
     /// Test users' sessions at a gateway: only the tokens that the gateway makes, no bad ones.
     Gateway,
-    /// The catalogue's keys, which the service under test trusts. They are published, private halves included: a
-    /// service that people reach must never trust them.
+    /// The audit's own keys, which the service under test trusts.
     OwnKey {
+        /// Made anew when the run begins if left out; then they must be served.
+        keys: Option<Keys>,
         /// Where the key set is served while the audit runs, as `/jwks.json`.
         listen: Option<SocketAddr>,
     },
@@ -47,7 +50,7 @@ pub struct Options {
     pub document: Document,
     /// `audit.toml`.
     pub settings: Settings,
-    /// Where tokens come from. Default: own key, not served.
+    /// Where tokens come from. Default: own keys, made anew, which a run refuses to begin with: nobody could trust them.
     pub supply: Supply,
     /// The `aud` of good tokens.
     pub audience: Audience,
@@ -64,7 +67,7 @@ pub struct Options {
     /// Known findings.
     pub baseline: Option<Baseline>,
     /// How long the service may take until it accepts the first good token (it may fetch keys first), in seconds.
-    /// Default 10.
+    /// Default 40: a library that has just looked for keys looks again after 30 seconds.
     pub patience: u64,
     /// The gateway's control socket, for log-out.
     pub control_socket: Option<PathBuf>,
@@ -82,7 +85,7 @@ impl Options {
             target: target.trim_end_matches('/').to_owned(),
             document: Document::default(),
             settings: Settings::default(),
-            supply: Supply::OwnKey { listen: None },
+            supply: Supply::OwnKey { keys: None, listen: None },
             audience: "service".into(),
             destructive: Destructive::OwnOnly,
             max_requests: DEFAULT_MAX_REQUESTS,
@@ -90,7 +93,7 @@ impl Options {
             rate: None,
             own_hosts: Vec::new(),
             baseline: None,
-            patience: 10,
+            patience: DEFAULT_PATIENCE,
             control_socket: None,
             environment: BTreeMap::new(),
             clock: Arc::new(SystemClock),

@@ -106,13 +106,19 @@ pub enum Verdict {
     Skipped,
 }
 
-/// How long a revoked token lived.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// How long a revoked token lived at one service. Times are milliseconds from the moment the revocation was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogOut {
-    /// `GET /orders`.
-    pub operation: String,
-    /// From the revocation until the first refusal, in milliseconds; none if it was accepted to the end.
+    /// The name that `audit.toml` gives it, or an operation of the target: `GET /orders`.
+    pub service: String,
+    /// What was asked.
+    pub url: String,
+    /// When it began to refuse; none if it never did.
     pub milliseconds: Option<u64>,
+    /// What is allowed.
+    pub within: u64,
+    /// How long it was asked at most.
+    pub asked: u64,
 }
 
 /// A request and its answer, without signatures and cookies.

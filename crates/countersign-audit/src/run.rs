@@ -9,15 +9,17 @@ mod objects;
 mod operation;
 mod resolve;
 mod start;
+mod users;
 
 use std::sync::Arc;
 
 pub(crate) use self::engine::Engine;
-pub use self::key_server::key_set_json;
-use crate::{AuditError, Finding, Options, Report, Supply, findings::kind, report};
+use crate::{AuditError, Finding, Keys, Options, Report, Supply, findings::kind, report};
 
 /// Is told how far a run is.
 pub trait Progress: Send {
+    /// The service is asked until it accepts a first good token: it may still have to fetch the keys.
+    fn waiting(&mut self) {}
     /// An operation begins; so many are done of so many.
     fn operation(&mut self, name: &str, done: usize, of: usize);
     /// So many cells have been decided, and so many of them are findings.
@@ -41,14 +43,18 @@ pub async fn run(options: Options, progress: &mut dyn Progress) -> Result<Report
     if options.document.operations.is_empty() {
         return Err(AuditError::Usage("the document has no operation".to_owned()));
     }
-    let keys = match options.supply {
-        Supply::OwnKey { listen: Some(address) } => Some(key_server::serve(address).await?),
+    let keys = keys(&options.supply)?;
+    let served = match (&options.supply, &keys) {
+        (Supply::OwnKey { listen: Some(address), .. }, Some(keys)) => {
+            Some(key_server::serve(*address, keys).await?)
+        }
         _ => None,
     };
     let attacker = key_server::serve_attacker().await?;
     let began = options.clock.now();
-    let mut engine = Engine::new(options, Some(attacker.url())).await?;
-    engine.find_key().await?;
+    let mut engine = Engine::new(options, keys.as_ref(), Some(attacker.url())).await?;
+    progress.waiting();
+    engine.find_key(served.as_ref()).await?;
     engine.make_objects().await;
     let mut report = Report::new(&engine.options, began);
     let probed = engine.probe_catalogue(&mut report).await;
@@ -64,11 +70,26 @@ pub async fn run(options: Options, progress: &mut dyn Progress) -> Result<Report
         result.into_report(&mut report);
     }
     gateway::audit(&engine, &mut report).await;
-    log_out::measure(&engine, &mut report).await;
+    // Who is logged out can remove nothing any more.
     engine.remove_objects(&mut report).await;
-    drop((keys, attacker));
+    log_out::measure(&engine, &mut report).await;
+    drop((served, attacker));
     report::finish(&mut report, &engine.options, engine.client.sent());
     Ok(report)
+}
+
+/// The keys of a run.
+fn keys(supply: &Supply) -> Result<Option<Keys>, AuditError> {
+    match supply {
+        Supply::OwnKey { keys: Some(keys), .. } => Ok(Some(keys.clone())),
+        Supply::OwnKey { keys: None, listen: Some(_) } => Keys::generate().map(Some),
+        Supply::OwnKey { keys: None, listen: None } => Err(AuditError::Usage(
+            "no service can know this run's keys: serve them with `--serve-jwks ADDRESS`, or keep them with `--key FILE` \
+             and write the key set for the service with `--write-jwks FILE`"
+                .to_owned(),
+        )),
+        Supply::Gateway | Supply::SharedSecret(_) => Ok(None),
+    }
 }
 
 /// A finding that belongs to no cell of an operation.

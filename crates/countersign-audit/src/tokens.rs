@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use countersign::{
-    Audience, KeySet, Secret, SignError, UnixTime, Verifier,
-    testkit::{BadToken, OddToken, Setup, TestIssuer, TestKey, bad_tokens, odd_tokens},
+    Audience, KeyId, KeySet, Secret, SignError, UnixTime, Verifier,
+    testkit::{BadToken, OddToken, OwnKeys, Setup, TestIssuer, TestKey, bad_tokens, odd_tokens},
 };
 use serde_json::{Map, Value, json};
 
@@ -67,6 +67,8 @@ struct Place {
 pub(crate) struct Mint {
     audience: Audience,
     settings: TokenSettings,
+    /// Those that the service trusts; the kit's where it trusts none.
+    keys: Option<Arc<OwnKeys>>,
     secret: Option<Secret<Vec<u8>>>,
     /// Where the attacker's key set is.
     attacker: Option<String>,
@@ -77,13 +79,27 @@ impl Mint {
     pub(crate) fn new(
         audience: Audience,
         settings: TokenSettings,
+        keys: Option<Arc<OwnKeys>>,
         secret: Option<Secret<Vec<u8>>>,
         attacker: Option<String>,
     ) -> Result<Self, SignError> {
         if let Some(secret) = &secret {
             TestIssuer::new(audience.clone()).sharing(secret.clone())?;
         }
-        Ok(Self { audience, settings, secret, attacker, kept: Mutex::default() })
+        Ok(Self { audience, settings, keys, secret, attacker, kept: Mutex::default() })
+    }
+
+    /// What that key is called, in tokens and key set.
+    pub(crate) fn key_id(&self, key: TestKey) -> Option<&KeyId> {
+        match &self.keys {
+            Some(keys) => keys.signing_key(key).key_id(),
+            None => key.key_id(),
+        }
+    }
+
+    /// A good token for another service.
+    pub(crate) fn token_for(&self, audience: &str, bearer: &Bearer, key: TestKey, now: UnixTime) -> String {
+        plain(&self.issuer_for(audience.into(), bearer, key, now))
     }
 
     /// The keys that may sign good tokens, the preferred one first.
@@ -113,10 +129,7 @@ impl Mint {
         }
         let issuer = self.issuer(bearer, key, now);
         let token = match make {
-            Make::Good => odd_tokens()
-                .find(|row| row.name() == "good/plain")
-                .map(|row| row.token(&issuer))
-                .unwrap_or_default(),
+            Make::Good => plain(&issuer),
             Make::Bad(row) => row.token(&issuer),
             Make::Odd(row) => row.token(&issuer),
             Make::Twin(row) => row.twin(&issuer),
@@ -195,6 +208,10 @@ impl Mint {
     }
 
     fn issuer(&self, bearer: &Bearer, key: TestKey, now: UnixTime) -> TestIssuer {
+        self.issuer_for(self.audience.clone(), bearer, key, now)
+    }
+
+    fn issuer_for(&self, audience: Audience, bearer: &Bearer, key: TestKey, now: UnixTime) -> TestIssuer {
         let roles = match &bearer.roles {
             Roles::List(roles) => json!(roles),
             Roles::Text(text) => json!(text),
@@ -209,7 +226,10 @@ impl Mint {
         if let Some(organisation) = &bearer.organisation {
             put(&mut claims, &self.settings.organisation, json!(organisation));
         }
-        let mut issuer = TestIssuer::new(self.audience.clone()).named(ISSUER).catalogue_signed_with(key);
+        let mut issuer = TestIssuer::new(audience).named(ISSUER).catalogue_signed_with(key);
+        if let Some(keys) = &self.keys {
+            issuer = issuer.with_keys(keys);
+        }
         for unused in ["roles", "organisation", "scope"] {
             if !claims.contains_key(unused) {
                 issuer = issuer.catalogue_claim(unused, None);
@@ -238,7 +258,7 @@ impl Mint {
                 countersign::jws::SharedSecret::new(countersign::jws::Algorithm::Hs256, secret.clone())
                     .ok()?,
             ),
-            None => start.key_set(published()),
+            None => start.key_set(issuer.key_set()),
         };
         complete.clock(issuer.clock().clone()).build().ok()
     }
@@ -249,9 +269,10 @@ pub(crate) fn of_attacker() -> KeySet {
     TestKey::set(&TestKey::OF_OTHER)
 }
 
-/// The key set that the service under test must trust.
-pub(crate) fn published() -> KeySet {
-    TestKey::set(&TestKey::PUBLISHED)
+/// The good token that every recipe begins with.
+fn plain(issuer: &TestIssuer) -> String {
+    let row = odd_tokens().find(|row| row.name() == "good/plain");
+    row.map(|row| row.token(issuer)).unwrap_or_default()
 }
 
 /// `realm_access.roles` becomes a member of a member.
@@ -271,7 +292,12 @@ fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
 
 #[cfg(test)]
 mod tests {
-    use countersign::{Clock as _, SystemClock, testkit::TestKey};
+    use std::sync::Arc;
+
+    use countersign::{
+        Clock as _, SystemClock,
+        testkit::{OwnKeys, TestKey},
+    };
 
     use super::{Bearer, KEYS, Mint, Roles};
     use crate::config::TokenSettings;
@@ -288,7 +314,8 @@ mod tests {
 
     #[test]
     fn nearly_the_whole_catalogue_is_bad_for_every_key_at_the_present_moment() {
-        let mint = Mint::new("orders".into(), TokenSettings::default(), None, None).unwrap();
+        let keys = Some(Arc::new(OwnKeys::generate().unwrap()));
+        let mint = Mint::new("orders".into(), TokenSettings::default(), keys, None, None).unwrap();
         let now = SystemClock.now();
         for key in KEYS {
             let rows = mint.bad_rows(&ada(), *key, now);
@@ -301,7 +328,7 @@ mod tests {
     #[test]
     fn a_shared_secret_has_its_own_rows() {
         let secret = countersign::Secret::new((0..32).map(|byte| byte * 7 + 3).collect());
-        let mint = Mint::new("orders".into(), TokenSettings::default(), Some(secret), None).unwrap();
+        let mint = Mint::new("orders".into(), TokenSettings::default(), None, Some(secret), None).unwrap();
         let rows = mint.bad_rows(&ada(), TestKey::Hs256, SystemClock.now());
         assert!(rows.iter().any(|row| row.name() == "algorithm/dictionary-secret"));
         assert!(rows.iter().any(|row| row.name() == "claims/audience-of-another"));

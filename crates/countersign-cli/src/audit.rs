@@ -5,7 +5,9 @@ mod options;
 mod progress;
 mod write;
 
-use countersign_audit::{AuditError, Severity, report};
+use std::path::Path;
+
+use countersign_audit::{AuditError, Keys, Severity, report};
 
 use self::progress::Bar;
 use crate::{
@@ -30,13 +32,15 @@ fn fail(error: &AuditError) -> Exit {
 }
 
 fn audit(arguments: &AuditArguments, screen: Screen) -> Exit {
-    if let Some(file) = &arguments.write_jwks {
-        if let Err(error) = write::file(file, &countersign_audit::key_set_json()) {
-            return fail(&error);
-        }
-        if arguments.spec.is_none() && arguments.routes.is_none() && arguments.config.is_none() {
-            return Exit::Good;
-        }
+    if let Some(file) = &arguments.write_jwks
+        && arguments.spec.is_none()
+        && arguments.routes.is_none()
+        && arguments.config.is_none()
+    {
+        return match write_key_set(arguments.key.as_deref(), file) {
+            Ok(()) => Exit::Good,
+            Err(error) => fail(&error),
+        };
     }
     let done = fetch::wait(async {
         let options = options::from_arguments(arguments).await?;
@@ -60,6 +64,17 @@ fn audit(arguments: &AuditArguments, screen: Screen) -> Exit {
     }
     let fail_on = Severity::from(arguments.fail_on);
     Exit::Code(report.exit_code(fail_on, arguments.min_coverage))
+}
+
+/// The key set alone, for a service that is started before the audit.
+fn write_key_set(key: Option<&Path>, file: &Path) -> Result<(), AuditError> {
+    let key = key.ok_or_else(|| {
+        AuditError::Usage(
+            "`--write-jwks` alone needs `--key FILE`: without it the private keys would be gone with this command"
+                .to_owned(),
+        )
+    })?;
+    write::file(file, &Keys::of_file(key)?.key_set_json())
 }
 
 /// `countersign audit init`.

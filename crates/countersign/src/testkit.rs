@@ -22,6 +22,7 @@ mod clock;
 pub mod fuzz;
 mod issuer;
 mod keys;
+mod own_keys;
 #[cfg(feature = "axum")]
 mod protected;
 mod recipe;
@@ -32,3 +33,4 @@ pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};
 pub use clock::TestClock;
 pub use issuer::{TestIssuer, TestToken};
 pub use keys::TestKey;
+pub use own_keys::OwnKeys;

@@ -3,11 +3,11 @@
 //! "Exactly that finding" is decided by the finding's id: one fault may show on several operations, and by several
 //! tokens of one class, but every finding must be of an id that the table names, and each of these must be there.
 
-use std::thread;
+use std::{sync::LazyLock, thread};
 
 use countersign::KeySet;
 use countersign_audit::{
-    ISSUER, Options, Quiet, Report, Settings, Verdict, key_set_json, parse_document, run,
+    ISSUER, Keys, Options, Quiet, Report, Settings, Supply, Verdict, parse_document, run,
 };
 use countersign_demo::legacy::{self, AUDIT_CONFIG, Fault, Faults, JwksSource, Trust};
 
@@ -64,13 +64,15 @@ const fn finding(fault: Fault) -> &'static str {
 }
 
 async fn audit(faults: impl Into<Faults>) -> Report {
-    let keys = KeySet::parse(key_set_json().as_bytes()).unwrap();
-    let trust = Trust::new(ISSUER, "legacy", JwksSource::Keys(keys));
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::generate().unwrap());
+    let key_set = KeySet::parse(KEYS.key_set_json().as_bytes()).unwrap();
+    let trust = Trust::new(ISSUER, "legacy", JwksSource::Keys(key_set));
     let running = legacy::start(faults.into(), trust).await.unwrap();
     let settings = Settings::parse("audit.toml", AUDIT_CONFIG).unwrap();
     let document = parse_document("openapi.json", running.openapi.as_bytes()).unwrap();
     settings.check_against(&document, "audit.toml", AUDIT_CONFIG).unwrap();
-    let options = Options::for_target(&running.url()).document(document).settings(settings);
+    let supply = Supply::OwnKey { keys: Some(KEYS.clone()), listen: None };
+    let options = Options::for_target(&running.url()).document(document).settings(settings).supply(supply);
     run(options, &mut Quiet).await.unwrap()
 }
 

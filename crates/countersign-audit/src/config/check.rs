@@ -48,8 +48,20 @@ pub(super) fn within(settings: &Settings, file: &str, text: &str) -> Result<(), 
         }
     }
     for (name, user) in &settings.gateway.users {
-        if user.cookie_file.is_some() == user.cookie_env.is_some() {
-            return wrong(name, format!("user `{name}` needs either `cookie_file` or `cookie_env`"), None);
+        let ways = [&user.cookie_file, &user.cookie_env, &user.password_file, &user.password_env];
+        if ways.into_iter().flatten().count() != 1 {
+            let problem = format!(
+                "user `{name}` needs one of `cookie_file`, `cookie_env`, `password_file` and `password_env`"
+            );
+            return wrong(name, problem, None);
+        }
+        let logs_in = user.password_file.is_some() || user.password_env.is_some();
+        if logs_in && settings.gateway.login.is_none() {
+            return wrong(
+                name,
+                format!("user `{name}` has a password, and [gateway.login] is missing"),
+                None,
+            );
         }
         if let Some(organisation) = user.organisation.as_deref()
             && !matches!(organisation, "a" | "b")

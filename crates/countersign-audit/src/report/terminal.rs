@@ -58,14 +58,7 @@ pub fn terminal(report: &Report, colours: bool) -> String {
         );
     }
     findings(&mut text, report, &paint);
-    for entry in &report.log_out {
-        let _ = match entry.milliseconds {
-            Some(milliseconds) => {
-                writeln!(text, "log-out: {} refuses after {milliseconds} ms", entry.operation)
-            }
-            None => writeln!(text, "log-out: {} never refused", entry.operation),
-        };
-    }
+    log_out(&mut text, report, &paint);
     undecided(&mut text, report);
     for note in &report.notes {
         let _ = writeln!(text, "{}", paint("2", &format!("note: {note}")));
@@ -81,6 +74,24 @@ pub fn terminal(report: &Report, colours: bool) -> String {
         report.seconds
     );
     text
+}
+
+/// How long each service accepted a revoked token.
+fn log_out(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> String) {
+    let Some(first) = report.log_out.first() else { return };
+    let _ = writeln!(text, "\nlog-out: refused after the revocation ({} ms are allowed)", first.within);
+    for entry in &report.log_out {
+        let (took, colour) = match entry.milliseconds {
+            Some(took) if took <= entry.within => (format!("{took} ms"), "32"),
+            Some(took) => (format!("{took} ms"), "1;31"),
+            None => {
+                let asked = std::time::Duration::from_millis(entry.asked);
+                (format!("never within {} s", asked.as_secs_f64()), "1;31")
+            }
+        };
+        let took = paint(colour, &format!("{took:>18}"));
+        let _ = writeln!(text, "{took}  {}  {}", entry.service, paint("2", &entry.url));
+    }
 }
 
 fn findings(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> String) {

@@ -177,7 +177,7 @@ impl Engine {
     /// What a refusal must not tell: what tokens are compared with.
     fn inside(&self) -> Vec<String> {
         let mut inside = vec![crate::ISSUER.to_owned()];
-        inside.extend(self.key.key_id().map(|id| id.as_str().to_owned()));
+        inside.extend(self.mint.key_id(self.key).map(|id| id.as_str().to_owned()));
         inside
     }
 }

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
 };
 
-use countersign::{Secret, testkit::TestKey};
+use countersign::testkit::TestKey;
 use http::Uri;
 
+use super::users::{self, User};
 use crate::{
-    AuditError, Operation, Options, Supply,
+    AuditError, Keys, Operation, Options, Supply,
     client::{Answer, Client},
     plan::{Ground, Which},
     tokens::Mint,
@@ -45,18 +46,12 @@ pub(super) struct Made {
     pub(super) id: String,
 }
 
-/// A test user at a gateway.
-#[derive(Debug, Clone)]
-pub(super) struct User {
-    pub(super) name: String,
-    pub(super) subject: Option<String>,
-    pub(super) organisation: Which,
-    pub(super) roles: Vec<String>,
-    pub(super) cookie: Secret<String>,
-}
-
 impl Engine {
-    pub(super) async fn new(options: Options, attacker: Option<String>) -> Result<Self, AuditError> {
+    pub(super) async fn new(
+        options: Options,
+        keys: Option<&Keys>,
+        attacker: Option<String>,
+    ) -> Result<Self, AuditError> {
         let target: Uri = options.target.parse().map_err(|_| {
             AuditError::Usage(format!("`{}` is no URL: give scheme, host and port", options.target))
         })?;
@@ -64,20 +59,28 @@ impl Engine {
             return Err(AuditError::Usage(format!("`{}` has no scheme or host", options.target)));
         };
         allowed_host(authority.host(), &options.own_hosts)?;
-        for direct in &options.settings.gateway.direct {
-            let uri =
-                direct.parse::<Uri>().map_err(|_| AuditError::Usage(format!("`{direct}` is no URL")))?;
+        let services = options.settings.logout.services.values().map(|service| &service.url);
+        for url in options.settings.gateway.direct.iter().chain(services) {
+            let uri = url.parse::<Uri>().map_err(|_| AuditError::Usage(format!("`{url}` is no URL")))?;
             allowed_uri(&uri, &options.own_hosts)?;
         }
         let secret = match &options.supply {
             Supply::SharedSecret(secret) => Some(secret.clone()),
             _ => None,
         };
-        let mint = Mint::new(options.audience.clone(), options.settings.token.clone(), secret, attacker)
+        let keys = keys.map(|keys| Arc::clone(keys.own()));
+        let (audience, token) = (options.audience.clone(), options.settings.token.clone());
+        let mint = Mint::new(audience, token, keys, secret, attacker)
             .map_err(|error| AuditError::Usage(format!("the shared secret cannot be used: {error}")))?;
         let run = format!("{:x}", options.clock.now().as_secs());
-        let client = Client::new(&target, options.max_requests, options.rate, &run)?;
-        let users = super::gateway::users(&options)?;
+        let with_tls = std::iter::once(&options.target)
+            .chain(options.settings.gateway.login.as_ref().map(|login| &login.url))
+            .chain(options.settings.logout.services.values().map(|service| &service.url))
+            .chain(&options.settings.logout.url)
+            .chain(&options.settings.gateway.direct)
+            .any(|url| url.starts_with("https:"));
+        let client = Client::new(with_tls, options.max_requests, options.rate, &run)?;
+        let users = users::log_in(&options, &client, &target).await?;
         let ground = Ground::new(&options.document, &options.settings, options.destructive);
         let roles = Arc::clone(&ground.roles);
         Ok(Self {

@@ -1,15 +1,11 @@
 //! What is asked of a gateway in front of the service: what it lets through, and what stands beside it.
 
 use bytes::Bytes;
-use countersign::Secret;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::{
-    engine::{Engine, User},
-    findings_of,
-};
+use super::{engine::Engine, findings_of};
 use crate::{
-    AuditError, Options, Report,
+    Report,
     client::Sent,
     document::Access,
     judge::holds,
@@ -18,28 +14,6 @@ use crate::{
 
 /// The value of every header that is planted.
 const PLANTED: &str = "countersign-audit-planted";
-
-/// The test users, with their cookies.
-pub(super) fn users(options: &Options) -> Result<Vec<User>, AuditError> {
-    let mut users = Vec::new();
-    for (name, user) in &options.settings.gateway.users {
-        let cookie = match (&user.cookie_file, &user.cookie_env) {
-            (Some(file), _) => std::fs::read_to_string(file).map_err(|source| AuditError::Io {
-                what: format!("the cookie of `{name}` cannot be read"),
-                source,
-            })?,
-            (None, Some(variable)) => options.environment.get(variable).cloned().ok_or_else(|| {
-                AuditError::Usage(format!("the cookie of `{name}`: `{variable}` is not set"))
-            })?,
-            (None, None) => continue,
-        };
-        let organisation = if user.organisation.as_deref() == Some("b") { Which::B } else { Which::A };
-        let cookie = Secret::new(cookie.trim().to_owned());
-        let (subject, roles) = (user.subject.clone(), user.roles.clone());
-        users.push(User { name: name.clone(), subject, organisation, roles, cookie });
-    }
-    Ok(users)
-}
 
 impl Engine {
     /// What must not be in a report.
@@ -120,7 +94,7 @@ async fn garbage(engine: &Engine, report: &mut Report) {
         let Ok(template) = engine.resolve(&call, None) else { return };
         (operation.clone(), template)
     };
-    let name = engine.options.settings.gateway.cookie.as_deref().unwrap_or("SESSION");
+    let name = super::users::cookie_name(&engine.options);
     for value in ["", "countersign-audit", "null", "' OR '1'='1", "../../etc/passwd", "*", "0"] {
         let mut request = template.clone();
         let Ok(cookie) = HeaderValue::from_str(&format!("{name}={value}")) else { continue };

@@ -3,6 +3,10 @@
 use std::{
     convert::Infallible,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -12,12 +16,13 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::AbortHandle};
 
-use crate::{AuditError, ISSUER, tokens};
+use crate::{AuditError, ISSUER, Keys, tokens};
 
 /// Ends the server when it is dropped.
 #[derive(Debug)]
 pub(crate) struct KeyServer {
     address: SocketAddr,
+    fetched: Arc<AtomicUsize>,
     task: AbortHandle,
 }
 
@@ -25,6 +30,11 @@ impl KeyServer {
     /// Where its key set is.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/jwks.json", self.address)
+    }
+
+    /// How often anybody asked for it.
+    pub(crate) fn fetched(&self) -> usize {
+        self.fetched.load(Ordering::Relaxed)
     }
 }
 
@@ -34,15 +44,9 @@ impl Drop for KeyServer {
     }
 }
 
-/// The key set of the audit's issuer, for `--write-jwks`. Its private halves are published with the library.
-#[must_use]
-pub fn key_set_json() -> String {
-    serde_json::to_string_pretty(&tokens::published()).unwrap_or_default()
-}
-
 /// The key set of the audit's issuer.
-pub(crate) async fn serve(address: SocketAddr) -> Result<KeyServer, AuditError> {
-    serve_set(address, key_set_json()).await
+pub(crate) async fn serve(address: SocketAddr, keys: &Keys) -> Result<KeyServer, AuditError> {
+    serve_set(address, keys.key_set_json()).await
 }
 
 /// A key set that tokens point to, on a free port of the loopback interface: a service that follows such an address
@@ -61,13 +65,18 @@ async fn serve_set(address: SocketAddr, key_set: String) -> Result<KeyServer, Au
     let key_set = Bytes::from(key_set);
     let metadata = serde_json::json!({ "issuer": ISSUER, "jwks_uri": format!("http://{address}/jwks.json") });
     let metadata = Bytes::from(metadata.to_string());
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&fetched);
     let task = tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (key_set, metadata) = (key_set.clone(), metadata.clone());
+            let (key_set, metadata, count) = (key_set.clone(), metadata.clone(), Arc::clone(&count));
             let answer = service_fn(move |request: Request<Incoming>| {
                 let body = match request.uri().path() {
-                    "/jwks.json" | "/.well-known/jwks.json" => Some(key_set.clone()),
+                    "/jwks.json" | "/.well-known/jwks.json" => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        Some(key_set.clone())
+                    }
                     path if path.starts_with("/.well-known/") => Some(metadata.clone()),
                     _ => None,
                 };
@@ -83,5 +92,5 @@ async fn serve_set(address: SocketAddr, key_set: String) -> Result<KeyServer, Au
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
         }
     });
-    Ok(KeyServer { address, task: task.abort_handle() })
+    Ok(KeyServer { address, fetched, task: task.abort_handle() })
 }

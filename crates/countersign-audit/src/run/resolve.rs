@@ -163,7 +163,7 @@ impl Engine {
             Credential::Good(Placement::Bearer) => {
                 let user =
                     self.user(&call.caller).ok_or_else(|| "there is no test user like that".to_owned())?;
-                let name = self.options.settings.gateway.cookie.as_deref().unwrap_or("SESSION");
+                let name = super::users::cookie_name(&self.options);
                 let mut value = HeaderValue::from_str(&format!("{name}={}", user.cookie.expose()))
                     .map_err(|_| format!("the cookie of `{}` cannot be sent", user.name))?;
                 value.set_sensitive(true);
@@ -174,7 +174,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn user(&self, caller: &Caller) -> Option<&super::engine::User> {
+    pub(super) fn user(&self, caller: &Caller) -> Option<&super::users::User> {
         if !caller.says_organisation {
             return None;
         }
@@ -238,7 +238,7 @@ fn absent(like: &str, number: bool) -> String {
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {

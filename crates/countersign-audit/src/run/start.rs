@@ -5,9 +5,9 @@ use std::{collections::HashSet, time::Duration};
 use countersign::testkit::BadToken;
 use tokio::time::{Instant, sleep};
 
-use super::engine::Engine;
+use super::{engine::Engine, key_server::KeyServer};
 use crate::{
-    AuditError, Cell, Finding, Operation, Report, Verdict,
+    AuditError, Cell, Finding, ISSUER, Operation, Report, Supply, Verdict,
     client::NoAnswer,
     document::Access,
     findings::kind,
@@ -31,7 +31,7 @@ pub(super) struct Probed {
 
 impl Engine {
     /// Finds a key whose tokens the service accepts.
-    pub(super) async fn find_key(&mut self) -> Result<(), AuditError> {
+    pub(super) async fn find_key(&mut self, served: Option<&KeyServer>) -> Result<(), AuditError> {
         let probes = self.probes();
         if probes.is_empty() {
             return Ok(());
@@ -61,12 +61,28 @@ impl Engine {
             }
             sleep(PAUSE).await;
         }
-        let advice = if self.is_gateway() {
-            "are the cookies of the test users alive?"
-        } else {
-            "does the service trust the issuer `https://countersign-audit.invalid`, this key set and this audience?"
-        };
-        Err(AuditError::Unreachable(format!("{}: {last} ({advice})", self.options.target)))
+        Err(AuditError::Unreachable(format!("{}: {last} ({})", self.options.target, self.advice(served))))
+    }
+
+    /// What to look at when nothing is accepted.
+    fn advice(&self, served: Option<&KeyServer>) -> String {
+        let audience = &self.options.audience;
+        match (&self.options.supply, served) {
+            (Supply::Gateway, _) => "are the sessions of the test users alive?".to_owned(),
+            (Supply::SharedSecret(_), _) => format!(
+                "does the service trust the issuer `{ISSUER}` with this secret, and is its audience `{audience}`?"
+            ),
+            (Supply::OwnKey { .. }, Some(served)) => format!(
+                "does the service trust the issuer `{ISSUER}` with the key set at {}, and is its audience `{audience}`? \
+                 The key set was fetched {} times",
+                served.url(),
+                served.fetched()
+            ),
+            (Supply::OwnKey { .. }, None) => format!(
+                "does the service trust the issuer `{ISSUER}` with the key set that was written for it, and is its \
+                 audience `{audience}`?"
+            ),
+        }
     }
 
     /// Operations whose good request harms nothing, safe ones first.

@@ -2,7 +2,7 @@
 
 use axum::{Router, extract::Request, http::header, response::IntoResponse};
 use countersign_audit::{
-    Baseline, Options, Quiet, Report, Severity, Supply, parse_routes,
+    Baseline, Keys, Options, Quiet, Report, Severity, Supply, parse_routes,
     report::{html, junit, sarif, terminal},
 };
 
@@ -49,7 +49,7 @@ fn signatures(text: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn no_signature_and_no_cookie_is_kept() {
-    let report = leaky(Supply::OwnKey { listen: None }).await;
+    let report = leaky(Supply::OwnKey { keys: Some(Keys::generate().unwrap()), listen: None }).await;
     assert!(report.findings.iter().any(|finding| finding.id == "no-token-accepted"));
     assert!(!report.evidence.is_empty());
     let text = all(&report);

@@ -14,9 +14,9 @@ use axum::{
     routing::get,
 };
 use countersign::{
-    HasRole, InOrganisation, RoleName, Verifier, axum::ProtectedRouter, testkit::TestKey, tower::Authenticate,
+    HasRole, InOrganisation, KeySet, RoleName, Verifier, axum::ProtectedRouter, tower::Authenticate,
 };
-use countersign_audit::{Options, Quiet, Report, Settings, parse_document};
+use countersign_audit::{Keys, Options, Quiet, Report, Settings, Supply, parse_document};
 use serde_json::{Value, json};
 
 pub(crate) const DOCUMENT: &str = r##"openapi: 3.1.0
@@ -195,12 +195,12 @@ async fn remove(
     }
 }
 
-/// Starts the service, which trusts the audit's issuer.
-pub(crate) async fn start(fault: Fault) -> SocketAddr {
+/// Starts the service, which trusts the audit's issuer with those keys.
+pub(crate) async fn start(fault: Fault, keys: &Keys) -> SocketAddr {
     let verifier = Verifier::builder()
         .issuer(countersign_audit::ISSUER)
         .audience("notes")
-        .key_set(TestKey::set(&TestKey::PUBLISHED))
+        .key_set(KeySet::parse(keys.key_set_json().as_bytes()).unwrap())
         .build()
         .unwrap();
     let mut router = ProtectedRouter::new().public_route("/health", get(|| async { "ok" }));
@@ -217,14 +217,16 @@ pub(crate) async fn start(fault: Fault) -> SocketAddr {
     address
 }
 
-pub(crate) fn options(address: SocketAddr) -> Options {
+pub(crate) fn options(address: SocketAddr, keys: Keys) -> Options {
     let document = parse_document("openapi.yaml", DOCUMENT.as_bytes()).unwrap();
     let settings = Settings::parse("audit.toml", SETTINGS).unwrap();
     settings.check_against(&document, "audit.toml", SETTINGS).unwrap();
-    Options::for_target(&format!("http://{address}")).document(document).settings(settings)
+    let supply = Supply::OwnKey { keys: Some(keys), listen: None };
+    Options::for_target(&format!("http://{address}")).document(document).settings(settings).supply(supply)
 }
 
 pub(crate) async fn audited(fault: Fault) -> Report {
-    let address = start(fault).await;
-    countersign_audit::run(options(address), &mut Quiet).await.unwrap()
+    let keys = Keys::generate().unwrap();
+    let address = start(fault, &keys).await;
+    countersign_audit::run(options(address, keys), &mut Quiet).await.unwrap()
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use countersign_audit::{DEFAULT_MAX_REQUESTS, Severity};
+use countersign_audit::{DEFAULT_MAX_REQUESTS, DEFAULT_PATIENCE, Severity};
 
 /// Exit codes: 0 all decided cells pass, 1 findings, 2 the command line, settings or document is wrong, 3 the service
 /// does not answer or accepts no good token, 4 too little could be decided.
@@ -37,7 +37,11 @@ pub(crate) struct AuditArguments {
     /// Serve the key set there while the audit runs, as /jwks.json
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) serve_jwks: Option<SocketAddr>,
-    /// Write the key set to a file
+    /// Keep the audit's own keys in this file, so that a key set that was written stays valid; made if it is not there.
+    /// New ones for each run if left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Write the key set to a file; without a service to audit it only does that
     #[arg(long, value_name = "FILE")]
     pub(crate) write_jwks: Option<PathBuf>,
     /// The file with the shared secret
@@ -46,6 +50,9 @@ pub(crate) struct AuditArguments {
     /// The control socket of the gateway, to revoke with
     #[arg(long, value_name = "FILE")]
     pub(crate) control_socket: Option<PathBuf>,
+    /// A further service that must refuse what is revoked: NAME=URL, where NAME is its audience; as often as needed
+    #[arg(long, value_name = "NAME=URL")]
+    pub(crate) service: Vec<String>,
     /// Use unsafe methods as documented, on anything
     #[arg(long, conflicts_with = "safe_only")]
     pub(crate) allow_destructive: bool,
@@ -65,7 +72,7 @@ pub(crate) struct AuditArguments {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) rate: Option<u32>,
     /// Seconds to wait until the service accepts a first good token
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_PATIENCE)]
     pub(crate) wait: u64,
     /// Findings that end with exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "medium")]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::Secret;
 use countersign_audit::{
-    AuditError, Baseline, Destructive, Document, MAX_DOCUMENT_BYTES, Options, Settings, Supply,
+    AuditError, Baseline, Destructive, Document, Keys, MAX_DOCUMENT_BYTES, Options, Settings, Supply,
     parse_document, parse_routes,
 };
 use countersign_gateway::config::{Environment as _, SystemEnvironment};
@@ -14,8 +14,10 @@ use crate::{
     fetch,
 };
 
+use super::write;
+
 pub(super) async fn from_arguments(arguments: &AuditArguments) -> Result<Options, AuditError> {
-    let (settings, text, name) = match &arguments.config {
+    let (mut settings, text, name) = match &arguments.config {
         Some(file) => {
             let settings = Settings::read(file)?;
             let text = std::fs::read_to_string(file).map_err(|source| unreadable(file, source))?;
@@ -34,6 +36,12 @@ pub(super) async fn from_arguments(arguments: &AuditArguments) -> Result<Options
             AuditError::Usage("no service: give --target, or `base` in audit.toml".to_owned())
         })?;
 
+    for service in &arguments.service {
+        let (name, url) = service
+            .split_once('=')
+            .ok_or_else(|| AuditError::Usage(format!("`--service {service}` is not NAME=URL")))?;
+        settings.add_service(name, url);
+    }
     let mut options = Options::for_target(&target).document(document).settings(settings);
     if let Some(audience) = &arguments.audience {
         options = options.audience(audience.as_str());
@@ -123,6 +131,21 @@ fn bounded(file: &Path) -> Result<Vec<u8>, AuditError> {
     std::fs::read(file).map_err(|source| unreadable(file, source))
 }
 
+/// The audit's own keys: kept in a file, or new, and then served or written.
+fn own_key(arguments: &AuditArguments, settings: &Settings) -> Result<Supply, AuditError> {
+    let listen = arguments.serve_jwks.or_else(|| settings.listen());
+    let file = arguments.key.clone().or_else(|| settings.key_file().map(PathBuf::from));
+    let keys = match (file, &arguments.write_jwks) {
+        (Some(file), _) => Some(Keys::of_file(&file)?),
+        (None, Some(_)) => Some(Keys::generate()?),
+        (None, None) => None,
+    };
+    if let (Some(keys), Some(file)) = (&keys, &arguments.write_jwks) {
+        write::file(file, &keys.key_set_json())?;
+    }
+    Ok(Supply::OwnKey { keys, listen })
+}
+
 fn supply(arguments: &AuditArguments, options: &Options) -> Result<Supply, AuditError> {
     let settings = &options.settings;
     let chosen = arguments.supply.unwrap_or_else(|| match settings.supply_name() {
@@ -130,9 +153,15 @@ fn supply(arguments: &AuditArguments, options: &Options) -> Result<Supply, Audit
         "shared-secret" => AuditSupply::SharedSecret,
         _ => AuditSupply::OwnKey,
     });
+    let about_keys =
+        arguments.key.is_some() || arguments.write_jwks.is_some() || arguments.serve_jwks.is_some();
+    if chosen != AuditSupply::OwnKey && about_keys {
+        let problem = "`--key`, `--write-jwks` and `--serve-jwks` are about the audit's own keys, which this supply does not use";
+        return Err(AuditError::Usage(problem.to_owned()));
+    }
     Ok(match chosen {
         AuditSupply::Gateway => Supply::Gateway,
-        AuditSupply::OwnKey => Supply::OwnKey { listen: arguments.serve_jwks.or_else(|| settings.listen()) },
+        AuditSupply::OwnKey => own_key(arguments, settings)?,
         AuditSupply::SharedSecret => {
             let file = arguments.secret_file.clone().or_else(|| settings.secret_file().map(PathBuf::from));
             let bytes = match (file, settings.secret_env()) {

@@ -30,6 +30,11 @@ impl Bar {
 }
 
 impl Progress for Bar {
+    fn waiting(&mut self) {
+        self.bar.set_message("waiting until the service accepts a good token");
+        self.bar.tick();
+    }
+
     fn operation(&mut self, name: &str, done: usize, of: usize) {
         self.bar.set_length(u64::try_from(of).unwrap_or(u64::MAX));
         self.bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));

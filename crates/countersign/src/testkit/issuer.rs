@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{TestClock, TestKey};
+use super::{OwnKeys, TestClock, TestKey};
 use crate::{
     Audience, Clock, Complete, Issuer, KeySet, PublishedKeys, Role, Secret, SignError, SigningKey, UnixTime,
     Verifier, VerifierBuilder, jws::Algorithm,
@@ -40,6 +40,7 @@ pub struct TestIssuer {
     good_claims: Vec<(String, Option<String>)>,
     good_key: TestKey,
     secret: Option<SigningKey>,
+    own: Option<Arc<OwnKeys>>,
     attacker: String,
 }
 
@@ -65,6 +66,7 @@ impl TestIssuer {
             good_claims: Vec::new(),
             good_key: TestKey::Ed25519,
             secret: None,
+            own: None,
             attacker: "https://evil.test/jwks.json".to_owned(),
         }
     }
@@ -108,11 +110,20 @@ impl TestIssuer {
         Ok(self)
     }
 
+    /// Signs and publishes with these keys in the place of [`TestKey::PUBLISHED`].
+    #[must_use]
+    pub fn with_keys(mut self, keys: &Arc<OwnKeys>) -> Self {
+        self.published.publish(keys.key_set(), None);
+        self.own = Some(Arc::clone(keys));
+        self
+    }
+
     /// That key, ready to sign.
     pub(super) fn signing_key(&self, key: TestKey) -> &SigningKey {
-        match (&self.secret, key) {
-            (Some(secret), TestKey::Hs256) => secret,
-            _ => key.signing_key(),
+        match (&self.secret, &self.own, key) {
+            (Some(secret), _, TestKey::Hs256) => secret,
+            (_, Some(own), key) => own.signing_key(key),
+            (_, None, key) => key.signing_key(),
         }
     }
 
@@ -162,7 +173,10 @@ impl TestIssuer {
     /// The key set as it would be served.
     #[must_use]
     pub fn key_set(&self) -> KeySet {
-        TestKey::set(&TestKey::PUBLISHED)
+        match &self.own {
+            Some(own) => own.key_set(),
+            None => TestKey::set(&TestKey::PUBLISHED),
+        }
     }
 
     /// A verifier with every default, on this issuer's clock.

@@ -1,7 +1,7 @@
 //! How a token is made, step by step away from a good one.
 
 use super::{TestIssuer, TestKey};
-use crate::{Clock as _, jws, jws::Algorithm};
+use crate::{Clock as _, KeyId, jws, jws::Algorithm, sign::SigningKey};
 
 /// One step away from a good token.
 ///
@@ -41,6 +41,8 @@ pub(super) enum Change {
     Time(&'static str, i64),
     /// Works on the finished token.
     Token(fn(String) -> String),
+    /// Works on the finished token, told the name of another key.
+    TokenWithKeyId(TestKey, fn(&str, String) -> String),
 }
 
 /// Another way to sign.
@@ -50,6 +52,8 @@ pub(super) enum Signing {
     As(TestKey, Algorithm),
     /// With HMAC, under these bytes.
     Hmac(fn() -> Vec<u8>),
+    /// With HMAC, under something that everybody knows of that key.
+    HmacOf(TestKey, fn(&SigningKey) -> Vec<u8>),
     /// Not at all.
     Nothing,
 }
@@ -75,7 +79,7 @@ struct Draft<'a> {
     encoded: Vec<fn(&mut String, &mut String)>,
     signing: Option<Signing>,
     signature: Vec<fn(&mut Vec<u8>)>,
-    token: Vec<fn(String) -> String>,
+    token: Vec<Change>,
 }
 
 impl<'a> Draft<'a> {
@@ -146,7 +150,7 @@ impl<'a> Draft<'a> {
                 put(&mut self.header, "alg", format!("\"{}\"", key.algorithm()));
                 self.apply(Change::KeyIdOf(key));
             }
-            Change::KeyIdOf(key) => match key.key_id() {
+            Change::KeyIdOf(key) => match self.key_id(key) {
                 Some(id) => put(&mut self.header, "kid", format!("\"{id}\"")),
                 None => self.header.retain(|(name, _)| name != "kid"),
             },
@@ -160,7 +164,7 @@ impl<'a> Draft<'a> {
                 let now = self.issuer.clock().now().as_secs();
                 put(&mut self.claims, name, now.saturating_add_signed(after).to_string());
             }
-            Change::Token(work) => self.token.push(work),
+            Change::Token(_) | Change::TokenWithKeyId(..) => self.token.push(change),
         }
     }
 
@@ -179,7 +183,11 @@ impl<'a> Draft<'a> {
             encoded = jws::encode(&work(String::from_utf8_lossy(&payload).into_owned()));
         }
         let token = format!("{header}.{encoded}.{}", jws::encode(&signature));
-        self.token.iter().fold(token, |token, work| work(token))
+        self.token.iter().fold(token, |token, change| match change {
+            Change::Token(work) => work(token),
+            Change::TokenWithKeyId(key, work) => work(self.key_id(*key).map_or("", |id| id.as_str()), token),
+            _ => token,
+        })
     }
 
     #[expect(clippy::expect_used, reason = "a token that cannot be signed must stop the test")]
@@ -188,19 +196,27 @@ impl<'a> Draft<'a> {
             None => (self.key, self.key.algorithm()),
             Some(Signing::As(key, algorithm)) => (key, algorithm),
             Some(Signing::Hmac(secret)) => return hmac(&secret(), message),
+            Some(Signing::HmacOf(key, secret)) => {
+                return hmac(&secret(self.issuer.signing_key(key)), message);
+            }
             Some(Signing::Nothing) => return Vec::new(),
         };
         self.issuer.signing_key(key).sign_as(algorithm, message.as_bytes()).expect("a test key signs")
     }
 
+    /// The name of that key, as this issuer has it.
+    fn key_id(&self, key: TestKey) -> Option<&'a KeyId> {
+        self.issuer.signing_key(key).key_id()
+    }
+
     fn fill(&self, value: &str) -> String {
-        let jwk = self.key.signing_key().public_jwk();
+        let jwk = self.issuer.signing_key(self.key).public_jwk();
         value
             .replace("{jwk}", &serde_json::to_string(&jwk).unwrap_or_default())
             .replace("{attacker}", self.issuer.attacker())
             .replace("{iss}", self.issuer.issuer().as_str())
             .replace("{aud}", self.issuer.audience().as_str())
-            .replace("{kid}", self.key.key_id().map_or("", |id| id.as_str()))
+            .replace("{kid}", self.key_id(self.key).map_or("", |id| id.as_str()))
     }
 }
 

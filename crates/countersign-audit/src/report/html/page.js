@@ -107,8 +107,12 @@ $('matrix').append(
     ...data.groups.flatMap((_, index) => (used[index] ? [cell(row, index)] : []))))));
 if (data.log_out.length) {
   $('log-out').hidden = false;
-  $('log-out').querySelector('ul').append(...data.log_out.map((it) => el('li', {}, el('code', {}, it.operation),
-    it.milliseconds === null ? ' never refused the revoked token' : ` refuses after ${it.milliseconds} ms`)));
+  $('log-out').querySelector('ul').append(...data.log_out.map((it) => el('li', {},
+    el('span', { class: `k ${it.milliseconds === null || it.milliseconds > it.within ? 'f' : 'p'}` },
+      it.milliseconds === null ? `never within ${it.asked / 1000} s` : `${it.milliseconds.toLocaleString('en')} ms`), ' ',
+    el('b', {}, it.service), ' ', el('code', {}, it.url))));
+  $('log-out').querySelector('p').textContent =
+    `Time from the revocation until each service refused the token; ${data.log_out[0].within.toLocaleString('en')} ms are allowed.`;
 }
 if (data.notes.length) {
   $('notes').hidden = false;

@@ -6,11 +6,12 @@ use super::{BadToken, Setup, bad};
 use crate::{
     TokenRefusal::{AlgorithmMismatch, HeaderMalformed, SignatureInvalid},
     jws::Algorithm,
+    sign::SigningKey,
     testkit::{
         TestKey,
         recipe::{
             Change::{Header, Key, KeyIdOf, NoHeader, Sign, Signature},
-            Signing::{As, Hmac, Nothing},
+            Signing::{As, Hmac, HmacOf, Nothing},
         },
     },
 };
@@ -23,12 +24,12 @@ const ONE_ALGORITHM: &str = "RFC 8725 §3.1, RFC 7515 §5.2";
 /// A public key in every form in which somebody has used it as a secret.
 macro_rules! public_key_as_secret {
     ($($key:literal, $variant:ident;)+) => { [$(
-        confused(concat!("algorithm/", $key, "-pem-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| pem(TestKey::$variant).into_bytes()))], TestKey::$variant),
-        confused(concat!("algorithm/", $key, "-pem-without-newline-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| pem(TestKey::$variant).trim_end().as_bytes().to_vec()))], TestKey::$variant),
-        confused(concat!("algorithm/", $key, "-pem-after-newline-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| format!("\n{}", pem(TestKey::$variant)).into_bytes()))], TestKey::$variant),
-        confused(concat!("algorithm/", $key, "-der-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| der(TestKey::$variant)))], TestKey::$variant),
-        confused(concat!("algorithm/", $key, "-jwk-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| jwk(TestKey::$variant)))], TestKey::$variant),
-        confused(concat!("algorithm/", $key, "-key-id-as-secret"), &[Key(TestKey::$variant), HS256, Sign(Hmac(|| key_id(TestKey::$variant)))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-pem-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, |key| pem(key).into_bytes()))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-pem-without-newline-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, |key| pem(key).trim_end().as_bytes().to_vec()))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-pem-after-newline-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, |key| format!("\n{}", pem(key)).into_bytes()))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-der-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, der))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-jwk-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, jwk))], TestKey::$variant),
+        confused(concat!("algorithm/", $key, "-key-id-as-secret"), &[Key(TestKey::$variant), HS256, Sign(HmacOf(TestKey::$variant, key_id))], TestKey::$variant),
     )+] };
 }
 
@@ -210,7 +211,7 @@ static OTHERS: &[BadToken] = &[
         &[
             Key(TestKey::Rs256),
             HS256,
-            Sign(Hmac(|| der(TestKey::Rs256).get(33..289).unwrap_or_default().to_vec())),
+            Sign(HmacOf(TestKey::Rs256, |key| der(key).get(33..289).unwrap_or_default().to_vec())),
         ],
     )
     .twin_is(&[Key(TestKey::Rs256)]),
@@ -292,11 +293,11 @@ static OTHERS: &[BadToken] = &[
 
 pub(super) static ROWS: &[&[BadToken]] = &[&CONFUSED, OTHERS];
 
-fn der(key: TestKey) -> Vec<u8> {
+fn der(key: &SigningKey) -> Vec<u8> {
     key.verifying_key().and_then(|key| key.to_spki_der()).unwrap_or_default()
 }
 
-fn pem(key: TestKey) -> String {
+fn pem(key: &SigningKey) -> String {
     let text = STANDARD.encode(der(key));
     let mut pem = "-----BEGIN PUBLIC KEY-----\n".to_owned();
     let mut rest = text.as_str();
@@ -313,10 +314,10 @@ fn pem(key: TestKey) -> String {
     pem
 }
 
-fn jwk(key: TestKey) -> Vec<u8> {
-    key.signing_key().public_jwk().and_then(|jwk| serde_json::to_vec(&jwk).ok()).unwrap_or_default()
+fn jwk(key: &SigningKey) -> Vec<u8> {
+    key.public_jwk().and_then(|jwk| serde_json::to_vec(&jwk).ok()).unwrap_or_default()
 }
 
-fn key_id(key: TestKey) -> Vec<u8> {
+fn key_id(key: &SigningKey) -> Vec<u8> {
     key.key_id().map(|id| id.as_str().as_bytes().to_vec()).unwrap_or_default()
 }

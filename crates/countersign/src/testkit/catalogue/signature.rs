@@ -7,7 +7,7 @@ use crate::{
     testkit::{
         TestKey,
         recipe::{
-            Change::{Claim, Encoded, Key, KeyIdOf, PayloadAfterSigning, Sign, Signature, Token},
+            Change::{Claim, Encoded, Key, KeyIdOf, PayloadAfterSigning, Sign, Signature, TokenWithKeyId},
             Signing::{As, Nothing},
         },
     },
@@ -81,14 +81,9 @@ static ALL: &[BadToken] = &[
         "signature/header-swapped",
         "RFC 7515 §5.2",
         SignatureInvalid,
-        &[Token(|token| {
-            let header = jws::encode(
-                format!(
-                    r#"{{"kid":"{}","typ":"at+jwt","alg":"Ed25519"}}"#,
-                    TestKey::Ed25519.key_id().map_or("", |id| id.as_str())
-                )
-                .as_bytes(),
-            );
+        &[TokenWithKeyId(TestKey::Ed25519, |id, token| {
+            let header =
+                jws::encode(format!(r#"{{"kid":"{id}","typ":"at+jwt","alg":"Ed25519"}}"#).as_bytes());
             token.split_once('.').map_or_else(String::new, |(_, rest)| format!("{header}.{rest}"))
         })],
     ),
@@ -157,14 +152,9 @@ static ALL: &[BadToken] = &[
         SignatureInvalid,
         &[
             Encoded(|header, _| header.clear()),
-            Token(|token| {
-                let header = jws::encode(
-                    format!(
-                        r#"{{"alg":"Ed25519","typ":"at+jwt","kid":"{}"}}"#,
-                        TestKey::Ed25519.key_id().map_or("", |id| id.as_str())
-                    )
-                    .as_bytes(),
-                );
+            TokenWithKeyId(TestKey::Ed25519, |id, token| {
+                let header =
+                    jws::encode(format!(r#"{{"alg":"Ed25519","typ":"at+jwt","kid":"{id}"}}"#).as_bytes());
                 header + &token
             }),
         ],
