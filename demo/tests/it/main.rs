@@ -7,6 +7,7 @@
     reason = "a test that meets what it did not expect fails, helper functions included"
 )]
 
+mod audited_gateway;
 mod gateway;
 mod legacy;
 mod stand_in;

@@ -117,6 +117,9 @@ pub(crate) struct AuditDbArguments {
     /// The column that says whose a row is
     #[arg(long, value_name = "NAME", default_value = "organisation")]
     pub(crate) column: String,
+    /// Ask a server elsewhere although its certificate is not checked
+    #[arg(long)]
+    pub(crate) insecure_connection: bool,
     /// The tables; all that have the column, if left out
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,

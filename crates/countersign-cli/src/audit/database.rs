@@ -1,10 +1,13 @@
 //! `countersign audit db`: does row-level security bind the service, and does nothing lead around it?
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use countersign::scope::postgres::{check_table, tables_with_column};
 use countersign_gateway::config::{Environment as _, SystemEnvironment};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
 
 use crate::{arguments::AuditDbArguments, exit::Exit, fetch, screen};
 
@@ -23,7 +26,19 @@ pub(super) fn run(arguments: &AuditDbArguments) -> Exit {
     let Some(url) = SystemEnvironment.variable(name) else {
         return fail(USAGE, &format!("the variable `{name}` is not set: it holds the URL of the database"));
     };
-    match fetch::wait(check(arguments, &url)) {
+    let Ok(options) = url.parse::<PgConnectOptions>() else {
+        return fail(USAGE, &format!("the URL in `{name}` is not understood"));
+    };
+    if !is_safe(&options) && !arguments.insecure_connection {
+        return fail(
+            USAGE,
+            &format!(
+                "the server of `{name}` is elsewhere and would not be authenticated: add `sslmode=verify-full` (and \
+                 `sslrootcert=FILE` for a certificate authority of your own) to the URL, or say `--insecure-connection`"
+            ),
+        );
+    }
+    match fetch::wait(check(arguments, options)) {
         Ok(Ok(exit)) => exit,
         // What the driver says may hold the URL, and the URL a password.
         Ok(Err(error)) => {
@@ -33,9 +48,23 @@ pub(super) fn run(arguments: &AuditDbArguments) -> Exit {
     }
 }
 
-async fn check(arguments: &AuditDbArguments, url: &str) -> Result<Exit, sqlx::Error> {
-    let pool: PgPool =
-        PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT).connect(url).await?;
+/// Nobody between us and the server can read or answer in its place.
+fn is_safe(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let is_loopback =
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || is_loopback
+        || matches!(options.get_ssl_mode(), PgSslMode::VerifyFull)
+}
+
+async fn check(arguments: &AuditDbArguments, options: PgConnectOptions) -> Result<Exit, sqlx::Error> {
+    let pool: PgPool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .connect_with(options)
+        .await?;
     let tables = if arguments.tables.is_empty() {
         tables_with_column(&pool, &arguments.column).await?
     } else {
@@ -64,11 +93,13 @@ async fn check(arguments: &AuditDbArguments, url: &str) -> Result<Exit, sqlx::Er
 /// Why, without anything of the URL.
 fn reason(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Configuration(_) => "the URL is not understood".to_owned(),
+        sqlx::Error::Configuration(_) => {
+            "the URL is not understood, or a file it names cannot be read".to_owned()
+        }
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::PoolTimedOut => "it does not answer".to_owned(),
-        sqlx::Error::Tls(_) => "it speaks no TLS that is known here".to_owned(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
         _ => "the connection failed".to_owned(),
     }
 }
@@ -76,4 +107,25 @@ fn reason(error: &sqlx::Error) -> String {
 fn fail(code: u8, problem: &str) -> Exit {
     screen::complain(&format!("countersign audit db: {problem}\n"));
     Exit::Code(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_safe;
+
+    #[test]
+    fn elsewhere_only_an_authenticated_server_is_safe() {
+        for (url, safe) in [
+            ("postgres://s@127.0.0.1/shop", true),
+            ("postgres://s@localhost/shop", true),
+            ("postgres://s@[::1]/shop", true),
+            ("postgres:///shop?host=/run/postgresql&user=s", true),
+            ("postgres://s@db.example/shop", false),
+            ("postgres://s@10.0.0.7/shop?sslmode=require", false),
+            ("postgres://s@db.example/shop?sslmode=verify-ca", false),
+            ("postgres://s@db.example/shop?sslmode=verify-full", true),
+        ] {
+            assert_eq!(is_safe(&url.parse().unwrap()), safe, "{url}");
+        }
+    }
 }

@@ -37,9 +37,11 @@ fn audit_db(url: Option<&str>) -> (Option<i32>, String) {
 fn a_database_that_cannot_be_asked_is_3_and_its_password_is_not_shown() {
     let (code, said) = audit_db(None);
     assert_eq!((code, said.contains("`DATABASE_URL` is not set")), (Some(2), true), "{said}");
-    for url in ["postgres://service:planted-password@127.0.0.1:1/shop", "planted-password is no URL"] {
+    for (url, expected) in
+        [("postgres://service:planted-password@127.0.0.1:1/shop", 3), ("planted-password is no URL", 2)]
+    {
         let (code, said) = audit_db(Some(url));
-        assert_eq!((code, said.contains("planted")), (Some(3), false), "{said}");
+        assert_eq!((code, said.contains("planted")), (Some(expected), false), "{said}");
         assert!(said.starts_with("countersign audit db: "), "{said}");
     }
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::Command};
 pub(crate) mod authorization_server;
 pub(crate) mod foreign_service;
 pub(crate) mod nginx;
+pub(crate) mod postgresql;
 pub(crate) mod redis;
 pub(crate) mod session_application;
 pub(crate) mod verifier;

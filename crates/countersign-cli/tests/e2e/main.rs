@@ -17,6 +17,10 @@ mod audit;
 #[cfg(test)]
 mod audited;
 #[cfg(test)]
+mod audited_database;
+#[cfg(test)]
+mod audited_log_out;
+#[cfg(test)]
 mod check_command;
 #[cfg(test)]
 mod client_authentication;
