@@ -20,6 +20,10 @@ pub(crate) const MAX_NODES: usize = 1_000_000;
 pub(crate) const MAX_DEPTH: usize = 100;
 /// Most operations.
 pub(crate) const MAX_OPERATIONS: usize = 5_000;
+/// Most parameters of an operation.
+pub(crate) const MAX_PARAMETERS: usize = 500;
+/// Longest path template.
+pub(crate) const MAX_PATH_BYTES: usize = 4096;
 /// Most `$ref`s that lead to another `$ref`.
 pub(crate) const MAX_HOPS: usize = 32;
 

@@ -1,6 +1,8 @@
 //! JSON (RFC 8259) with line numbers.
 
-use super::node::{Budget, Fault, Kind, Node, too_deep};
+use std::collections::HashSet;
+
+use super::node::{Budget, Fault, Kind, Node, distinct, too_deep, weight};
 
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
     let mut reader = Reader { rest: text, line: 1, budget: Budget::default() };
@@ -40,7 +42,6 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> Result<Node, Fault> {
         too_deep(depth, self.line)?;
-        self.budget.spend(1, self.line)?;
         let line = self.line;
         let kind = match self.rest.bytes().next() {
             Some(b'{') => self.map(depth)?,
@@ -52,12 +53,15 @@ impl<'a> Reader<'a> {
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => return Err((line, "this is no JSON".to_owned())),
         };
-        Ok(Node { kind, line })
+        let node = Node { kind, line };
+        self.budget.spend(node.own_weight(), line)?;
+        Ok(node)
     }
 
     fn map(&mut self, depth: usize) -> Result<Kind, Fault> {
         self.take("{");
         let mut members: Vec<(String, Node)> = Vec::new();
+        let mut names = HashSet::new();
         self.skip();
         if self.take("}") {
             return Ok(Kind::Map(members));
@@ -66,6 +70,8 @@ impl<'a> Reader<'a> {
             self.skip();
             let line = self.line;
             let name = self.text()?;
+            self.budget.spend(weight(&name), line)?;
+            distinct(&mut names, &name, line)?;
             self.skip();
             if !self.take(":") {
                 return Err((self.line, format!("`:` is missing after \"{name}\"")));

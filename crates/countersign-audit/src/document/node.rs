@@ -1,5 +1,7 @@
 //! A value with the line it stands in.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{MAX_DEPTH, MAX_NODES};
@@ -54,6 +56,21 @@ impl Node {
         self.kind == Kind::Bool(true)
     }
 
+    /// How much it counts against the budget: 1, and 1 for every 64 bytes of text.
+    pub(crate) fn own_weight(&self) -> usize {
+        match &self.kind {
+            Kind::Text(text) | Kind::Number(text) => weight(text),
+            _ => 1,
+        }
+    }
+
+    /// The same of the whole of it.
+    pub(crate) fn weight(&self) -> usize {
+        let names = self.members().iter().map(|(name, node)| weight(name).saturating_add(node.weight()));
+        let items = self.items().iter().map(Self::weight);
+        names.chain(items).fold(self.own_weight(), usize::saturating_add)
+    }
+
     pub(crate) fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Bool(value) => Value::Bool(*value),
@@ -66,6 +83,16 @@ impl Node {
             Kind::Text(text) => Value::String(text.clone()),
         }
     }
+}
+
+/// What a text counts: long ones count as several values.
+pub(crate) const fn weight(text: &str) -> usize {
+    1 + text.len() / 64
+}
+
+/// A name that stands twice in one map means one thing to us and another to the service.
+pub(crate) fn distinct(names: &mut HashSet<String>, name: &str, line: usize) -> Result<(), Fault> {
+    if names.insert(name.to_owned()) { Ok(()) } else { Err((line, format!("`{name}` stands twice"))) }
 }
 
 /// Counts what is read, so that a small document cannot become a big one.

@@ -1,13 +1,17 @@
-//! OpenAPI 3.0 and 3.1 (3.2 as far as it is the same), in JSON or YAML.
+//! OpenAPI 3.0, 3.1 and 3.2, in JSON or YAML.
+
+use std::cell::RefCell;
 
 use super::{
-    Body, Document, DocumentError, MAX_DOCUMENT_BYTES, MAX_HOPS, MAX_OPERATIONS, Operation, Parameter, Place,
-    access, json,
-    node::{Fault, Kind, Node},
+    Body, Document, DocumentError, MAX_DOCUMENT_BYTES, MAX_HOPS, MAX_OPERATIONS, MAX_PARAMETERS,
+    MAX_PATH_BYTES, Operation, Parameter, Place, access, json,
+    node::{Budget, Fault, Kind, Node},
     placeholders, sample, yaml,
 };
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
+/// What else a path has. `additionalOperations` is of OpenAPI 3.2.
+const BESIDE: &[&str] = &["$ref", "summary", "description", "servers", "parameters", "additionalOperations"];
 
 /// Reads a document. `file` is its name in messages and reports.
 ///
@@ -34,7 +38,7 @@ pub fn parse_document(file: &str, bytes: &[u8]) -> Result<Document, DocumentErro
     let root = if text.trim_start().starts_with('{') { json::parse(text) } else { yaml::parse(text) };
     let root = root.map_err(wrong)?;
     version(&root).map_err(wrong)?;
-    let operations = Reader { root: &root }.operations().map_err(wrong)?;
+    let operations = Reader { root: &root, made: RefCell::default() }.operations().map_err(wrong)?;
     Ok(Document { file: file.to_owned(), operations })
 }
 
@@ -42,7 +46,7 @@ fn version(root: &Node) -> Result<(), Fault> {
     match root.member("openapi").map(|node| (&node.kind, node.line)) {
         Some((Kind::Text(version), _)) if version.starts_with("3.") => Ok(()),
         Some((Kind::Number(version), _)) if version.starts_with("3.") => Ok(()),
-        Some((_, line)) => Err((line, "OpenAPI 3.0 or 3.1 is needed".to_owned())),
+        Some((_, line)) => Err((line, "OpenAPI 3.0, 3.1 or 3.2 is needed".to_owned())),
         None if root.member("swagger").is_some() => {
             Err((root.line, "Swagger 2 is not read: convert the document to OpenAPI 3".to_owned()))
         }
@@ -52,6 +56,8 @@ fn version(root: &Node) -> Result<(), Fault> {
 
 pub(super) struct Reader<'a> {
     pub(super) root: &'a Node,
+    /// What is made from the document: `$ref`s count as often as they are used.
+    made: RefCell<Budget>,
 }
 
 impl<'a> Reader<'a> {
@@ -64,15 +70,33 @@ impl<'a> Reader<'a> {
             if path.starts_with("x-") {
                 continue;
             }
+            if path.len() > MAX_PATH_BYTES {
+                return Err((item.line, format!("a path has more than {MAX_PATH_BYTES} bytes")));
+            }
             if !path.starts_with('/') || path.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
                 return Err((item.line, format!("a path begins with `/` and has no space: `{path}`")));
             }
             let line = item.line;
+            if item.member("$ref").is_some() && item.members().len() > 1 {
+                let problem = "what stands beside a path's `$ref` may mean anything (OpenAPI 3.1 §4.8.9.1): put it where the `$ref` leads";
+                return Err((line, problem.to_owned()));
+            }
             let item = self.follow(item)?;
             let shared = self.parameters(item)?;
-            for (method, operation) in
-                item.members().iter().filter(|(name, _)| METHODS.contains(&name.as_str()))
-            {
+            let more = item.member("additionalOperations").map_or(&[][..], Node::members);
+            for (method, operation) in item.members().iter().chain(more) {
+                if BESIDE.contains(&method.as_str()) || method.starts_with("x-") {
+                    continue;
+                }
+                let is_further = more.iter().any(|(name, _)| name == method) && !method.is_empty();
+                let fits =
+                    is_further && method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+                if !METHODS.contains(&method.as_str()) && !fits {
+                    return Err((
+                        operation.line,
+                        format!("`{method}` is no method: they are in small letters"),
+                    ));
+                }
                 if operations.len() == MAX_OPERATIONS {
                     return Err((operation.line, format!("more than {MAX_OPERATIONS} operations")));
                 }
@@ -92,18 +116,23 @@ impl<'a> Reader<'a> {
         shared: &[Parameter],
     ) -> Result<Operation, Fault> {
         let mut parameters = self.parameters(operation)?;
+        self.make(shared.len(), line)?;
         for parameter in shared {
             if !parameters.iter().any(|own| own.name == parameter.name && own.place == parameter.place) {
                 parameters.push(parameter.clone());
             }
         }
-        for name in placeholders(path) {
+        let names = placeholders(path);
+        if parameters.len().saturating_add(names.len()) > 2 * MAX_PARAMETERS {
+            return Err((line, format!("more than {MAX_PARAMETERS} parameters")));
+        }
+        for name in names {
             if !parameters.iter().any(|parameter| parameter.place == Place::Path && parameter.name == name) {
                 parameters.push(path_parameter(name));
             }
         }
         Ok(Operation {
-            method: method.to_ascii_uppercase(),
+            method: if METHODS.contains(&method) { method.to_ascii_uppercase() } else { method.to_owned() },
             path: path.to_owned(),
             line,
             parameters,
@@ -114,7 +143,11 @@ impl<'a> Reader<'a> {
 
     fn parameters(&self, of: &'a Node) -> Result<Vec<Parameter>, Fault> {
         let mut parameters = Vec::new();
-        for parameter in of.member("parameters").map_or(&[][..], Node::items) {
+        let given = of.member("parameters").map_or(&[][..], Node::items);
+        if given.len() > MAX_PARAMETERS {
+            return Err((of.line, format!("more than {MAX_PARAMETERS} parameters")));
+        }
+        for parameter in given {
             let parameter = self.follow(parameter)?;
             let place = match parameter.member("in").and_then(Node::text) {
                 Some("path") => Place::Path,
@@ -155,6 +188,17 @@ impl<'a> Reader<'a> {
             (None, None) => serde_json::json!({}),
         };
         Ok(Some(Body { content_type: content_type.clone(), sample: value }))
+    }
+
+    /// The value of an example.
+    pub(super) fn value(&self, node: &Node) -> Result<serde_json::Value, Fault> {
+        self.make(node.weight(), node.line)?;
+        Ok(node.to_value())
+    }
+
+    /// Counts what is made from the document.
+    pub(super) fn make(&self, weight: usize, line: usize) -> Result<(), Fault> {
+        self.made.borrow_mut().spend(weight, line)
     }
 
     /// Follows `$ref` inside the document.

@@ -13,27 +13,28 @@ const MAX_SCHEMA_DEPTH: usize = 6;
 /// `example`, or the first of `examples`.
 pub(super) fn given<'a>(reader: &Reader<'a>, of: &'a Node) -> Result<Option<Value>, Fault> {
     if let Some(example) = of.member("example") {
-        return Ok(Some(example.to_value()));
+        return reader.value(example).map(Some);
     }
     let Some(examples) = of.member("examples") else { return Ok(None) };
     if let Some(first) = examples.items().first() {
-        return Ok(Some(first.to_value()));
+        return reader.value(first).map(Some);
     }
     let Some((_, first)) = examples.members().first() else { return Ok(None) };
-    Ok(reader.follow(first)?.member("value").map(Node::to_value))
+    reader.follow(first)?.member("value").map(|value| reader.value(value)).transpose()
 }
 
 /// A value that fits the schema.
 pub(super) fn of_schema<'a>(reader: &Reader<'a>, schema: &'a Node, depth: usize) -> Result<Value, Fault> {
     let schema = reader.follow(schema)?;
+    reader.make(1, schema.line)?;
     for name in ["example", "default", "const"] {
         if let Some(value) = schema.member(name) {
-            return Ok(value.to_value());
+            return reader.value(value);
         }
     }
     for name in ["examples", "enum"] {
         if let Some(first) = schema.member(name).and_then(|list| list.items().first()) {
-            return Ok(first.to_value());
+            return reader.value(first);
         }
     }
     if depth > MAX_SCHEMA_DEPTH {
@@ -60,7 +61,9 @@ fn typed<'a>(reader: &Reader<'a>, schema: &'a Node, depth: usize) -> Result<Valu
     let declared = schema.member("type");
     let first = declared.and_then(|kind| kind.text().or_else(|| kind.items().first().and_then(Node::text)));
     Ok(match first {
-        Some("integer") | Some("number") => schema.member("minimum").map_or_else(|| json!(1), Node::to_value),
+        Some("integer") | Some("number") => {
+            schema.member("minimum").map_or_else(|| Ok(json!(1)), |least| reader.value(least))?
+        }
         Some("boolean") => json!(false),
         Some("null") => Value::Null,
         Some("array") => match (schema.member("items"), schema.member("minItems")) {

@@ -1,10 +1,10 @@
 //! YAML 1.2 (core schema) with line numbers. Aliases are followed, and each use counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use super::node::{Budget, Fault, Kind, Node, too_deep};
+use super::node::{Budget, Fault, Kind, Node, distinct, too_deep, weight};
 
 pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
     let mut reader = Reader {
@@ -17,14 +17,17 @@ pub(crate) fn parse(text: &str) -> Result<Node, Fault> {
         match reader.next()? {
             Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
             Event::StreamEnd | Event::DocumentEnd => return Err((1, "the document is empty".to_owned())),
-            event => return reader.value(event, 0).map(|(node, _)| node),
+            event => {
+                let (node, _) = reader.value(event, 0)?;
+                return reader.end().map(|()| node);
+            }
         }
     }
 }
 
 struct Reader<'a> {
     events: Parser<'a, saphyr_parser::StrInput<'a>>,
-    /// By its number: the value, and how many values it is made of.
+    /// By its number: the value, and how much it weighs.
     anchors: HashMap<usize, (Node, usize)>,
     budget: Budget,
     line: usize,
@@ -42,7 +45,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value, and how many values it is made of.
+    /// What stands in a second document would be read by nobody.
+    fn end(&mut self) -> Result<(), Fault> {
+        loop {
+            match self.next()? {
+                Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamEnd => return Ok(()),
+                _ => return Err((self.line, "a second document begins: one file holds one".to_owned())),
+            }
+        }
+    }
+
+    /// The value, and how much it weighs.
     fn value(&mut self, event: Event<'a>, depth: usize) -> Result<(Node, usize), Fault> {
         let line = self.line;
         too_deep(depth, line)?;
@@ -57,7 +71,9 @@ impl<'a> Reader<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                (if plain { resolved(&text) } else { Kind::Text(text.into_owned()) }, anchor, 1)
+                let size = weight(&text);
+                self.budget.spend(size - 1, line)?;
+                (if plain { resolved(&text) } else { Kind::Text(text.into_owned()) }, anchor, size)
             }
             Event::SequenceStart(anchor, _) => {
                 let (items, size) = self.list(depth)?;
@@ -92,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, depth: usize) -> Result<(Vec<(String, Node)>, usize), Fault> {
-        let (mut members, mut total) = (Vec::new(), 1_usize);
+        let (mut members, mut total, mut names) = (Vec::new(), 1_usize, HashSet::new());
         loop {
             let name = match self.next()? {
                 Event::MappingEnd => return Ok((members, total)),
@@ -100,10 +116,15 @@ impl<'a> Reader<'a> {
                 _ => return Err((self.line, "the name of a member is no text".to_owned())),
             };
             let line = self.line;
+            if name == "<<" {
+                return Err((line, "YAML 1.2 has no merge (`<<`): write the members out".to_owned()));
+            }
+            distinct(&mut names, &name, line)?;
+            self.budget.spend(weight(&name), line)?;
             let event = self.next()?;
             let (mut node, size) = self.value(event, depth + 1)?;
             node.line = line;
-            total = total.saturating_add(size);
+            total = total.saturating_add(size).saturating_add(weight(&name));
             members.push((name, node));
         }
     }

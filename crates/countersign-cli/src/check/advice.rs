@@ -34,7 +34,7 @@ pub(crate) fn settings(config: &Config) -> Vec<Item> {
     items
 }
 
-/// The issuer of `countersign audit`: the private halves of its keys are published with the library.
+/// The issuer of `countersign audit`, which makes good tokens for whom it likes.
 const AUDIT_ISSUER: &str = "countersign-audit.invalid";
 
 /// Lines of the configuration that name the audit's issuer, whatever they are about.
@@ -45,7 +45,7 @@ pub(crate) fn audit_issuer(text: &str) -> Vec<Item> {
     named
         .map(|(number, _)| {
             let text = format!(
-                "line {number} names the issuer of `countersign audit`, whose keys everybody has: for tests alone"
+                "line {number} names the issuer of `countersign audit`, which makes tokens for whom it likes: for tests alone"
             );
             Item::new(Mark::Fault, text)
         })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign_demo::legacy::{self, AUDIT_CONFIG, Fault, Faults, JwksSource, NoSuchFault, Running, Trust};
+use countersign_demo::legacy::{self, AUDIT_CONFIG, Fault, Faults, JwksSource, NoSuchFault, Trust};
 
 use super::{fail, with_sources};
 use crate::{arguments::DemoArguments, exit::Exit, fetch, screen};
@@ -46,7 +46,7 @@ async fn stay(arguments: &DemoArguments, faults: Faults) -> Result<(), String> {
         legacy::start_at(arguments.listen, faults, trust).await.map_err(|error| with_sources(&error))?;
     let config = running.folder().join("audit.toml");
     std::fs::write(&config, audit_config(&arguments.key_set)).map_err(|error| error.to_string())?;
-    screen::print(&introduction(&running, &config, &on));
+    screen::print(&introduction(&running.url(), &config, &arguments.key_set, &on));
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())
 }
 
@@ -59,15 +59,17 @@ fn audit_config(key_set: &str) -> String {
     }
 }
 
-fn introduction(running: &Running, config: &Path, on: &[&str]) -> String {
-    let url = running.url();
+fn introduction(url: &str, config: &Path, key_set: &str, on: &[&str]) -> String {
+    // The service looks into the file when it meets a key that it does not know.
+    let write =
+        if key_set.starts_with("http://") { String::new() } else { format!(" --write-jwks {key_set}") };
     let faults = if on.is_empty() { "none".to_owned() } else { on.join(", ") };
     format!(
         "The legacy service is at {url}\n\
          Its document: {url}/openapi.json\n\
          Its faults: {faults}\n\n\
          In another terminal:\n\n    \
-         countersign audit --target {url} --spec {url}/openapi.json --config {}\n\n\
+         countersign audit --target {url} --spec {url}/openapi.json --config {}{write}\n\n\
          Ctrl-C ends it and removes all its files.\n",
         config.display()
     )
@@ -75,13 +77,20 @@ fn introduction(running: &Running, config: &Path, on: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AUDIT_CONFIG, audit_config, list};
+    use super::{AUDIT_CONFIG, audit_config, introduction, list};
 
     #[test]
     fn the_audit_serves_its_keys_where_the_service_looks_for_them() {
         let config = audit_config("http://127.0.0.1:8089/jwks.json");
         assert!(config.ends_with("[token]\nlisten = \"127.0.0.1:8089\"\n"), "{config}");
         assert_eq!(audit_config("keys.json"), AUDIT_CONFIG);
+    }
+
+    #[test]
+    fn the_line_that_is_printed_gives_the_service_its_keys() {
+        let told = |key_set| introduction("http://127.0.0.1:1", "a.toml".as_ref(), key_set, &[]);
+        assert!(told("keys.json").contains("--config a.toml --write-jwks keys.json\n"));
+        assert!(told("http://127.0.0.1:8089/jwks.json").contains("--config a.toml\n"));
     }
 
     #[test]

@@ -107,3 +107,35 @@ fn files_of_the_command_line_are_checked() {
         assert!(ran.complaint.contains(words) && !ran.complaint.contains("planted"), "{ran:?}");
     }
 }
+
+/// Wherever it stands, as a setting of any section; in a comment it does no harm.
+#[test]
+fn the_issuer_of_the_audit_is_never_ready_for_production() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), 9);
+    let file = folder.path().join("gateway.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    let check = ["check", "--config", "gateway.toml", "--offline"];
+    fs::write(&file, format!("# not https://countersign-audit.invalid\n{good}")).unwrap();
+    assert_eq!(countersign(folder.path(), &check, "").code, 0);
+
+    let as_issuer =
+        good.replace("issuer = \"https://shop.example\"", "issuer = \"https://countersign-audit.invalid\"");
+    assert_ne!(as_issuer, good);
+    fs::write(&file, as_issuer).unwrap();
+    let ran = countersign(folder.path(), &check, "");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.complaint.contains("made to be refused"), "{ran:?}");
+
+    let beside = format!(
+        "{good}\n[browser]\nlogin_url = \"https://countersign-audit.invalid/login?next={{return}}\"\n"
+    );
+    fs::write(&file, beside).unwrap();
+    let ran = countersign(folder.path(), &check, "");
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let flat = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("names the issuer of `countersign audit`") && flat.contains("not ready"),
+        "{ran:?}"
+    );
+}
