@@ -171,6 +171,8 @@ pub(crate) struct GatewaySettings {
     /// The session cookie's name.
     pub(crate) cookie: Option<String>,
     pub(crate) users: BTreeMap<String, UserSettings>,
+    /// The origin of its pages, where that is not the target's: `https://shop.example`.
+    pub(crate) origin: Option<String>,
     /// How users with a password log in.
     pub(crate) login: Option<LoginSettings>,
     /// An operation that answers with the names and values of the header fields it received.
@@ -196,7 +198,7 @@ pub(crate) struct LoginSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserSettings {
-    /// `a` or `b`.
+    /// `a` or `b`; somebody of neither is asked only where no user of theirs may call.
     pub(crate) organisation: Option<String>,
     /// What the gateway calls the user in `sub`, for log-out; the name if left out.
     pub(crate) subject: Option<String>,

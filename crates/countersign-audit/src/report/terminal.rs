@@ -1,9 +1,9 @@
 //! A table for people.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{Report, Verdict, words};
-use crate::{Severity, plan::Phase};
+use crate::{Finding, Severity, plan::Phase};
 
 /// The report for a terminal; with colours if `colours`.
 #[must_use]
@@ -94,56 +94,84 @@ fn log_out(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> Str
     }
 }
 
+/// One paragraph for each kind of finding: what is wrong, what to do, and where.
 fn findings(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> String) {
     if report.findings.is_empty() {
         let _ = writeln!(text, "\n{}", paint("1;32", "no findings"));
         return;
     }
-    let mut last = "";
-    for finding in &report.findings {
-        if finding.id != last {
-            let colour = match finding.severity {
-                Severity::High => "1;31",
-                Severity::Medium => "31",
-                Severity::Low => "33",
-                Severity::Note => "36",
-            };
-            let (title, advice) = words(&finding.id);
-            let _ = writeln!(
-                text,
-                "\n{} {}: {title}",
-                paint(colour, finding.severity.name()),
-                paint("1", &finding.id)
-            );
-            let _ = writeln!(text, "  {}", paint("2", advice));
-            last = &finding.id;
+    for places in report.findings.chunk_by(|one, other| one.id == other.id) {
+        let Some(first) = places.first() else { continue };
+        let colour = match first.severity {
+            Severity::High => "1;31",
+            Severity::Medium => "31",
+            Severity::Low => "33",
+            Severity::Note => "36",
+        };
+        let (title, advice) = words(&first.id);
+        let name = paint(colour, first.severity.name());
+        let _ = writeln!(text, "\n{name} {}: {title}", paint("1", &first.id));
+        let _ = writeln!(text, "  {}", paint("2", advice));
+        let width = places.iter().map(|place| place_of(place).chars().count()).max().unwrap_or(0).min(50);
+        let mut said = "";
+        for finding in places.iter().take(MAX_PLACES) {
+            let line = if finding.line > 0 { format!("  :{}", finding.line) } else { String::new() };
+            let known = if finding.known { "  (known)" } else { "" };
+            // What is the same as above is not said again.
+            let reason = if finding.reason == said { String::new() } else { told(finding) };
+            said = &finding.reason;
+            let text_line = format!("  {:<width$}  {reason}", place_of(finding));
+            let _ = writeln!(text, "{}{known}{}", text_line.trim_end(), paint("2", &line));
         }
-        let known = if finding.known { " (known)" } else { "" };
-        let line =
-            if finding.line > 0 { format!("  {}:{}", report.document, finding.line) } else { String::new() };
-        let cells = finding
-            .cells
-            .first()
-            .map(|cell| {
-                format!(
-                    " [{cell}{}]",
-                    if finding.count > 1 {
-                        format!(" and {} more", finding.count - 1)
-                    } else {
-                        String::new()
-                    }
-                )
-            })
-            .unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "  {} {}: {}{cells}{known}{}",
-            finding.method,
-            finding.path,
-            finding.reason,
-            paint("2", &line)
-        );
+        if places.len() > MAX_PLACES {
+            let _ = writeln!(text, "  and {} more places", places.len() - MAX_PLACES);
+        }
     }
+    counted(text, report, paint);
+}
+
+/// Most places of one kind that are listed; the other reports have them all.
+const MAX_PLACES: usize = 12;
+
+fn place_of(finding: &Finding) -> String {
+    format!("{} {}", finding.method, finding.path)
+}
+
+/// What was seen, and with which token or cell.
+fn told(finding: &Finding) -> String {
+    let more = if finding.count > 1 { format!(" and {} more", finding.count - 1) } else { String::new() };
+    let cell = finding.cells.first().map(|cell| format!(" [{cell}{more}]")).unwrap_or_default();
+    format!("{}{cell}", finding.reason)
+}
+
+/// `4 high, 2 medium, 1 low, in 44 places; 3 known`.
+fn counted(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> String) {
+    let fresh = || report.findings.iter().filter(|finding| !finding.known);
+    let kinds: Vec<String> = Severity::ALL
+        .iter()
+        .rev()
+        .filter_map(|severity| {
+            let ids: BTreeSet<&str> = fresh()
+                .filter(|finding| finding.severity == *severity)
+                .map(|finding| finding.id.as_str())
+                .collect();
+            (!ids.is_empty()).then(|| format!("{} {}", ids.len(), severity.name()))
+        })
+        .collect();
+    let (places, known) = (fresh().count(), report.findings.iter().filter(|finding| finding.known).count());
+    let new = match (kinds.is_empty(), places) {
+        (true, _) => "nothing new".to_owned(),
+        (false, 1) => format!("{}, in 1 place", kinds.join(", ")),
+        (false, places) => format!("{}, in {places} places", kinds.join(", ")),
+    };
+    let known = if known > 0 { format!("; {known} known") } else { String::new() };
+    let colour = if kinds.is_empty() { "1;32" } else { "1;31" };
+    let _ = writeln!(
+        text,
+        "\n{}  {}",
+        paint(colour, &format!("{new}{known}")),
+        paint("2", &format!("lines are those of {}", report.document))
+    );
 }
 
 /// Why cells could not be decided, the most frequent reason first.

@@ -1,6 +1,6 @@
 //! Makes an object for each organisation, and removes what was made.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use http::HeaderMap;
 use serde_json::Value;
@@ -74,12 +74,12 @@ impl Engine {
     /// Removes everything that was made, the last first.
     pub(super) async fn remove_objects(&self, report: &mut Report) {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut left = 0_usize;
+        let (mut left, mut undeletable) = (0_usize, BTreeMap::new());
         for object in made.into_iter().rev() {
             let call = {
                 let ground = self.ground();
                 let Some(remove) = ground.on_object("DELETE", &object.kind) else {
-                    left += 1;
+                    *undeletable.entry(object.kind).or_insert(0_usize) += 1;
                     continue;
                 };
                 let mut call = ground.call(
@@ -98,6 +98,11 @@ impl Engine {
                     .is_ok_and(|answer| answer.is_success() || answer.status == 404);
                 left += usize::from(!gone);
             }
+        }
+        for (kind, count) in undeletable {
+            report.notes.push(format!(
+                "{count} objects of the kind `{kind}` that the audit made are still there: no DELETE of them is known"
+            ));
         }
         if left > 0 {
             report.notes.push(format!("{left} objects that the audit made could not be removed"));

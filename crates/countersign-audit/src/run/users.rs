@@ -23,7 +23,8 @@ const COOKIE: &str = "SESSION";
 pub(super) struct User {
     pub(super) name: String,
     pub(super) subject: Option<String>,
-    pub(super) organisation: Which,
+    /// None: neither of the two.
+    pub(super) organisation: Option<Which>,
     pub(super) roles: Vec<String>,
     pub(super) cookie: Secret<String>,
 }
@@ -31,6 +32,12 @@ pub(super) struct User {
 /// The session cookie's name.
 pub(super) fn cookie_name(options: &Options) -> &str {
     options.settings.gateway.cookie.as_deref().unwrap_or(COOKIE)
+}
+
+/// The origin that the gateway's pages have.
+pub(super) fn page_origin(options: &Options) -> String {
+    let told = options.settings.gateway.origin.clone();
+    told.unwrap_or_else(|| options.target.split('/').take(3).collect::<Vec<_>>().join("/"))
 }
 
 /// The users of `audit.toml`, each with a session.
@@ -50,7 +57,11 @@ pub(super) async fn log_in(
                 session(options, client, target, name, settings, &password).await?
             }
         };
-        let organisation = if settings.organisation.as_deref() == Some("b") { Which::B } else { Which::A };
+        let organisation = match settings.organisation.as_deref() {
+            Some("a") => Some(Which::A),
+            Some("b") => Some(Which::B),
+            _ => None,
+        };
         let (subject, roles) = (settings.subject.clone(), settings.roles.clone());
         users.push(User { name: name.clone(), subject, organisation, roles, cookie });
     }
@@ -98,9 +109,7 @@ async fn session(
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
-    if let (Some(scheme), Some(authority)) = (target.scheme_str(), target.authority())
-        && let Ok(origin) = HeaderValue::from_str(&format!("{scheme}://{authority}"))
-    {
+    if let Ok(origin) = HeaderValue::from_str(&page_origin(options)) {
         headers.insert(header::ORIGIN, origin);
     }
     let request = Sent { method: Method::POST, uri: uri.clone(), headers, body };

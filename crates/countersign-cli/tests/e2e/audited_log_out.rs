@@ -157,7 +157,7 @@ async fn audit(gateway: &Gateway, orders: &Service, notes: &Service, deaf: &Serv
     let place = |name: &str| folder.path().join(name);
     let settings = format!(
         "[token]\nsupply = \"gateway\"\n[organisations.a]\nid = \"acme\"\n\
-         [gateway.users.ann]\norganisation = \"a\"\ncookie_file = \"ann.cookie\"\n\
+         [gateway]\norigin = \"{ISSUER}\"\n[gateway.users.ann]\norganisation = \"a\"\ncookie_file = \"ann.cookie\"\n\
          [logout]\nwithin = 3.0\ngive_up = 3.0\n[logout.services]\n\
          orders = {{ url = \"{}/\" }}\nnotes = {{ url = \"{}/\" }}\ndeaf = {{ url = \"{}/\", audience = \"orders\" }}\n",
         orders.server.origin(),

@@ -20,8 +20,9 @@ $('facts').textContent = `${plural(data.rows.length, 'operation')} of ${data.doc
   new Date(data.began * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 const fresh = data.findings.filter((finding) => !finding.known);
 for (const severity of order) {
-  const count = fresh.filter((finding) => finding.severity === severity).length;
-  if (count) $('verdict').append(el('span', { class: `chip ${severity}` }, `${count} ${severity}`));
+  const those = fresh.filter((finding) => finding.severity === severity);
+  const kinds = new Set(those.map((finding) => finding.id)).size;
+  if (kinds) $('verdict').append(el('span', { class: `chip ${severity}`, title: `${kinds} ${severity}, in ${plural(those.length, 'place')}` }, `${kinds} ${severity}`));
 }
 if (!fresh.length) $('verdict').append(el('span', { class: 'chip good' }, data.findings.length ? 'nothing new' : 'no findings'));
 
@@ -62,9 +63,9 @@ function findings() {
     if (!groups.has(finding.id)) groups.set(finding.id, []);
     groups.get(finding.id).push(finding);
   }
-  const nodes = [...groups.values()].map((list) => {
+  const nodes = [...groups.values()].map((list, place) => {
     const [first] = list;
-    return el('details', groups.size <= 2 ? { open: '' } : {},
+    return el('details', groups.size <= 2 || place === 0 ? { open: '' } : {},
       el('summary', {}, el('span', { class: `chip ${first.severity}` }, first.severity),
         el('span', { class: 'what' }, first.title, el('small', { class: 'mono' }, first.id)),
         el('span', { class: 'count' }, plural(list.length, 'operation') + (list.every((finding) => finding.known) ? ', known' : ''))),

@@ -55,9 +55,14 @@ pub(super) async fn revoke(engine: &Engine, victim: &Victim) -> Result<(), Strin
         return Err("there is no way to revoke".to_owned());
     };
     // One session, if its name is known: others of the same person stay.
-    let body = match &victim.session {
-        Some(session) => json!({ "session": session }),
-        None => json!({ "subject": victim.subject }),
+    let body = match (&victim.session, victim.is_known) {
+        (Some(session), _) => json!({ "session": session }),
+        (None, true) => json!({ "subject": victim.subject }),
+        (None, false) => {
+            let problem = "the gateway does not tell whose session it is: give the `origin` of its pages in [gateway], or \
+                           the user's `subject`";
+            return Err(problem.to_owned());
+        }
     };
     let answer = timeout(PATIENCE, ask(socket, &body)).await;
     let answer = answer.map_err(|_| "the control socket does not answer".to_owned())?;

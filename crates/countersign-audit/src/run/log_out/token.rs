@@ -12,7 +12,7 @@ use crate::{
     plan::{Caller, Credential, Which},
     run::{
         engine::{Engine, allowed_uri},
-        users::{User, cookie_name},
+        users::{User, cookie_name, page_origin},
     },
     tokens::{Bearer, Make, Roles},
 };
@@ -23,6 +23,8 @@ const SESSION: &str = "countersign-audit-log-out";
 /// Who is logged out.
 pub(super) struct Victim {
     pub(super) subject: String,
+    /// It is the name in tokens, not one that was made up for want of it.
+    pub(super) is_known: bool,
     /// The session's name in tokens, if it is known.
     pub(super) session: Option<String>,
     user: Option<User>,
@@ -32,7 +34,12 @@ impl Victim {
     /// The last of the test users; where tokens are made, somebody who does nothing else.
     pub(super) async fn of(engine: &Engine) -> Self {
         let Some(user) = engine.users.last().filter(|_| engine.is_gateway()) else {
-            return Self { subject: SESSION.to_owned(), session: Some(SESSION.to_owned()), user: None };
+            return Self {
+                subject: SESSION.to_owned(),
+                is_known: true,
+                session: Some(SESSION.to_owned()),
+                user: None,
+            };
         };
         let told = match asked_of_gateway(engine, user, Method::GET, "/.countersign/session").await {
             Ok(answer) if answer.is_success() => serde_json::from_slice(&answer.body).unwrap_or(Value::Null),
@@ -41,6 +48,7 @@ impl Victim {
         let text = |place: &str| told.pointer(place).and_then(Value::as_str).map(str::to_owned);
         let subject = user.subject.clone().or_else(|| text("/user/sub"));
         Self {
+            is_known: subject.is_some(),
             subject: subject.unwrap_or_else(|| user.name.clone()),
             session: text("/sid"),
             user: Some(user.clone()),
@@ -111,6 +119,7 @@ async fn asked_of_gateway(
     let request = with_field(request, header::COOKIE, &engine.cookie_of(user))?;
     let request = with_field(request, HeaderName::from_static("countersign"), "1")?;
     let request = with_field(request, HeaderName::from_static("sec-fetch-site"), "same-origin")?;
+    let request = with_field(request, header::ORIGIN, &page_origin(&engine.options))?;
     engine.client.send(&request).await.map_err(|error| error.to_string())
 }
 
@@ -175,7 +184,7 @@ impl Engine {
         told.get("token").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
             format!(
                 "the gateway gives no token for `{audience}` ({}): its [browser] needs `mode = \"bearer\"` and `{audience}` \
-                 among its `audiences`",
+                 among its `audiences`, and [gateway] here the `origin` of its pages",
                 answer.status
             )
         })
