@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign::KeySet;
-use countersign_audit::{ISSUER, Options, Quiet, Report, Settings, key_set_json, parse_document, run};
+use countersign_audit::{ISSUER, Keys, Options, Quiet, Report, Settings, Supply, parse_document, run};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -39,12 +39,14 @@ pub(super) async fn serve() -> Response {
 }
 
 async fn audit() -> Result<Report, String> {
-    let keys = KeySet::parse(key_set_json().as_bytes()).map_err(in_words)?;
-    let trust = Trust::new(ISSUER, AUDIENCE, JwksSource::Keys(keys));
+    let keys = Keys::generate().map_err(in_words)?;
+    let key_set = KeySet::parse(keys.key_set_json().as_bytes()).map_err(in_words)?;
+    let trust = Trust::new(ISSUER, AUDIENCE, JwksSource::Keys(key_set));
     let running = legacy::start(Faults::from(HOLE), trust).await.map_err(in_words)?;
     let settings = Settings::parse("audit.toml", AUDIT_CONFIG).map_err(in_words)?;
     let document = parse_document("openapi.json", running.openapi.as_bytes()).map_err(in_words)?;
-    let options = Options::for_target(&running.url()).document(document).settings(settings);
+    let supply = Supply::OwnKey { keys: Some(keys), listen: None };
+    let options = Options::for_target(&running.url()).document(document).settings(settings).supply(supply);
     run(options, &mut Quiet).await.map_err(in_words)
 }
 
