@@ -9,7 +9,7 @@ before(async () => {
   world = await World.start();
   world.old.made = new Map([
     ['/plain.html', `<!doctype html><html lang="de"><title>Plain</title><link rel="icon" href="data:,">
-      <script src="/.countersign/client.js"></script><script src="/dist/countersign-banner.js"></script><script src="/plain.js"></script>`],
+      <script src="/.countersign/client.js"></script><script src="/.countersign/banner.js"></script><script src="/plain.js"></script>`],
     ['/plain.js', `const session = Countersign.createSession();
       window.session = session;
       const banner = document.createElement('countersign-banner');

@@ -153,19 +153,57 @@ test('log-out when the gateway is away: the page forgets, and says that the serv
   await context.close();
 });
 
-test('Back after log-out shows nothing', async () => {
+/** Writes down what the page shows each time it comes back, until it is gone; survives a reload. */
+const watchReturn = (page) =>
+  page.evaluate(() => {
+    const note = (persisted) => {
+      const seen = JSON.parse(sessionStorage.getItem('seen') ?? '[]');
+      const { visibility } = getComputedStyle(document.documentElement);
+      sessionStorage.setItem('seen', JSON.stringify([...seen, { persisted, visibility }]));
+    };
+    window.addEventListener('pageshow', ({ persisted }) => {
+      const frame = () => {
+        note(persisted);
+        requestAnimationFrame(frame);
+      };
+      frame();
+    });
+  });
+const seenOnReturn = (page) => page.evaluate(() => JSON.parse(sessionStorage.getItem('seen') ?? '[]'));
+
+test('Back after log-out in another tab shows nothing', async () => {
   const context = await world.profile('ann');
   const page = await world.open(context);
-  await page.evaluate(() => (window.marker = 'the same page'));
+  await page.getByLabel('Text').fill('of Ann');
+  await watchReturn(page);
   const other = await world.open(context);
   await page.goto(`${world.old.origin}/login`); // away, the page stays in the back/forward cache
   await other.evaluate(() => window.session.logout({ stay: true }));
-  let shown = '';
-  await page.exposeFunction('tellShown', (text) => (shown += text)).catch(() => {});
   await page.goBack({ waitUntil: 'commit' });
   await state(page, 'anonymous');
   assert.equal(await page.locator('#who').innerText(), '');
-  assert.equal(shown, '');
+  assert.equal(await page.getByLabel('Text').inputValue(), '');
+  for (const { visibility } of await seenOnReturn(page)) assert.equal(visibility, 'hidden');
+  await context.close();
+});
+
+test('Back after a log-out that the page could not hear of: kept, and not shown for a moment', async () => {
+  const context = await world.profile('ann');
+  const page = await world.open(context);
+  await page.getByLabel('Text').fill('of Ann');
+  await watchReturn(page);
+  const cookie = (await context.cookies()).find(({ name }) => name === COOKIE).value;
+  await page.goto(`${world.old.origin}/login`);
+  const headers = { Cookie: `${COOKIE}=${cookie}`, Countersign: '1', 'Sec-Fetch-Site': 'same-origin', Origin: world.gateway.origin };
+  const loggedOut = await fetch(`${world.gateway.origin}/.countersign/logout`, { method: 'POST', headers });
+  assert.equal(loggedOut.status, 200);
+  await page.goBack({ waitUntil: 'commit' });
+  await state(page, 'anonymous');
+  assert.equal(await page.locator('#who').innerText(), '');
+  assert.equal(await page.getByLabel('Text').inputValue(), '');
+  const seen = await seenOnReturn(page);
+  assert.ok(seen.length > 0 && seen.every(({ persisted }) => persisted), JSON.stringify(seen));
+  for (const { visibility } of seen) assert.equal(visibility, 'hidden');
   await context.close();
 });
 
@@ -173,10 +211,12 @@ test('a page that comes back by Back, and its user is still there, is shown agai
   const context = await world.profile('ann');
   const page = await world.open(context);
   await page.getByLabel('Text').fill('still here');
+  await page.evaluate(() => (window.marker = 'the same page'));
   await page.goto(`${world.gateway.origin}/empty.html`);
-  await page.goBack();
+  await page.goBack({ waitUntil: 'commit' });
   await page.waitForFunction(() => window.session?.snapshot().state === 'active');
   await page.waitForFunction(() => getComputedStyle(document.documentElement).visibility === 'visible');
   assert.equal(await page.getByLabel('Text').inputValue(), 'still here');
+  assert.equal(await page.evaluate(() => window.marker), 'the same page');
   await context.close();
 });

@@ -107,8 +107,9 @@ export class FakeGateway {
         .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': policy })
         .end(`<!doctype html><title>Logged in</title><p>You can close this tab.</p><script>${script}</script>`);
     };
-    if (name === 'client.js') {
-      const script = readFileSync(new URL('../../dist/countersign.js', import.meta.url));
+    if (name === 'client.js' || name === 'banner.js') {
+      const built = name === 'client.js' ? 'countersign.js' : 'countersign-banner.js';
+      const script = readFileSync(new URL(`../../dist/${built}`, import.meta.url));
       return response.writeHead(200, { 'Content-Type': 'text/javascript', 'Cache-Control': 'no-cache' }).end(script);
     }
     const display = url.searchParams.get('display');

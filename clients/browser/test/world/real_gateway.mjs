@@ -48,6 +48,7 @@ ${bearer ? `audiences = ["notes"]` : ""}
 path = "/notes/"
 upstream = "http://127.0.0.1:${this.servicePort}"
 audience = "notes"
+allowed_origins = ${JSON.stringify(allowed)}
 [[route]]
 path = "/"
 upstream = "http://127.0.0.1:${this.old.port}"

@@ -29,7 +29,8 @@ export class World {
     world.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox'],
-      ignoreDefaultArgs: ['--disable-popup-blocking'],
+      // as people have it: windows are blocked, and Back shows a page that was kept
+      ignoreDefaultArgs: ['--disable-popup-blocking', '--disable-back-forward-cache'],
     });
     return world;
   }
