@@ -1,15 +1,24 @@
 // Script tag, axios, React, and the banner.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { bundle } from './world/bundle.mjs';
 import { banner, fillLogin, logInAgain, said, state, World } from './world/world.mjs';
 
 let world;
+/** What `countersign check` prints for a script element. */
+const integrity = (name) =>
+  `sha384-${createHash('sha384').update(readFileSync(new URL(`../dist/${name}`, import.meta.url))).digest('base64')}`;
 before(async () => {
   world = await World.start();
   world.old.made = new Map([
     ['/plain.html', `<!doctype html><html lang="de"><title>Plain</title><link rel="icon" href="data:,">
-      <script src="/.countersign/client.js"></script><script src="/.countersign/banner.js"></script><script src="/plain.js"></script>`],
+      <script src="/.countersign/client.js" integrity="${integrity('countersign.js')}"></script>
+      <script src="/.countersign/banner.js" integrity="${integrity('countersign-banner.js')}"></script>
+      <script src="/plain.js"></script>`],
+    ['/other.html', `<!doctype html><html lang="en"><title>Other</title><link rel="icon" href="data:,">
+      <script src="/.countersign/client.js" integrity="${integrity('countersign-banner.js')}"></script>`],
     ['/plain.js', `const session = Countersign.createSession();
       window.session = session;
       const banner = document.createElement('countersign-banner');
@@ -50,6 +59,14 @@ test('from a script tag, in the language of the page', async () => {
   assert.equal(await page.evaluate(async () => (await window.answer).status), 201);
   assert.equal((await world.authorsOf('from a script tag')).length, 1);
   assert.equal(await page.evaluate(() => new Countersign.SessionError('cancelled').code), 'cancelled');
+  await context.close();
+});
+
+test('a script that is not the one a page names is not run', async () => {
+  const context = await world.profile('ann');
+  const page = await context.newPage();
+  await page.goto(`${world.gateway.origin}/other.html`);
+  assert.equal(await page.evaluate(() => typeof Countersign), 'undefined');
   await context.close();
 });
 
@@ -133,7 +150,7 @@ test('the banner: announced, never in the way of typing, by keyboard, and gives 
   await context.close();
 });
 
-test('the banner: other words, and warns before the end', async () => {
+test('the banner: other words and colours, and warns before the end', async () => {
   const context = await world.profile('ann', 100);
   const page = await world.open(context, { clock: 0 });
   await page.evaluate(() => {
@@ -142,6 +159,13 @@ test('the banner: other words, and warns before the end', async () => {
   await page.clock.fastForward(30_000);
   await banner(page).waitFor();
   assert.match(await banner(page).innerText(), /Noch 1 min/);
+  const colour = () => banner(page).evaluate((bar) => getComputedStyle(bar).backgroundColor);
+  await page.emulateMedia({ colorScheme: 'light' });
+  const light = await colour();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.notEqual(await colour(), light);
+  await page.evaluate(() => document.documentElement.style.setProperty('--countersign-background', 'rgb(1, 2, 3)'));
+  assert.equal(await colour(), 'rgb(1, 2, 3)');
   await state(page, 'active');
   await context.close();
 });

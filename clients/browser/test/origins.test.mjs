@@ -1,5 +1,6 @@
 // Pages of other origins than the gateway's: one that is allowed works, all others get nothing and change nothing.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -24,16 +25,29 @@ const site = async () => {
   return { port: server.address().port, stop: () => { server.closeAllConnections(); server.close(); } };
 };
 
-let [world, app, foreign, allowed] = [];
+/** A service that opens a WebSocket for everybody. */
+const sockets = async () => {
+  const server = createServer();
+  const opened = new Set();
+  server.on('upgrade', (request, socket) => {
+    const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    socket.on('error', () => {});
+    opened.add(socket);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { port: server.address().port, opened, stop: () => { for (const socket of opened) socket.destroy(); server.close(); } };
+};
+
+let [world, app, foreign, socket, allowed] = [];
 before(async () => {
-  [app, foreign] = [await site(), await site()];
+  [app, foreign, socket] = [await site(), await site(), await sockets()];
   allowed = `http://localhost:${app.port}`;
-  world = await World.start({ allowed: [allowed] });
+  world = await World.start({ allowed: [allowed], socketPort: socket.port });
 });
 after(async () => {
   await world.stop();
-  app.stop();
-  foreign.stop();
+  for (const server of [app, foreign, socket]) server.stop();
 });
 
 /** A browser whose cookie goes along with forms of every site, as the cookie of an old server may. */
@@ -120,13 +134,16 @@ const attempts = async (gateway) => {
   await attempt('write', '/notes/', { method: 'POST', body: 'planted', headers: header });
   await attempt('write, text/plain', '/notes/', { method: 'POST', body: 'planted', mode: 'no-cors' });
   await attempt('write, as a form', '/notes/', { method: 'POST', body: new URLSearchParams({ text: 'planted' }), mode: 'no-cors' });
-  outcomes.socket = await new Promise((resolve) => {
-    const socket = new WebSocket(`${gateway.replace('http', 'ws')}/notes/`);
-    socket.onopen = () => resolve('open');
-    socket.onerror = () => resolve('refused');
-  });
   return outcomes;
 };
+
+/** Whether a page gets a WebSocket through the gateway. */
+const connects = (page) =>
+  page.evaluate((url) => new Promise((resolve) => {
+    const socket = new WebSocket(url);
+    socket.onopen = () => resolve('open');
+    socket.onerror = () => resolve('refused');
+  }), `${world.gateway.origin.replace('http', 'ws')}/socket/`);
 
 const refusals = /^(csrf|countersign_header_missing)$/;
 
@@ -142,7 +159,7 @@ test('every other origin: reads nothing, changes nothing, whatever it tries', as
     const page = await open(context, origin, '/empty.html');
     const outcomes = await page.evaluate(attempts, world.gateway.origin);
     for (const [name, outcome] of Object.entries(outcomes)) {
-      const nothing = /opaque|text\/plain|form|by GET/.test(name) ? 'opaque 0 0' : name === 'socket' ? 'refused' : 'TypeError';
+      const nothing = /opaque|text\/plain|form|by GET/.test(name) ? 'opaque 0 0' : 'TypeError';
       assert.equal(outcome, nothing, `${origin} ${name}`);
     }
     // what needs no leave by a preflight: two endpoints and two writes. The same site sends the cookie, so that nothing
@@ -192,6 +209,17 @@ test('every other origin: forms, frames and pages without an origin change nothi
     assert.equal(await copied(cookie), 200);
     await context.close();
   }
+});
+
+test('a WebSocket: for our own pages and an allowed origin, and nobody else', { skip: !BINARY && 'the fake gateway has none' }, async () => {
+  const { context } = await profile();
+  for (const [origin, outcome] of [[world.gateway.origin, 'open'], [allowed, 'open'], ...foreigners().map((each) => [each, 'refused'])]) {
+    const page = await open(context, origin, '/empty.html');
+    assert.equal(await connects(page), outcome, origin);
+    await page.close();
+  }
+  assert.equal(socket.opened.size, 2);
+  await context.close();
 });
 
 test('every other origin: the client itself learns of nobody', async () => {

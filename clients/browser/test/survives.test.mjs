@@ -193,6 +193,57 @@ test('the window is blocked: the same link still leads there', async () => {
   await context.close();
 });
 
+test('the window is really blocked, as without a click: it is said, and the link still leads there', async () => {
+  const context = await world.profile('ann');
+  const page = await context.newPage();
+  // asked by the page alone: what a test asks counts as a click
+  await page.addInitScript(() => {
+    const wait = setInterval(() => {
+      if (window.session?.snapshot().state !== 'active') return;
+      clearInterval(wait);
+      window.opened = window.session.login();
+      document.title = `opened: ${window.opened}`;
+    }, 50);
+  });
+  await page.goto(`${world.gateway.origin}/app.html`);
+  const title = async () => (await page.title()).startsWith('opened');
+  while (!(await title())) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(await page.title(), 'opened: false');
+  assert.equal(context.pages().length, 1);
+  await type(page, 'really blocked');
+  await world.endSessions();
+  await save(page);
+  await logInAgain(page, 'ann');
+  await isSavedOnce(page, 'really blocked');
+  await context.close();
+});
+
+test('a renewal ahead fails while the token lives: nothing is lost, and it is asked again', async () => {
+  const context = await world.profile('ann');
+  const page = await world.open(context, { clock: 0 });
+  await type(page, 'renewed later');
+  let [away, asked] = [true, 0];
+  await page.route('**/.countersign/renew', (route) => {
+    asked += 1;
+    return away ? route.abort() : route.continue();
+  });
+  await page.clock.fastForward(241_000);
+  await page.waitForFunction(() => window.session.snapshot().offline);
+  assert.equal(await page.evaluate(() => window.session.snapshot().state), 'active');
+  await save(page); // the token lives: nothing waits for its successor
+  await isSavedOnce(page, 'renewed later');
+  assert.deepEqual(await told(page, 'login-required'), []);
+  const before = asked;
+  away = false;
+  for (let tries = 0; tries < 10 && (await told(page, 'renewed')).length === 0; tries += 1) {
+    await page.clock.fastForward(5_000);
+    await page.waitForTimeout(100);
+  }
+  await page.waitForFunction(() => window.told.some(([name]) => name === 'renewed') && !window.session.snapshot().offline);
+  assert.equal(asked, before + 1);
+  await context.close();
+});
+
 test('somebody logs in in another tab, without the banner', async () => {
   const context = await world.profile('ann');
   const page = await world.open(context);

@@ -104,6 +104,23 @@ test('a tab holds the lock for ever: the others go on after three seconds', asyn
   await context.close();
 });
 
+test('a hidden tab does not renew by itself, so an idle session may end; shown again, it asks', async () => {
+  const context = await world.profile('ann');
+  const renewals = countOf(context, '/.countersign/renew');
+  const page = await world.open(context, { clock: 0 });
+  const show = (hidden) => page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { value, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+  }, hidden);
+  await show(true);
+  for (let looks = 0; looks < 6; looks += 1) await page.clock.fastForward(100_000);
+  assert.equal(renewals.length, 0);
+  await show(false);
+  await page.waitForFunction(() => window.session.expiresIn > 0);
+  assert.equal(renewals.length, 1);
+  await context.close();
+});
+
 test('log-out in one tab ends the other, and kills a copied curl line', async () => {
   const context = await world.profile('ann');
   const [first, second] = [await world.open(context), await world.open(context)];

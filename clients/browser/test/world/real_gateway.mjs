@@ -23,7 +23,7 @@ export class RealGateway {
     this.admin ??= await freePort();
     this.origin = `http://localhost:${this.port}`;
     const file = join(this.folder, 'gateway.toml');
-    const { bearer, logoutUrl, allowed = [] } = this.settings;
+    const { bearer, logoutUrl, allowed = [], socketPort } = this.settings;
     writeFileSync(file, `issuer = "${this.origin}"
 listen = "127.0.0.1:${this.port}"
 admin_listen = "127.0.0.1:${this.admin}"
@@ -49,6 +49,12 @@ path = "/notes/"
 upstream = "http://127.0.0.1:${this.servicePort}"
 audience = "notes"
 allowed_origins = ${JSON.stringify(allowed)}
+${socketPort ? `[[route]]
+path = "/socket/"
+upstream = "http://127.0.0.1:${socketPort}"
+audience = "socket"
+upgrade = true
+allowed_origins = ${JSON.stringify(allowed)}` : ''}
 [[route]]
 path = "/"
 upstream = "http://127.0.0.1:${this.old.port}"
