@@ -66,6 +66,12 @@ pub struct OwnedCredential {
 }
 
 impl OwnedCredential {
+    /// A token that came in `Authorization: Bearer`.
+    #[must_use]
+    pub(crate) fn bearer(token: &str) -> Self {
+        Self { kind: CredentialKind::Bearer, value: Secret::new(token.to_owned()) }
+    }
+
     /// As it stands in a request.
     #[must_use]
     pub fn as_credential(&self) -> Credential<'_> {

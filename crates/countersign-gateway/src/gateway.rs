@@ -90,6 +90,15 @@ pub enum StartError {
     /// The keys that log-out tokens are believed by cannot be followed.
     #[error("cannot follow the keys of `[backchannel_logout]`: {0}")]
     Logout(#[from] countersign::remote::StartError),
+    /// The keys of the guard's issuer cannot be followed.
+    #[error("cannot follow the keys of `[guard]`: {0}")]
+    Guard(#[source] countersign::remote::StartError),
+    /// Its revocations cannot be followed.
+    #[error("cannot follow the revocations of `[guard]`: {0}")]
+    GuardFeed(#[from] countersign::remote::FeedStartError),
+    /// Its client cannot be proven.
+    #[error("cannot use the client of `[guard]`: {0}")]
+    GuardClient(#[from] countersign::remote::ProofError),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),

@@ -27,7 +27,9 @@ mod witness;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use countersign::{Audience, Claims, KeyId, Secret, SigningKey, TokenId, UnixTime, jws::Algorithm};
+use countersign::{
+    Audience, Claims, KeyId, Secret, SigningKey, TokenId, UnixTime, VerifiedClaims, jws::Algorithm,
+};
 use http::HeaderValue;
 use serde::Serialize;
 
@@ -217,6 +219,20 @@ pub struct SignedToken {
 }
 
 impl SignedToken {
+    /// A token of another issuer that was verified, to be sent on as it came. `None` for what no header can hold.
+    #[must_use]
+    pub(crate) fn presented(token: &str, claims: &VerifiedClaims) -> Option<Self> {
+        let mut header_value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+        header_value.set_sensitive(true);
+        Some(Self {
+            header_value,
+            kid: claims.header().key_id().map(|kid| KeyId::from(kid.as_str())),
+            jti: claims.token_id().clone(),
+            iat: claims.issued_at(),
+            exp: claims.expires(),
+        })
+    }
+
     /// `Bearer …`, marked sensitive. Cloning it copies no bytes.
     #[must_use]
     pub const fn header_value(&self) -> &HeaderValue {

@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod entry;
 pub mod error;
 pub mod gateway;
+pub mod guard;
 pub mod http;
 pub mod identity;
 pub mod internal;

@@ -15,7 +15,8 @@ use countersign::Role;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::{
-    config::resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin},
+    config::resolved::{GuardedConfig, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin},
+    guard::Guard,
     issue::TokenPolicy,
 };
 
@@ -33,6 +34,8 @@ pub struct Route {
 /// What happens to a request on a route.
 #[derive(Debug)]
 pub enum Kind {
+    /// A token of the trusted issuer in, the same out; `None`: there is no trusted issuer, and nothing passes.
+    Guard(Option<Guard>),
     /// Cookie and `Authorization` pass untouched.
     Legacy,
     /// No look-up, the credential is removed.
@@ -51,8 +54,14 @@ pub struct Demands {
 }
 
 impl Route {
-    fn new(config: RouteConfig, index: usize, policy: impl FnOnce(&TranslateConfig) -> TokenPolicy) -> Self {
+    fn new(
+        config: RouteConfig,
+        index: usize,
+        policy: impl FnOnce(&TranslateConfig) -> TokenPolicy,
+        guard: impl FnOnce(&GuardedConfig) -> Option<Guard>,
+    ) -> Self {
         let kind = match &config.kind {
+            RouteKind::Guard(guarded) => Kind::Guard(guard(guarded)),
             RouteKind::Legacy => Kind::Legacy,
             RouteKind::Public => Kind::Public,
             RouteKind::Translate(translate) => Kind::Translate(Demands {
@@ -108,9 +117,19 @@ impl RouteTable {
     /// Builds the table; `policy` says what the tokens of a translate route say.
     #[must_use]
     pub fn new(routes: &[RouteConfig], policy: impl Fn(&TranslateConfig) -> TokenPolicy) -> Self {
+        Self::with_guards(routes, policy, |_| None)
+    }
+
+    /// The same; `guard` says what a guarded route demands.
+    #[must_use]
+    pub fn with_guards(
+        routes: &[RouteConfig],
+        policy: impl Fn(&TranslateConfig) -> TokenPolicy,
+        guard: impl Fn(&GuardedConfig) -> Option<Guard>,
+    ) -> Self {
         let mut table = Self::default();
         for (index, config) in routes.iter().enumerate() {
-            let route = Arc::new(Route::new(config.clone(), index, &policy));
+            let route = Arc::new(Route::new(config.clone(), index, &policy, &guard));
             let segments = match &config.host {
                 Some(host) => table.by_host.entry(host.as_str().into()).or_default(),
                 None => &mut table.any_host,

@@ -4,13 +4,14 @@
 //! What it cannot decide it hands to [`Translation::cold`], which looks the session up or signs a token.
 
 pub mod explain;
+mod guarded;
 mod page;
 mod page_tokens;
 mod signing;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use countersign::Standing;
+use countersign::{Standing, TokenRefusal};
 use http::request;
 use tokio::time::sleep;
 
@@ -118,6 +119,8 @@ impl Translation {
         let refuse = |refusal| Refuse::on(route, refusal);
         let pass = |remove| Ok(Warm::Decided(Decision::Pass(Pass { route: Arc::clone(route), remove })));
         let demands = match &route.kind {
+            Kind::Guard(None) => return Err(refuse(TokenRefusal::KeysUnavailable.into())),
+            Kind::Guard(Some(guard)) => return self.warm_guarded((route, guard), (parts, client), now),
             Kind::Legacy => return pass(Remove::IdentityHeaders),
             Kind::Public => return pass(Remove::Credential),
             Kind::Translate(demands) => demands,
@@ -157,7 +160,7 @@ impl Translation {
         })
     }
 
-    /// The translate route that a preflight asks about. It carries no credential, so no other stage has a say.
+    /// The translate or guarded route that a preflight asks about. It carries no credential, so no other stage has a say.
     #[must_use]
     pub(crate) fn route_for_preflight(&self, parts: &request::Parts) -> Option<&Arc<Route>> {
         if !cors::is_preflight(&parts.method, &parts.headers) || parts.uri.path().starts_with(OWN_PATHS) {
@@ -167,8 +170,8 @@ impl Translation {
         let host = host::check(&parts.uri, &parts.headers, parts.version).ok()?;
         let route = self.routes.find(&host, path)?;
         let is_canonical = path::check_target(&parts.method, path).is_ok();
-        let is_decided_here =
-            matches!(route.kind, Kind::Translate(_)) && (is_canonical || route.config.insecure_path);
+        let is_decided_here = matches!(route.kind, Kind::Guard(_) | Kind::Translate(_))
+            && (is_canonical || route.config.insecure_path);
         is_decided_here.then_some(route)
     }
 
@@ -223,6 +226,9 @@ impl Translation {
 
     async fn try_cold(&self, ask: Ask) -> Result<Decision, Refuse> {
         let Ask { route, key, credential, client, session, presented } = ask;
+        if let (Kind::Guard(Some(guard)), Some(credential)) = (&route.kind, &credential) {
+            return self.cold_guarded((&route, guard), credential).await;
+        }
         let refuse = |refusal| Refuse::on(&route, refusal);
         let Kind::Translate(demands) = &route.kind else { return Err(refuse(Refusal::Bug)) };
         let beside_cookie = credential.is_some();

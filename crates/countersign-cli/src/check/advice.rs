@@ -54,6 +54,29 @@ pub(crate) fn audit_issuer(text: &str) -> Vec<Item> {
 
 /// What happens when the authorization server is away, and when somebody logs out.
 pub(crate) fn consequences(config: &Config) -> Vec<Item> {
+    let mut items = guarded(config);
+    if !matches!(config.session.source, SourceConfig::Nobody) {
+        items.extend(of_sessions(config));
+    }
+    items
+}
+
+fn guarded(config: &Config) -> Vec<Item> {
+    let Some(guard) = &config.guard else { return Vec::new() };
+    let revoked = match &guard.feed {
+        None => "guard: a token that was revoked is let through until its end (`guard.revocations`)",
+        Some(feed) if feed.refuse_on_loss => {
+            "guard: a revoked token is refused within a second; while the feed is lost, every token (503)"
+        }
+        Some(_) => {
+            "guard: a revoked token is refused within a second, and until its end not while the feed is lost"
+        }
+    };
+    let away = format!("guard: {} away, its last keys are used for up to 24h", guard.issuer);
+    vec![Item::new(Mark::Note, away), Item::new(Mark::Note, revoked)]
+}
+
+fn of_sessions(config: &Config) -> Vec<Item> {
     let recheck = span(config.session.recheck);
     let outage = match config.session.stale_if_error {
         None => Item::new(
@@ -90,7 +113,7 @@ pub(crate) fn consequences(config: &Config) -> Vec<Item> {
 pub(crate) fn audiences(config: &Config) -> BTreeSet<&str> {
     let translated = config.routes.iter().filter_map(|route| match &route.kind {
         RouteKind::Translate(translate) => Some(translate.audience.as_str()),
-        RouteKind::Legacy | RouteKind::Public => None,
+        RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => None,
     });
     translated.collect()
 }
@@ -106,6 +129,7 @@ fn routes(config: &Config) -> String {
         text.push_str(&format!(", tokens for {}", audiences.join(", ")));
     }
     for (count, word) in [
+        (count(|kind| matches!(kind, RouteKind::Guard(_))), "guarded"),
         (count(|kind| matches!(kind, RouteKind::Public)), "public"),
         (count(|kind| matches!(kind, RouteKind::Legacy)), "legacy"),
     ] {
@@ -135,6 +159,7 @@ fn sources(config: &Config) -> String {
             endpoint(&introspection.endpoint),
             endpoint(&userinfo.endpoint)
         ),
+        SourceConfig::Nobody => return "no sessions: nobody is asked".to_owned(),
         SourceConfig::Userinfo(userinfo) => format!("userinfo {}", endpoint(&userinfo.endpoint)),
         SourceConfig::Whoami(whoami) => format!("{} {}", whoami.method, whoami.endpoint),
     };
@@ -167,7 +192,11 @@ fn open_routes(config: &Config) -> Vec<Item> {
                 );
                 items.push(Item::new(Mark::Note, text));
             }
-            RouteKind::Translate(_) | RouteKind::Legacy | RouteKind::Public => {}
+            RouteKind::Guard(guarded) if guarded.require_roles.is_empty() => {
+                let text = format!("{}: any caller with a token for `{}`", place(route), guarded.audience);
+                items.push(Item::new(Mark::Note, text));
+            }
+            RouteKind::Guard(_) | RouteKind::Translate(_) | RouteKind::Legacy | RouteKind::Public => {}
         }
     }
     items

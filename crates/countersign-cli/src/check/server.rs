@@ -1,12 +1,13 @@
 //! Asks the real authorization server, as the gateway will.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign::SystemClock;
 use countersign_gateway::{
-    config::Config,
+    config::{Config, resolved::SourceConfig},
     credential::OwnedCredential,
     entropy::{Entropy, SystemEntropy},
+    guard::TrustedIssuer,
     identity::{Identity, Mapping},
     session::source::{
         self, Answer, Verdict,
@@ -24,8 +25,15 @@ pub(crate) struct Asked {
     pub(crate) identity: Option<Identity>,
 }
 
+/// For the keys of the guard's issuer.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Asks about a random token, and about the live one if there is one.
 pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked {
+    let mut items = guard(config).await;
+    if matches!(config.session.source, SourceConfig::Nobody) {
+        return Asked { items, identity: None };
+    }
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let server = match source::from_config(&config.session, &entropy, None) {
         Ok(server) => server,
@@ -39,17 +47,15 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
             return Asked { items: vec![Item::new(Mark::Fault, error.to_string())], identity: None };
         }
     };
-    let mut items: Vec<Item> = judge(&probed)
-        .iter()
-        .map(|finding| {
-            let mark = match finding.severity() {
-                Severity::Fine => Mark::Fine,
-                Severity::Warning => Mark::Warning,
-                Severity::Fault => Mark::Fault,
-            };
-            Item::new(mark, finding.to_string())
-        })
-        .collect();
+    let findings = judge(&probed);
+    items.extend(findings.iter().map(|finding| {
+        let mark = match finding.severity() {
+            Severity::Fine => Mark::Fine,
+            Severity::Warning => Mark::Warning,
+            Severity::Fault => Mark::Fault,
+        };
+        Item::new(mark, finding.to_string())
+    }));
     let Some(answer) = live_answer(&probed) else { return Asked { items, identity: None } };
     let mapping = Mapping::new(&config.claims).accepting(&config.session.accept_clients);
     let identity = match mapping.explain(answer) {
@@ -66,6 +72,23 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
         }
     };
     Asked { items, identity }
+}
+
+/// Fetches the keys of the issuer that guarded routes trust.
+async fn guard(config: &Config) -> Vec<Item> {
+    let Some(trusted) = &config.guard else { return Vec::new() };
+    let issuer = TrustedIssuer::new(trusted.clone());
+    let item = match issuer.follow() {
+        Err(error) => Item::new(Mark::Fault, error.to_string()),
+        Ok(()) if issuer.ready(KEYS_TIMEOUT).await => {
+            Item::new(Mark::Fine, format!("guard: the keys of {} are there", trusted.issuer))
+        }
+        Ok(()) => {
+            let text = format!("guard: {} gives no keys: guarded routes answer 503", trusted.issuer);
+            Item::new(Mark::Fault, text)
+        }
+    };
+    vec![item]
 }
 
 fn live_answer(probed: &Probed) -> Option<&Answer> {

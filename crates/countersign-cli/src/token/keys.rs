@@ -48,7 +48,7 @@ fn of_gateway(config: &Config, audience: Option<&str>, parts: &Parts) -> Result<
     };
     let known = config.routes.iter().any(|route| match &route.kind {
         RouteKind::Translate(translate) => translate.audience == audience,
-        RouteKind::Legacy | RouteKind::Public => false,
+        RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => false,
     });
     if !known {
         return Err("no route of the configuration has the token's audience".to_owned());

@@ -84,7 +84,7 @@ pub const KEYS: &[Key] = &[
         "Lets `valkey://` be used beyond loopback: whoever can read that network learns the password, and can then \
          remove what is kept; what is sealed stays closed."),
 
-    key("session", Kind::Table, Absent::Required,
+    key("session", Kind::Table, Absent::Described("required, unless with `[guard]` no route needs a session"),
         "Whose sessions are accepted, and how the authorization server is asked about them."),
     key("session.cookie", Kind::CookieName, Absent::Described("no cookie is a credential"),
         "The cookie that holds the session token. `cookie`, `bearer` or both are needed."),
@@ -156,6 +156,27 @@ pub const KEYS: &[Key] = &[
     key("session.insecure_no_client_auth", Kind::Flag, OFF,
         "Lets `client_auth = \"none\"` be used beyond loopback."),
 
+    key("guard", Kind::Table, Absent::Described("no route is guarded"),
+        "Whose access tokens routes with `guard = true` let through, in front of services in any language. Read at the \
+         start only."),
+    key("guard.issuer", Kind::Url, Absent::Required,
+        "The issuer: `iss` of its tokens, compared byte for byte. Not the gateway's own `issuer`."),
+    key("guard.keys", Kind::Endpoint, Absent::Default("\"discover\""),
+        "Its key set; `\"discover\"` finds it in the issuer's metadata."),
+    key("guard.revocations", Kind::Url, Absent::Described("a token is good until its end"),
+        "Where the issuer, a gateway like this one, has its `internal_listen`: its feed of revocations is followed."),
+    key("guard.client_id", Kind::ClientId, Absent::Described("required with `revocations`"),
+        "Which `[[client]]` of that gateway we are."),
+    key("guard.client_secret_file", Kind::SecretFile, Absent::Described("`client_secret_env` is needed with `revocations`"),
+        "File with that client's secret. Line ends behind it are not part of it."),
+    key("guard.client_secret_env", Kind::SecretVariable, Absent::Described("`client_secret_file` is needed with `revocations`"),
+        "Environment variable with that client's secret."),
+    key("guard.on_feed_loss", Kind::Choice(&["keep", "refuse"]), Absent::Default("\"keep\""),
+        "What happens to tokens while the feed is lost: `keep` lets those through that are not known to be revoked, \
+         `refuse` answers 503."),
+    key("guard.insecure_http", Kind::Flag, OFF,
+        "Lets keys and feed be fetched over plain HTTP beyond loopback: whoever is on that network can become any caller."),
+
     key("claims", Kind::Table, Absent::Described("the standard members"),
         "What a token says: paths into the answer of the authorization server. `session` is what introspection or \
          `whoami` answered, `userinfo` what userinfo answered."),
@@ -202,7 +223,7 @@ pub const KEYS: &[Key] = &[
 
     key("route", Kind::Tables, Absent::Required,
         "Who gets it. The longest matching `path` wins, a route with `host` before one without. Exactly one kind: \
-         with `audience` (session in, access token out), `public` or `legacy`."),
+         with `audience` (session in, access token out), with `audience` and `guard`, `public` or `legacy`."),
     key("route[].path", Kind::PathPrefix, Absent::Required,
         "Path prefix. `/orders/` matches `/orders/…` only."),
     key("route[].host", Kind::Host, Absent::Described("every host"),
@@ -223,6 +244,9 @@ pub const KEYS: &[Key] = &[
         "No look-up, no token; the credential is removed."),
     key("route[].legacy", Kind::Flag, OFF,
         "The old application: cookie and `Authorization` pass untouched, no token."),
+    key("route[].guard", Kind::Flag, OFF,
+        "Takes access tokens of the issuer of `[guard]` in `Authorization: Bearer`, for exactly this `audience`, and sends \
+         them on as they came. No session, no look-up."),
     key("route[].strip_prefix", Kind::Flag, OFF,
         "Removes `path` before the request is forwarded."),
     key("route[].methods", Kind::List(&Kind::Method), Absent::Described("all but `CONNECT` and `TRACE`"),

@@ -2,6 +2,7 @@
 
 mod browser;
 mod clients;
+mod guard;
 mod limits;
 mod route;
 mod server;
@@ -30,6 +31,7 @@ pub(super) fn config<'a>(
     let session = session::read(reader, &top);
     let claims = token::claims(reader, &top);
     let routes = route::read(reader, &top);
+    let guard = guard::read(reader, &top, server.issuer.as_ref(), &routes);
     let token = token::read(reader, &top, server.issuer.as_ref(), &routes);
     let limits = limits::read(reader, &top);
     let log = limits::log(reader, &top);
@@ -51,6 +53,7 @@ pub(super) fn config<'a>(
         tls: server.tls,
         store,
         session: session?,
+        guard,
         claims,
         token,
         routes,

@@ -37,6 +37,8 @@ pub struct Config {
     pub store: Option<Arc<StoreConfig>>,
     /// Whose sessions are accepted.
     pub session: SessionConfig,
+    /// Whose tokens guarded routes let through. `None`: there are no such routes.
+    pub guard: Option<GuardConfig>,
     /// What a token says.
     pub claims: ClaimsConfig,
     /// How a token is signed.
@@ -164,9 +166,46 @@ pub struct SessionConfig {
     pub accept_clients: Vec<ClientId>,
 }
 
+/// `[guard]`: the issuer whose tokens guarded routes let through.
+#[derive(Debug, Clone)]
+pub struct GuardConfig {
+    /// `iss` of the tokens.
+    pub issuer: Issuer,
+    /// The issuer's key set.
+    pub keys: Endpoint,
+    /// The issuer's revocation feed. `None`: a token is good until its end.
+    pub feed: Option<GuardFeed>,
+    /// Keys and feed may be fetched over plain HTTP beyond loopback. Default false.
+    pub insecure_http: bool,
+}
+
+/// Where revocations of the trusted issuer are learned of.
+#[derive(Debug, Clone)]
+pub struct GuardFeed {
+    /// Its `internal_listen`.
+    pub location: Uri,
+    /// Which of its clients we are.
+    pub client: ClientId,
+    /// That client's secret.
+    pub secret: Secret<String>,
+    /// Tokens are refused while it cannot be known what is revoked. Default false.
+    pub refuse_on_loss: bool,
+}
+
+/// What a guarded route demands.
+#[derive(Debug, Clone)]
+pub struct GuardedConfig {
+    /// `aud` of its tokens.
+    pub audience: Audience,
+    /// One of these roles is needed. Empty: any token.
+    pub require_roles: Vec<Role>,
+}
+
 /// What the authorization server is asked.
 #[derive(Debug, Clone)]
 pub enum SourceConfig {
+    /// Nobody is asked: there is no `[session]`.
+    Nobody,
     /// Introspection (RFC 7662).
     Introspection(IntrospectionConfig),
     /// Introspection, then OpenID Connect userinfo with the same token; both must agree on `sub`.
@@ -394,6 +433,8 @@ pub enum BrowserMode {
 /// What kind of route.
 #[derive(Debug, Clone)]
 pub enum RouteKind {
+    /// A token of the trusted issuer in, the same out.
+    Guard(GuardedConfig),
     /// The old application: cookie and `Authorization` pass untouched, no token.
     Legacy,
     /// No look-up, credential removed, no token.

@@ -190,7 +190,8 @@ impl Call<'_> {
         }
         let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
             Warm::Decided(decision) => {
-                if matches!(decision, Decision::Forward(_)) {
+                if matches!(&decision, Decision::Forward(forward) if matches!(forward.route.kind, Kind::Translate(_)))
+                {
                     self.observer.metrics().cache(CacheResult::Hit);
                 }
                 decision
@@ -445,8 +446,8 @@ impl Call<'_> {
     ) -> Response<Outbound> {
         let route = &passage.route;
         let cache = match (&route.kind, route.config.allow_public_cache) {
-            (Kind::Translate(_), true) => CacheRule::MayBePublic,
-            (Kind::Translate(_), false) => CacheRule::Private,
+            (Kind::Guard(_) | Kind::Translate(_), true) => CacheRule::MayBePublic,
+            (Kind::Guard(_) | Kind::Translate(_), false) => CacheRule::Private,
             (Kind::Legacy | Kind::Public, _) => CacheRule::Untouched,
         };
         let credentials = &self.snapshot.translation.credentials;
@@ -455,7 +456,10 @@ impl Call<'_> {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
             token: passage.authorization.as_ref(),
             cache,
-            vary: if credentials.bearer || self.snapshot.translation.page_tokens.is_some() {
+            vary: if matches!(route.kind, Kind::Guard(_))
+                || credentials.bearer
+                || self.snapshot.translation.page_tokens.is_some()
+            {
                 VaryBy::CookieAndAuthorization
             } else {
                 VaryBy::Cookie
@@ -548,6 +552,7 @@ impl Call<'_> {
 
 const fn label_of(route: &Route) -> RouteLabel {
     match route.kind {
+        Kind::Guard(_) => RouteLabel::Guard,
         Kind::Legacy => RouteLabel::Legacy,
         Kind::Public => RouteLabel::Public,
         Kind::Translate(_) => RouteLabel::Translate,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign::TokenRefusal;
 use http::StatusCode;
 
 /// Why a request was turned away.
@@ -82,6 +83,8 @@ pub enum Refusal {
     SourceUnavailable,
     /// The session has no subject.
     SubjectMissing,
+    /// The token of a guarded route is refused by the library, by its code.
+    Token(TokenRefusal),
     /// The token that a page presents has come to its end.
     TokenExpired,
     /// The token that a page presents is none that the gateway signed for pages.
@@ -183,6 +186,17 @@ impl Refusal {
         Self::UriTooLong,
         Self::VersionNotSupported,
     ];
+
+    /// Its place in [`Self::ALL`]. What the library refuses is counted where a refusal of that code is, else as
+    /// `token_invalid`.
+    #[must_use]
+    pub(crate) fn place(self) -> usize {
+        let find = |wanted: Self| match wanted {
+            Self::Token(_) => Self::ALL.iter().position(|refusal| refusal.code() == wanted.code()),
+            _ => Self::ALL.iter().position(|refusal| *refusal == wanted),
+        };
+        find(self).or_else(|| find(Self::TokenInvalid)).unwrap_or_default()
+    }
 
     /// This refusal's row.
     #[must_use]
@@ -439,6 +453,7 @@ impl Refusal {
                 None,
                 "the session does not say whose it is",
             ),
+            Self::Token(refusal) => return of_token(refusal),
             Self::TokenExpired => (
                 "token_expired",
                 StatusCode::UNAUTHORIZED,
@@ -525,6 +540,23 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         self.row().code
     }
+}
+
+impl From<TokenRefusal> for Refusal {
+    fn from(refusal: TokenRefusal) -> Self {
+        Self::Token(refusal)
+    }
+}
+
+/// What the library's table says.
+const fn of_token(refusal: TokenRefusal) -> Row {
+    let row = refusal.row();
+    let challenge = match row.challenge {
+        countersign::Challenge::Bare => Challenge::Bare,
+        countersign::Challenge::Error(error) => Challenge::Error(error),
+        countersign::Challenge::None => Challenge::None,
+    };
+    Row { code: row.code, status: row.status, challenge, retry_after: row.retry_after, text: row.text }
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use countersign::{Audience, ClientId};
 use crate::{
     clock::Clock,
     config::resolved::{
-        BrowserConfig, BrowserMode, ClientAuth, Config, RouteConfig, RouteKind, SourceConfig, TranslateConfig,
+        BrowserConfig, BrowserMode, ClientAuth, Config, GuardedConfig, RouteConfig, RouteKind, SourceConfig,
+        TranslateConfig,
     },
     credential::CredentialRules,
     entropy::Entropy,
     entry::{own::SessionEndpoints, proxy::Snapshot},
+    guard::{Guard, TrustedIssuer},
     identity::Mapping,
     issue::{PolicyId, TokenPolicy},
     keyring::KeyRingHandle,
@@ -37,6 +39,7 @@ pub(super) struct Household {
     pub(super) keyring: Arc<KeyRingHandle>,
     pub(super) registry: Arc<Registry>,
     pub(super) pages: Arc<PageIndex>,
+    pub(super) guard: Option<Arc<TrustedIssuer>>,
     pub(super) observer: Observer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -68,7 +71,11 @@ impl Household {
         });
         let policies = Policies::new(config);
         let translation = Translation {
-            routes: RouteTable::new(&config.routes, |translate| policies.of(translate)),
+            routes: RouteTable::with_guards(
+                &config.routes,
+                |translate| policies.of(translate),
+                |guarded| self.guard(guarded),
+            ),
             credentials: CredentialRules { cookie: session.cookie.clone(), bearer: session.bearer },
             own_origin: origin_of(config.issuer.as_str()).to_owned(),
             sessions: Arc::new(sessions),
@@ -99,6 +106,14 @@ impl Household {
 }
 
 impl Household {
+    /// What a guarded route demands; nothing passes where nobody is trusted.
+    fn guard(&self, guarded: &GuardedConfig) -> Option<Guard> {
+        let issuer = Arc::clone(self.guard.as_ref()?);
+        let verifier = issuer.verifier(guarded.audience.clone()).ok()?;
+        let (audience, roles) = (guarded.audience.clone(), guarded.require_roles.clone());
+        Some(Guard { verifier, issuer, audience, roles })
+    }
+
     /// What pages hold in bearer mode. An audience that pages may ask for says what the tokens of its routes say.
     fn page_tokens(&self, config: &Config, policies: &Policies<'_>) -> Option<PageTokens> {
         let browser = config.browser.as_ref().filter(|browser| browser.mode == BrowserMode::Bearer)?;
@@ -114,7 +129,7 @@ impl Household {
         let translates = || {
             config.routes.iter().filter_map(|route| match &route.kind {
                 RouteKind::Translate(translate) => Some(translate),
-                RouteKind::Legacy | RouteKind::Public => None,
+                RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => None,
             })
         };
         let of = |audience: &Audience| translates().find(|translate| translate.audience == *audience);
@@ -197,6 +212,7 @@ fn own_client(source: &SourceConfig) -> Option<ClientId> {
 
 const fn label_of(source: &SourceConfig) -> SourceLabel {
     match source {
+        SourceConfig::Nobody => SourceLabel::Nobody,
         SourceConfig::Introspection(_) => SourceLabel::Introspection,
         SourceConfig::IntrospectionAndUserinfo(..) => SourceLabel::IntrospectionAndUserinfo,
         SourceConfig::Userinfo(_) => SourceLabel::Userinfo,

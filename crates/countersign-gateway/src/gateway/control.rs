@@ -271,6 +271,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
             "session.max_lookups_per_client",
             present.session.max_lookups_per_client != next.session.max_lookups_per_client,
         ),
+        ("guard", format!("{:?}", present.guard) != format!("{:?}", next.guard)),
         ("log", present.log != next.log),
     ]
     .into_iter()
@@ -361,6 +362,9 @@ fn run(
             let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
             let (socket, listener) = ControlSocket::bind(&directory)?;
             let internal = internal.map(InternalDoor::open).transpose()?;
+            if let Some(issuer) = &room.household.guard {
+                issuer.follow()?;
+            }
             Ok((admin, socket, listener, internal))
         };
         let (admin, _socket, control, internal) = match bound.await {

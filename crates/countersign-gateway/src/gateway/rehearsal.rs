@@ -1,17 +1,22 @@
 //! The flow without a gateway around it: for `check` and `explain`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign::Secret;
 use http::{StatusCode, request};
 
-use super::{StartError, compose::Household, start::memory};
+use super::{
+    StartError,
+    compose::Household,
+    start::{memory, trusted},
+};
 use crate::{
     clock::Clock,
     config::resolved::Config,
     entropy::Entropy,
     entry::own::{self, SessionEndpoints},
     error::Refusal,
+    guard::TrustedIssuer,
     keyring::{
         KeyRingHandle, RingFault, RingKeeper, RingSettings, Witness,
         seal::{KEY_BYTES, Sealer},
@@ -26,6 +31,9 @@ use crate::{
     upstream::Registry,
 };
 
+/// For the keys of the guard's issuer.
+const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What decides about requests under one configuration, without a listener.
 #[derive(Debug)]
 pub struct Rehearsal {
@@ -33,12 +41,19 @@ pub struct Rehearsal {
     pub translation: Translation,
     browser: Option<SessionEndpoints>,
     metadata: Metadata,
+    guard: Option<Arc<TrustedIssuer>>,
 }
 
 impl Rehearsal {
     /// Says for one request which stage decides what, in the order of the proxy: our own documents, our own
     /// endpoints, the routes. Asks the authorization server if the request gets that far.
     pub async fn explain(&self, parts: &request::Parts) -> Explained {
+        // Without its keys every token is answered 503, which is what is said then.
+        if let Some(issuer) = &self.guard
+            && issuer.follow().is_ok()
+        {
+            issuer.ready(KEYS_TIMEOUT).await;
+        }
         let path = parts.uri.path();
         if let Some(document) = self.metadata.at(path) {
             let name = if path == KEY_SET_PATH { "key set" } else { "metadata" };
@@ -87,11 +102,13 @@ pub fn rehearse(
         memory: Arc::new(memory(config)),
         keyring: Arc::new(KeyRingHandle::new(ring)),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
+        guard: trusted(config),
         registry: Arc::new(Registry::new(config.workers)),
         observer: Observer::without_files(),
         clock,
         entropy,
     };
     let snapshot = household.compose(config)?;
-    Ok(Rehearsal { translation: snapshot.translation, browser: snapshot.browser, metadata })
+    let (translation, browser) = (snapshot.translation, snapshot.browser);
+    Ok(Rehearsal { translation, browser, metadata, guard: household.guard })
 }

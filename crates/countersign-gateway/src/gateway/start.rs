@@ -22,6 +22,7 @@ use crate::{
     config::resolved::Config,
     entropy::{Entropy, NoEntropy},
     entry::{decision_id::DecisionIds, proxy::Proxy},
+    guard::TrustedIssuer,
     internal::{Internal, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
     keyring::{KeyRingHandle, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
     metadata::{Metadata, MetadataHandle},
@@ -199,6 +200,7 @@ fn open_household(
         memory: Arc::new(memory(config).with_ledger(ledger).with_shared(shared_answers(config, clock)?)),
         keyring: Arc::new(keyring),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
+        guard: trusted(config),
         registry: Arc::new(Registry::new(config.workers)),
         observer,
         clock: Arc::clone(clock),
@@ -236,6 +238,11 @@ fn shared_answers(
     }
     let _ = (config, clock);
     Ok(None)
+}
+
+/// The issuer of `[guard]`.
+pub(super) fn trusted(config: &Config) -> Option<Arc<TrustedIssuer>> {
+    config.guard.clone().map(|guard| Arc::new(TrustedIssuer::new(guard)))
 }
 
 /// The keeper of the ring where the configuration says it is kept.

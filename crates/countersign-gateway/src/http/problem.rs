@@ -19,7 +19,11 @@ use crate::error::{Challenge, Refusal};
 pub fn respond(refusal: Refusal, decision: &str) -> Response<Bytes> {
     let row = refusal.row();
     let mut body = Vec::with_capacity(256 + decision.len());
-    let rendered = RENDERED.get(refusal as usize).and_then(Option::as_ref);
+    let rendered = match refusal {
+        // What the library says has its codes from another table.
+        Refusal::Token(_) => None,
+        refusal => RENDERED.get(refusal.place()),
+    };
     if let Some(rendered) = rendered {
         body.extend_from_slice(&rendered.opening);
     } else {
@@ -40,7 +44,11 @@ pub fn respond(refusal: Refusal, decision: &str) -> Response<Bytes> {
     if let Ok(decision) = HeaderValue::from_str(decision) {
         headers.insert(DECISION.clone(), decision);
     }
-    if let Some(challenge) = rendered.and_then(|rendered| rendered.challenge.clone()) {
+    let challenge = match rendered {
+        Some(rendered) => rendered.challenge.clone(),
+        None => challenge(row.challenge),
+    };
+    if let Some(challenge) = challenge {
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(seconds) = row.retry_after {
@@ -58,22 +66,13 @@ struct Rendered {
     challenge: Option<HeaderValue>,
 }
 
-/// By discriminant.
-static RENDERED: LazyLock<Vec<Option<Rendered>>> = LazyLock::new(|| {
-    let mut table = Vec::new();
-    for refusal in Refusal::ALL {
-        let at = *refusal as usize;
-        if table.len() <= at {
-            table.resize_with(at + 1, || None);
-        }
-        if let Some(slot) = table.get_mut(at) {
-            *slot = Some(Rendered {
-                opening: opening(*refusal).into_bytes().into(),
-                challenge: challenge(refusal.row().challenge),
-            });
-        }
-    }
-    table
+/// In the order of [`Refusal::ALL`].
+static RENDERED: LazyLock<Vec<Rendered>> = LazyLock::new(|| {
+    let render = |refusal: &Refusal| Rendered {
+        opening: opening(*refusal).into_bytes().into(),
+        challenge: challenge(refusal.row().challenge),
+    };
+    Refusal::ALL.iter().map(render).collect()
 });
 
 fn opening(refusal: Refusal) -> String {

@@ -195,6 +195,8 @@ labels! {
     pub enum RouteLabel {
         /// The old application.
         Legacy = "legacy",
+        /// A token of another issuer in, the same out.
+        Guard = "guard",
         /// None matched.
         None = "none",
         /// Our own pages: key set, metadata.
@@ -223,6 +225,8 @@ labels! {
 labels! {
     /// What is asked about a credential.
     pub enum SourceLabel {
+        /// Nobody.
+        Nobody = "nobody",
         /// RFC 7662.
         Introspection = "introspection",
         /// Introspection, then userinfo.
@@ -302,6 +306,6 @@ impl Label for Refusal {
     }
 
     fn index(self) -> usize {
-        self as usize
+        self.place()
     }
 }

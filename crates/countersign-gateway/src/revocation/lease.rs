@@ -2,24 +2,24 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use countersign::Standing;
-
-use super::{Concerned, Ledger};
+use super::Ledger;
 
 /// How often a stream that waits looks whether its session was revoked.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Whoever a revocation can concern.
 pub trait Concern: Send + Sync + fmt::Debug {
-    /// What a revocation can name of it.
-    fn concerned(&self) -> Concerned<'_>;
+    /// Whether it is revoked, as the ledger knows where there is one.
+    fn is_revoked(&self, ledger: Option<&Ledger>) -> bool;
 }
 
-/// A session's right to an open stream. Looking is one comparison as long as nothing was revoked since the last look.
+/// The right of a session, or of another issuer's token, to an open stream. For a session, looking is one comparison as
+/// long as nothing was revoked since the last look.
 #[derive(Debug, Clone)]
 pub struct Lease {
     who: Arc<dyn Concern>,
-    ledger: Arc<Ledger>,
+    /// `None`: what is revoked is another issuer's to say.
+    ledger: Option<Arc<Ledger>>,
     seen: u64,
 }
 
@@ -28,16 +28,24 @@ impl Lease {
     #[must_use]
     pub fn new(who: Arc<dyn Concern>, ledger: &Arc<Ledger>) -> Self {
         // A revocation between that finding and this line is found at the first look.
-        Self { who, ledger: Arc::clone(ledger), seen: 0 }
+        Self { who, ledger: Some(Arc::clone(ledger)), seen: 0 }
     }
 
-    /// Whether the session was revoked.
+    /// A lease of another issuer's token that was just found good.
+    #[must_use]
+    pub fn of_token(who: Arc<dyn Concern>) -> Self {
+        Self { who, ledger: None, seen: 0 }
+    }
+
+    /// Whether it was revoked.
     pub fn is_over(&mut self) -> bool {
-        let generation = self.ledger.generation();
-        if generation == self.seen {
-            return false;
+        if let Some(ledger) = &self.ledger {
+            let generation = ledger.generation();
+            if generation == self.seen {
+                return false;
+            }
+            self.seen = generation;
         }
-        self.seen = generation;
-        self.ledger.check(&self.who.concerned()) == Standing::Revoked
+        self.who.is_revoked(self.ledger.as_deref())
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{SessionId, TokenId, UnixTime};
+use countersign::{SessionId, Standing, TokenId, UnixTime};
 use quick_cache::{UnitWeighter, sync::Cache};
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     keyring::SignedToken,
-    revocation::{Concern, Concerned},
+    revocation::{Concern, Concerned, Ledger},
     store::RingVersion,
 };
 
@@ -262,8 +262,8 @@ impl Entry {
 }
 
 impl Concern for Entry {
-    fn concerned(&self) -> Concerned<'_> {
-        Self::concerned(self)
+    fn is_revoked(&self, ledger: Option<&Ledger>) -> bool {
+        ledger.is_some_and(|ledger| ledger.check(&self.concerned()) == Standing::Revoked)
     }
 }
 

@@ -7,16 +7,17 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{Claims, Role, SessionId, TokenId, UnixTime};
+use countersign::{Claims, Role, SessionId, TokenId, TokenRefusal, UnixTime};
 use http::{HeaderMap, StatusCode, header::UPGRADE, request};
 
-use super::Translation;
+use super::{Translation, guarded};
 use crate::{
     clock::Now,
     config::resolved::RouteConfig,
     credential::{Credential, CredentialKind},
     entropy::Entropy,
     error::Refusal,
+    guard::Guard,
     http::path,
     identity::Identity,
     issue,
@@ -131,11 +132,36 @@ impl Translation {
         Ok((identity, self.end_of(&answer, now)))
     }
 
+    /// The stages of a guarded route: the token itself.
+    fn explain_guarded(
+        &self,
+        guard: Option<&Guard>,
+        headers: &HeaderMap,
+        steps: &mut Vec<Step>,
+    ) -> Result<End, Stopped> {
+        let stopped = |stage| move |refusal: TokenRefusal| refused(stage)(refusal.into());
+        let guard = guard.ok_or_else(|| stopped("guard")(TokenRefusal::KeysUnavailable))?;
+        let token = guarded::bearer(headers).map_err(stopped("credential"))?;
+        steps.push(Step::passed("credential", format!("bearer token, {} characters", token.len())));
+        let judged = guard.verifier.verify_at(token.as_bytes(), self.clock.now().wall);
+        let claims = judged
+            .map_err(|refusal| ("guard", Refusal::from(refusal), format!("{refusal}: {}", refusal.text())))?;
+        steps.push(Step::passed("guard", format!("a token of {} for `{}`", claims.issuer(), guard.audience)));
+        if !guarded::has_role(guard, &claims) {
+            return Err(refused("permit")(Refusal::RoleMissing));
+        }
+        steps.push(Step::passed("permit", "the token goes on as it came".to_owned()));
+        Ok(End::Passed)
+    }
+
     async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
         let route = self
             .route(parts)
             .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
         steps.push(Step::passed("route", describe(route)));
+        if let Kind::Guard(guard) = &route.kind {
+            return self.explain_guarded(guard.as_ref(), &parts.headers, steps);
+        }
         let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
         let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;
         let credential = credential.ok_or_else(|| {
@@ -283,6 +309,8 @@ fn describe(route: &Route) -> String {
     let mut text =
         format!("`{}{path}` (route {})", host.as_deref().unwrap_or_default(), route.index.saturating_add(1));
     let kind = match &route.kind {
+        Kind::Guard(None) => "guarded, and nobody is trusted".to_owned(),
+        Kind::Guard(Some(guard)) => format!("guarded, a token for `{}` in and out", guard.audience),
         Kind::Legacy => "legacy, cookie and `Authorization` pass untouched".to_owned(),
         Kind::Public => "public, the credential is removed".to_owned(),
         Kind::Translate(demands) => format!("session in, token for `{}` out", demands.policy.audience),

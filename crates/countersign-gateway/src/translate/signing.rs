@@ -55,7 +55,7 @@ impl Wanted {
             Whom::Page(demands) | Whom::PageAtService(demands) => Ok(demands),
             Whom::Route(route) => match &route.kind {
                 Kind::Translate(demands) => Ok(demands),
-                Kind::Legacy | Kind::Public => Err(Refusal::Bug),
+                Kind::Guard(_) | Kind::Legacy | Kind::Public => Err(Refusal::Bug),
             },
         }
     }

@@ -18,6 +18,7 @@ mod csrf;
 mod defects;
 mod drain;
 mod framing;
+mod guard;
 mod http2;
 mod identity;
 mod keyring;

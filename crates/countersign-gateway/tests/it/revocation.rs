@@ -210,7 +210,7 @@ async fn a_command_names_exactly_one_target() {
 }
 
 /// A service that begins to answer and never ends.
-async fn endless(head: &'static str) -> Recorder {
+pub(crate) async fn endless(head: &'static str) -> Recorder {
     Recorder::start(move |mut socket, _, record| async move {
         while record.take(&mut socket).await.is_some() {
             socket.write_all(head.as_bytes()).await.unwrap();
@@ -219,7 +219,7 @@ async fn endless(head: &'static str) -> Recorder {
     .await
 }
 
-const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
+pub(crate) const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
 const SWITCHED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
 

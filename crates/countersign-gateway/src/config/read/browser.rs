@@ -90,6 +90,6 @@ fn reserves_audience(
 const fn audience_of(route: &RouteConfig) -> Option<&Audience> {
     match &route.kind {
         RouteKind::Translate(translate) => Some(&translate.audience),
-        RouteKind::Legacy | RouteKind::Public => None,
+        RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => None,
     }
 }

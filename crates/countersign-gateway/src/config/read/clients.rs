@@ -197,6 +197,6 @@ fn own_client(session: &SessionConfig) -> Option<ClientId> {
             }
             ClientAuth::Bearer(_) | ClientAuth::None => None,
         },
-        SourceConfig::Userinfo(_) | SourceConfig::Whoami(_) => None,
+        SourceConfig::Nobody | SourceConfig::Userinfo(_) | SourceConfig::Whoami(_) => None,
     }
 }

@@ -8,14 +8,14 @@ use crate::config::{
     error::ConfigErrorCode,
     key::Kind,
     reader::{Fault, Field, Reader, Section, choice_of},
-    resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol},
+    resolved::{GuardedConfig, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol},
     value,
 };
 
 /// Paths under it are the gateway's own.
 const OWN_PATH: &str = "/.countersign/";
 
-const OF_TRANSLATE: [&str; 3] = ["audience", "require", "claims"];
+const OF_TRANSLATE: [&str; 4] = ["audience", "require", "claims", "guard"];
 
 pub(super) fn read<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Vec<RouteConfig> {
     let sections = reader.sections(top, "route");
@@ -117,6 +117,7 @@ fn upstreams<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<Vec<U
 
 fn kind<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteKind> {
     let (public, legacy) = (reader.flag(section, "public"), reader.flag(section, "legacy"));
+    let guard = reader.flag(section, "guard");
     let audience = reader.text(section, "audience", value::identifier);
     let require = reader.section(section, "require");
     let roles = not_empty(reader, &require, "roles", value::role);
@@ -137,9 +138,18 @@ fn kind<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteKind>
         let problem = "is missing: name the service the token is for, or make the route `public` or `legacy`";
         reader.fault(section, "audience", Fault::new(ConfigErrorCode::Missing, problem));
     }
+    let require_roles = roles.into_iter().map(Role::from).collect();
+    if guard {
+        if section.has("claims") {
+            let problem = "has no effect with `guard`: the token goes on as it came";
+            reader.fault(section, "claims", Fault::new(ConfigErrorCode::Conflict, problem));
+        }
+        let audience = Audience::from(audience.given()?);
+        return Some(RouteKind::Guard(GuardedConfig { audience, require_roles }));
+    }
     Some(RouteKind::Translate(TranslateConfig {
         audience: Audience::from(audience.given()?),
-        require_roles: roles.into_iter().map(Role::from).collect(),
+        require_roles,
         with_username: claims.contains(&"username"),
         with_email: claims.contains(&"email"),
     }))

@@ -56,7 +56,7 @@ pub(super) fn claims_fit_source<'a>(
 ) {
     let Some(session) = session else { return };
     let (absent, problem) = match session.source {
-        SourceConfig::IntrospectionAndUserinfo(..) => return,
+        SourceConfig::IntrospectionAndUserinfo(..) | SourceConfig::Nobody => return,
         SourceConfig::Introspection(_) | SourceConfig::Whoami(_) => {
             (ClaimRoot::Userinfo, "is a path into `userinfo`, which is not asked: begin with `session.`")
         }
@@ -107,7 +107,7 @@ pub(super) fn read<'a>(
 const fn audience_of(route: &RouteConfig) -> Option<&Audience> {
     match &route.kind {
         RouteKind::Translate(translate) => Some(&translate.audience),
-        RouteKind::Legacy | RouteKind::Public => None,
+        RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => None,
     }
 }
 

@@ -189,3 +189,16 @@ fn the_operators_key_encryption_key_is_read_with_the_configuration() {
         assert!(read_in(wrong).unwrap_err().to_string().contains(said), "{wrong}");
     }
 }
+
+#[test]
+fn the_guide_of_the_guard_shows_a_configuration_that_is_accepted() {
+    let guide = include_str!("../../../../../docs/guard.md");
+    let shown = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert!(shown.lines().count() <= 10, "{shown}");
+    let config = read(shown).unwrap_or_else(|errors| panic!("{errors}"));
+    let guard = config.guard.unwrap();
+    assert_eq!((guard.issuer.as_str(), guard.feed.is_none()), ("https://shop.example", true));
+    assert!(matches!(config.session.source, SourceConfig::Nobody));
+    let RouteKind::Guard(route) = &config.routes[0].kind else { panic!("{:?}", config.routes) };
+    assert_eq!((route.audience.as_str(), route.require_roles.len()), ("reports", 1));
+}

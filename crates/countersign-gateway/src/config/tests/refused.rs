@@ -351,3 +351,41 @@ fn what_weakens_security_is_remembered() {
     let config = read(&text).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.insecure, ["insecure_listen", "route[1].insecure_path"]);
 }
+
+#[test]
+fn a_guard_needs_somebody_to_trust_and_says_what_it_is_missing() {
+    const GUARD: &str = include_str!("../../../../../docs/examples/guard.toml");
+    let of = |line: &str, by: &str| {
+        assert!(GUARD.contains(line), "{line}");
+        let errors = read(&GUARD.replace(line, by)).map(|_| ()).expect_err(by);
+        let shown: Vec<String> =
+            errors.errors.iter().map(|error| format!("{} {:?}", error.key, error.code)).collect();
+        shown.join(", ")
+    };
+    let issuer = "issuer = \"https://shop.example\"";
+    for (line, by, expected) in [
+        (issuer, "issuer = \"https://guard.shop.example\"", "guard.issuer Conflict"),
+        (issuer, "issuer = \"http://shop.example\"", "guard.keys NotNamedInsecure"),
+        (issuer, "", "guard.issuer Missing"),
+        ("client_id = \"orders\"", "", "guard.client_id Missing"),
+        (
+            "revocations = \"https://gateway.internal:8082\"",
+            "",
+            "guard.client_id Conflict, guard.client_secret_file Conflict, guard.on_feed_loss Conflict",
+        ),
+        ("guard = true\nrequire", "require", "session Missing"),
+        ("guard = true\nrequire", "guard = true\nclaims = [\"email\"]\nrequire", "route[1].claims Conflict"),
+        ("audience = \"orders\"\n", "", "route[1].audience Missing"),
+    ] {
+        assert_eq!(of(line, by), expected, "{by}");
+    }
+    let without = faults("audience = \"orders\"", "audience = \"orders\"\nguard = true");
+    assert!(
+        without.len() == 1 && without[0].0 == Code::Missing && without[0].1.contains("guard: is missing"),
+        "{without:?}"
+    );
+    let bare = read(
+        "issuer = \"https://shop.example\"\n[[route]]\npath = \"/\"\nupstream = \"http://127.0.0.1:9\"\npublic = true",
+    );
+    assert!(bare.unwrap_err().to_string().contains(" session: is missing"));
+}

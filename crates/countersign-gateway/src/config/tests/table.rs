@@ -174,6 +174,11 @@ fn base_of(path: &str) -> Table {
             "id = \"orders\"\nsecret_file = \"/run/secrets/orders\"\naudience = \"orders\"".parse().unwrap();
         insert(&mut document, "client", Value::Array(vec![Value::Table(client)]));
     }
+    if path.starts_with("guard.") {
+        let guard = "issuer = \"https://sso.example\"\nrevocations = \"https://gateway.internal\"\n\
+                     client_id = \"orders\"\nclient_secret_file = \"/run/secrets/orders\"";
+        insert(&mut document, "guard", Value::Table(guard.parse().unwrap()));
+    }
     if path.starts_with("backchannel_logout.") {
         let issuer = Value::String("https://sso.example".to_owned());
         insert(&mut document, "backchannel_logout.issuer", issuer);

@@ -69,6 +69,8 @@ pub struct AuthorizationServer {
 
 #[derive(Debug)]
 enum Way {
+    /// There is nobody to ask.
+    Nobody,
     Combined(Box<Combined>),
     Introspection(Box<Introspection>),
     Userinfo(Userinfo),
@@ -115,6 +117,7 @@ pub fn from_config(
                 userinfo: parts.userinfo(userinfo_endpoint),
             }))
         }
+        SourceConfig::Nobody => Way::Nobody,
         SourceConfig::Userinfo(UserinfoConfig { endpoint }) => {
             Way::Userinfo(parts.userinfo(parts.locate(endpoint)?))
         }
@@ -168,6 +171,7 @@ fn needs_tls(source: &SourceConfig) -> bool {
     let endpoints: &[&Endpoint] = match source {
         SourceConfig::Introspection(one) => &[&one.endpoint],
         SourceConfig::IntrospectionAndUserinfo(one, two) => &[&one.endpoint, &two.endpoint],
+        SourceConfig::Nobody => return false,
         SourceConfig::Userinfo(one) => &[&one.endpoint],
         SourceConfig::Whoami(one) => return one.endpoint.scheme_str() == Some("https"),
     };
@@ -183,7 +187,7 @@ impl AuthorizationServer {
         match &self.way {
             Way::Combined(way) => !way.introspection.require_token_type,
             Way::Introspection(way) => !way.require_token_type,
-            Way::Userinfo(_) | Way::Whoami(_) => false,
+            Way::Nobody | Way::Userinfo(_) | Way::Whoami(_) => false,
         }
     }
 
@@ -198,6 +202,7 @@ impl AuthorizationServer {
         let verdict = match &self.way {
             Way::Combined(way) => way.look_up(&mut lookup).await,
             Way::Introspection(way) => way.look_up(&mut lookup).await,
+            Way::Nobody => Ok(Verdict::No),
             Way::Userinfo(way) => way.look_up(&mut lookup).await,
             Way::Whoami(way) => way.look_up(&mut lookup).await,
         };

@@ -32,6 +32,7 @@ pub fn settings_bytes(session: &SessionConfig, claims: &ClaimsConfig) -> Vec<u8>
             out.introspection(one);
             out.userinfo(two);
         }
+        SourceConfig::Nobody => out.text("nobody"),
         SourceConfig::Userinfo(one) => {
             out.text("userinfo");
             out.userinfo(one);

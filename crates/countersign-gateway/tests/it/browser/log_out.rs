@@ -50,6 +50,7 @@ async fn as_long_as_only_this_gateway_knows_of_it_a_second_click_is_told_so_too(
         let answer = log_out(&house, ALICE).await;
         assert_eq!(verdict(&answer), ("202", None), "{answer}");
         assert_eq!(body(&answer)["pending"], true);
+        assert_eq!(field(&answer, "set-cookie"), None);
         assert_eq!(body(&answer)["server_session"], server_session);
     }
     rename("away", "revocation");

@@ -82,6 +82,16 @@ impl House {
         service: Recorder,
         respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
     ) -> Self {
+        Self::named("https://shop.example", (session, top, more), service, respond).await
+    }
+
+    /// The same under another name.
+    pub(crate) async fn named(
+        issuer: &str,
+        (session, top, more): (&str, &str, &str),
+        service: Recorder,
+        respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let server = Fake::start(respond).await;
         let state = tempfile::tempdir().unwrap();
         let introspection = format!(
@@ -91,7 +101,7 @@ impl House {
         let asked = if session.contains("whoami") { "" } else { introspection.as_str() };
         let session = session.replace("WHOAMI", &server.url("/me"));
         let text = format!(
-            r#"issuer = "https://shop.example"
+            r#"issuer = "{issuer}"
 listen = "127.0.0.1:0"
 admin_listen = "127.0.0.1:0"
 state_dir = "{state}"

@@ -27,7 +27,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option
     let no = says_no(reader, section);
     let client = client::read(reader, section);
     if section.is_absent() {
-        return None;
+        return Some(SourceConfig::Nobody);
     }
     let discovered = discover.as_given().and_then(|issuer| issuer.as_str().parse().ok());
     for (name, uri) in [

@@ -1,0 +1,115 @@
+//! Guarded routes: a token of the trusted issuer in, the same token out.
+
+use std::{net::IpAddr, sync::Arc};
+
+use countersign::{
+    KeyId, SessionId, TokenRefusal, VerifiedClaims, Verifier,
+    jws::{MAX_BYTES, Unverified},
+};
+use http::{HeaderMap, header::AUTHORIZATION, request};
+
+use super::{Ask, Translation, Warm};
+use crate::{
+    clock::Now,
+    credential::OwnedCredential,
+    decision::{Decision, Forward, Refuse},
+    error::Refusal,
+    guard::Guard,
+    keyring::SignedToken,
+    revocation::Lease,
+    route::Route,
+};
+
+impl Translation {
+    /// Decides about a request on a guarded route. Only a token that names an unknown key is left to [`Self::cold`].
+    pub(super) fn warm_guarded(
+        &self,
+        (route, guard): (&Arc<Route>, &Guard),
+        (parts, client): (&request::Parts, IpAddr),
+        now: Now,
+    ) -> Result<Warm, Refuse> {
+        let refuse = |refusal: TokenRefusal| Refuse::on(route, Refusal::from(refusal));
+        let token = bearer(&parts.headers).map_err(refuse)?;
+        match guard.verifier.verify_at(token.as_bytes(), now.wall) {
+            Ok(claims) => let_through(route, guard, token, claims).map(Warm::Decided),
+            Err(TokenRefusal::KeyUnknown) => {
+                let credential = OwnedCredential::bearer(token);
+                let key = self.sessions.keyer.key(&credential.as_credential());
+                let (route, credential) = (Arc::clone(route), Some(credential));
+                Ok(Warm::Cold(Box::new(Ask {
+                    route,
+                    key,
+                    credential,
+                    client,
+                    session: None,
+                    presented: None,
+                })))
+            }
+            Err(refusal) => Err(refuse(refusal)),
+        }
+    }
+
+    /// Waits once for the newer keys of the issuer, and decides.
+    pub(super) async fn cold_guarded(
+        &self,
+        (route, guard): (&Arc<Route>, &Guard),
+        credential: &OwnedCredential,
+    ) -> Result<Decision, Refuse> {
+        let token = credential.value.expose();
+        if let Some(key) = key_of(token) {
+            guard.issuer.look_for(&key).await;
+        }
+        let judged = guard.verifier.verify_at(token.as_bytes(), self.clock.now().wall);
+        let claims = judged.map_err(|refusal| Refuse::on(route, Refusal::from(refusal)))?;
+        let_through(route, guard, token, claims)
+    }
+}
+
+/// The token of a request, the text after `Bearer `; what it is, is for the verifier to say.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(TokenRefusal::TokenMissing)?;
+    if values.next().is_some() {
+        return Err(TokenRefusal::TokenAmbiguous);
+    }
+    let text = value.to_str().map_err(|_| TokenRefusal::TokenMalformed)?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Err(TokenRefusal::TokenMissing);
+    }
+    match token.trim_matches([' ', '\t']) {
+        "" => Err(TokenRefusal::TokenMalformed),
+        token => Ok(token),
+    }
+}
+
+fn let_through(
+    route: &Arc<Route>,
+    guard: &Guard,
+    token: &str,
+    claims: VerifiedClaims,
+) -> Result<Decision, Refuse> {
+    let session = claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone);
+    if !has_role(guard, &claims) {
+        return Err(Refuse::on(route, Refusal::RoleMissing).of(&session));
+    }
+    let set = SignedToken::presented(token, &claims).ok_or_else(|| Refuse::on(route, Refusal::Bug))?;
+    Ok(Decision::Forward(Forward {
+        route: Arc::clone(route),
+        set: Arc::new(set),
+        session,
+        set_cookie: None,
+        not_after: claims.expires().saturating_add(Verifier::DEFAULT_LEEWAY),
+        lease: Lease::of_token(guard.issuer.watch(claims)),
+    }))
+}
+
+pub(super) fn has_role(guard: &Guard, claims: &VerifiedClaims) -> bool {
+    guard.roles.is_empty() || claims.roles().iter().any(|role| guard.roles.contains(role))
+}
+
+/// The key that a token names.
+fn key_of(token: &str) -> Option<KeyId> {
+    let unverified = Unverified::parse(token.as_bytes(), MAX_BYTES).ok()?;
+    unverified.header().key_id().map(|kid| KeyId::from(kid.as_str()))
+}
