@@ -9,6 +9,8 @@ pub mod decision;
 pub mod entropy;
 pub mod entry;
 pub mod error;
+#[cfg(test)]
+mod exhaustive;
 pub mod gateway;
 pub mod guard;
 pub mod http;

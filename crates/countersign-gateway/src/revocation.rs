@@ -21,6 +21,8 @@ mod follow;
 mod keeper;
 mod lease;
 mod ledger;
+#[cfg(test)]
+mod model;
 mod state;
 
 pub use self::{

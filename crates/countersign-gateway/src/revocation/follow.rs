@@ -6,17 +6,17 @@
 //! written to a log of another server before that: it could fill the numbers that others have read something else under. A revocation comes back that way even if it was lifted
 //! meanwhile; none is ever lost.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use countersign::{
     UnixTime,
-    revocation::{Cursor, Epoch},
+    revocation::{Cursor, Epoch, Target},
 };
 
-use super::Keeper;
+use super::{Keeper, state::State};
 use crate::{
     observe::Observation,
-    store::{Change, StoreError, in_force},
+    store::{Change, InForce, StoreError, StoredRevocations, in_force},
 };
 
 /// How often a shared store is read.
@@ -29,7 +29,7 @@ impl Keeper {
     pub(super) fn follow(&mut self) {
         let seen = self.ledger.cursor();
         match self.store.revocations(seen.seq) {
-            Ok(stored) if stored.epoch == seen.epoch && stored.newest >= seen.seq => {
+            Ok(stored) if goes_on(&seen, &stored) => {
                 self.note_unreadable(stored.unreadable);
                 if !stored.records.is_empty() {
                     self.ledger.take_in(stored.records);
@@ -64,20 +64,7 @@ impl Keeper {
     fn try_unite(&self, seen: &Cursor, now: UnixTime, waiting: &[Change]) -> Result<usize, StoreError> {
         self.store.renumber(seen, &another_epoch(seen, now))?;
         let there = in_force(&self.store.revocations(0)?.records);
-        let missing: Vec<Change> = {
-            let state = self.ledger.state();
-            let held = state.all().filter(|(target, held)| {
-                held.terms.until() > now
-                    && !there.get(*target).is_some_and(|there| there.terms.covers(held.terms))
-            });
-            held.map(|(target, held)| Change::Revoked {
-                target: target.clone(),
-                name_of: held.name_of.clone(),
-                terms: held.terms,
-                reason: held.reason.clone(),
-            })
-            .collect()
-        };
+        let missing = missing(&self.ledger.state(), &there, now);
         for changes in missing.chunks(AT_ONCE) {
             self.store.append(changes)?;
         }
@@ -96,8 +83,27 @@ impl Keeper {
     }
 }
 
+/// Whether what was read goes on where `seen` was the newest.
+pub(super) fn goes_on(seen: &Cursor, stored: &StoredRevocations) -> bool {
+    stored.epoch == seen.epoch && stored.newest >= seen.seq
+}
+
+/// What is held here, and not there.
+pub(super) fn missing(state: &State, there: &BTreeMap<Target, InForce>, now: UnixTime) -> Vec<Change> {
+    let held = state.all().filter(|(target, held)| {
+        held.terms.until() > now && !there.get(*target).is_some_and(|there| there.terms.covers(held.terms))
+    });
+    held.map(|(target, held)| Change::Revoked {
+        target: target.clone(),
+        name_of: held.name_of.clone(),
+        terms: held.terms,
+        reason: held.reason.clone(),
+    })
+    .collect()
+}
+
 /// A name for the new numbering. Of several gateways that begin one, the store keeps the first.
-fn another_epoch(seen: &Cursor, now: UnixTime) -> Epoch {
+pub(super) fn another_epoch(seen: &Cursor, now: UnixTime) -> Epoch {
     let old = seen.epoch.as_str();
     let name = format!("{}-{}-{}", now.as_secs(), seen.seq, old.get(..16).unwrap_or(old));
     Epoch::new(&name).unwrap_or_else(|_| seen.epoch.clone())

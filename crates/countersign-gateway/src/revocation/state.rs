@@ -26,6 +26,7 @@ pub struct Published {
 }
 
 /// Everything behind the lock.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) epoch: Epoch,

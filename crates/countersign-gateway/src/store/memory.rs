@@ -56,6 +56,21 @@ impl MemoryStore {
         Copy { ring: self.locked().clone(), log: self.log.lock().unwrap().clone() }
     }
 
+    /// Another store with the same in it.
+    #[cfg(test)]
+    pub(crate) fn duplicate(&self) -> Self {
+        let Copy { ring, log } = self.copy();
+        let is_put_back = AtomicBool::new(self.is_put_back.load(Ordering::SeqCst));
+        Self { ring: Mutex::new(ring), log: Mutex::new(log), is_put_back }
+    }
+
+    /// As the same server that has lost what came after, and does not know it.
+    #[cfg(test)]
+    pub(crate) fn put_back_unnoticed(&self, copy: Copy) {
+        self.put_back(copy);
+        self.is_put_back.store(false, Ordering::SeqCst);
+    }
+
     /// As another server that holds what this one held once, or nothing.
     #[cfg(test)]
     pub(crate) fn put_back(&self, copy: Copy) {
