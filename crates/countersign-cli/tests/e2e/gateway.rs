@@ -79,6 +79,13 @@ impl Gateway {
         Self { process, setting, stopped: false }
     }
 
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(setting: Setting, config: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = setting.command("run", config);
+        command.envs(environment.iter().copied());
+        Self { process: Process::start(command), setting, stopped: false }
+    }
+
     /// `http://address` of the public listener with a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
@@ -92,6 +99,11 @@ impl Gateway {
     /// `http://address` of the admin listener with a path.
     pub(crate) fn admin_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.process.ready["admin_listening"].as_str().unwrap())
+    }
+
+    /// Where it takes commands.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.setting.state_dir().join("control.sock")
     }
 
     /// A value that may stand nowhere but in requests.

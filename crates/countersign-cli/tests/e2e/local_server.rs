@@ -92,19 +92,27 @@ impl LocalServer {
         .await
     }
 
-    /// A server that answers what the function says.
+    /// A server that answers what the function says, and remembers what it was asked.
     pub(crate) async fn start(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with(reply, true).await
+    }
+
+    /// The same for more requests than there is memory for: it forgets each at once.
+    pub(crate) async fn forgetful(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with(reply, false).await
+    }
+
+    async fn with(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static, remembers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let reply = Arc::new(reply);
-        let record = Arc::clone(&seen);
+        let record = remembers.then(|| Arc::clone(&seen));
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (reply, record) = (Arc::clone(&reply), Arc::clone(&record));
-                let service =
-                    service_fn(move |request| answer(request, Arc::clone(&reply), Arc::clone(&record)));
+                let (reply, record) = (Arc::clone(&reply), record.clone());
+                let service = service_fn(move |request| answer(request, Arc::clone(&reply), record.clone()));
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service),
@@ -152,15 +160,19 @@ impl Drop for LocalServer {
 async fn answer(
     request: Request<hyper::body::Incoming>,
     reply: Arc<impl Fn(&Seen) -> Reply>,
-    record: Arc<Mutex<Vec<Seen>>>,
+    record: Option<Arc<Mutex<Vec<Seen>>>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let target = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
-    record.lock().unwrap().push(seen.clone());
+    if let Some(record) = record {
+        record.lock().unwrap().push(seen.clone());
+    }
     let reply = reply(&seen);
-    sleep(reply.after).await;
+    if !reply.after.is_zero() {
+        sleep(reply.after).await;
+    }
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
         response = response.header(name, value);

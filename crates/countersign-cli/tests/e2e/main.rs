@@ -43,6 +43,8 @@ mod session_end;
 #[cfg(test)]
 mod shared_cache;
 #[cfg(test)]
+mod soak;
+#[cfg(test)]
 mod spoofing;
 #[cfg(test)]
 mod stampede;

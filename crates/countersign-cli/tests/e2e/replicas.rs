@@ -23,6 +23,8 @@ use crate::{
 
 const USERS: usize = 40;
 const CALLERS: usize = 6;
+/// Logs out before the others begin; no caller is this one.
+const LOGGED_OUT: usize = USERS;
 const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// How the authorization server answers.
@@ -131,6 +133,11 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With more in the environment of the first gateway.
+    async fn with(environment: &[(&str, &str)]) -> Self {
         let (mode, gone) = (Arc::new(AtomicU8::new(WELL)), Arc::new(Mutex::new(Vec::new())));
         let server = LocalServer::start({
             let (mode, gone) = (Arc::clone(&mode), Arc::clone(&gone));
@@ -140,7 +147,7 @@ impl House {
         let service = LocalServer::start(service).await;
         let redis = Redis::start();
         let mut gateways = Vec::new();
-        for _ in 0..3 {
+        for number in 0..3 {
             let mut setting = Setting::new();
             let (kek, secret) =
                 (setting.secret_file("kek", KEK), setting.secret_file("secret", "secret-of-the-gateway"));
@@ -160,6 +167,8 @@ timeout = "500ms"
 stale_if_error = "10m"
 [claims]
 organisation = "session.org.id"
+[browser]
+login_url = "https://sso.example/login?return={{return}}"
 [[route]]
 path = "/orders/"
 upstream = "{}"
@@ -169,7 +178,8 @@ audience = "orders"
                 server.origin(),
                 service.origin()
             );
-            gateways.push(Gateway::start(setting, &config));
+            let environment = if number == 0 { environment } else { &[] };
+            gateways.push(Gateway::start_with(setting, &config, environment));
         }
         for gateway in &mut gateways {
             (0..USERS).for_each(|user| gateway.keep_secret(&session_of(user)));
@@ -177,6 +187,17 @@ audience = "orders"
         let addresses: Vec<&str> = gateways.iter().map(Gateway::address).collect();
         let front = Nginx::in_front_of(&addresses).await;
         Self { gateways, front, redis, server, _service: service, mode, gone }
+    }
+
+    /// A page logs its user out.
+    async fn log_out(&self, gateway: usize, user: usize) -> crate::client::Answer {
+        let call = Call::new("POST", self.gateways[gateway].url("/.countersign/logout"));
+        call.header("cookie", format!("SESSION={}", session_of(user)))
+            .header("host", "shop.example")
+            .header("sec-fetch-site", "same-origin")
+            .header("countersign", "1")
+            .send()
+            .await
     }
 
     async fn key_set(gateway: &Gateway) -> Value {
@@ -259,6 +280,109 @@ async fn nothing_that_happens_to_the_store_or_the_server_logs_anybody_out_or_mix
         last.expect(401);
     }
     for gateway in house.gateways {
+        gateway.stop().await;
+    }
+}
+
+/// The file that tells libfaketime how far off the clock is.
+fn set_clock(file: &std::path::Path, off: &str) {
+    let next = file.with_extension("next");
+    std::fs::write(&next, off).unwrap();
+    std::fs::rename(next, file).unwrap();
+}
+
+/// Debian's `faketime`, for whatever machine this is.
+fn libfaketime() -> String {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let mut libraries = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    let found = libraries.find(|library| library.exists());
+    found.expect("libfaketime is installed (apt-get install faketime)").to_str().unwrap().to_owned()
+}
+
+/// One gateway of three has a clock that is an hour, a day, forty days off, and comes back: nobody gets another's answer,
+/// nobody is logged out, no key is lost, and what was revoked stays so.
+#[tokio::test]
+async fn a_clock_that_jumps_logs_nobody_out_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clock");
+    set_clock(&file, "+0");
+    let environment = [
+        ("LD_PRELOAD", &*libfaketime()),
+        ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap()),
+        ("FAKETIME_NO_CACHE", "1"),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ];
+    let house = House::with(&environment).await;
+    let keys = House::key_set(&house.gateways[0]).await;
+    let ask_for_the_one_who_leaves = |gateway: &Gateway| {
+        let cookie = format!("SESSION={}", session_of(LOGGED_OUT));
+        Call::get(gateway.url("/orders/")).header("cookie", cookie).send()
+    };
+    ask_for_the_one_who_leaves(&house.gateways[0]).await.expect(200);
+    let log_out = house.log_out(0, LOGGED_OUT).await.expect(200);
+    assert_eq!(log_out.json().get("pending"), None);
+    let (count, over) = (Arc::new(Count::default()), Arc::new(AtomicBool::new(false)));
+    let mut callers = JoinSet::new();
+    for caller in 0..CALLERS {
+        let front = house.front.origin();
+        callers.spawn(call_for_ever(front, caller * 5, Arc::clone(&count), Arc::clone(&over)));
+    }
+    for off in ["+1h", "-1h", "+1d", "+40d", "-40d", "+0"] {
+        set_clock(&file, off);
+        // What is over is forgotten each half minute.
+        let time = if off == "+40d" { 35 } else { 4 };
+        sleep(Duration::from_secs(time)).await;
+        count.nothing_wrong(off);
+        assert!(count.take_served() > 20, "{off}: {count:?}");
+    }
+    over.store(true, SeqCst);
+    while callers.join_next().await.is_some() {}
+    assert_eq!((count.lost.load(SeqCst), count.refused.load(SeqCst)), (0, 0), "{count:?}");
+    let published = |set: &Value| -> Vec<String> {
+        let keys = set["keys"].as_array().unwrap().iter();
+        keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    for gateway in &house.gateways {
+        let now = published(&House::key_set(gateway).await);
+        assert!(published(&keys).iter().all(|kid| now.contains(kid)), "a key is lost: {now:?}");
+        ask_for_the_one_who_leaves(gateway).await.expect(401);
+    }
+    for gateway in house.gateways {
+        gateway.stop().await;
+    }
+}
+
+/// A log-out while the store is away: it is said that only one gateway knows; the others learn of it later.
+#[tokio::test]
+async fn a_log_out_that_reached_one_gateway_is_pending_and_reaches_the_others_when_the_store_is_back() {
+    let mut house = House::new().await;
+    let ask = |gateway: usize| {
+        let call = Call::get(house.gateways[gateway].url("/orders/"));
+        call.header("cookie", format!("SESSION={}", session_of(5))).send()
+    };
+    for gateway in 0..3 {
+        ask(gateway).await.expect(200);
+    }
+    house.redis.signal("STOP");
+    let answer = house.log_out(1, 5).await.expect(202);
+    assert_eq!(answer.json()["pending"], true, "{answer:?}");
+    ask(1).await.expect(401);
+    ask(0).await.expect(200);
+    house.redis.signal("CONT");
+    for gateway in [0, 1, 2] {
+        let mut status = 0;
+        for _ in 0..60 {
+            status = ask(gateway).await.status.as_u16();
+            if status == 401 {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(status, 401, "gateway {gateway} never learns of the log-out");
+    }
+    let again = house.log_out(1, 5).await;
+    assert_ne!(again.status, 202, "nothing is pending any more");
+    for gateway in std::mem::take(&mut house.gateways) {
         gateway.stop().await;
     }
 }

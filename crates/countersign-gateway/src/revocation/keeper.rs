@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{Demand, Ledger, Unrecorded, follow::FOLLOW_EVERY};
 use crate::{
-    clock::Clock,
+    clock::{Clock, Now},
     observe::{Observation, Observer, RevocationEvent, Revoking},
     store::{Change, InForce, LIFT_MATTERS, RevocationRecord, Store, StoreError},
 };
@@ -25,6 +25,11 @@ const BATCH: usize = 256;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// What is over is forgotten this often.
 const FORGET_EVERY: Duration = Duration::from_secs(30);
+/// A clock that is further ahead than it can be is not believed for so long: what is forgotten does not come back with
+/// the right time.
+const DISBELIEVED: Duration = Duration::from_secs(3600);
+/// So much may a clock be set forward at once.
+const SET_FORWARD: Duration = Duration::from_secs(60);
 /// The most changes that wait for a store that cannot write.
 const MAX_UNWRITTEN: usize = 10_000;
 
@@ -58,6 +63,8 @@ pub struct Keeper {
     pub(super) observer: Observer,
     pub(super) unwritten: Vec<Change>,
     pub(super) failing: bool,
+    /// The last moment that was believed.
+    believed: Now,
 }
 
 impl Keeper {
@@ -68,7 +75,8 @@ impl Keeper {
         clock: Arc<dyn Clock>,
         observer: Observer,
     ) -> Self {
-        Self { ledger, store, requests, clock, observer, unwritten: Vec::new(), failing: false }
+        let believed = clock.now();
+        Self { ledger, store, requests, clock, observer, unwritten: Vec::new(), failing: false, believed }
     }
 
     /// Writes until the end of the process. Dropped, it answers nobody any more.
@@ -261,8 +269,20 @@ impl Keeper {
         }
     }
 
+    /// The time, as far as something may be forgotten because of it.
+    fn believed_time(&mut self) -> UnixTime {
+        let now = self.clock.now();
+        let elapsed = now.monotonic.saturating_since(self.believed.monotonic);
+        let expected = self.believed.wall.saturating_add(elapsed);
+        if now.wall > expected.saturating_add(SET_FORWARD) && elapsed < DISBELIEVED {
+            return expected;
+        }
+        self.believed = now;
+        now.wall
+    }
+
     fn forget(&mut self) {
-        let now = self.clock.now().wall;
+        let now = self.believed_time();
         self.ledger.forget_expired(now);
         match self.store.forget_expired(now) {
             Ok(_) => self.works(),
