@@ -219,4 +219,15 @@ mod tests {
         assert_eq!(path_of(&table, "other.example", "/a/b/"), Some("/a/b/"));
         assert_eq!(path_of(&table, "shop.example", "/c/"), Some("/c/"));
     }
+
+    #[test]
+    fn a_route_with_a_host_is_for_no_other_name() {
+        let mut shop = route("/a/");
+        shop.host = Some("shop.example".to_owned());
+        let table = RouteTable::new(&[shop], policy);
+        assert_eq!(path_of(&table, "shop.example", "/a/"), Some("/a/"));
+        for other in ["evil.shop.example", "shop.example.evil", "", "localhost"] {
+            assert_eq!(path_of(&table, other, "/a/"), None, "{other}");
+        }
+    }
 }
