@@ -134,6 +134,10 @@ fn as_text(screen: Screen, parts: &request::Parts, explained: &Explained) -> Str
             text.push('\n');
             text.push_str(&screen::indented(&json!(token.claims)));
         }
+        End::Guarded => {
+            text.push_str(&screen.verdict(true, "forwarded, with its token as it came"));
+            text.push('\n');
+        }
         End::Passed => {
             text.push_str(&screen.verdict(true, "passed on, without a token"));
             text.push('\n');
@@ -158,6 +162,7 @@ fn as_json(explained: &Explained) -> Value {
         End::Forwarded(token) => {
             json!({ "end": "forwarded", "claims": token.claims, "bytes": token.bytes, "budget": token.budget })
         }
+        End::Guarded => json!({ "end": "guarded" }),
         End::Passed => json!({ "end": "passed" }),
         End::Refused(refusal) => {
             json!({ "end": "refused", "code": refusal.code(), "status": refusal.row().status.as_u16() })

@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod config;
 mod explain;
+mod guard;
 mod revoking;
 mod rls;
 mod running;

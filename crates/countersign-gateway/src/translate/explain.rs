@@ -53,6 +53,8 @@ pub enum End {
     Answered(StatusCode),
     /// It goes to the service with this token.
     Forwarded(Box<SampleToken>),
+    /// It goes to the service with the token of another issuer that it came with.
+    Guarded,
     /// It goes to the upstream without one.
     Passed,
     /// It is turned away.
@@ -150,8 +152,8 @@ impl Translation {
         if !guarded::has_role(guard, &claims) {
             return Err(refused("permit")(Refusal::RoleMissing));
         }
-        steps.push(Step::passed("permit", "the token goes on as it came".to_owned()));
-        Ok(End::Passed)
+        steps.push(Step::passed("permit", "what the route demands is there".to_owned()));
+        Ok(End::Guarded)
     }
 
     async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
