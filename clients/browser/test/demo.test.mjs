@@ -25,7 +25,7 @@ after(async () => {
 /** The page when it has begun. `problems`: what a strict policy, or a fault of the page, wrote to the console. */
 const open = async (options = {}) => {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const problems = [];
   page.on('console', (message) => /policy|error(?!.*status of)/i.test(message.text()) && problems.push(message.text()));

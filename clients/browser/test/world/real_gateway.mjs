@@ -19,8 +19,18 @@ export class RealGateway {
     Object.assign(this, { old, servicePort, folder, binary, settings, counts: undefined });
   }
   async start() {
-    this.port ??= await freePort();
-    this.admin ??= await freePort();
+    if (this.port) return this.run();
+    // a port that was free a moment ago may be somebody else's
+    for (let tries = 1; ; tries += 1) {
+      [this.port, this.admin] = [await freePort(), await freePort()];
+      try {
+        return await this.run();
+      } catch (error) {
+        if (tries === 3 || !/in use|AddrInUse/i.test(error.message)) throw error;
+      }
+    }
+  }
+  async run() {
     this.origin = `http://localhost:${this.port}`;
     const file = join(this.folder, 'gateway.toml');
     const { bearer, logoutUrl, allowed = [], socketPort } = this.settings;
@@ -66,7 +76,7 @@ legacy = true
     for (let tries = 0; ; tries += 1) {
       const answer = await fetch(`http://127.0.0.1:${this.admin}/readyz`).catch(() => undefined);
       if (answer?.ok) return;
-      if (tries > 300 || this.process.exitCode !== null) throw new Error(`the gateway does not start:\n${log}`);
+      if (tries > 1500 || this.process.exitCode !== null) throw new Error(`the gateway does not start:\n${log}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }

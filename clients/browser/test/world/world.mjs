@@ -45,7 +45,7 @@ export class World {
   /** A browser of its own, with a session of that user. */
   async profile(user, seconds) {
     const context = await this.browser.newContext();
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000); // on a busy machine
     if (user) await this.logIn(context, user, seconds);
     return context;
   }
