@@ -37,10 +37,19 @@ def throughput(result):
 
 
 def stampede(result):
-    lines = ["| concurrent requests | cold sessions | calls | answered 200 | slowest |", "|---|---|---|---|---|"]
+    def seconds(one, name):
+        return f"{one[name]:.2f} s" if name in one else "–"
+    lines = ["| concurrent requests | cold sessions | calls | answered 200 | p50 | p99 | slowest |",
+             "|---|---|---|---|---|---|---|"]
     for one in result["runs"]:
         lines.append(f"| {one['requests']:,} | {one['sessions']} | {one['calls']} | {one['ok']:,} | "
-                     f"{one['slowest_seconds']:.2f} s |")
+                     f"{seconds(one, 'p50_seconds')} | {seconds(one, 'p99_seconds')} | "
+                     f"{seconds(one, 'slowest_seconds')} |")
+    if one := result.get("expiry"):
+        lines += ["", "| sessions past their recheck at once | calls | refused and asked again | p50 | p99 | recovered |",
+                  "|---|---|---|---|---|---|",
+                  f"| {one['sessions']:,} | {one['calls']:,} | {one['refused']:,} | {seconds(one, 'p50_seconds')} | "
+                  f"{seconds(one, 'p99_seconds')} | {seconds(one, 'recovered_seconds')} |"]
     return "\n".join([*lines, ""])
 
 

@@ -87,6 +87,11 @@ impl ManualClock {
         Self { wall: wall.into(), monotonic: 0.into() }
     }
 
+    /// Somebody sets the time of day.
+    pub(crate) fn set_wall(&self, wall: u64) {
+        self.wall.store(wall, std::sync::atomic::Ordering::SeqCst);
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap();
         self.monotonic.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);

@@ -14,6 +14,8 @@
 //!    the line of signers.
 
 mod change;
+#[cfg(test)]
+mod model;
 
 use std::time::Duration;
 

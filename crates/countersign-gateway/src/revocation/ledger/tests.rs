@@ -84,6 +84,29 @@ fn demand(target: Target) -> Demand {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_ahead_is_not_believed_for_an_hour() {
+    let (ledger, clock) = running(Arc::new(MemoryStore::new()));
+    let alice = who("a", "alice", None, None);
+    let wish = Demand::of_session("a".into(), UnixTime::from_secs(BEGIN + 3600), RevocationReason::LogOut);
+    ledger.revoke(wish, now()).await.unwrap();
+    let half_a_minute = Duration::from_secs(31);
+    clock.set_wall(BEGIN + 40 * 24 * 3600);
+    for _ in 0..100 {
+        clock.advance(half_a_minute);
+        tokio::time::sleep(half_a_minute).await;
+        assert!(alice.is_revoked(&ledger));
+    }
+    clock.set_wall(BEGIN + 60);
+    clock.advance(half_a_minute);
+    tokio::time::sleep(half_a_minute).await;
+    assert!(alice.is_revoked(&ledger), "the right time is believed");
+    clock.set_wall(BEGIN + 40 * 24 * 3600);
+    clock.advance(Duration::from_secs(3600));
+    tokio::time::sleep(half_a_minute).await;
+    assert!(!alice.is_revoked(&ledger), "it was so for an hour");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_is_refused_until_its_end_and_its_tokens_until_theirs() {
     let store = Arc::new(MemoryStore::new());
     let (ledger, clock) = running(store.clone());
