@@ -113,15 +113,18 @@ fn findings(text: &mut String, report: &Report, paint: &dyn Fn(&str, &str) -> St
         let _ = writeln!(text, "\n{name} {}: {title}", paint("1", &first.id));
         let _ = writeln!(text, "  {}", paint("2", advice));
         let width = places.iter().map(|place| place_of(place).chars().count()).max().unwrap_or(0).min(50);
-        let mut said = "";
+        let lines = places.iter().map(|place| place.line.to_string().len() + 1).max().unwrap_or(0);
+        let mut said = String::new();
         for finding in places.iter().take(MAX_PLACES) {
-            let line = if finding.line > 0 { format!("  :{}", finding.line) } else { String::new() };
+            let line = if finding.line > 0 { format!(":{}", finding.line) } else { String::new() };
+            // What is the same as above but for a status is not said again.
+            let like: String = finding.reason.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+            let reason = if like == said { String::new() } else { told(finding) };
+            said = like;
             let known = if finding.known { "  (known)" } else { "" };
-            // What is the same as above is not said again.
-            let reason = if finding.reason == said { String::new() } else { told(finding) };
-            said = &finding.reason;
-            let text_line = format!("  {:<width$}  {reason}", place_of(finding));
-            let _ = writeln!(text, "{}{known}{}", text_line.trim_end(), paint("2", &line));
+            let place = format!("{:<width$}  {reason}", place_of(finding));
+            let _ =
+                writeln!(text, "  {}  {}{known}", paint("2", &format!("{line:>lines$}")), place.trim_end());
         }
         if places.len() > MAX_PLACES {
             let _ = writeln!(text, "  and {} more places", places.len() - MAX_PLACES);

@@ -10,6 +10,8 @@ const el = (tag, attributes = {}, ...children) => {
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 };
+const short = data.document.split('/').pop() || data.document;
+const words = (text) => text.split('`').map((part, index) => (index % 2 ? el('code', {}, part) : part));
 const plural = (count, word) => `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
 const order = ['high', 'medium', 'low', 'note'];
 const shown = new Set(order);
@@ -48,11 +50,11 @@ const copy = (text) => el('button', { class: 'copy', onclick: (event) => {
 const fields = (list) => list.map(([name, value]) => `${name}: ${value}`).join('\n');
 const proof = (it) => el('div', { class: 'pair' },
   el('div', {}, el('h4', {}, 'Request', copy(it.curl)),
-    el('pre', {}, `${it.method} ${it.url}\n${fields(it.request_headers)}${it.request_body ? `\n\n${it.request_body}` : ''}`)),
+    el('pre', {}, `${it.method} ${it.url}\n${fields(it.request_headers)}${it.request_body ? `\n\n${it.request_body}` : ''}`),
+    it.token ? el('h4', {}, 'Its token says') : null,
+    it.token ? el('pre', {}, `${JSON.stringify(it.token.header)}\n${JSON.stringify(it.token.claims, null, 1)}`) : null),
   el('div', {}, el('h4', {}, 'Answer'),
-    el('pre', {}, `${it.status}\n${fields(it.response_headers)}${it.response_body ? `\n\n${it.response_body}` : ''}`),
-    it.token ? el('h4', {}, 'The token says') : null,
-    it.token ? el('pre', {}, `${JSON.stringify(it.token.header)}\n${JSON.stringify(it.token.claims, null, 1)}`) : null));
+    el('pre', {}, `${it.status}\n${fields(it.response_headers)}${it.response_body ? `\n\n${it.response_body}` : ''}`)));
 
 function findings() {
   const wanted = $('q').value.trim().toLowerCase();
@@ -70,12 +72,12 @@ function findings() {
         el('span', { class: 'what' }, first.title, el('small', { class: 'mono' }, first.id)),
         el('span', { class: 'count' }, plural(list.length, 'operation') + (list.every((finding) => finding.known) ? ', known' : ''))),
       el('div', { class: 'inside' },
-        el('p', { class: 'advice' }, `What to do: ${first.advice}.`),
+        el('p', { class: 'advice' }, 'What to do: ', ...words(first.advice), '.'),
         el('p', { class: 'ids' }, `CWE-${first.cwe} · OWASP ${first.owasp} · ASVS 5.0 ${first.asvs}`),
         ...list.map((finding, index) => el('div', { class: 'op' },
           el('div', {}, el('span', { class: 'm mono' }, finding.method), el('code', {}, finding.path),
-            el('span', { class: 'count' }, finding.line ? `  ${data.document}:${finding.line}` : '')),
-          el('p', {}, `${finding.reason} `, el('span', { class: 'count' },
+            el('span', { class: 'count' }, finding.line ? ` ${short}:${finding.line}` : '')),
+          el('p', {}, ...words(finding.reason), ' ', el('span', { class: 'count' },
             `(${finding.cells.slice(0, 4).join(', ')}${finding.count > 4 ? ` and ${finding.count - 4} more` : ''})`)),
           !finding.proof ? null : index === 0 ? proof(finding.proof)
             : el('details', { class: 'more' }, el('summary', {}, 'request and answer'), proof(finding.proof))))));
