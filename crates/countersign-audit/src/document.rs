@@ -46,6 +46,8 @@ pub struct Document {
     pub file: String,
     /// Every operation, in the document's order.
     pub operations: Vec<Operation>,
+    /// What the document's first server has before every path: `/api`, or nothing.
+    pub(crate) prefix: String,
 }
 
 /// One method of one path.

@@ -17,7 +17,12 @@ use crate::{
 pub fn first_settings(document: &Document) -> String {
     let mut text = String::from(
         "# What `countersign audit` has to be told besides the document. Look through the lines with `# ?`.\n\n\
-         base = \"http://127.0.0.1:8080\"  # ? where the service under test listens\n",
+",
+    );
+    let _ = writeln!(
+        text,
+        "base = {}  # ? where the service under test listens, with what stands before every path",
+        quoted(&format!("http://127.0.0.1:8080{}", document.prefix))
     );
     let _ = writeln!(
         text,

@@ -2,6 +2,7 @@
 //!
 //! The cases of an operation are made when its turn comes, so that a plan of any size needs the memory of one operation.
 
+mod gaps;
 mod methods;
 mod organisations;
 mod roles;

@@ -38,6 +38,8 @@ pub struct Report {
     pub log_out: Vec<LogOut>,
     /// What the reader must know.
     pub notes: Vec<String>,
+    /// What could not be asked, and what would change that.
+    pub not_checked: Vec<String>,
     /// The first request and answer of each finding, at most [`Self::MAX_EVIDENCE`].
     pub evidence: Vec<Evidence>,
     /// Every operation with its cells, in the order they were asked.
@@ -170,6 +172,7 @@ impl Report {
             findings: Vec::new(),
             log_out: Vec::new(),
             notes: Vec::new(),
+            not_checked: Vec::new(),
             evidence: Vec::new(),
             operations: Vec::new(),
             odd: Vec::new(),

@@ -57,6 +57,7 @@ pub async fn run(options: Options, progress: &mut dyn Progress) -> Result<Report
     engine.find_key(served.as_ref()).await?;
     engine.make_objects().await;
     let mut report = Report::new(&engine.options, began);
+    report.not_checked = engine.ground().gaps();
     let probed = engine.probe_catalogue(&mut report).await;
     let engine = Arc::new(engine);
 

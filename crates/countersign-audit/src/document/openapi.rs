@@ -39,7 +39,7 @@ pub fn parse_document(file: &str, bytes: &[u8]) -> Result<Document, DocumentErro
     let root = root.map_err(wrong)?;
     version(&root).map_err(wrong)?;
     let operations = Reader { root: &root, made: RefCell::default() }.operations().map_err(wrong)?;
-    Ok(Document { file: file.to_owned(), operations })
+    Ok(Document { file: file.to_owned(), operations, prefix: prefix(&root) })
 }
 
 fn version(root: &Node) -> Result<(), Fault> {
@@ -52,6 +52,18 @@ fn version(root: &Node) -> Result<(), Fault> {
         }
         None => Err((root.line, "`openapi` is missing: this is no OpenAPI document".to_owned())),
     }
+}
+
+/// The path of the first server, if it is one without variables.
+fn prefix(root: &Node) -> String {
+    let server = root.member("servers").and_then(|servers| servers.items().first());
+    let url = server.and_then(|server| server.member("url")).and_then(Node::text).unwrap_or_default();
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map(|(_, path)| format!("/{path}")).unwrap_or_default(),
+        None => url.to_owned(),
+    };
+    let path = path.trim_end_matches('/');
+    if path.starts_with('/') && !path.contains(['{', '?', '#']) { path.to_owned() } else { String::new() }
 }
 
 pub(super) struct Reader<'a> {

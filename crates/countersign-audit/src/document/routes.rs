@@ -52,5 +52,5 @@ pub fn parse_routes(file: &str, text: &str) -> Result<Document, DocumentError> {
             access,
         });
     }
-    Ok(Document { file: file.to_owned(), operations })
+    Ok(Document { file: file.to_owned(), operations, prefix: String::new() })
 }

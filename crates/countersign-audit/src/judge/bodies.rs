@@ -21,16 +21,14 @@ const INSIDE: &[(&str, &str)] = &[
 
 /// Whether one of the texts stands in the body.
 pub(crate) fn holds(body: &[u8], texts: &[String]) -> bool {
-    texts.iter().any(|text| !text.is_empty() && find(body, text.as_bytes()))
-}
-
-fn find(body: &[u8], text: &[u8]) -> bool {
-    body.windows(text.len()).any(|window| window == text)
+    let body = String::from_utf8_lossy(body);
+    texts.iter().any(|text| !text.is_empty() && body.contains(text.as_str()))
 }
 
 /// What a refusal tells that only the inside knows.
 pub(crate) fn tells_more(body: &[u8], inside: &[String]) -> Option<&'static str> {
-    let listed = INSIDE.iter().find(|(text, _)| find(body, text.as_bytes())).map(|(_, what)| *what);
+    let text = String::from_utf8_lossy(body);
+    let listed = INSIDE.iter().find(|(told, _)| text.contains(*told)).map(|(_, what)| *what);
     listed.or_else(|| holds(body, inside).then_some("what the service compares tokens with"))
 }
 

@@ -91,7 +91,7 @@ fn data(report: &Report) -> Value {
         "target": report.target, "document": report.document, "began": report.began, "seconds": report.seconds,
         "requests": report.requests, "decided": report.coverage.decided, "cells": report.coverage.cells,
         "percent": report.coverage.percent(), "groups": groups, "rows": rows, "findings": findings,
-        "notes": report.notes, "log_out": report.log_out, "tokens": counted(Phase::Token),
+        "notes": report.notes, "not_checked": report.not_checked, "log_out": report.log_out, "tokens": counted(Phase::Token),
     })
 }
 

@@ -60,6 +60,12 @@ pub fn terminal(report: &Report, colours: bool) -> String {
     findings(&mut text, report, &paint);
     log_out(&mut text, report, &paint);
     undecided(&mut text, report);
+    if !report.not_checked.is_empty() {
+        let _ = writeln!(text, "\nnot checked:");
+    }
+    for gap in &report.not_checked {
+        let _ = writeln!(text, "  {}", paint("33", gap));
+    }
     for note in &report.notes {
         let _ = writeln!(text, "{}", paint("2", &format!("note: {note}")));
     }

@@ -47,8 +47,10 @@ impl Engine {
     }
 
     fn path(&self, call: &Call, created: Option<&str>) -> Result<String, Skip> {
-        let ground = self.ground();
         let names = placeholders(&call.path);
+        if names.is_empty() {
+            return Ok(call.path.clone());
+        }
         let settings = self.options.settings.paths.get(&call.path);
         let operation = self.options.document.operations.iter().find(|operation| operation.path == call.path);
         let mut path = call.path.clone();
@@ -68,7 +70,6 @@ impl Engine {
             };
             path = path.replace(&format!("{{{name}}}"), &escaped(&value));
         }
-        drop(ground);
         Ok(path)
     }
 

@@ -22,6 +22,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Operations that are tried for a first acceptance.
 const TRIED: usize = 8;
 
+/// What became of a good token.
+enum Probe {
+    Accepted,
+    NotFound,
+    Refused,
+}
+
 /// What the service can read.
 #[derive(Debug, Default)]
 pub(super) struct Probed {
@@ -42,18 +49,28 @@ impl Engine {
         loop {
             for key in self.mint.keys() {
                 self.key = key;
+                let (mut missing, mut refused) = (None, false);
                 for operation in &probes {
                     match self.accepts(operation).await {
-                        Ok(true) => {
+                        Ok(Probe::NotFound) => missing = missing.or(Some(operation)),
+                        Ok(Probe::Accepted) => {
                             self.nonsense = self.ask_nonsense().await;
                             return Ok(());
                         }
-                        Ok(false) => "no good token is accepted".clone_into(&mut last),
+                        Ok(Probe::Refused) => {
+                            refused = true;
+                            "no good token is accepted".clone_into(&mut last);
+                        }
                         Err(problem) => {
-                            last = problem;
+                            (last, refused) = (problem, true);
                             break;
                         }
                     }
+                }
+                if let Some(operation) = missing.filter(|_| !refused) {
+                    self.is_there(operation).await?;
+                    self.nonsense = self.ask_nonsense().await;
+                    return Ok(());
                 }
             }
             if began.elapsed() >= patience {
@@ -99,7 +116,32 @@ impl Engine {
         probes
     }
 
-    async fn accepts(&self, operation: &Operation) -> Result<bool, String> {
+    /// Where a good token gets 404 everywhere, no token at all must not: else the service knows none of these paths.
+    async fn is_there(&self, operation: &Operation) -> Result<(), AuditError> {
+        let mut call = self.ground().control(operation);
+        call.credential = Credential::Absent;
+        call.whose = Whose::Absent;
+        let Ok(request) = self.resolve(&call, None) else { return Ok(()) };
+        let prefix = &self.options.document.prefix;
+        match self.client.send(&request).await {
+            Ok(answer) if answer.status == 404 => Err(AuditError::Unreachable(format!(
+                "{}: every operation that was tried answers 404, with and without a token: is this the right service, and \
+                 does every path begin there?{}",
+                self.options.target,
+                if prefix.is_empty() || self.prefix.ends_with(prefix) {
+                    String::new()
+                } else {
+                    format!(
+                        " The document's server has `{prefix}` before each path: try `--target {}{prefix}`",
+                        self.options.target
+                    )
+                }
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn accepts(&self, operation: &Operation) -> Result<Probe, String> {
         let mut call = self.ground().control(operation);
         if matches!(call.whose, Whose::Own) {
             // Nothing has been made yet.
@@ -107,7 +149,9 @@ impl Engine {
         }
         let request = self.resolve(&call, None)?;
         match self.client.send(&request).await {
-            Ok(answer) => Ok(answer.status != 401 && answer.status < 500),
+            Ok(answer) if answer.status == 404 => Ok(Probe::NotFound),
+            Ok(answer) if answer.status != 401 && answer.status < 500 => Ok(Probe::Accepted),
+            Ok(_) => Ok(Probe::Refused),
             Err(NoAnswer::Connection(reason)) => Err(reason),
             Err(other) => Err(other.to_string()),
         }

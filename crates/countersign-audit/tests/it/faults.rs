@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use countersign_audit::{Report, Severity, report::terminal};
+use countersign_audit::{Keys, Quiet, Report, Settings, Severity, parse_document, report::terminal, run};
 
-use crate::service::{Fault, audited};
+use crate::service::{Fault, audited, options, start};
 
 fn ids(report: &Report) -> BTreeSet<&str> {
     report.findings.iter().map(|finding| finding.id.as_str()).collect()
@@ -45,4 +45,35 @@ async fn a_foreign_object_that_is_read_is_found_for_every_method() {
         "{}",
         terminal(&report, false)
     );
+}
+
+/// Without audit.toml the tokens are checked, and what cannot be is said.
+#[tokio::test]
+async fn without_settings_authentication_is_checked_and_the_rest_is_named() {
+    let keys = Keys::generate().unwrap();
+    let address = start(Fault::ForeignObjectIsRead, &keys).await;
+    let mut plain = options(address, keys).audience("notes");
+    plain.settings = Settings::default();
+    let report = run(plain, &mut Quiet).await.unwrap();
+    assert_eq!(ids(&report), BTreeSet::from(["public-not-listed"]), "{}", terminal(&report, false));
+    assert!(report.coverage.cells > 1_500, "{}", report.coverage.cells);
+    let [organisations] = &report.not_checked[..] else { panic!("{:?}", report.not_checked) };
+    assert!(organisations.starts_with("whether one organisation sees another's data"), "{organisations}");
+    assert!(terminal(&report, false).contains("\nnot checked:\n  whether one organisation"));
+}
+
+/// A service that knows none of the paths is not one that is half checked.
+#[tokio::test]
+async fn a_target_without_the_documents_prefix_is_said() {
+    let keys = Keys::generate().unwrap();
+    let address = start(Fault::None, &keys).await;
+    let mut wrong = options(address, keys);
+    let text = "openapi: 3.0.0\nservers: [{ url: 'https://notes.example/api/' }]\npaths: {/elsewhere: {get: {security: [{a: []}]}}}\ncomponents: {securitySchemes: {a: {type: http, scheme: bearer}}}\n";
+    wrong.document = parse_document("openapi.yaml", text.as_bytes()).unwrap();
+    wrong.settings = Settings::default();
+    let error = run(wrong, &mut Quiet).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    let told = error.to_string();
+    assert!(told.contains("answers 404, with and without a token"), "{told}");
+    assert!(told.ends_with(&format!("try `--target http://{address}/api`")), "{told}");
 }

@@ -117,6 +117,10 @@ if (data.log_out.length) {
   $('log-out').querySelector('p').textContent =
     `Time from the revocation until each service refused the token; ${data.log_out[0].within.toLocaleString('en')} ms are allowed.`;
 }
+if (data.not_checked.length) {
+  $('not-checked').hidden = false;
+  $('not-checked').querySelector('ul').append(...data.not_checked.map((gap) => el('li', {}, ...words(gap))));
+}
 if (data.notes.length) {
   $('notes').hidden = false;
   $('notes').querySelector('ul').append(...data.notes.map((note) => el('li', {}, note)));
