@@ -69,7 +69,7 @@ function findings() {
     const [first] = list;
     return el('details', groups.size <= 2 || place === 0 ? { open: '' } : {},
       el('summary', {}, el('span', { class: `chip ${first.severity}` }, first.severity),
-        el('span', { class: 'what' }, first.title, el('small', { class: 'mono' }, first.id)),
+        el('span', { class: 'what' }, ...words(first.title), el('small', { class: 'mono' }, first.id)),
         el('span', { class: 'count' }, plural(list.length, 'operation') + (list.every((finding) => finding.known) ? ', known' : ''))),
       el('div', { class: 'inside' },
         el('p', { class: 'advice' }, 'What to do: ', ...words(first.advice), '.'),
