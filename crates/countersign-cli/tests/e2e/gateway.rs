@@ -118,11 +118,6 @@ impl Gateway {
         Call::get(self.url(path)).header("cookie", format!("{cookie}={session}")).send().await
     }
 
-    /// What commands are given over.
-    pub(crate) fn control_socket(&self) -> PathBuf {
-        self.setting.state_dir().join("control.sock")
-    }
-
     /// Gives the gateway another configuration (SIGHUP).
     pub(crate) fn reload(&self, config: &str) {
         self.setting.write(config);
