@@ -40,6 +40,9 @@ pub(crate) struct Violation {
     pub(crate) way: Vec<String>,
 }
 
+/// A state that was not seen before, and how it was reached.
+type Found<M> = (Option<(usize, <M as Machine>::Action)>, usize, <M as Machine>::State);
+
 /// Two hashes of 64 bits: for two of a million states to be taken for one has odds of one in 10^26.
 type Identity = (u64, u64);
 
@@ -70,8 +73,7 @@ pub(crate) fn explore<M: Machine>(machine: &M) -> Result<Seen, Violation> {
         way.reverse();
         way
     };
-    let mut fresh: Vec<(Option<(usize, M::Action)>, usize, M::State)> =
-        machine.begins().into_iter().map(|state| (None, 0, state)).collect();
+    let mut fresh: Vec<Found<M>> = machine.begins().into_iter().map(|state| (None, 0, state)).collect();
     known.extend(fresh.iter().map(|(_, _, state)| identity(machine, state)));
     while !fresh.is_empty() {
         for (from, depth, state) in fresh.drain(..) {
