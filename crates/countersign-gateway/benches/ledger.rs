@@ -27,7 +27,11 @@ fn ledger(sessions: usize) -> Arc<Ledger> {
     store.begin_epoch(&epoch()).unwrap();
     let terms =
         Terms { at: UnixTime::from_secs(1), tokens_until: UnixTime::MAX, sessions_until: UnixTime::MAX };
-    let lifetimes = Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(3600) };
+    let lifetimes = Lifetimes {
+        token: Duration::from_secs(300),
+        session: Duration::from_secs(3600),
+        spread: Duration::ZERO,
+    };
     let issuer = "https://shop.example".into();
     let (clock, observer) = (Arc::new(SystemClock::start()), Observer::without_files());
     let (ledger, _) = Ledger::open(Arc::new(store), &epoch(), issuer, lifetimes, clock, observer).unwrap();

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -146,7 +146,7 @@ impl Soak {
             stream = Some(open);
             self.judge(number, generation, was_revoked, (status, &body));
             // Now and then somebody gets another cookie for no reason.
-            if chance % 997 == 0 {
+            if chance.is_multiple_of(997) {
                 self.count.log_ins.fetch_add(1, SeqCst);
                 user.log_in(number);
             }
@@ -241,7 +241,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let head = String::from_utf8_lossy(&read[..body_at]).to_ascii_lowercase();
-    let status = head[9..12].parse().unwrap();
+    let status = head.get(9..12).and_then(|status| status.parse().ok()).unwrap();
     let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
     let length: usize = length.map_or(0, |length| length.parse().unwrap());
     while read.len() < body_at + length {
@@ -320,7 +320,7 @@ audience = "orders"
     );
     let mut gateway = Gateway::start(setting, &config);
     gateway.keep_secret(SECRET);
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let mut beside = JoinSet::new();
     beside.spawn(Arc::clone(&soak).revoke(gateway.control_socket()));
     beside.spawn(Arc::clone(&soak).change_keys(gateway.control_socket()));

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -277,7 +278,8 @@ pub(super) fn memory(config: &Config) -> Memory {
 
 impl From<&Config> for Lifetimes {
     fn from(config: &Config) -> Self {
-        Self { token: config.token.lifetime, session: config.session.max_age }
+        let spread = if config.store.is_some() { Self::SPREAD } else { Duration::ZERO };
+        Self { token: config.token.lifetime, session: config.session.max_age, spread }
     }
 }
 

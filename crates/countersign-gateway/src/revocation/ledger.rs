@@ -42,6 +42,7 @@ pub struct Ledger {
     /// Counts the changes of `sessions`.
     generation: AtomicU64,
     lifetimes: [AtomicU64; 2],
+    spread: Duration,
     state: Mutex<State>,
     newest: watch::Sender<u64>,
     requests: mpsc::Sender<Request>,
@@ -54,6 +55,14 @@ pub struct Lifetimes {
     pub token: Duration,
     /// Of a session whose end is not known.
     pub session: Duration,
+    /// How long another gateway may go on signing after a revocation: until it has read of it.
+    pub spread: Duration,
+}
+
+impl Lifetimes {
+    /// The spread among gateways that share a store: they look at it every quarter of a second, and their clocks
+    /// differ.
+    pub const SPREAD: Duration = Duration::from_secs(2);
 }
 
 /// Everything services refuse, at one place of the log.
@@ -113,7 +122,8 @@ impl Ledger {
         #[expect(clippy::expect_used, reason = "a constant that is an epoch")]
         let epoch = Epoch::new("idle").expect("an epoch");
         let stored = StoredRevocations { epoch, newest: 0, records: Vec::new(), unreadable: 0 };
-        let lifetimes = Lifetimes { token: Self::LONGEST_TOKEN, session: Duration::ZERO };
+        let lifetimes =
+            Lifetimes { token: Self::LONGEST_TOKEN, session: Duration::ZERO, spread: Duration::ZERO };
         Arc::new(Self::new("".into(), lifetimes, stored, UnixTime::from_secs(0)).0)
     }
 
@@ -124,7 +134,7 @@ impl Ledger {
         now: UnixTime,
     ) -> (Self, mpsc::Receiver<Request>) {
         let (requests, receiver) = mpsc::channel(Self::MAX_REQUESTS);
-        let state = State::new(stored, now, Self::KEPT_EVENTS);
+        let state = State::new(stored, now, Self::KEPT_EVENTS, lifetimes.spread);
         let ledger = Self {
             no_token: "".into(),
             sessions: Revoked::new(issuer.clone()),
@@ -134,6 +144,7 @@ impl Ledger {
             unreadable: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
             lifetimes: [0; 2].map(AtomicU64::new),
+            spread: lifetimes.spread,
             newest: watch::Sender::new(state.newest),
             state: Mutex::new(state),
             requests,
@@ -401,7 +412,7 @@ impl Ledger {
     pub(super) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
         let [token, _] = &self.lifetimes;
         let life = Duration::from_secs(token.load(Ordering::Relaxed));
-        now.saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
+        now.saturating_add(self.spread).saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
     }
 
     /// The terms of a revocation at `now`.
@@ -427,16 +438,17 @@ impl Ledger {
 
     /// Puts a revocation into the tables that are read.
     pub(super) fn enforce(&self, target: &Target, terms: Terms) -> Result<(), Unrecorded> {
-        let record = |expires| Revocation { target: target.clone(), at: terms.at, expires };
+        let record = |at, expires| Revocation { target: target.clone(), at, expires };
         let is_there = |until: UnixTime| until > terms.at;
         if is_there(terms.tokens_until) {
-            self.tokens.revoke(&record(terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
+            let at = terms.tokens_at(target, self.spread);
+            self.tokens.revoke(&record(at, terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
             if matches!(target, Target::Token(_)) {
                 self.named_tokens.fetch_add(1, Ordering::Release);
             }
         }
         if is_there(terms.sessions_until) {
-            self.sessions.revoke(&record(terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
+            self.sessions.revoke(&record(terms.at, terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
             self.generation.fetch_add(1, Ordering::Release);
         }
         Ok(())
@@ -458,16 +470,19 @@ impl Ledger {
                 Change::KeysChanged { .. } | Change::Lifted { .. } => None,
             })
         };
-        let living = |until: fn(&Terms) -> UnixTime| {
+        let living = |at: fn(&Terms, &Target, Duration) -> UnixTime, until: fn(&Terms) -> UnixTime| {
             let all = state.all().map(|(target, held)| (target, &held.terms)).chain(waiting());
             all.filter(move |(_, terms)| until(terms) > now).map(move |(target, terms)| Revocation {
                 target: target.clone(),
-                at: terms.at,
+                at: at(terms, target, self.spread),
                 expires: until(terms),
             })
         };
-        self.tokens.replace(living(|terms| terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
-        self.sessions.replace(living(|terms| terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
+        let of_tokens =
+            living(|terms, target, spread| terms.tokens_at(target, spread), |terms| terms.tokens_until);
+        self.tokens.replace(of_tokens).map_err(|_| Unrecorded::Full)?;
+        let of_sessions = living(|terms, _, _| terms.at, |terms| terms.sessions_until);
+        self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)?;
         let named = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
         let named = named.filter(|target| matches!(target, Target::Token(_))).count();
         self.named_tokens.store(named, Ordering::Release);
@@ -501,7 +516,7 @@ impl Ledger {
         waiting: &[Change],
         now: UnixTime,
     ) -> Result<(), Unrecorded> {
-        let state = State::new(stored, now, Self::KEPT_EVENTS);
+        let state = State::new(stored, now, Self::KEPT_EVENTS, self.spread);
         let newest = state.newest;
         *self.state() = state;
         self.fill(waiting, now)?;

@@ -11,7 +11,7 @@
 //!    service: over crashes, fail-overs and another epoch.
 //! 3. A service that hears a heartbeat and takes its feed for complete refuses everything that its gateway refuses.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use countersign::{
     UnixTime,
@@ -23,7 +23,7 @@ use super::{
     state::State as Memory,
 };
 use crate::{
-    exhaustive::{Machine, Seen, Violation, explore},
+    exhaustive::Machine,
     store::{
         Change, RevocationRecord, Store, StoreError, Terms, in_force,
         memory::{Copy, MemoryStore},
@@ -178,7 +178,7 @@ impl Clone for State {
 impl Gateway {
     fn start(store: &MemoryStore, fresh: &Epoch) -> Self {
         store.begin_epoch(fresh).unwrap();
-        let memory = Memory::new(store.revocations(0).unwrap(), NOW, 8);
+        let memory = Memory::new(store.revocations(0).unwrap(), NOW, 8, Duration::ZERO);
         Self { memory, unwritten: Vec::new(), uniting: Uniting::No, has_store: true }
     }
 
@@ -234,7 +234,7 @@ impl Gateway {
             Uniting::PutBack => {
                 self.uniting = Uniting::No;
                 if let Ok(stored) = store.revocations(0) {
-                    self.memory = Memory::new(stored, NOW, 8);
+                    self.memory = Memory::new(stored, NOW, 8, Duration::ZERO);
                 }
             }
         }
@@ -587,38 +587,4 @@ impl State {
     }
 }
 
-fn check(fault: Fault, budget: Budget) -> Result<Seen, Violation> {
-    let seen = explore(&Cluster(fault, budget));
-    println!("{fault:?}: {seen:?}");
-    seen
-}
-
-#[test]
-fn nothing_acknowledged_is_missed_in_any_order_of_events_at_gateways_and_store() {
-    for budget in [STORE, CUT] {
-        let seen = check(Fault::None, budget).unwrap();
-        assert!(seen.states > 1_000, "{seen:?}");
-    }
-}
-
-#[test]
-fn nothing_acknowledged_is_missed_by_a_service_in_any_order_of_events() {
-    for budget in [FEED, FEED_OF_THE_RESTARTED] {
-        let seen = check(Fault::None, budget).unwrap();
-        assert!(seen.states > 1_000, "{seen:?}");
-    }
-}
-
-#[test]
-fn what_is_broken_on_purpose_is_found() {
-    for fault in [
-        Fault::GoesOnWithAnyServer,
-        Fault::IgnoresTheEpoch,
-        Fault::PutsNothingBack,
-        Fault::PassesOverGaps,
-        Fault::AcknowledgesAnything,
-    ] {
-        let violation = check(fault, ALL).expect_err("it is broken");
-        assert!(violation.way.len() > 1, "{violation:?}");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use countersign::{
@@ -10,9 +11,7 @@ use countersign::{
     revocation::{Cursor, Epoch, Event, Revocation, Target, What},
 };
 
-use crate::store::{
-    Change, InForce, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
-};
+use crate::store::{Change, InForce, RevocationRecord, StoredRevocations, in_force, without_stale_lifts};
 
 /// An event of the feed, and its signed form once somebody wanted it.
 #[derive(Debug)]
@@ -37,10 +36,17 @@ pub(super) struct State {
     /// What follows this number is in `tail`, as far as it still matters.
     floor: u64,
     kept_events: usize,
+    /// How long other gateways may sign after a revocation.
+    spread: Duration,
 }
 
 impl State {
-    pub(super) fn new(stored: StoredRevocations, now: UnixTime, kept_events: usize) -> Self {
+    pub(super) fn new(
+        stored: StoredRevocations,
+        now: UnixTime,
+        kept_events: usize,
+        spread: Duration,
+    ) -> Self {
         let StoredRevocations { epoch, newest, records, unreadable: _ } = stored;
         let records = without_stale_lifts(records);
         let held = in_force(&records).into_iter().filter(|(_, held)| held.terms.until() > now).collect();
@@ -54,7 +60,7 @@ impl State {
         let mut unbroken: Vec<_> = unbroken.collect();
         unbroken.reverse();
         let floor = newest.saturating_sub(u64::try_from(unbroken.len()).unwrap_or(u64::MAX));
-        let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor, kept_events };
+        let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor, kept_events, spread };
         for record in unbroken {
             state.publish(record);
         }
@@ -139,7 +145,7 @@ impl State {
             Change::KeysChanged { .. } => (What::KeysChanged, None),
             Change::Lifted { target, .. } => (What::Lifted(target), None),
             Change::Revoked { target, terms, reason, .. } => {
-                let Terms { at, tokens_until: expires, .. } = terms;
+                let (at, expires) = (terms.tokens_at(&target, self.spread), terms.tokens_until);
                 (What::Revoked(Revocation { target, at, expires }), Some(reason))
             }
         };
@@ -167,7 +173,7 @@ impl State {
         let living = self.held.iter().filter(|(_, held)| held.terms.tokens_until > now);
         living
             .map(|(target, held)| {
-                let Terms { at, tokens_until: expires, .. } = held.terms;
+                let (at, expires) = (held.terms.tokens_at(target, self.spread), held.terms.tokens_until);
                 Revocation { target: target.clone(), at, expires }
             })
             .collect()

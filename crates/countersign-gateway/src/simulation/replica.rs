@@ -136,7 +136,11 @@ impl Replica {
         let ring = keeper.open(&settings(), clock.now().wall).ok()?;
         let told_keys = names(&ring, clock.now().wall);
         let fresh = Epoch::new(&format!("e{:x}", random.number())).unwrap();
-        let lifetimes = Lifetimes { token: TOKEN_LIFE, session: Duration::from_secs(8 * 3600) };
+        let lifetimes = Lifetimes {
+            token: TOKEN_LIFE,
+            session: Duration::from_secs(8 * 3600),
+            spread: Lifetimes::SPREAD,
+        };
         let (ledger, writer) = Ledger::open(
             store.clone(),
             &fresh,

@@ -97,6 +97,16 @@ impl Terms {
         lift_until.saturating_add(CLOCKS_APART) < self.at.saturating_add(LIFT_MATTERS)
     }
 
+    /// Since when services refuse tokens, where other gateways may have signed for `spread` after the revocation. What
+    /// has an exact name concerns all its tokens anyway.
+    #[must_use]
+    pub fn tokens_at(&self, target: &Target, spread: Duration) -> UnixTime {
+        match target {
+            Target::Session(_) | Target::Token(_) => self.at,
+            Target::Subject(_) | Target::Organisation(_) | Target::All => self.at.saturating_add(spread),
+        }
+    }
+
     /// When both records have come to their end.
     #[must_use]
     pub fn until(self) -> UnixTime {

@@ -50,7 +50,11 @@ struct House {
 fn house() -> House {
     let now = UnixTime::from_secs(NOW);
     let keyring = testing::keyring(now);
-    let lifetimes = Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(3600) };
+    let lifetimes = Lifetimes {
+        token: Duration::from_secs(300),
+        session: Duration::from_secs(3600),
+        spread: Duration::ZERO,
+    };
     let (ledger, keeper) = Ledger::open(
         Arc::new(MemoryStore::default()),
         &Epoch::new("test").unwrap(),

@@ -24,17 +24,24 @@ use crate::{
 };
 
 const BEGIN: u64 = 1_800_000_000;
-const LIFETIMES: Lifetimes =
-    Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(8 * 3600) };
+const LIFETIMES: Lifetimes = Lifetimes {
+    token: Duration::from_secs(300),
+    session: Duration::from_secs(8 * 3600),
+    spread: Duration::ZERO,
+};
 
 fn now() -> UnixTime {
     UnixTime::from_secs(BEGIN)
 }
 
 fn open(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> (Arc<Ledger>, Keeper) {
+    open_with(LIFETIMES, store, clock)
+}
+
+fn open_with(lifetimes: Lifetimes, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> (Arc<Ledger>, Keeper) {
     let epoch = Epoch::new("test").unwrap();
     let issuer = "https://shop.example".into();
-    Ledger::open(store, &epoch, issuer, LIFETIMES, clock, Observer::without_files()).unwrap()
+    Ledger::open(store, &epoch, issuer, lifetimes, clock, Observer::without_files()).unwrap()
 }
 
 /// A ledger whose keeper runs.
@@ -143,6 +150,45 @@ async fn what_is_not_proven_to_have_begun_later_is_refused_until_a_lift() {
     assert!(of(None).is_revoked(&ledger));
     ledger.lift(Target::Subject("alice".into()), now()).await.unwrap();
     assert!(!of(None).is_revoked(&ledger));
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_refuse_what_another_gateway_signs_before_it_has_read_of_it() {
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let lifetimes = Lifetimes { spread: Lifetimes::SPREAD, ..LIFETIMES };
+    let (ledger, keeper) = open_with(lifetimes, store.clone(), clock.clone());
+    tokio::spawn(keeper.run());
+    for target in [Target::Subject("ann".into()), Target::Session("exact".into())] {
+        ledger.revoke(demand(target), now()).await.unwrap();
+    }
+    let (again, _keeper) = open_with(lifetimes, store, clock);
+    for ledger in [ledger, again] {
+        let signed_after = |seconds: u64, session: &str, subject: &str| {
+            let who = who(session, subject, None, None);
+            ledger.standing_of_token(&who.concerned(), None, UnixTime::from_secs(BEGIN + seconds))
+        };
+        assert_eq!(signed_after(2, "a", "ann"), Standing::Revoked);
+        assert_eq!(signed_after(3, "a", "ann"), Standing::Good);
+        assert_eq!(signed_after(9, "exact", "bob"), Standing::Revoked);
+        // What began after it goes on, when the others know.
+        assert!(who("b", "ann", None, Some(BEGIN)).is_revoked(&ledger));
+        assert!(!who("b", "ann", None, Some(BEGIN + 1)).is_revoked(&ledger));
+        let at: Vec<_> = ledger.snapshot(now()).entries.iter().map(|entry| entry.at).collect();
+        assert_eq!(at, [now(), UnixTime::from_secs(BEGIN + 2)]);
+        let events = ledger.after(&Cursor { seq: 0, ..ledger.cursor() }).unwrap();
+        let told: Vec<_> = events
+            .iter()
+            .filter_map(|published| match &published.event.what {
+                What::Revoked(revocation) => Some(revocation.at),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [UnixTime::from_secs(BEGIN + 2), now()]);
+        // A service with the longest leeway takes the last of them until here.
+        let ends = UnixTime::from_secs(BEGIN + 2 + 300 + 60);
+        assert!(ledger.snapshot(now()).entries.iter().all(|entry| entry.expires >= ends));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,7 +151,7 @@ fn ledger() -> Arc<Ledger> {
         Arc::new(MemoryStore::new()),
         &Epoch::new("e").unwrap(),
         "https://shop.example".into(),
-        Lifetimes { token: hour, session: hour },
+        Lifetimes { token: hour, session: hour, spread: Duration::ZERO },
         Arc::new(ManualClock::at(1_000_000)),
         Observer::without_files(),
     )

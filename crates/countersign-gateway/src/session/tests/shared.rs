@@ -201,7 +201,7 @@ async fn a_no_is_forgotten_by_all_and_a_revoked_session_is_refused_whatever_the_
     // Somebody puts the answer back, and the session was logged out at a gateway.
     cache.put(&name, value);
     let shared: Arc<dyn SharedCache> = cache.clone();
-    let lifetimes = Lifetimes { token: seconds(300), session: seconds(3600) };
+    let lifetimes = Lifetimes { token: seconds(300), session: seconds(3600), spread: Duration::ZERO };
     let clock = Arc::new(crate::clock::ManualClock::at(1_000_100));
     let (ledger, keeper) = Ledger::open(
         Arc::new(MemoryStore::new()),

@@ -16,7 +16,11 @@ use crate::store::revocations::epoch;
 
 /// The ledger of one gateway, kept by a thread of its own.
 fn gateway(server: &Server, name: &str) -> Arc<Ledger> {
-    let lifetimes = Lifetimes { token: Duration::from_secs(300), session: Duration::from_secs(3600) };
+    let lifetimes = Lifetimes {
+        token: Duration::from_secs(300),
+        session: Duration::from_secs(3600),
+        spread: Duration::ZERO,
+    };
     let store: Arc<dyn Store> = Arc::new(store(server));
     let clock = Arc::new(SystemClock::start());
     let issuer = "https://shop.example".into();
