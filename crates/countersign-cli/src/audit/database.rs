@@ -50,7 +50,8 @@ pub(super) fn run(arguments: &AuditDbArguments) -> Exit {
 
 /// Nobody between us and the server can read or answer in its place.
 fn is_safe(options: &PgConnectOptions) -> bool {
-    let host = options.get_host();
+    // An IPv6 address has its brackets still.
+    let host = options.get_host().trim_start_matches('[').trim_end_matches(']');
     let is_loopback =
         host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     options.get_socket().is_some()
