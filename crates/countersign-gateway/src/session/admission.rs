@@ -74,7 +74,8 @@ impl Sessions {
             Some(ends) => (first_seen, ends),
             None if assumed_end > now.wall => (first_seen, assumed_end),
             // The end was ours to assume; the server says that the session lives, and it knows better.
-            None => (asked_at.wall, asked_at.wall.saturating_add(self.rules.max_age)),
+            // Counted from the answer: the clock may have been set since the question.
+            None => (now.wall, now.wall.saturating_add(self.rules.max_age)),
         };
         if ends <= now.wall {
             return end(current.as_ref(), "its end has come");

@@ -311,6 +311,26 @@ async fn a_session_ends_when_the_server_says_or_after_max_age_from_first_sight()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_during_a_look_up_logs_nobody_out() {
+    for (before, after) in [(1_000_000, 1_000_000 + 40 * 24 * 3600), (1_000_000, 1000)] {
+        let house = House::new(vec![live("alice", "x")]);
+        house.clock.set_wall(before);
+        for _ in ["a new session", "one that is known"] {
+            let jump = async {
+                tokio::task::yield_now().await;
+                house.clock.set_wall(after);
+            };
+            let (outcome, ()) = tokio::join!(house.resolve("one"), jump);
+            let ends = outcome.unwrap().ends.as_secs();
+            assert!((after..=after.max(before) + 8 * 3600).contains(&ends), "{ends}");
+            assert!(house.resolve("one").await.is_ok());
+            house.clock.advance(Duration::from_secs(31));
+            house.clock.set_wall(before);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_unknown_credentials_leaves_known_sessions_alone() {
     let house = Arc::new(House::with(vec![live("alice", "x")], Duration::from_millis(1900), |_| {}));
     house.resolve("warm").await.unwrap();
