@@ -115,7 +115,7 @@ impl Client {
     }
 
     pub(crate) fn sent(&self) -> usize {
-        self.sent.load(Ordering::Relaxed)
+        self.sent.load(Ordering::Relaxed).min(self.most)
     }
 
     /// Sends, and once more if the connection was reset and the method allows it. Waits where it is told to.

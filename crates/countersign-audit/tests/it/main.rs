@@ -1,6 +1,8 @@
 //! Audits of services that run in the test.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod gateway;
