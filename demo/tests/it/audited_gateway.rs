@@ -1,42 +1,15 @@
 //! The audit logs in at the gateway as people do, and looks at the demo through it.
 
-use std::{net::TcpListener, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::path::Path;
 
 use countersign_audit::{
     Options, Quiet, Report, Settings, Supply, parse_document,
     report::{html, junit, sarif, terminal},
     run,
 };
-use countersign_demo::{COOKIE, Demo, DemoOptions, PASSWORD, RunningDemo};
-use countersign_gateway::{
-    clock::SystemClock,
-    config::{Config, SystemEnvironment},
-    entropy::SystemEntropy,
-    gateway::{Gateway, Surroundings},
-};
+use countersign_demo::{COOKIE, PASSWORD, RunningDemo};
 
-async fn start() -> (RunningDemo, Gateway) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let options = DemoOptions {
-        gateway: listener.local_addr().unwrap(),
-        admin: ([127, 0, 0, 1], 0).into(),
-        ..DemoOptions::default()
-    };
-    let demo = Demo::start(options).await.unwrap();
-    let file = demo.folder().join("gateway.toml");
-    let config = Config::from_file(&file, &SystemEnvironment, NonZeroUsize::MIN).unwrap();
-    let surroundings = Surroundings {
-        clock: Arc::new(SystemClock::start()),
-        entropy: Arc::new(SystemEntropy),
-        listeners: vec![listener],
-        reload: None,
-        signals: false,
-        log_losses: None,
-    };
-    let gateway = Gateway::start(&config, surroundings).unwrap();
-    assert!(demo.ready(Duration::from_secs(20)).await, "the services have the gateway's keys");
-    (demo, gateway)
-}
+use crate::gateway::start;
 
 /// What the document cannot say, with two users who can log in, and where `orders` is past the gateway.
 fn settings(orders: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, num::NonZeroUsize, sync::Arc, time::Duration};
 
-use countersign_demo::{Demo, DemoOptions, script};
+use countersign_demo::{Demo, DemoOptions, RunningDemo, script};
 use countersign_gateway::{
     clock::SystemClock,
     config::{Config, SystemEnvironment},
@@ -10,8 +10,8 @@ use countersign_gateway::{
     gateway::{Gateway, Surroundings},
 };
 
-#[tokio::test]
-async fn the_gateway_does_the_job() {
+/// The demo and its gateway, ready.
+pub(crate) async fn start() -> (RunningDemo, Gateway) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = DemoOptions {
         gateway: listener.local_addr().unwrap(),
@@ -31,6 +31,12 @@ async fn the_gateway_does_the_job() {
     };
     let gateway = Gateway::start(&config, surroundings).unwrap();
     assert!(demo.ready(Duration::from_secs(20)).await, "the services have the gateway's keys");
+    (demo, gateway)
+}
+
+#[tokio::test]
+async fn the_gateway_does_the_job() {
+    let (demo, gateway) = start().await;
     let report = script(&demo, demo.gateway_url(), |step| println!("{step}")).await;
     gateway.drain();
     assert!(report.is_ok(), "{report}");

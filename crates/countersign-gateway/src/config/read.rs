@@ -1,6 +1,7 @@
 //! One file → one [`Config`]: each table in its own module.
 
 mod browser;
+mod client_secret;
 mod clients;
 mod guard;
 mod limits;

@@ -109,6 +109,7 @@ impl Household {
     /// What a guarded route demands; nothing passes where nobody is trusted.
     fn guard(&self, guarded: &GuardedConfig) -> Option<Guard> {
         let issuer = Arc::clone(self.guard.as_ref()?);
+        // Issuer and audience are names, or the configuration would have been refused.
         let verifier = issuer.verifier(guarded.audience.clone()).ok()?;
         let (audience, roles) = (guarded.audience.clone(), guarded.require_roles.clone());
         Some(Guard { verifier, issuer, audience, roles })

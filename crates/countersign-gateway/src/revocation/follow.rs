@@ -3,8 +3,8 @@
 //! A store that several gateways share is read every [`FOLLOW_EVERY`]. Where its log is another than was read before, is
 //! behind what was read, or has come to another server (a fail-over, a restart, a restored backup, a flush), the
 //! numbering begins anew and what is held here is put back: the log and every replica's memory are united. Nothing is
-//! written to a log of another server before that: it could fill the numbers that others have read something else under. A revocation comes back that way even if it was lifted
-//! meanwhile; none is ever lost.
+//! written to a log of another server before that: it could fill the numbers that others have read something else under.
+//! A revocation comes back that way even if it was lifted meanwhile; none is ever lost.
 
 use std::{collections::BTreeMap, time::Duration};
 

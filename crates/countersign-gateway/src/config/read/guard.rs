@@ -5,6 +5,7 @@ use http::Uri;
 
 use crate::config::{
     error::ConfigErrorCode,
+    read::client_secret::ClientSecret,
     reader::{Fault, Field, Reader, Section},
     resolved::{Endpoint, GuardConfig, GuardFeed, RouteConfig, RouteKind},
     value,
@@ -64,8 +65,7 @@ pub(super) fn read<'a>(
 /// Everything that the feed needs, or nothing.
 fn feed<'a>(reader: &mut Reader<'a>, section: &Section<'a>, location: &Field<Uri>) -> Option<GuardFeed> {
     let client = reader.text(section, "client_id", value::client_id);
-    let file = reader.secret_file(section, "client_secret_file");
-    let variable = reader.secret_variable(section, "client_secret_env");
+    let secret = ClientSecret::read(reader, section);
     let refuse_on_loss = reader.choice(section, "on_feed_loss") == "refuse";
     if location.is_absent() {
         for name in ["client_id", "client_secret_file", "client_secret_env", "on_feed_loss"] {
@@ -79,19 +79,7 @@ fn feed<'a>(reader: &mut Reader<'a>, section: &Section<'a>, location: &Field<Uri
     if client.is_absent() {
         reader.missing(section, "client_id");
     }
-    if !file.is_absent() && !variable.is_absent() {
-        let problem = "excludes `client_secret_file`: the secret comes from one place";
-        reader.fault(section, "client_secret_env", Fault::new(ConfigErrorCode::Conflict, problem));
-        return None;
-    }
-    if file.is_absent() && variable.is_absent() {
-        let problem = "is missing: name a file here, or a variable with `client_secret_env`";
-        reader.fault(section, "client_secret_file", Fault::new(ConfigErrorCode::Missing, problem));
-    }
-    let (name, bytes) = match file.given() {
-        Some((_, bytes)) => ("client_secret_file", bytes),
-        None => ("client_secret_env", variable.given()?),
-    };
+    let (name, bytes) = secret.one(reader, section)?;
     let secret: Secret<String> = reader.secret_text(section, name, &bytes)?;
     let client = ClientId::from(client.given()?);
     let location = location.as_given()?.clone();

@@ -1,9 +1,10 @@
 //! How the gateway proves who it is at the authorization server.
 
-use countersign::{ClientId, Secret};
+use countersign::ClientId;
 
 use crate::config::{
     error::ConfigErrorCode,
+    read::client_secret::ClientSecret,
     reader::{Fault, Field, Reader, Section},
     resolved::ClientAuth,
     value,
@@ -13,8 +14,7 @@ use crate::config::{
 pub(super) struct Client {
     method: &'static str,
     id: Field<String>,
-    file: Field<Secret<Vec<u8>>>,
-    variable: Field<Secret<Vec<u8>>>,
+    secret: ClientSecret,
     none_is_named: bool,
 }
 
@@ -22,12 +22,7 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Client
     Client {
         method: reader.choice(section, "client_auth"),
         id: reader.text(section, "client_id", value::client_id),
-        file: match reader.secret_file(section, "client_secret_file") {
-            Field::Given((_, secret)) => Field::Given(secret),
-            Field::Absent => Field::Absent,
-            Field::Bad => Field::Bad,
-        },
-        variable: reader.secret_variable(section, "client_secret_env"),
+        secret: ClientSecret::read(reader, section),
         none_is_named: reader.insecure(section, "insecure_no_client_auth"),
     }
 }
@@ -54,7 +49,7 @@ impl Client {
             let problem = "has no effect with `client_auth = \"bearer\"`";
             reader.fault(section, "client_id", Fault::new(ConfigErrorCode::Conflict, problem));
         }
-        let (name, secret) = Self::secret(reader, section, self.file, self.variable)?;
+        let (name, secret) = self.secret.one(reader, section)?;
         let secret = reader.secret_text(section, name, &secret)?;
         if self.method == "bearer" {
             return Some(ClientAuth::Bearer(secret));
@@ -76,8 +71,8 @@ impl Client {
 
     fn none<'a>(self, reader: &mut Reader<'a>, section: &Section<'a>, loopback: bool) -> Option<ClientAuth> {
         for (name, absent) in [
-            ("client_secret_file", self.file.is_absent()),
-            ("client_secret_env", self.variable.is_absent()),
+            ("client_secret_file", self.secret.file.is_absent()),
+            ("client_secret_env", self.secret.variable.is_absent()),
             ("client_id", self.id.is_absent()),
         ] {
             if !absent {
@@ -90,29 +85,5 @@ impl Client {
             reader.fault(section, "client_auth", Fault::new(ConfigErrorCode::NotNamedInsecure, problem));
         }
         Some(ClientAuth::None)
-    }
-
-    /// The one secret and the key that named it.
-    fn secret<'a>(
-        reader: &mut Reader<'a>,
-        section: &Section<'a>,
-        file: Field<Secret<Vec<u8>>>,
-        variable: Field<Secret<Vec<u8>>>,
-    ) -> Option<(&'static str, Secret<Vec<u8>>)> {
-        if !file.is_absent() && !variable.is_absent() {
-            let problem = "excludes `client_secret_file`: the secret comes from one place";
-            reader.fault(section, "client_secret_env", Fault::new(ConfigErrorCode::Conflict, problem));
-            return None;
-        }
-        if file.is_absent() && variable.is_absent() {
-            let problem = "is missing: name a file here, or a variable with `client_secret_env`";
-            reader.fault(section, "client_secret_file", Fault::new(ConfigErrorCode::Missing, problem));
-            return None;
-        }
-        if file.is_absent() {
-            variable.given().map(|secret| ("client_secret_env", secret))
-        } else {
-            file.given().map(|secret| ("client_secret_file", secret))
-        }
     }
 }
