@@ -27,6 +27,10 @@ const MAX_ANSWER: u64 = 16 << 10;
 pub(super) async fn revoke(engine: &Engine, victim: &Victim) -> Result<(), String> {
     let settings = &engine.options.settings.logout;
     let organisation = engine.ground().organisation_id(Which::A);
+    let mut told = settings.command.iter().chain(&settings.url);
+    if victim.session.is_none() && told.any(|text| text.contains("{session}")) {
+        return Err("`{session}` has no value: the token names no session (`sid`)".to_owned());
+    }
     let filled = |text: &str| {
         text.replace("{subject}", &victim.subject)
             .replace("{session}", victim.session.as_deref().unwrap_or_default())
