@@ -9,7 +9,7 @@ use countersign_gateway::{
     credential::{CredentialKind, OwnedCredential},
     entropy::SystemEntropy,
     gateway::rehearse,
-    translate::explain::{End, Explained},
+    translate::explain::{End, Explained, TokenSent},
 };
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header, request};
 use serde_json::{Value, json};
@@ -134,8 +134,12 @@ fn as_text(screen: Screen, parts: &request::Parts, explained: &Explained) -> Str
             text.push('\n');
             text.push_str(&screen::indented(&json!(token.claims)));
         }
-        End::Guarded => {
-            text.push_str(&screen.verdict(true, "forwarded, with its token as it came"));
+        End::Guarded(sent) => {
+            let verdict = match sent {
+                TokenSent::AsItCame => "forwarded, with its token as it came",
+                TokenSent::KeptBack => "forwarded, without its token",
+            };
+            text.push_str(&screen.verdict(true, verdict));
             text.push('\n');
         }
         End::Passed => {
@@ -162,7 +166,7 @@ fn as_json(explained: &Explained) -> Value {
         End::Forwarded(token) => {
             json!({ "end": "forwarded", "claims": token.claims, "bytes": token.bytes, "budget": token.budget })
         }
-        End::Guarded => json!({ "end": "guarded" }),
+        End::Guarded(sent) => json!({ "end": "guarded", "token_sent": *sent == TokenSent::AsItCame }),
         End::Passed => json!({ "end": "passed" }),
         End::Refused(refusal) => {
             json!({ "end": "refused", "code": refusal.code(), "status": refusal.row().status.as_u16() })

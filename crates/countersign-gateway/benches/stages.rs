@@ -16,7 +16,7 @@ use countersign_gateway::{
     clock::{Clock, Moment, Now},
     config::{
         Config, Environment, FileContent,
-        resolved::{RingAlgorithm, TranslateConfig},
+        resolved::{Requirements, RingAlgorithm, TranslateConfig},
     },
     credential::{CredentialRules, OwnedCredential},
     entropy::SystemEntropy,
@@ -158,9 +158,9 @@ fn claims(
 /// What the first route demands and its token says.
 fn demands(translation: &Translation) -> Demands {
     let Some(Kind::Translate(demands)) = translation.routes.all().first().map(|route| &route.kind) else {
-        return Demands { roles: Vec::new(), policy: Arc::new(policy("orders")) };
+        return Demands { require: Requirements::default(), policy: Arc::new(policy("orders")) };
     };
-    Demands { roles: demands.roles.clone(), policy: Arc::clone(&demands.policy) }
+    Demands { require: demands.require.clone(), policy: Arc::clone(&demands.policy) }
 }
 
 /// A translation that knows the session of [`parts`] and holds its token.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use countersign::{SessionId, UnixTime};
 use http::HeaderValue;
 
-use crate::{error::Refusal, keyring::SignedToken, revocation::Lease, route::Route};
+use crate::{error::Refusal, guard::IdentityHeaders, keyring::SignedToken, revocation::Lease, route::Route};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ pub struct Forward {
     pub route: Arc<Route>,
     /// The token to send, in place of whatever `Authorization` the request had. The session cookie is removed.
     pub set: Arc<SignedToken>,
+    /// Whether the service gets that token. Default true.
+    pub sends_token: bool,
+    /// What the service is told of the caller in headers of their own.
+    pub identity: Option<Box<IdentityHeaders>>,
     /// Whose session.
     pub session: SessionId,
     /// The session cookie that the authorization server put in the place of the request's: for the answer, which then

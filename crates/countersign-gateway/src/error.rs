@@ -3,6 +3,8 @@
 pub mod reference;
 mod refusal;
 mod source;
+mod table;
 
-pub use refusal::{Challenge, Refusal, Row};
+pub use countersign::{Challenge, RefusalRow};
+pub use refusal::Refusal;
 pub use source::SourceError;

@@ -10,6 +10,8 @@
 //!
 //! Keys and feed are followed on the control thread, and read here without a lock.
 
+mod headers;
+
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -17,16 +19,18 @@ use std::{
 };
 
 use countersign::{
-    Audience, KeyId, KeySource, PublishedKeys, Revocable, Revocations, Role, Standing, VerifiedClaims,
-    Verifier,
-    remote::{ClientAuthentication, OnFeedLoss, RemoteKeys, RevocationFeed},
+    Audience, KeyId, KeySource, PublishedKeys, Revocable, Revocations, Standing, VerifiedClaims, Verifier,
+    remote::{ClientAuthentication, OnFeedLoss, ProofError, RemoteKeys, RevocationFeed},
 };
 
 use crate::{
-    config::resolved::{Endpoint, GuardConfig},
+    config::resolved::{Endpoint, FeedProof, GuardConfig, GuardFeed, IdentityHeader, Requirements},
     gateway::StartError,
     revocation::{Concern, Ledger},
+    session::source::signing_key,
 };
+
+pub use self::headers::{IdentityHeaders, IdentityTooLarge, MAX_IDENTITY_BYTES};
 
 /// The issuer whose tokens are let through, its keys and what it has revoked. Outlives every reload.
 pub struct TrustedIssuer {
@@ -46,8 +50,12 @@ pub struct Guard {
     pub issuer: Arc<TrustedIssuer>,
     /// Whom they are for.
     pub audience: Audience,
-    /// One of these roles is needed; empty: none.
-    pub roles: Vec<Role>,
+    /// What they must say besides.
+    pub require: Requirements,
+    /// What the service is told in headers of their own.
+    pub headers: Arc<[IdentityHeader]>,
+    /// Whether the service gets the token itself.
+    pub forward_token: bool,
 }
 
 impl TrustedIssuer {
@@ -73,7 +81,7 @@ impl TrustedIssuer {
         let keys = if self.config.insecure_http { keys.insecure_http() } else { keys };
         let keys = keys.start().map_err(StartError::Guard)?;
         if let Some(feed) = &self.config.feed {
-            let client = ClientAuthentication::basic(feed.client.clone(), feed.secret.clone())?;
+            let client = authentication(feed)?;
             let builder =
                 RevocationFeed::builder(self.config.issuer.clone(), feed.location.to_string(), client);
             let builder = if self.config.insecure_http { builder.insecure_http() } else { builder };
@@ -84,6 +92,12 @@ impl TrustedIssuer {
         }
         let _ = self.keys.set(keys);
         Ok(())
+    }
+
+    /// What services are told in headers of their own.
+    #[must_use]
+    pub fn headers(&self) -> Arc<[IdentityHeader]> {
+        Arc::clone(&self.config.headers)
     }
 
     /// Waits for the first keys, at most so long; true if they are there.
@@ -127,6 +141,18 @@ impl TrustedIssuer {
     #[must_use]
     pub fn watch(self: &Arc<Self>, claims: VerifiedClaims) -> Arc<dyn Concern> {
         Arc::new(Watched { issuer: Arc::clone(self), claims })
+    }
+}
+
+/// How we prove to the issuer which of its clients we are.
+fn authentication(feed: &GuardFeed) -> Result<ClientAuthentication, ProofError> {
+    let client = feed.client.clone();
+    match &feed.proof {
+        FeedProof::Basic(secret) => ClientAuthentication::basic(client, secret.clone()),
+        FeedProof::PrivateKeyJwt(key) => {
+            let key = signing_key(key.expose()).map_err(|_| ProofError)?;
+            ClientAuthentication::private_key_jwt(client, key)
+        }
     }
 }
 

@@ -11,12 +11,14 @@ use std::{
     sync::Arc,
 };
 
-use countersign::Role;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::{
-    config::resolved::{GuardedConfig, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin},
+    config::resolved::{
+        GuardedConfig, Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin,
+    },
     guard::Guard,
+    http::problem,
     issue::TokenPolicy,
 };
 
@@ -29,6 +31,8 @@ pub struct Route {
     pub kind: Kind,
     /// Place in the configuration, from 0: the route's name in metrics and logs.
     pub index: usize,
+    /// Says which scope is needed, where one is (RFC 6750 §3.1).
+    pub(crate) scope_challenge: Option<HeaderValue>,
 }
 
 /// What happens to a request on a route.
@@ -47,8 +51,8 @@ pub enum Kind {
 /// What a translate route demands of the caller, and what it gives.
 #[derive(Debug)]
 pub struct Demands {
-    /// One of these roles is needed; empty: none.
-    pub roles: Vec<Role>,
+    /// What a caller must have.
+    pub require: Requirements,
     /// What its tokens say.
     pub policy: Arc<TokenPolicy>,
 }
@@ -65,11 +69,17 @@ impl Route {
             RouteKind::Legacy => Kind::Legacy,
             RouteKind::Public => Kind::Public,
             RouteKind::Translate(translate) => Kind::Translate(Demands {
-                roles: translate.require_roles.clone(),
+                require: translate.require.clone(),
                 policy: Arc::new(policy(translate)),
             }),
         };
-        Self { config, kind, index }
+        let require = match &config.kind {
+            RouteKind::Guard(guarded) => Some(&guarded.require),
+            RouteKind::Translate(translate) => Some(&translate.require),
+            RouteKind::Legacy | RouteKind::Public => None,
+        };
+        let scope_challenge = require.and_then(|require| problem::insufficient_scope(&require.scope));
+        Self { config, kind, index, scope_challenge }
     }
 
     /// Whether the route lets this method through. CONNECT and TRACE never are.

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use countersign::Role;
 
 use crate::{
-    config::resolved::{RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol},
+    config::resolved::{
+        Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol,
+    },
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     route::Demands,
@@ -22,7 +24,7 @@ pub(crate) fn route(path: &str) -> RouteConfig {
         }],
         kind: RouteKind::Translate(TranslateConfig {
             audience: "orders".into(),
-            require_roles: Vec::new(),
+            require: Requirements::default(),
             with_username: false,
             with_email: false,
         }),
@@ -71,7 +73,10 @@ pub(crate) fn identity(subject: &str, roles: &[&str]) -> Identity {
 
 pub(crate) fn demands(roles: &[&str]) -> Demands {
     Demands {
-        roles: roles.iter().map(|role| Role::from(*role)).collect(),
+        require: Requirements {
+            roles: roles.iter().map(|role| Role::from(*role)).collect(),
+            ..Requirements::default()
+        },
         policy: Arc::new(token_policy("orders")),
     }
 }

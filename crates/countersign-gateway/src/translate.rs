@@ -328,6 +328,8 @@ impl Translation {
         Forward {
             route: Arc::clone(route),
             set: Arc::clone(token),
+            sends_token: true,
+            identity: None,
             session: entry.sid.clone(),
             set_cookie: entry.new_cookie(client),
             not_after: entry.ends,

@@ -2,7 +2,7 @@
 
 /// Files (second part empty) and functions that may be longer: path, function, reason.
 pub(crate) const LONG: &[(&str, &str, &str)] = &[(
-    "crates/countersign-gateway/src/error/refusal.rs",
+    "crates/countersign-gateway/src/error/table.rs",
     "row",
     "a flat table: one arm for each refusal, read from top to bottom",
 )];

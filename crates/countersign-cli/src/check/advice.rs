@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use countersign_gateway::config::{
     Config, KEYS,
-    resolved::{Endpoint, RouteConfig, RouteKind, SourceConfig},
+    resolved::{
+        Endpoint, GuardConfig, GuardedConfig, Requirements, RouteConfig, RouteKind, SourceConfig,
+        TranslateConfig,
+    },
 };
 
 use crate::{check::Item, moment::span, screen::Mark};
@@ -72,8 +75,36 @@ fn guarded(config: &Config) -> Vec<Item> {
             "guard: a revoked token is refused within a second, and until its end not while the feed is lost"
         }
     };
+    let mut told: Vec<&str> = guard.headers.iter().map(|header| header.name.as_str()).collect();
+    told.sort_unstable();
+    let mut items = Vec::new();
+    if !told.is_empty() {
+        let text = format!(
+            "guard: services are told who calls by {}; a client's own are removed on every route. Whoever reaches a \
+             service past the guard can say what they like",
+            told.join(", ")
+        );
+        items.push(Item::new(Mark::Note, text));
+    }
+    items.extend(kept_back(config, guard));
     let away = format!("guard: {} away, its last keys are used for up to 24h", guard.issuer);
-    vec![Item::new(Mark::Note, away), Item::new(Mark::Note, revoked)]
+    items.extend([Item::new(Mark::Note, away), Item::new(Mark::Note, revoked)]);
+    items
+}
+
+/// Routes whose service learns nothing at all of its callers.
+fn kept_back(config: &Config, guard: &GuardConfig) -> Vec<Item> {
+    let is_mute =
+        |route: &&RouteConfig| matches!(&route.kind, RouteKind::Guard(guarded) if !guarded.forward_token);
+    let mute = config.routes.iter().filter(is_mute).filter(|_| guard.headers.is_empty());
+    mute.map(|route| {
+        let text = format!(
+            "{}: gets no token (`forward_token = false`) and no `guard.headers`: the service cannot know who calls",
+            place(route)
+        );
+        Item::new(Mark::Warning, text)
+    })
+    .collect()
 }
 
 fn of_sessions(config: &Config) -> Vec<Item> {
@@ -181,7 +212,7 @@ fn open_routes(config: &Config) -> Vec<Item> {
     let mut items = Vec::new();
     for route in &config.routes {
         match &route.kind {
-            RouteKind::Translate(translate) if translate.require_roles.is_empty() => {
+            RouteKind::Translate(translate) if translate.require == Requirements::default() => {
                 let text = format!("{}: any caller with a session", place(route));
                 items.push(Item::new(Mark::Note, text));
             }
@@ -192,11 +223,15 @@ fn open_routes(config: &Config) -> Vec<Item> {
                 );
                 items.push(Item::new(Mark::Note, text));
             }
-            RouteKind::Guard(guarded) if guarded.require_roles.is_empty() => {
+            RouteKind::Guard(guarded) if guarded.require == Requirements::default() => {
                 let text = format!("{}: any caller with a token for `{}`", place(route), guarded.audience);
                 items.push(Item::new(Mark::Note, text));
             }
-            RouteKind::Guard(_) | RouteKind::Translate(_) | RouteKind::Legacy | RouteKind::Public => {}
+            RouteKind::Guard(GuardedConfig { require, .. })
+            | RouteKind::Translate(TranslateConfig { require, .. }) => {
+                items.push(Item::new(Mark::Fine, format!("{}: needs {require}", place(route))));
+            }
+            RouteKind::Legacy | RouteKind::Public => {}
         }
     }
     items

@@ -65,6 +65,8 @@ pub enum Kind {
     HeaderName,
     /// A host name without port.
     Host,
+    /// A header field name that can tell who calls.
+    IdentityHeader,
     /// Scheme, host and port, without path.
     Issuer,
     /// Several of one kind.
@@ -147,6 +149,9 @@ impl Kind {
             Self::Flag => "`true` or `false`",
             Self::HeaderName => "a header name with `_` or `.`",
             Self::Host => "a host name in lower case without port: `\"shop.example\"`",
+            Self::IdentityHeader => {
+                "a header name that begins with a letter: up to 64 letters, digits and `-`; not one that HTTP or the gateway uses itself, such as `host` or `x-forwarded-for`"
+            }
             Self::Issuer => {
                 "an origin: `https://` with host and perhaps port, nothing behind it; `http://` to loopback only"
             }

@@ -7,6 +7,7 @@ const fn key(path: &'static str, kind: Kind, absent: Absent, meaning: &'static s
 }
 
 const EMPTY: Absent = Absent::Default("[]");
+const NOT_SAID: Absent = Absent::Described("no header says it");
 const OFF: Absent = Absent::Default("false");
 
 /// Every key, in the order of the reference page: a table stands before its keys.
@@ -157,8 +158,7 @@ pub const KEYS: &[Key] = &[
         "Lets `client_auth = \"none\"` be used beyond loopback."),
 
     key("guard", Kind::Table, Absent::Described("no route is guarded"),
-        "Whose access tokens routes with `guard = true` let through, in front of services in any language. Read at the \
-         start only."),
+        "Whose access tokens routes with `guard = true` let through, in front of services in any language."),
     key("guard.issuer", Kind::Url, Absent::Required,
         "The issuer: `iss` of its tokens, compared byte for byte. Not the gateway's own `issuer`."),
     key("guard.keys", Kind::Endpoint, Absent::Default("\"discover\""),
@@ -167,13 +167,41 @@ pub const KEYS: &[Key] = &[
         "Where the issuer, a gateway like this one, has its `internal_listen`: its feed of revocations is followed."),
     key("guard.client_id", Kind::ClientId, Absent::Described("required with `revocations`"),
         "Which `[[client]]` of that gateway we are."),
+    key("guard.client_auth", Kind::Choice(&["basic", "private_key_jwt"]), Absent::Default("\"basic\""),
+        "How that is proven: by a secret, or by an assertion signed with a private key in PKCS#8 PEM, whose public half \
+         that gateway has (`public_key_file`)."),
     key("guard.client_secret_file", Kind::SecretFile, Absent::Described("`client_secret_env` is needed with `revocations`"),
-        "File with that client's secret. Line ends behind it are not part of it."),
+        "File with that client's secret or private key. Line ends behind it are not part of it."),
     key("guard.client_secret_env", Kind::SecretVariable, Absent::Described("`client_secret_file` is needed with `revocations`"),
-        "Environment variable with that client's secret."),
+        "Environment variable with that client's secret or private key."),
     key("guard.on_feed_loss", Kind::Choice(&["keep", "refuse"]), Absent::Default("\"keep\""),
         "What happens to tokens while the feed is lost: `keep` lets those through that are not known to be revoked, \
          `refuse` answers 503."),
+    key("guard.headers", Kind::Table, Absent::Described("services read the token"),
+        "Headers in which services behind guarded routes are told who calls. On every route, whatever its kind, the \
+         client's own headers of these names are removed. A claim that a token lacks has no header. Values are visible \
+         ASCII; everything else, `%`, `+` and `,` are percent-encoded (UTF-8). Together they are 4 KiB at most."),
+    key("guard.headers.subject", Kind::IdentityHeader, NOT_SAID,
+        "Who calls (`sub`)."),
+    key("guard.headers.organisation", Kind::IdentityHeader, NOT_SAID,
+        "Whose data the caller may see (`organisation`)."),
+    key("guard.headers.roles", Kind::IdentityHeader, NOT_SAID,
+        "The caller's roles, divided by commas. A comma within a role is `%2C`."),
+    key("guard.headers.scope", Kind::IdentityHeader, NOT_SAID,
+        "What the client was allowed (`scope`), divided by spaces."),
+    key("guard.headers.username", Kind::IdentityHeader, NOT_SAID,
+        "The name a person logs in with (`preferred_username`)."),
+    key("guard.headers.email", Kind::IdentityHeader, NOT_SAID,
+        "E-mail address (`email`)."),
+    key("guard.headers.client_id", Kind::IdentityHeader, NOT_SAID,
+        "The client that the token was issued to (`client_id`)."),
+    key("guard.headers.actor", Kind::IdentityHeader, NOT_SAID,
+        "Who acts for the caller at present (`act.sub`). Without it a service cannot tell a caller from somebody who \
+         acts for them."),
+    key("guard.headers.session", Kind::IdentityHeader, NOT_SAID,
+        "The issuer's name for the session (`sid`)."),
+    key("guard.headers.token_id", Kind::IdentityHeader, NOT_SAID,
+        "The token's name (`jti`), for logs."),
     key("guard.insecure_http", Kind::Flag, OFF,
         "Lets keys and feed be fetched over plain HTTP beyond loopback: whoever is on that network can become any caller."),
 
@@ -234,10 +262,15 @@ pub const KEYS: &[Key] = &[
          store, or the file that the environment variable `SSL_CERT_FILE` names."),
     key("route[].audience", Kind::Audience, Absent::Described("required, unless `public` or `legacy`"),
         "Whom the token is for. Routes with the same audience ask for the same `claims`."),
-    key("route[].require", Kind::Table, Absent::Described("any caller with a session"),
+    key("route[].require", Kind::Table, Absent::Described("any caller with a session or token"),
         "What is demanded of a caller."),
-    key("route[].require.roles", Kind::List(&Kind::Role), Absent::Described("any caller with a session"),
+    key("route[].require.roles", Kind::List(&Kind::Role), Absent::Described("any role, or none"),
         "One of these roles is needed."),
+    key("route[].require.scope", Kind::List(&Kind::ScopeToken), Absent::Described("any scope, or none"),
+        "All of these are needed in the scope of token or session. A caller without one gets 403 `scope_missing`, and is \
+         told what is needed."),
+    key("route[].require.organisation", Kind::Flag, OFF,
+        "The caller must be of an organisation. Otherwise 403 `organisation_missing`."),
     key("route[].claims", Kind::List(&Kind::Choice(&["username", "email"])), EMPTY,
         "What the token says besides subject, roles and organisation: `username` becomes `preferred_username`."),
     key("route[].public", Kind::Flag, OFF,
@@ -247,6 +280,9 @@ pub const KEYS: &[Key] = &[
     key("route[].guard", Kind::Flag, OFF,
         "Takes access tokens of the issuer of `[guard]` in `Authorization: Bearer`, for exactly this `audience`, and sends \
          them on as they came. No session, no look-up."),
+    key("route[].forward_token", Kind::Flag, Absent::Default("true"),
+        "With `guard`: the service gets the token. `false`: no `Authorization` reaches it, only what `guard.headers` \
+         tells."),
     key("route[].strip_prefix", Kind::Flag, OFF,
         "Removes `path` before the request is forwarded."),
     key("route[].methods", Kind::List(&Kind::Method), Absent::Described("all but `CONNECT` and `TRACE`"),

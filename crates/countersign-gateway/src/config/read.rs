@@ -31,14 +31,16 @@ pub(super) fn config<'a>(
     let store = store::read(reader, &top, server.encryption_key.is_some());
     let session = session::read(reader, &top);
     let claims = token::claims(reader, &top);
-    let routes = route::read(reader, &top);
+    let mut routes = route::read(reader, &top);
     let guard = guard::read(reader, &top, server.issuer.as_ref(), &routes);
+    guard::keep_to_ourselves(guard.as_ref(), &mut routes);
     let token = token::read(reader, &top, server.issuer.as_ref(), &routes);
     let limits = limits::read(reader, &top);
     let log = limits::log(reader, &top);
     let browser = browser::read(reader, &top, session.as_ref(), &routes, server.issuer.as_ref());
     let internal = clients::read(reader, &top, server.issuer.as_ref(), [server.listen, server.admin_listen]);
     let backchannel_logout = clients::backchannel_logout(reader, &top, session.as_ref());
+    route::demands_can_be_met(reader, &top, &claims, &routes);
     token::claims_fit_source(reader, &top, &claims, session.as_ref());
     Some(Config {
         issuer: server.issuer?,

@@ -116,6 +116,7 @@ const fn pattern(kind: Kind) -> Option<&'static str> {
         Kind::Duration { .. } => "^[0-9]+(ms|s|m|h|d)$",
         Kind::Endpoint => "^(discover|https?://[!-~]+)$",
         Kind::Host => "^[^A-Z/*]+$",
+        Kind::IdentityHeader => "^[A-Za-z][0-9A-Za-z-]{0,63}$",
         Kind::Issuer | Kind::Origin => "^https?://[^/?#A-Z]+$",
         Kind::LoginPage => "^(https?://[^/?#{}]+|/)[!-~]*\\{return\\}[!-~]*$",
         Kind::Method => "^[A-Z-]+$",

@@ -37,6 +37,8 @@ impl FakeEnvironment {
         let reports = b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEautnFnp9mtGA6cc/Mecvf4E93jfY\n7JLZX9xwkFTnb0Svy06QGdQbx3kRQw0jKL9555jBHTa6FYz9C7egQy7MXw==\n-----END PUBLIC KEY-----\n";
         environment.add_file("/etc/countersign/reports.pem", reports, 0o644);
         environment.variables.insert("NOTES_SECRET".to_owned(), "planted-notes-variable".to_owned());
+        let key = "-----BEGIN PRIVATE KEY-----\nplanted-private-key\n";
+        environment.variables.insert("GUARD_KEY".to_owned(), key.to_owned());
         let kek = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         environment.add_file("/run/credentials/countersign/kek", kek.as_bytes(), 0o400);
         environment

@@ -368,6 +368,74 @@ pub(super) fn removed_header_name(text: &str) -> Result<HeaderName, Problem> {
     }
 }
 
+/// A header name that can tell a service who calls: no other reader takes it for another name, and nothing else is
+/// meant by it.
+pub(super) fn identity_header_name(text: &str) -> Result<HeaderName, Problem> {
+    const OF_HTTP: &[&str] = &[
+        "accept",
+        "age",
+        "allow",
+        "authorization",
+        "cache-control",
+        "connection",
+        "cookie",
+        "date",
+        "expect",
+        "expires",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "location",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "priority",
+        "proxy",
+        "range",
+        "referer",
+        "retry-after",
+        "server",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "vary",
+        "via",
+        "warning",
+        "www-authenticate",
+    ];
+    const OF_HTTP_FROM: &[&str] =
+        &["accept-", "access-control-", "content-", "if-", "last-", "proxy-", "sec-", "sec-websocket-"];
+    const OURS: &[&str] = &["baggage", "countersign", "forwarded", "traceparent", "tracestate", "x-real-ip"];
+    const OURS_FROM: &[&str] = &[
+        "countersign-",
+        "x-envoy-",
+        "x-forwarded",
+        "x-http-method",
+        "x-method-override",
+        "x-original-",
+        "x-rewrite-",
+    ];
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !text.starts_with(|first: char| first.is_ascii_alphabetic()) || !text.bytes().all(is_plain) {
+        return Err("is not made of letters, digits and `-` alone");
+    }
+    if text.len() > 64 {
+        return Err("is longer than 64 characters");
+    }
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "is not a header name")?;
+    let begins = |all: &[&str]| all.iter().any(|beginning| name.as_str().starts_with(beginning));
+    if OF_HTTP.contains(&name.as_str()) || begins(OF_HTTP_FROM) {
+        return Err("is used by HTTP itself");
+    }
+    if OURS.contains(&name.as_str()) || begins(OURS_FROM) {
+        return Err("tells of the request's way, not of the caller");
+    }
+    Ok(name)
+}
+
 /// A network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, Problem> {
     if let Ok(address) = text.parse::<IpAddr>() {

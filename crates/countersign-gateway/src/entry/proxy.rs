@@ -26,6 +26,7 @@ use crate::{
     credential::{CredentialKind, OwnedCredential},
     decision::{Decision, Refuse, Remove},
     error::Refusal,
+    guard::IdentityHeaders,
     http::{
         cors,
         headers::{
@@ -92,6 +93,7 @@ struct Passage {
     route: Arc<Route>,
     remove: Remove,
     authorization: Option<HeaderValue>,
+    identity: Option<Box<IdentityHeaders>>,
     set_cookie: Option<HeaderValue>,
     session: Option<SessionId>,
     /// Time until the session's end.
@@ -217,13 +219,15 @@ impl Call<'_> {
                 route: pass.route,
                 remove: pass.remove,
                 authorization: None,
+                identity: None,
                 set_cookie: None,
                 session: None,
                 remaining: None,
                 lease: None,
             },
             Decision::Forward(forward) => Passage {
-                authorization: Some(forward.authorization()),
+                authorization: forward.sends_token.then(|| forward.authorization()),
+                identity: forward.identity,
                 remaining: Some(forward.not_after.saturating_since(self.now.wall)),
                 set_cookie: forward.set_cookie,
                 route: forward.route,
@@ -435,6 +439,9 @@ impl Call<'_> {
         if let Some(authorization) = &passage.authorization {
             parts.headers.insert(header::AUTHORIZATION, authorization.clone());
         }
+        if let Some(identity) = &passage.identity {
+            identity.set(&mut parts.headers);
+        }
     }
 
     /// Takes from the answer what the client must not see, and sets what is ours.
@@ -496,6 +503,7 @@ impl Call<'_> {
         };
         if let Some(route) = route {
             self.reader(&parts.headers, route).apply(response.headers_mut());
+            refuse::name_scope(response.headers_mut(), *refusal, route);
         }
         self.observer.metrics().answered(label, response.status());
         response

@@ -1,12 +1,14 @@
 //! A refusal as the proxy answers it.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use countersign::TokenRefusal;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::decision_id::DecisionId;
 use crate::{
     error::Refusal,
     http::problem::{self, FORWARDED},
+    route::Route,
     server::Outbound,
 };
 
@@ -27,6 +29,15 @@ pub fn answer(refusal: Refusal, id: DecisionId, method: &Method, reached: Reache
         response.headers_mut().insert(FORWARDED.clone(), HeaderValue::from_static("1"));
     }
     without_body_for_head(response, method).map(Outbound::from)
+}
+
+/// Tells a caller whose scope is too small which one the route needs.
+pub fn name_scope(headers: &mut HeaderMap, refusal: Refusal, route: &Route) {
+    if let (Refusal::ScopeMissing | Refusal::Token(TokenRefusal::ScopeMissing), Some(challenge)) =
+        (refusal, &route.scope_challenge)
+    {
+        headers.insert(header::WWW_AUTHENTICATE, challenge.clone());
+    }
 }
 
 /// A navigation goes to the log-in in place of the refusal, which its headers still name.

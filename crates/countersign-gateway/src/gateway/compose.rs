@@ -8,8 +8,8 @@ use countersign::{Audience, ClientId};
 use crate::{
     clock::Clock,
     config::resolved::{
-        BrowserConfig, BrowserMode, ClientAuth, Config, GuardedConfig, RouteConfig, RouteKind, SourceConfig,
-        TranslateConfig,
+        BrowserConfig, BrowserMode, ClientAuth, Config, GuardedConfig, Requirements, RouteConfig, RouteKind,
+        SourceConfig, TranslateConfig,
     },
     credential::CredentialRules,
     entropy::Entropy,
@@ -111,19 +111,25 @@ impl Household {
         let issuer = Arc::clone(self.guard.as_ref()?);
         // Issuer and audience are names, or the configuration would have been refused.
         let verifier = issuer.verifier(guarded.audience.clone()).ok()?;
-        let (audience, roles) = (guarded.audience.clone(), guarded.require_roles.clone());
-        Some(Guard { verifier, issuer, audience, roles })
+        Some(Guard {
+            verifier,
+            audience: guarded.audience.clone(),
+            require: guarded.require.clone(),
+            headers: issuer.headers(),
+            forward_token: guarded.forward_token,
+            issuer,
+        })
     }
 
     /// What pages hold in bearer mode. An audience that pages may ask for says what the tokens of its routes say.
     fn page_tokens(&self, config: &Config, policies: &Policies<'_>) -> Option<PageTokens> {
         let browser = config.browser.as_ref().filter(|browser| browser.mode == BrowserMode::Bearer)?;
         let demands = |translate: &TranslateConfig| {
-            Arc::new(Demands { roles: Vec::new(), policy: Arc::new(policies.of(translate)) })
+            Arc::new(Demands { require: Requirements::default(), policy: Arc::new(policies.of(translate)) })
         };
         let own = TranslateConfig {
             audience: BrowserConfig::audience_of(&config.issuer),
-            require_roles: Vec::new(),
+            require: Requirements::default(),
             with_username: false,
             with_email: false,
         };

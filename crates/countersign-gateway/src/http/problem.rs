@@ -94,6 +94,14 @@ fn challenge(challenge: Challenge) -> Option<HeaderValue> {
     }
 }
 
+/// The challenge of a caller whose scope is too small: it names what is needed (RFC 6750 §3.1). `None`: nothing is.
+#[must_use]
+pub fn insufficient_scope(needed: &[Box<str>]) -> Option<HeaderValue> {
+    let scope = needed.join(" ");
+    let value = format!("{REALM}, error=\"insufficient_scope\", scope=\"{scope}\"");
+    HeaderValue::try_from(value).ok().filter(|_| !needed.is_empty())
+}
+
 /// Appends a JSON string (RFC 8259 §7).
 fn quote(out: &mut String, text: &str) {
     out.push('"');

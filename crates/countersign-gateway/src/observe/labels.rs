@@ -299,7 +299,7 @@ impl From<&SourceError> for LookupOutcome {
 }
 
 impl Label for Refusal {
-    const ALL: &'static [Self] = Self::ALL;
+    const ALL: &'static [Self] = Self::COUNTED;
 
     fn label(self) -> &'static str {
         self.code()

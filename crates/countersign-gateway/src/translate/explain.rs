@@ -13,11 +13,11 @@ use http::{HeaderMap, StatusCode, header::UPGRADE, request};
 use super::{Translation, guarded};
 use crate::{
     clock::Now,
-    config::resolved::RouteConfig,
+    config::resolved::{Requirements, RouteConfig},
     credential::{Credential, CredentialKind},
     entropy::Entropy,
     error::Refusal,
-    guard::Guard,
+    guard::{Guard, IdentityHeaders},
     http::path,
     identity::Identity,
     issue,
@@ -53,12 +53,21 @@ pub enum End {
     Answered(StatusCode),
     /// It goes to the service with this token.
     Forwarded(Box<SampleToken>),
-    /// It goes to the service with the token of another issuer that it came with.
-    Guarded,
+    /// It goes to the service with the token of another issuer that it came with, or with what that says alone.
+    Guarded(TokenSent),
     /// It goes to the upstream without one.
     Passed,
     /// It is turned away.
     Refused(Refusal),
+}
+
+/// Whether the service behind a guarded route gets the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenSent {
+    /// As it came.
+    AsItCame,
+    /// `forward_token = false`.
+    KeptBack,
 }
 
 /// What a token says and how long it is. Its signature is thrown away.
@@ -149,11 +158,15 @@ impl Translation {
         let claims = judged
             .map_err(|refusal| ("guard", Refusal::from(refusal), format!("{refusal}: {}", refusal.text())))?;
         steps.push(Step::passed("guard", format!("a token of {} for `{}`", claims.issuer(), guard.audience)));
-        if !guarded::has_role(guard, &claims) {
-            return Err(refused("permit")(Refusal::RoleMissing));
+        guarded::meets(guard, &claims)
+            .map_err(|unmet| ("permit", TokenRefusal::from(unmet).into(), needs(&guard.require)))?;
+        steps.push(Step::passed("permit", has(&guard.require, "every caller with a good token may")));
+        let headers = IdentityHeaders::of(&guard.headers, &claims)
+            .map_err(|error| ("headers", Refusal::IdentityTooLarge, error.to_string()))?;
+        if !guard.headers.is_empty() {
+            steps.push(Step::passed("headers", told(&headers)));
         }
-        steps.push(Step::passed("permit", "what the route demands is there".to_owned()));
-        Ok(End::Guarded)
+        Ok(End::Guarded(if guard.forward_token { TokenSent::AsItCame } else { TokenSent::KeptBack }))
     }
 
     async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
@@ -175,13 +188,9 @@ impl Translation {
         steps.push(Step::passed("origin", why_own_page(&credential, parts)));
         let now = self.clock.now();
         let (identity, ends) = self.explain_identity(&credential, now, steps).await?;
-        let permit = permit(&identity, demands)
-            .map_err(|refusal| ("permit", refusal, format!("needs {}", one_of(&demands.roles))))?;
-        let says = match demands.roles.as_slice() {
-            [] => "every caller with a session may".to_owned(),
-            roles => format!("has {}", one_of(roles)),
-        };
-        steps.push(Step::passed("permit", says));
+        let permit =
+            permit(&identity, demands).map_err(|refusal| ("permit", refusal, needs(&demands.require)))?;
+        steps.push(Step::passed("permit", has(&demands.require, "every caller with a session may")));
         let key = self.sessions.keyer.key(&credential);
         let sid = self.sessions.keyer.session_id(&identity.subject, identity.server_sid.as_deref(), &key);
         let token = self
@@ -207,7 +216,7 @@ impl Translation {
             if !seen.insert(demands.policy.audience.clone()) {
                 continue;
             }
-            let open = Demands { roles: Vec::new(), policy: Arc::clone(&demands.policy) };
+            let open = Demands { require: Requirements::default(), policy: Arc::clone(&demands.policy) };
             // As long as every other session's name: 16 bytes.
             let sid = SessionId::from(URL_SAFE_NO_PAD.encode([0; 16]));
             let sample = permit(identity, &open).and_then(|permit| {
@@ -312,6 +321,9 @@ fn describe(route: &Route) -> String {
         format!("`{}{path}` (route {})", host.as_deref().unwrap_or_default(), route.index.saturating_add(1));
     let kind = match &route.kind {
         Kind::Guard(None) => "guarded, and nobody is trusted".to_owned(),
+        Kind::Guard(Some(guard)) if !guard.forward_token => {
+            format!("guarded, a token for `{}` in and none out", guard.audience)
+        }
         Kind::Guard(Some(guard)) => format!("guarded, a token for `{}` in and out", guard.audience),
         Kind::Legacy => "legacy, cookie and `Authorization` pass untouched".to_owned(),
         Kind::Public => "public, the credential is removed".to_owned(),
@@ -369,12 +381,21 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
-fn one_of(roles: &[Role]) -> String {
-    let roles: Vec<String> = roles.iter().map(|role| format!("`{role}`")).collect();
-    match roles.as_slice() {
-        [one] => format!("role {one}"),
-        several => format!("one of the roles {}", several.join(", ")),
-    }
+fn needs(require: &Requirements) -> String {
+    format!("needs {require}")
+}
+
+fn has(require: &Requirements, nothing_needed: &str) -> String {
+    if *require == Requirements::default() { nothing_needed.to_owned() } else { format!("has {require}") }
+}
+
+/// The headers that a service gets, as it reads them.
+fn told(headers: &IdentityHeaders) -> String {
+    let lines: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or_default()))
+        .collect();
+    if lines.is_empty() { "none: the token says nothing that they tell".to_owned() } else { lines.join("; ") }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Guarded routes: a token of the trusted issuer in, the same token out.
+//! Guarded routes: a token of the trusted issuer in, the same token, or what it says, out.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -14,8 +14,9 @@ use crate::{
     credential::OwnedCredential,
     decision::{Decision, Forward, Refuse},
     error::Refusal,
-    guard::Guard,
+    guard::{Guard, IdentityHeaders, IdentityTooLarge},
     keyring::SignedToken,
+    permit::{Unmet, meet},
     revocation::Lease,
     route::Route,
 };
@@ -90,13 +91,16 @@ fn let_through(
     claims: VerifiedClaims,
 ) -> Result<Decision, Refuse> {
     let session = claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone);
-    if !has_role(guard, &claims) {
-        return Err(Refuse::on(route, Refusal::RoleMissing).of(&session));
-    }
+    let refuse = |refusal| Refuse::on(route, refusal).of(&session);
+    meets(guard, &claims).map_err(|unmet| refuse(TokenRefusal::from(unmet).into()))?;
+    let identity = IdentityHeaders::of(&guard.headers, &claims)
+        .map_err(|IdentityTooLarge| refuse(Refusal::IdentityTooLarge))?;
     let set = SignedToken::presented(token, &claims).ok_or_else(|| Refuse::on(route, Refusal::Bug))?;
     Ok(Decision::Forward(Forward {
         route: Arc::clone(route),
         set: Arc::new(set),
+        sends_token: guard.forward_token,
+        identity: (!guard.headers.is_empty()).then(|| Box::new(identity)),
         session,
         set_cookie: None,
         not_after: claims.expires().saturating_add(Verifier::DEFAULT_LEEWAY),
@@ -104,8 +108,9 @@ fn let_through(
     }))
 }
 
-pub(super) fn has_role(guard: &Guard, claims: &VerifiedClaims) -> bool {
-    guard.roles.is_empty() || claims.roles().iter().any(|role| guard.roles.contains(role))
+/// Whether a token has what the route demands.
+pub(super) fn meets(guard: &Guard, claims: &VerifiedClaims) -> Result<(), Unmet> {
+    meet(&guard.require, claims.roles(), claims.claims().scope.as_deref(), claims.organisation())
 }
 
 /// The key that a token names.

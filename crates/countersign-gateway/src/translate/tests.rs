@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Translation, Warm};
 use crate::{
     clock::{Clock, ManualClock},
-    config::resolved::{ClaimsConfig, RouteKind, TranslateConfig},
+    config::resolved::{ClaimsConfig, Requirements, RouteKind, TranslateConfig},
     credential::{CredentialRules, OwnedCredential},
     decision::{Decision, Forward, Remove},
     entropy::SystemEntropy,
@@ -77,7 +77,7 @@ pub(super) fn house() -> House {
     let mut editors = testing::route("/edit/");
     editors.kind = RouteKind::Translate(TranslateConfig {
         audience: "orders".into(),
-        require_roles: vec!["editor".into()],
+        require: Requirements { roles: vec!["editor".into()], ..Requirements::default() },
         with_username: false,
         with_email: false,
     });

@@ -1,5 +1,7 @@
 //! A guard in front of a service in any language: tokens of another issuer in, the same tokens out.
 
+mod headers;
+
 use std::{
     sync::{
         Arc,
@@ -43,6 +45,11 @@ fn set_of(keys: &[TestKey]) -> String {
 }
 
 async fn guarded(first: &[TestKey]) -> Guarded {
+    guarded_with(first, "", "").await
+}
+
+/// With more lines in `[guard]`, and more routes to the same service, which is `UPSTREAM` in them.
+async fn guarded_with(first: &[TestKey], lines: &str, routes: &str) -> Guarded {
     let rotated = Arc::new(AtomicBool::new(false));
     let (before, after) = (set_of(first), set_of(&TestKey::PUBLISHED));
     let is_after = Arc::clone(&rotated);
@@ -51,8 +58,9 @@ async fn guarded(first: &[TestKey]) -> Guarded {
     })
     .await;
     let service = Recorder::answering(OK).await;
+    let routes = routes.replace("UPSTREAM", &format!("http://{}", service.address));
     let more = format!(
-        "[guard]\nissuer = \"{}\"\nkeys = \"{}\"\n\
+        "[guard]\nissuer = \"{}\"\nkeys = \"{}\"\n{lines}{routes}\
          [[route]]\npath = \"/guarded/\"\nupstream = \"http://{upstream}\"\naudience = \"orders\"\nguard = true\n\
          [[route]]\npath = \"/admins/\"\nupstream = \"http://{upstream}\"\naudience = \"orders\"\nguard = true\n\
          require = {{ roles = [\"admin\", \"root\"] }}\n",

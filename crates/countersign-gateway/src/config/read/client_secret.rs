@@ -47,3 +47,16 @@ impl ClientSecret {
         }
     }
 }
+
+/// Records a fault where the secret is no private key as our keys are written.
+pub(super) fn private_key<'a>(
+    reader: &mut Reader<'a>,
+    section: &Section<'a>,
+    name: &str,
+    secret: &Secret<String>,
+) {
+    if !secret.expose().contains("-----BEGIN PRIVATE KEY-----") {
+        let problem = "names a secret that is not a private key in PKCS#8 PEM (`BEGIN PRIVATE KEY`)";
+        reader.fault(section, name, Fault::new(ConfigErrorCode::InvalidValue, problem));
+    }
+}

@@ -8,7 +8,10 @@ use crate::config::{
     error::ConfigErrorCode,
     key::Kind,
     reader::{Fault, Field, Reader, Section, choice_of},
-    resolved::{GuardedConfig, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol},
+    resolved::{
+        ClaimsConfig, GuardedConfig, Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin,
+        UpstreamProtocol,
+    },
     value,
 };
 
@@ -120,11 +123,21 @@ fn kind<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteKind>
     let guard = reader.flag(section, "guard");
     let audience = reader.text(section, "audience", value::identifier);
     let require = reader.section(section, "require");
-    let roles = not_empty(reader, &require, "roles", value::role);
+    let require = Requirements {
+        roles: not_empty(reader, &require, "roles", value::role).into_iter().map(Role::from).collect(),
+        scope: not_empty(reader, &require, "scope", value::scope_token).into_iter().map(Box::from).collect(),
+        organisation: reader.flag(&require, "organisation"),
+    };
+    let forward_token = reader.flag(section, "forward_token");
     let claims = reader.list(section, "claims", claim).given().unwrap_or_default();
     if public && legacy {
         let problem = "excludes `public`: a route has one kind";
         reader.fault(section, "legacy", Fault::new(ConfigErrorCode::Conflict, problem));
+    }
+    if !forward_token && !guard {
+        let problem =
+            "has no effect without `guard`: only a token that came with the request can be kept back";
+        reader.fault(section, "forward_token", Fault::new(ConfigErrorCode::Conflict, problem));
     }
     if public || legacy {
         let kind = if public { "public" } else { "legacy" };
@@ -138,21 +151,35 @@ fn kind<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<RouteKind>
         let problem = "is missing: name the service the token is for, or make the route `public` or `legacy`";
         reader.fault(section, "audience", Fault::new(ConfigErrorCode::Missing, problem));
     }
-    let require_roles = roles.into_iter().map(Role::from).collect();
     if guard {
         if section.has("claims") {
             let problem = "has no effect with `guard`: the token goes on as it came";
             reader.fault(section, "claims", Fault::new(ConfigErrorCode::Conflict, problem));
         }
         let audience = Audience::from(audience.given()?);
-        return Some(RouteKind::Guard(GuardedConfig { audience, require_roles }));
+        return Some(RouteKind::Guard(GuardedConfig { audience, require, forward_token }));
     }
     Some(RouteKind::Translate(TranslateConfig {
         audience: Audience::from(audience.given()?),
-        require_roles,
+        require,
         with_username: claims.contains(&"username"),
         with_email: claims.contains(&"email"),
     }))
+}
+
+/// No session has an organisation where nothing says what it is.
+pub(super) fn demands_can_be_met<'a>(
+    reader: &mut Reader<'a>,
+    top: &Section<'a>,
+    claims: &ClaimsConfig,
+    routes: &[RouteConfig],
+) {
+    let is_demanded = |route: &RouteConfig| matches!(&route.kind, RouteKind::Translate(translate) if translate.require.organisation);
+    if claims.organisation.is_none() && routes.iter().any(is_demanded) {
+        let section = reader.section(top, "claims");
+        let problem = "is missing, and a route with `require.organisation` lets nobody through without it";
+        reader.fault(&section, "organisation", Fault::new(ConfigErrorCode::Missing, problem));
+    }
 }
 
 /// An array that would mean "all" if it could be empty: a template that failed must not open a route.

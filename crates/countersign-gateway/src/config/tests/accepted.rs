@@ -4,7 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{FOUR, FakeEnvironment, THIRTEEN_LINES, read};
 use crate::config::resolved::{
-    ClaimRoot, ClientAuth, Config, Endpoint, Limits, RingAlgorithm, RouteKind, SourceConfig, UpstreamProtocol,
+    ClaimRoot, ClientAuth, Config, Endpoint, Limits, Requirements, RingAlgorithm, RouteKind, SourceConfig,
+    UpstreamProtocol,
 };
 
 #[test]
@@ -54,7 +55,9 @@ fn thirteen_lines_are_enough_and_every_default_is_the_stated_one() {
     );
     let RouteKind::Translate(translate) = &route.kind else { panic!("translate") };
     assert_eq!(translate.audience, "orders");
-    assert!(translate.require_roles.is_empty() && !translate.with_email && !translate.with_username);
+    assert!(
+        translate.require == Requirements::default() && !translate.with_email && !translate.with_username
+    );
 }
 
 #[test]
@@ -200,5 +203,5 @@ fn the_guide_of_the_guard_shows_a_configuration_that_is_accepted() {
     assert_eq!((guard.issuer.as_str(), guard.feed.is_none()), ("https://shop.example", true));
     assert!(matches!(config.session.source, SourceConfig::Nobody));
     let RouteKind::Guard(route) = &config.routes[0].kind else { panic!("{:?}", config.routes) };
-    assert_eq!((route.audience.as_str(), route.require_roles.len()), ("reports", 1));
+    assert_eq!((route.audience.as_str(), route.require.roles.len()), ("reports", 1));
 }

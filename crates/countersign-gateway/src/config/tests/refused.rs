@@ -371,10 +371,15 @@ fn a_guard_needs_somebody_to_trust_and_says_what_it_is_missing() {
         (
             "revocations = \"https://gateway.internal:8082\"",
             "",
-            "guard.client_id Conflict, guard.client_secret_file Conflict, guard.on_feed_loss Conflict",
+            "guard.client_id Conflict, guard.client_secret_file Conflict, guard.client_auth Conflict, \
+             guard.on_feed_loss Conflict",
         ),
-        ("guard = true\nrequire", "require", "session Missing"),
-        ("guard = true\nrequire", "guard = true\nclaims = [\"email\"]\nrequire", "route[1].claims Conflict"),
+        ("guard = true\n", "", "route[1].forward_token Conflict, session Missing"),
+        ("guard = true\n", "guard = true\nclaims = [\"email\"]\n", "route[1].claims Conflict"),
+        ("scope = [\"orders:read\"]", "scope = []", "route[1].require.scope InvalidValue"),
+        ("scope = [\"orders:read\"]", "scope = [\"a b\"]", "route[1].require.scope InvalidValue"),
+        ("\"basic\"", "\"post\"", "guard.client_auth InvalidValue"),
+        ("\"basic\"", "\"private_key_jwt\"", "guard.client_secret_file InvalidValue"),
         ("audience = \"orders\"\n", "", "route[1].audience Missing"),
     ] {
         assert_eq!(of(line, by), expected, "{by}");
@@ -388,4 +393,84 @@ fn a_guard_needs_somebody_to_trust_and_says_what_it_is_missing() {
         "issuer = \"https://shop.example\"\n[[route]]\npath = \"/\"\nupstream = \"http://127.0.0.1:9\"\npublic = true",
     );
     assert!(bare.unwrap_err().to_string().contains(" session: is missing"));
+}
+
+#[test]
+fn a_header_that_says_who_calls_means_nothing_else_and_has_one_spelling() {
+    const GUARD: &str = include_str!("../../../../../docs/examples/guard.toml");
+    let of = |name: &str| {
+        let errors =
+            read(&GUARD.replace("\"X-User-Id\"", &format!("\"{name}\""))).map(|_| ()).expect_err(name);
+        let [error] = errors.errors.as_slice() else { panic!("{name}: {errors}") };
+        assert_eq!(
+            (error.key.as_str(), error.line, error.column),
+            ("guard.headers.subject", 15, 11),
+            "{name}"
+        );
+        error.code
+    };
+    for name in [
+        "",
+        "-",
+        "1-User",
+        "X_User_Id",
+        "X.User",
+        "X User",
+        "X-User\\r\\n",
+        "X-Üser",
+        "Connection",
+        "content-length",
+        "Content-Type",
+        "TE",
+        "Host",
+        "Transfer-Encoding",
+        "Upgrade",
+        "Trailer",
+        "Authorization",
+        "Cookie",
+        "Proxy-Authorization",
+        "Proxy",
+        "Expect",
+        "If-Match",
+        "Sec-WebSocket-Key",
+        "X-Forwarded-For",
+        "Forwarded",
+        "Countersign",
+        "Countersign-Subject",
+        "X-HTTP-Method-Override",
+        "X-Original-URL",
+        "Via",
+        "Accept-Language",
+    ] {
+        assert_eq!(of(name), Code::InvalidValue, "{name}");
+    }
+    assert_eq!(of(&"x".repeat(65)), Code::InvalidValue);
+    let twice = read(&GUARD.replace("\"X-User-Id\"", "\"x-roles\"")).unwrap_err().errors;
+    assert!(
+        twice.len() == 1 && twice[0].code == Code::Duplicate && twice[0].key == "guard.headers.roles",
+        "{twice:?}"
+    );
+    let alias = GUARD.replace("public = true", "public = true\nallow_headers = [\"x_user.id\"]");
+    let alias = read(&alias).unwrap_err().errors;
+    assert!(
+        alias.len() == 1 && alias[0].code == Code::Conflict && alias[0].key == "guard.headers.subject",
+        "{alias:?}"
+    );
+    let config = read(GUARD).unwrap();
+    for route in &config.routes {
+        assert_eq!(route.remove_headers.len(), 10, "{}", route.path);
+    }
+}
+
+#[test]
+fn nobody_can_be_of_an_organisation_where_nothing_says_of_which() {
+    let demands = format!("{THIRTEEN_LINES}require = {{ organisation = true }}\n");
+    assert!(read(&demands).is_ok());
+    let without =
+        demands.lines().filter(|line| !line.starts_with("organisation = ")).collect::<Vec<_>>().join("\n");
+    let errors = read(&without).unwrap_err().errors;
+    assert!(
+        errors.len() == 1 && errors[0].code == Code::Missing && errors[0].key == "claims.organisation",
+        "{errors:?}"
+    );
 }

@@ -151,7 +151,7 @@ impl Assertion {
 }
 
 /// Reads the key; its kind decides the algorithm. An RSA key signs RS256, which every server knows.
-fn signing_key(pem: &str) -> Result<SigningKey, SourceSetupError> {
+pub(crate) fn signing_key(pem: &str) -> Result<SigningKey, SourceSetupError> {
     [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Es384, Algorithm::Es512]
         .into_iter()
         .find_map(|algorithm| SigningKey::from_pem(algorithm, pem).ok())

@@ -41,7 +41,7 @@ fn explained_word(explained: &Explained) -> String {
     match &explained.end {
         End::Answered(status) => status.as_u16().to_string(),
         End::Forwarded(_) => "forwarded".to_owned(),
-        End::Guarded => "guarded".to_owned(),
+        End::Guarded(_) => "guarded".to_owned(),
         End::Passed => "passed".to_owned(),
         End::Refused(refusal) => refusal.code().to_owned(),
     }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, header};
 use super::{BEGIN, CLIENT, House, claims, house};
 use crate::{
     clock::Clock,
+    config::resolved::Requirements,
     decision::{Decision, Forward},
     error::Refusal,
     issue::{PolicyId, TokenPolicy},
@@ -19,7 +20,7 @@ use crate::{
 
 fn demands(audience: &str, id: u8) -> Arc<Demands> {
     let policy = TokenPolicy { id: PolicyId([id; 16]), ..testing::token_policy(audience) };
-    Arc::new(Demands { roles: Vec::new(), policy: Arc::new(policy) })
+    Arc::new(Demands { require: Requirements::default(), policy: Arc::new(policy) })
 }
 
 fn bearer_house() -> House {

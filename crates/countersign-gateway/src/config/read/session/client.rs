@@ -4,7 +4,7 @@ use countersign::ClientId;
 
 use crate::config::{
     error::ConfigErrorCode,
-    read::client_secret::ClientSecret,
+    read::client_secret::{ClientSecret, private_key},
     reader::{Fault, Field, Reader, Section},
     resolved::ClientAuth,
     value,
@@ -58,11 +58,7 @@ impl Client {
         match self.method {
             "post" => Some(ClientAuth::Post(id, secret)),
             "private_key_jwt" => {
-                if !secret.expose().contains("-----BEGIN PRIVATE KEY-----") {
-                    let problem =
-                        "names a secret that is not a private key in PKCS#8 PEM (`BEGIN PRIVATE KEY`)";
-                    reader.fault(section, name, Fault::new(ConfigErrorCode::InvalidValue, problem));
-                }
+                private_key(reader, section, name, &secret);
                 Some(ClientAuth::PrivateKeyJwt(id, secret))
             }
             _ => Some(ClientAuth::Basic(id, secret)),
