@@ -60,7 +60,6 @@ fn check(criterion: &mut Criterion, name: &str, ledger: &Ledger) {
     let concerned = Concerned {
         session: &session,
         others: &[],
-        at_server: None,
         subject: &subject,
         organisation: Some(&organisation),
         began: Some(UnixTime::from_secs(2)),

@@ -8,6 +8,9 @@
 //!    (`auth_time`, else `iat`); that we saw a session for the first time later proves nothing, and that we saw it
 //!    before disproves it.
 //! 3. A token of such a target never has `iat` at or before the second of the revocation: services refuse those.
+//!    A session that goes on as another (less power, another user) keeps its name: what was issued to it until the second
+//!    before that was found is revoked, what was signed since by name. Each gateway that has the session does so when it
+//!    learns of it, and asks anew before it signs again.
 //! 4. [`Ledger::revoke`] answers when the revocation is durable in the store. One that cannot be written is not
 //!    acknowledged; it holds here all the same, and is written as soon as the store can be.
 //! 5. Every change has the next number of one log: [`Ledger::after`] gives what follows a cursor.
@@ -25,6 +28,7 @@ mod ledger;
 mod model;
 mod state;
 
+pub(crate) use self::ledger::SessionChange;
 pub use self::{
     back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},

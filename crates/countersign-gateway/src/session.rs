@@ -51,11 +51,13 @@ use crate::{
     },
     revocation::{Concern, Demand, Lease, Ledger, RevocationReason},
     session::{
+        admission::{Admitted, Found},
         breaker::{Blame, Breaker, Change},
         cache::{Entry, Freshness, SessionCache},
         flight::{Boarding, Outcome, Takeoff, Waiter},
         key::{SessionKey, SessionKeyer},
         shared::Shared,
+        sharing::{Kept, When},
         source::{Answer, Source, Verdict},
     },
 };
@@ -197,7 +199,7 @@ impl Sessions {
 
     /// A name of the session that is revoked.
     fn refused_name<'a>(&self, entry: &'a Entry, now: Now) -> Option<&'a SessionId> {
-        entry.names().chain(&entry.at_server).find(|name| self.ledger().refuses_session(name, now.wall))
+        entry.names().find(|name| self.ledger().refuses_session(name, now.wall))
     }
 
     /// Who is asked.
@@ -309,7 +311,14 @@ impl Sessions {
         let sessions = Arc::clone(self);
         self.memory.tasks.spawn(async move {
             let credential = Arc::new(credential);
-            let outcome = sessions.look_up(key, Arc::clone(&credential), (client, is_known), &takeoff).await;
+            let look_up = |is_known| {
+                sessions.look_up(key, Arc::clone(&credential), (client, is_known), takeoff.others_waiting())
+            };
+            let mut outcome = look_up(is_known).await;
+            // Another has found meanwhile that the session is another than it was when this was asked.
+            if outcome.as_ref().is_ok_and(|entry| entry.outdated.is_some()) {
+                outcome = look_up(true).await;
+            }
             let is_in_use = is_known && cause == Cause::UserRequest && outcome.is_ok();
             takeoff.land(outcome);
             if is_in_use {
@@ -323,17 +332,20 @@ impl Sessions {
         key: SessionKey,
         credential: Arc<OwnedCredential>,
         (client, is_known): (IpAddr, bool),
-        takeoff: &Takeoff,
+        others_waiting: u64,
     ) -> Outcome {
         let asked_at = self.clock.now();
         let known = self.memory.cache.find(&key);
-        if let Some(shared) = self.find_shared(&key, &credential, known.as_deref()).await
+        let Kept { fresh, former } = self.find_shared(&key, &credential, known.as_deref()).await;
+        if let Some(shared) = fresh
             && let Ok(identity) = self.mapping.explain(&shared.answer)
         {
             let Shared { answer, asked_at, sid } = shared;
             self.observer.metrics().cache(CacheResult::Shared);
             let began = source::session_began(&answer.session);
-            return self.admit(&key, identity, (began, answer.ends), (asked_at, Some(sid)), self.clock.now());
+            let (ends, shared) = (answer.ends, Some(sid));
+            let found = Found { identity, began, ends, asked_at, shared, former: None };
+            return self.admit(&key, found, self.clock.now()).outcome;
         }
         let verdict = self.ask(is_known, &credential, client, asked_at).await;
         let now = self.clock.now();
@@ -343,7 +355,7 @@ impl Sessions {
                 source: self.label,
                 outcome,
                 duration: now.monotonic.saturating_since(asked_at.monotonic),
-                coalesced: takeoff.others_waiting(),
+                coalesced: others_waiting,
                 detail,
             }));
         };
@@ -357,10 +369,10 @@ impl Sessions {
             }
             Ok(Verdict::No) => {
                 observe(LookupOutcome::No, None);
-                if let Some(entry) = self.memory.cache.find(&key) {
-                    self.said_no(&entry, now);
-                }
-                Err(self.end(&key, Refusal::SessionEnded, now))
+                let entry = self.memory.cache.find(&key);
+                let revoked = self.said_no(entry.as_deref(), former.as_ref(), now);
+                self.when(When::after_revoking(revoked), move |sessions| sessions.forget_shared(&key));
+                Err(self.end_here(&key, Refusal::SessionEnded, now))
             }
             Ok(Verdict::Refused(refusal)) => {
                 observe(LookupOutcome::No, Some(refusal.code()));
@@ -369,7 +381,10 @@ impl Sessions {
             Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
                 Ok(identity) => {
                     observe(LookupOutcome::Live, None);
-                    self.lives(&key, &credential, (&answer, identity), client, (asked_at, now)).await
+                    let began = source::session_began(&answer.session);
+                    let (ends, shared) = (answer.ends, None);
+                    let found = Found { identity, began, ends, asked_at, shared, former };
+                    self.lives(&key, &credential, &answer, found, (client, now))
                 }
                 // Names the claim and what is wrong with it, never its value.
                 Err(fault) => {
@@ -381,24 +396,27 @@ impl Sessions {
     }
 
     /// The server says that the session lives, and under which cookie.
-    async fn lives(
+    fn lives(
         self: &Arc<Self>,
         key: &SessionKey,
         credential: &OwnedCredential,
-        (answer, identity): (&Answer, Identity),
-        client: IpAddr,
-        (asked_at, now): (Now, Now),
+        answer: &Answer,
+        found: Found,
+        (client, now): (IpAddr, Now),
     ) -> Outcome {
-        let began = source::session_began(&answer.session);
-        self.settle_no(key, &identity, now).await?;
-        let admitted = self.admit(key, identity, (began, answer.ends), (asked_at, None), now);
-        let entry = admitted.inspect_err(|_| self.forget_shared(key))?;
-        self.share(key, credential, answer, &entry, asked_at);
+        let asked_at = found.asked_at;
+        let Admitted { outcome, changed } = self.admit(key, found, now);
+        let when = When::after_revoking(changed);
+        let entry = outcome.inspect_err(|_| {
+            let key = *key;
+            self.when(when, move |sessions| sessions.forget_shared(&key));
+        })?;
+        self.share(key, credential, (answer, &entry), (asked_at, now), when);
         match &answer.new_cookie {
             Some(new) if credential.kind == CredentialKind::Cookie => {
                 let next = new.credential();
                 let new_key = self.keyer.key(&next.as_credential());
-                self.share(&new_key, &next, answer, &entry, asked_at);
+                self.share(&new_key, &next, (answer, &entry), (asked_at, now), when);
                 self.rotate(key, &entry, new, client, now)
             }
             _ => Ok(entry),

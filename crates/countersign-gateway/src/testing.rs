@@ -1,8 +1,14 @@
 //! Short ways to values that unit tests need.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use countersign::Role;
+use countersign::{Role, UnixTime, revocation::Epoch};
 
 use crate::{
     config::resolved::{
@@ -11,6 +17,10 @@ use crate::{
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     route::Demands,
+    store::{
+        Change, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+        memory::MemoryStore,
+    },
 };
 
 pub(crate) fn route(path: &str) -> RouteConfig {
@@ -82,7 +92,7 @@ pub(crate) fn demands(roles: &[&str]) -> Demands {
 }
 
 /// A ring of its own, with Ed25519 keys because they are made quickly.
-pub(crate) fn keyring(now: countersign::UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
+pub(crate) fn keyring(now: UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
     use countersign::Secret;
 
     use crate::{
@@ -104,4 +114,43 @@ pub(crate) fn keyring(now: countersign::UnixTime) -> Arc<crate::keyring::KeyRing
         shared_secrets: Vec::new(),
     };
     Arc::new(KeyRingHandle::new(keeper.open(&settings, now).unwrap()))
+}
+
+/// A store that can be broken.
+#[derive(Debug, Default)]
+pub(crate) struct Breakable {
+    inner: MemoryStore,
+    pub(crate) broken: AtomicBool,
+}
+
+impl Store for Breakable {
+    fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
+        self.inner.ring()
+    }
+    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
+        self.inner.create_ring(records)
+    }
+    fn replace_ring(
+        &self,
+        expected: RingVersion,
+        records: &[SealedRecord],
+    ) -> Result<RingVersion, StoreError> {
+        self.inner.replace_ring(expected, records)
+    }
+    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        self.inner.begin_epoch(fresh)
+    }
+    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        self.inner.revocations(after)
+    }
+    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            Err(StoreError::Damaged(1))
+        } else {
+            self.inner.append(changes)
+        }
+    }
+    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        self.inner.forget_expired(now)
+    }
 }

@@ -6,8 +6,10 @@
 //! 2. A [`Target::Subject`], [`Target::Organisation`] or [`Target::All`]: every such token with `iat` at or before
 //!    [`Revocation::at`]. Time has whole seconds, so the issuer signs nothing for the target in the second of its
 //!    revocation.
-//! 3. Several revocations of one target are one: the later `at`, the later `expires`.
-//! 4. From [`Revocation::expires`] on no token it concerns can be alive, and it is forgotten.
+//! 3. A [`Target::IssuedTo`]: every token with that `sid` and `iat` at or before [`Revocation::at`]. The session goes on,
+//!    and its later tokens say something else: less power, another organisation, another user.
+//! 4. Several revocations of one target are one: the later `at`, the later `expires`.
+//! 5. From [`Revocation::expires`] on no token it concerns can be alive, and it is forgotten.
 //!
 //! # The feed
 //! An issuer publishes its revocations in one order. A [`Cursor`] is a place in it: an epoch, and a number that grows
@@ -21,9 +23,12 @@
 //!    `expires` and perhaps `reason`, or `urn:countersign:event:lifted` with `epoch` and `seq`. `sub_id`
 //!    ([RFC 9493](https://www.rfc-editor.org/rfc/rfc9493)) names the target: `complex` with one of `session`, `user`
 //!    and `tenant`, `jwt_id` for one token, the `opaque` id `*` for all.
-//! 3. `urn:countersign:event:keys-changed` and `urn:countersign:event:heartbeat` with `epoch` and `seq`. A heartbeat
+//! 3. `https://schemas.openid.net/secevent/caep/event-type/token-claims-change` with the same members and `claims`, which
+//!    has the least `iat` of a good token: what was issued to that session until `event_timestamp` is revoked.
+//!    `urn:countersign:event:token-claims-change-lifted` takes it back. `sub_id` is the session's.
+//! 4. `urn:countersign:event:keys-changed` and `urn:countersign:event:heartbeat` with `epoch` and `seq`. A heartbeat
 //!    carries the number of the newest message, and takes none itself.
-//! 4. `urn:countersign:event:snapshot` with `epoch`, `seq`, `page`, `last` and `entries`, each
+//! 5. `urn:countersign:event:snapshot` with `epoch`, `seq`, `page`, `last` and `entries`, each
 //!    `[kind, id, at, expires]`: everything in force at that cursor, at most [`SnapshotPage::MAX_ENTRIES`] a page. All
 //!    pages of one snapshot have one cursor.
 //!
@@ -50,6 +55,8 @@ use crate::{OrganisationId, SessionId, Subject, TokenId, UnixTime};
 pub enum Target {
     /// Every token.
     All,
+    /// Every token of that session that was issued until then. Later ones are good.
+    IssuedTo(SessionId),
     /// Every token of that organisation.
     Organisation(OrganisationId),
     /// Every token of that session.
@@ -66,6 +73,7 @@ impl Target {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::All => "all",
+            Self::IssuedTo(_) => "issued_to",
             Self::Organisation(_) => "organisation",
             Self::Session(_) => "session",
             Self::Subject(_) => "subject",
@@ -79,7 +87,7 @@ impl Target {
         match self {
             Self::All => ALL_ID,
             Self::Organisation(id) => id.as_str(),
-            Self::Session(id) => id.as_str(),
+            Self::IssuedTo(id) | Self::Session(id) => id.as_str(),
             Self::Subject(id) => id.as_str(),
             Self::Token(id) => id.as_str(),
         }
@@ -94,6 +102,7 @@ impl Target {
         }
         match kind {
             "all" => (id == ALL_ID).then_some(Self::All),
+            "issued_to" => Some(Self::IssuedTo(id.into())),
             "organisation" => OrganisationId::new(id).ok().map(Self::Organisation),
             "session" => Some(Self::Session(id.into())),
             "subject" => Some(Self::Subject(id.into())),
@@ -114,7 +123,7 @@ const ALL_ID: &str = "*";
 pub struct Revocation {
     /// What is revoked.
     pub target: Target,
-    /// When. Of a subject, an organisation or all, it concerns tokens issued at that second or before it.
+    /// When. Of anything but a session or a token, it concerns tokens issued at that second or before it.
     pub at: UnixTime,
     /// The first moment at which no token it concerns can be alive.
     pub expires: UnixTime,

@@ -34,7 +34,6 @@ use crate::{
     observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
     revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNREADABLE},
     server::{Certificates, Drainer},
-    session::key::SessionKeyer,
     store::StateDirectory,
 };
 
@@ -220,15 +219,15 @@ impl ControlRoom {
         }
     }
 
-    /// What is logged out by the authorization server's name for it has other names in tokens, which the gateways know
-    /// that have it in memory.
-    async fn end_what_the_server_ended(&self) {
+    /// Sessions that another gateway found to be others than before are asked about anew here.
+    async fn follow_changed_sessions(&self) {
         let ledger = self.household.memory.ledger();
         let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
         while newest.changed().await.is_ok() {
-            if ledger.tells_of_session(&mut seen, SessionKeyer::is_at_server) {
+            let changed = ledger.changed_sessions(&mut seen);
+            if !changed.is_empty() {
                 let sessions = Arc::clone(&self.snapshot.load().translation.sessions);
-                sessions.end_those_logged_out_at_server(self.household.clock.now());
+                sessions.ask_again_about(&changed, self.household.clock.now());
             }
         }
         std::future::pending::<()>().await;
@@ -403,7 +402,7 @@ fn run(
             () = ledger.run() => {}
             () = serve_internal => {}
             () = room.tend() => {}
-            () = room.end_what_the_server_ended() => {}
+            () = room.follow_changed_sessions() => {}
         }
     });
 }

@@ -59,7 +59,7 @@ fn concerns(target: &Target, entry: &Entry, now: UnixTime) -> bool {
     match target {
         Target::All => true,
         Target::Organisation(organisation) => entry.identity.organisation.as_ref() == Some(organisation),
-        Target::Session(session) => entry.names().any(|name| name == session),
+        Target::IssuedTo(session) | Target::Session(session) => entry.names().any(|name| name == session),
         Target::Subject(subject) => entry.identity.subject == *subject,
         Target::Token(token) => entry.living_tokens(now).any(|living| living == token),
     }

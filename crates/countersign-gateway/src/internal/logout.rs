@@ -2,14 +2,14 @@
 //!
 //! 1. What the token must say: [`back_channel`](crate::revocation::judge_logout). 400 for one that is not believed, and
 //!    no session ends.
-//! 2. With `sid`: the session of that name. Ours is a keyed hash of user and `sid`, so that it is found even where this
-//!    gateway does not know the session. With `sid` alone, a keyed hash of that is revoked: each gateway refuses every
-//!    session that the server calls so, and revokes those it has in memory by the names that are in their tokens.
+//! 2. With `sid`: the session of that name. Ours is a keyed hash of it, so that it is found, and its tokens refused by the
+//!    services, even where no gateway knows the session. If the user of that name has left the session to another, whom a
+//!    gateway knows, what was issued to it until now is revoked, and the other goes on.
 //! 3. Without `sid`: every session of the user that is not proven to have begun later. `sub` must then be what tokens
 //!    call the user; where `claims.subject` says otherwise, 400.
 //! 4. 200 when everything is durable, 503 when it is not.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign::{
-    KeyId, KeySource as _, Subject, UnixTime,
+    KeyId, KeySource as _, SessionId, Subject, UnixTime,
     jws::{MAX_BYTES, Unverified},
     remote::RemoteKeys,
     revocation::Target,
@@ -31,6 +31,7 @@ use crate::{
     revocation::{
         Demand, ExpectedLogout, LoggedOut, RevocationReason, SeenLogouts, Unrecorded, judge_logout,
     },
+    session::cache::Entry,
 };
 
 /// Believes log-out tokens of one server.
@@ -121,24 +122,21 @@ impl LogoutReceiver {
             return Some(vec![Demand::new(Target::Subject(subject?), RevocationReason::BackChannel)]);
         };
         let known = sessions.cache().select(|entry| entry.identity.server_sid.as_deref() == Some(&*name));
-        let known = known
-            .iter()
-            .filter(|entry| subject.is_none() || subject.as_ref() == Some(&entry.identity.subject));
-        let mut demands: Vec<Demand> = known
-            .map(|entry| Demand::of_session(entry.sid.clone(), entry.ends, RevocationReason::BackChannel))
-            .collect();
-        match subject {
-            Some(subject) if demands.is_empty() => {
-                let session = Target::Session(sessions.keyer.named_session_id(&subject, &name));
-                demands.push(Demand::new(session, RevocationReason::BackChannel));
-            }
-            Some(_) => {}
-            None => {
-                let at_server = sessions.keyer.at_server(&name);
-                demands = demands.into_iter().map(|demand| demand.as_name_of(&at_server)).collect();
-                demands.push(Demand::new(Target::Session(at_server), RevocationReason::BackChannel));
-            }
+        let session = sessions.keyer.named_session_id(&name);
+        let is_theirs =
+            |entry: &&Arc<Entry>| subject.as_ref().is_none_or(|subject| *subject == entry.identity.subject);
+        let theirs: Vec<_> = known.iter().filter(is_theirs).collect();
+        if theirs.is_empty() && !known.is_empty() {
+            return Some(vec![Demand::new(Target::IssuedTo(session), RevocationReason::BackChannel)]);
         }
-        Some(demands)
+        let ends = theirs.iter().map(|entry| entry.ends).max();
+        let others: BTreeSet<_> = theirs.iter().flat_map(|entry| entry.names()).collect();
+        let names = others.into_iter().filter(|other| **other != session).chain([&session]);
+        let demand = |name: &SessionId| {
+            let target = Target::Session(name.clone());
+            let demand = Demand::new(target, RevocationReason::BackChannel).as_name_of(&session);
+            Demand { session_ends: ends, ..demand }
+        };
+        Some(names.map(demand).collect())
     }
 }

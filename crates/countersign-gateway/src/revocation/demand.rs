@@ -14,8 +14,6 @@ pub struct Concerned<'a> {
     pub session: &'a SessionId,
     /// Other names under which it may have been revoked.
     pub others: &'a [SessionId],
-    /// What stands for the authorization server's own name for it, if that has one.
-    pub at_server: Option<&'a SessionId>,
     /// Whose it is.
     pub subject: &'a Subject,
     /// Whose data it opens.

@@ -206,7 +206,8 @@ impl Keeper {
         match appended {
             Ok((first, records)) => {
                 self.note_unreadable(unreadable);
-                self.ledger.take_in(records);
+                let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+                self.ledger.take_in_with_own(records, first..first.saturating_add(count));
                 self.works();
                 Ok(first)
             }

@@ -1,7 +1,9 @@
 //! What is revoked: read by everybody, written by one [`Keeper`](super::Keeper).
 
 use std::{
+    collections::BTreeMap,
     fmt,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -23,7 +25,7 @@ use super::{
 use crate::{
     clock::Clock,
     observe::Observer,
-    store::{Change, InForce, Store, StoreError, StoredRevocations, Terms},
+    store::{Change, Store, StoreError, StoredRevocations, Terms},
 };
 
 /// What is revoked. Shared by all workers; outlives every reload.
@@ -35,8 +37,8 @@ pub struct Ledger {
     sessions: Revoked,
     /// What services refuse.
     tokens: Revoked,
-    /// Tokens revoked by name.
-    named_tokens: AtomicUsize,
+    /// Revocations that concern tokens alone: those by name, and those that were issued to a session until then.
+    of_tokens: AtomicUsize,
     /// Records of the store's log that could not be read.
     unreadable: AtomicUsize,
     /// Counts the changes of `sessions`.
@@ -72,6 +74,15 @@ pub struct Snapshot {
     pub cursor: Cursor,
     /// What is revoked, in the order of the targets.
     pub entries: Vec<Revocation>,
+}
+
+/// That a session is another than it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionChange {
+    /// Its tokens that were issued until then are revoked.
+    pub(crate) at: UnixTime,
+    /// Nobody but this process has found it.
+    pub(crate) is_own: bool,
 }
 
 /// What follows a cursor is not known any more, or the cursor is of another epoch: a snapshot is needed.
@@ -140,7 +151,7 @@ impl Ledger {
             sessions: Revoked::new(issuer.clone()),
             tokens: Revoked::new(issuer.clone()),
             issuer,
-            named_tokens: AtomicUsize::new(0),
+            of_tokens: AtomicUsize::new(0),
             unreadable: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
             lifetimes: [0; 2].map(AtomicU64::new),
@@ -171,7 +182,7 @@ impl Ledger {
         let began = concerned.began.unwrap_or(UnixTime::from_secs(0));
         let mut revocable = self.revocable(concerned, &self.no_token, began);
         let mut standing = self.sessions.standing(&revocable);
-        for other in concerned.others.iter().chain(concerned.at_server) {
+        for other in concerned.others {
             if standing == Standing::Revoked {
                 break;
             }
@@ -195,7 +206,7 @@ impl Ledger {
         token: &TokenId,
         issued_at: UnixTime,
     ) -> bool {
-        self.named_tokens.load(Ordering::Acquire) != 0
+        self.of_tokens.load(Ordering::Acquire) != 0
             && self.tokens.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
     }
 
@@ -325,15 +336,13 @@ impl Ledger {
         self.state().held(target).map(|held| (held.terms, held.reason.clone()))
     }
 
-    /// Whether a session is revoked for no other reason than that the authorization server once said "no". It knows
-    /// better than we: when it says that the session lives, it does.
+    /// Whether an answer about a session that was asked for then is older than a change of it that was found: its tokens
+    /// until then are revoked.
     #[must_use]
-    pub fn rests_on_a_no(&self, target: &Target) -> bool {
-        let said_no = RevocationReason::ServerSaidNo.label();
-        // A "no" gives the gateway nothing to refuse. Where there is something, it was revoked for another reason before.
-        let rests =
-            |held: &InForce| held.reason == said_no && held.terms.sessions_until == UnixTime::from_secs(0);
-        !self.tokens.is_empty() && self.state().held(target).is_some_and(rests)
+    pub(crate) fn is_outdated(&self, session: &SessionId, asked_at: UnixTime) -> bool {
+        let target = || Target::IssuedTo(session.clone());
+        self.of_tokens.load(Ordering::Acquire) != 0
+            && self.state().held(&target()).is_some_and(|held| asked_at <= held.terms.at)
     }
 
     /// How many targets are revoked.
@@ -378,21 +387,32 @@ impl Ledger {
         state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
     }
 
-    /// Whether a session of such a name was revoked after that place of the log, which becomes the newest. Where it
-    /// cannot be known any more, it is taken for true.
-    pub fn tells_of_session(&self, seen: &mut Cursor, is_wanted: impl Fn(&SessionId) -> bool) -> bool {
-        let mut found = false;
+    /// The sessions that were found to be others than before (less power, another user) after that place of the log,
+    /// which becomes the newest. Where that cannot be known any more: all that are known to have changed.
+    pub(crate) fn changed_sessions(&self, seen: &mut Cursor) -> BTreeMap<SessionId, SessionChange> {
+        let mut changed = BTreeMap::new();
         loop {
             let Ok(events) = self.after(seen) else {
-                *seen = self.cursor();
-                return true;
+                let state = self.state();
+                *seen = state.cursor();
+                let all = state.all().filter_map(|(target, held)| match target {
+                    Target::IssuedTo(name) => {
+                        Some((name.clone(), SessionChange { at: held.terms.at, is_own: true }))
+                    }
+                    _ => None,
+                });
+                return all.collect();
             };
-            let Some(last) = events.last() else { return found };
+            let Some(last) = events.last() else { return changed };
             *seen = last.event.cursor.clone();
-            found |= events.iter().any(|published| match &published.event.what {
-                What::Revoked(Revocation { target: Target::Session(name), .. }) => is_wanted(name),
-                _ => false,
-            });
+            for published in &events {
+                if let What::Revoked(Revocation { target: Target::IssuedTo(name), at, .. }) =
+                    &published.event.what
+                {
+                    let change = SessionChange { at: *at, is_own: published.is_own };
+                    changed.entry(name.clone()).or_insert(change).unite(change);
+                }
+            }
         }
     }
 
@@ -409,7 +429,7 @@ impl Ledger {
     }
 
     /// When no service accepts a token any more that was signed by `now`.
-    pub(super) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
+    pub(crate) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
         let [token, _] = &self.lifetimes;
         let life = Duration::from_secs(token.load(Ordering::Relaxed));
         now.saturating_add(self.spread).saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
@@ -423,9 +443,8 @@ impl Ledger {
         let known = demand.session_ends.unwrap_or(now);
         let sessions_until = match (&demand.target, demand.reason) {
             // The server refuses the credential itself, and a token is not a session.
-            (_, RevocationReason::Changed | RevocationReason::ServerSaidNo) | (Target::Token(_), _) => {
-                UnixTime::from_secs(0)
-            }
+            (_, RevocationReason::Changed | RevocationReason::ServerSaidNo)
+            | (Target::IssuedTo(_) | Target::Token(_), _) => UnixTime::from_secs(0),
             (Target::Session(_), _) => of(session).max(known),
             // A session of theirs that nothing is proven of never becomes one that began later.
             (Target::All | Target::Organisation(_) | Target::Subject(_), RevocationReason::Operator) => {
@@ -433,7 +452,12 @@ impl Ledger {
             }
             (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
         };
-        Terms { at: now, tokens_until, sessions_until }
+        // What the session gets instead is signed in this second; what was signed in it is revoked by name.
+        let at = match &demand.target {
+            Target::IssuedTo(_) => now.saturating_sub(Duration::from_secs(1)),
+            _ => now,
+        };
+        Terms { at, tokens_until, sessions_until }
     }
 
     /// Puts a revocation into the tables that are read.
@@ -443,8 +467,8 @@ impl Ledger {
         if is_there(terms.tokens_until) {
             let at = terms.tokens_at(target, self.spread);
             self.tokens.revoke(&record(at, terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
-            if matches!(target, Target::Token(_)) {
-                self.named_tokens.fetch_add(1, Ordering::Release);
+            if is_of_tokens(target) {
+                self.of_tokens.fetch_add(1, Ordering::Release);
             }
         }
         if is_there(terms.sessions_until) {
@@ -483,9 +507,9 @@ impl Ledger {
         self.tokens.replace(of_tokens).map_err(|_| Unrecorded::Full)?;
         let of_sessions = living(|terms, _, _| terms.at, |terms| terms.sessions_until);
         self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)?;
-        let named = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
-        let named = named.filter(|target| matches!(target, Target::Token(_))).count();
-        self.named_tokens.store(named, Ordering::Release);
+        let of_tokens = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
+        let of_tokens = of_tokens.filter(|target| is_of_tokens(target)).count();
+        self.of_tokens.store(of_tokens, Ordering::Release);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -493,6 +517,15 @@ impl Ledger {
     /// Takes what was written to the store, or read from it, into memory, in the order of the numbers. For the keeper
     /// and for measurements.
     pub fn take_in(&self, records: impl IntoIterator<Item = crate::store::RevocationRecord>) {
+        self.take_in_with_own(records, 0..0);
+    }
+
+    /// The same; those of these numbers this process has written.
+    pub(super) fn take_in_with_own(
+        &self,
+        records: impl IntoIterator<Item = crate::store::RevocationRecord>,
+        own: Range<u64>,
+    ) {
         let mut state = self.state();
         for record in records {
             match &record.change {
@@ -502,7 +535,8 @@ impl Ledger {
                 // There is room: it was made before the record was written.
                 Change::Revoked { target, terms, .. } => drop(self.enforce(target, *terms)),
             }
-            state.add(record);
+            let is_own = own.contains(&record.seq);
+            state.add(record, is_own);
         }
         let newest = state.newest;
         drop(state);
@@ -530,10 +564,20 @@ impl Ledger {
         self.sessions.forget_expired(now);
         let mut state = self.state();
         state.forget_expired(now);
-        let is_named = |target: &Target| matches!(target, Target::Token(_));
-        let named = state.all().filter(|(target, _)| is_named(target)).count();
-        self.named_tokens.store(named, Ordering::Release);
+        let of_tokens = state.all().filter(|(target, _)| is_of_tokens(target)).count();
+        self.of_tokens.store(of_tokens, Ordering::Release);
     }
+}
+
+impl SessionChange {
+    fn unite(&mut self, later: Self) {
+        *self = Self { at: self.at.max(later.at), is_own: self.is_own && later.is_own };
+    }
+}
+
+/// Whether the gateway has to look at it only before it hands out a token that was signed before.
+const fn is_of_tokens(target: &Target) -> bool {
+    matches!(target, Target::IssuedTo(_) | Target::Token(_))
 }
 
 impl fmt::Debug for Ledger {

@@ -201,7 +201,7 @@ impl Gateway {
                 } else {
                     store.revocations(known).unwrap().records
                 };
-                records.into_iter().for_each(|record| self.memory.add(record));
+                records.into_iter().for_each(|record| self.memory.add(record, false));
                 true
             }
             Err(_) => false,
@@ -213,7 +213,7 @@ impl Gateway {
         match self.uniting {
             Uniting::No => match store.revocations(self.memory.newest) {
                 Ok(stored) if goes_on(&self.memory.cursor(), &stored) => {
-                    stored.records.into_iter().for_each(|record| self.memory.add(record));
+                    stored.records.into_iter().for_each(|record| self.memory.add(record, false));
                 }
                 Ok(_) | Err(StoreError::Empty) => {
                     let seen = self.memory.cursor();

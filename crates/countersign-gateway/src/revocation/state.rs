@@ -20,6 +20,8 @@ pub struct Published {
     pub event: Event,
     /// Why, of a revocation.
     pub reason: Option<String>,
+    /// This process has written it.
+    pub is_own: bool,
     /// The compact JWS and the key that signed: made once, for all who follow.
     pub signed: Mutex<Option<(KeyId, Arc<str>)>>,
 }
@@ -62,7 +64,7 @@ impl State {
         let floor = newest.saturating_sub(u64::try_from(unbroken.len()).unwrap_or(u64::MAX));
         let mut state = Self { epoch, newest, held, tail: VecDeque::new(), floor, kept_events, spread };
         for record in unbroken {
-            state.publish(record);
+            state.publish(record, false);
         }
         state
     }
@@ -90,7 +92,7 @@ impl State {
     }
 
     /// Adds what was read from, or written to, the log.
-    pub(super) fn add(&mut self, mut record: RevocationRecord) {
+    pub(super) fn add(&mut self, mut record: RevocationRecord, is_own: bool) {
         if let Change::Lifted { target, until } = &record.change
             && self.is_stale_lift(target, *until)
         {
@@ -105,7 +107,7 @@ impl State {
                 self.hold(target, new);
             }
         }
-        self.publish(record);
+        self.publish(record, is_own);
     }
 
     fn hold(&mut self, target: &Target, new: InForce) {
@@ -139,7 +141,7 @@ impl State {
         }
     }
 
-    fn publish(&mut self, record: RevocationRecord) {
+    fn publish(&mut self, record: RevocationRecord, is_own: bool) {
         let RevocationRecord { seq, change } = record;
         let (what, reason) = match change {
             Change::KeysChanged { .. } => (What::KeysChanged, None),
@@ -151,7 +153,7 @@ impl State {
         };
         let cursor = Cursor { epoch: self.epoch.clone(), seq };
         let event = Event { cursor, what };
-        self.tail.push_back(Arc::new(Published { event, reason, signed: Mutex::default() }));
+        self.tail.push_back(Arc::new(Published { event, reason, is_own, signed: Mutex::default() }));
         while self.tail.len() > self.kept_events {
             if let Some(oldest) = self.tail.pop_front() {
                 self.floor = oldest.event.cursor.seq;

@@ -60,8 +60,11 @@ pub struct Entry {
     /// What a gateway calls the session that saw it first under a newer cookie: this one after a restart, another at
     /// any time. At most 4.
     pub other_names: Vec<SessionId>,
-    /// What stands for the authorization server's own name for the session, if that has one.
-    pub at_server: Option<SessionId>,
+    /// Since when it is known that the session is another than this answer says, as another gateway or another
+    /// credential has found: it is asked about before anything else is signed for it.
+    pub outdated: Option<Moment>,
+    /// What was issued to the session until then was revoked because of what this answer says.
+    pub changed_at: Option<UnixTime>,
     /// When the session began, if the server says so.
     pub began: Option<UnixTime>,
     tokens: Vec<Token>,
@@ -110,7 +113,8 @@ impl Entry {
             rotation: None,
             is_superseded: false,
             other_names: Vec::new(),
-            at_server: None,
+            outdated: None,
+            changed_at: None,
             began: None,
             tokens: Vec::new(),
             older_tokens: Vec::new(),
@@ -123,7 +127,6 @@ impl Entry {
         Concerned {
             session: &self.sid,
             others: &self.other_names,
-            at_server: self.at_server.as_ref(),
             subject: &self.identity.subject,
             organisation: self.identity.organisation.as_ref(),
             began: self.began.map(|began| began.min(self.first_seen)),
@@ -162,11 +165,11 @@ impl Entry {
     }
 
     /// How old the answer is: aging from some time between three and four fifths of `recheck` (by [`Self::spread`]),
-    /// stale from `recheck` or the session's end on.
+    /// stale from `recheck` or the session's end on, and when it is outdated.
     #[must_use]
     pub fn freshness(&self, recheck: Duration, now: Now) -> Freshness {
         let age = now.monotonic.saturating_since(self.asked_at);
-        if age >= recheck || self.ends <= now.wall {
+        if age >= recheck || self.ends <= now.wall || self.outdated.is_some() {
             Freshness::Stale
         } else if age >= recheck / 5 * 4 - recheck / 1280 * u32::from(self.spread) {
             Freshness::Aging
@@ -218,7 +221,8 @@ impl Entry {
             rotation: self.rotation.clone(),
             is_superseded: self.is_superseded,
             other_names: self.other_names.clone(),
-            at_server: self.at_server.clone(),
+            outdated: self.outdated,
+            changed_at: self.changed_at,
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, now),
             tokens,
@@ -229,6 +233,13 @@ impl Entry {
     #[must_use]
     pub fn with_rotation(&self, rotation: Option<Arc<Rotation>>, is_superseded: bool) -> Self {
         Self { rotation, is_superseded, ..self.clone() }
+    }
+
+    /// The same session when it is known to be another than this answer says. Its tokens are not handed out any more.
+    #[must_use]
+    pub fn outdated(&self, learned: Moment) -> Self {
+        let older_tokens = self.older_tokens_but(&[], UnixTime::from_secs(0));
+        Self { outdated: Some(learned), tokens: Vec::new(), older_tokens, ..self.clone() }
     }
 
     /// The same session after a recheck that found no answer.
@@ -253,7 +264,8 @@ impl Entry {
             rotation: None,
             is_superseded: self.is_superseded,
             other_names: self.other_names.clone(),
-            at_server: self.at_server.clone(),
+            outdated: None,
+            changed_at: self.changed_at,
             began: self.began,
             older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
             tokens,
@@ -325,6 +337,12 @@ impl SessionCache {
     #[must_use]
     pub fn select(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
         self.live.iter().map(|(_, entry)| entry).filter(|entry| wanted(entry)).collect()
+    }
+
+    /// The keys of the sessions that `wanted` picks. As [`Self::select`].
+    #[must_use]
+    pub fn select_keys(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<SessionKey> {
+        self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key).collect()
     }
 
     /// Sessions kept at present.

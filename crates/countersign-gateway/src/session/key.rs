@@ -152,49 +152,38 @@ impl SessionKeyer {
         SessionKey(to_array(&mac.sign()))
     }
 
-    /// Our own name for the session that the server calls `server_sid`.
+    /// Our own name for the session that the server calls so, whosever it is: a keyed hash of that. A log-out that says
+    /// nothing but the server's name reaches every token of the session.
     #[must_use]
-    pub fn named_session_id(&self, subject: &Subject, server_sid: &str) -> SessionId {
-        self.name(subject, server_sid.as_bytes())
+    pub fn named_session_id(&self, server_sid: &str) -> SessionId {
+        self.name(NAMED_BY_SERVER, &[server_sid.as_bytes()])
     }
 
-    /// What stands in the ledger for the session that the server calls so, whosever it is. It is in no token.
-    #[must_use]
-    pub fn at_server(&self, server_sid: &str) -> SessionId {
-        let hash = self.named(&[server_sid.as_bytes()]);
-        format!("{AT_SERVER}{hash}").into()
-    }
-
-    /// Whether that is such a name.
-    #[must_use]
-    pub fn is_at_server(name: &SessionId) -> bool {
-        name.as_str().starts_with(AT_SERVER)
-    }
-
-    /// Our own name for a session: a keyed hash of whose it is and of the server's name for it, or of the
-    /// credential where the server has none. The server's own name never enters a token.
+    /// Our own name for a session: a keyed hash of the server's name for it, or of whose it is and the credential where
+    /// the server has none. The server's own name never enters a token.
     #[must_use]
     pub fn session_id(&self, subject: &Subject, server_sid: Option<&str>, key: &SessionKey) -> SessionId {
-        self.name(subject, server_sid.map_or(&key.0[..], str::as_bytes))
+        match server_sid {
+            Some(server_sid) => self.named_session_id(server_sid),
+            None => self.name(NAMED_BY_CREDENTIAL, &[subject.as_str().as_bytes(), &key.0]),
+        }
     }
 
-    fn name(&self, subject: &Subject, session: &[u8]) -> SessionId {
-        self.named(&[subject.as_str().as_bytes(), session]).into()
-    }
-
-    fn named(&self, parts: &[&[u8]]) -> String {
+    fn name(&self, purpose: &[u8], parts: &[&[u8]]) -> SessionId {
         let mut mac = hmac::Context::with_key(&self.naming);
+        mac.update(purpose);
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
         let hash = to_array(&mac.sign());
-        URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk))
+        URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
     }
 }
 
-/// Begins what stands for a name of the server. Our own names are shorter than it and a hash.
-const AT_SERVER: &str = "at-server.";
+/// What a session is named by. Neither is the beginning of the other, so that no name is made in both ways.
+const NAMED_BY_SERVER: &[u8] = b"server's name\0";
+const NAMED_BY_CREDENTIAL: &[u8] = b"subject and credential\0";
 
 /// No kind of credential has it.
 const HANDLE_TAG: u8 = 0;
@@ -249,15 +238,28 @@ mod tests {
     }
 
     #[test]
-    fn a_session_id_depends_on_subject_and_session_but_not_on_the_rotated_cookie() {
+    fn a_session_is_named_by_the_servers_name_alone_and_else_by_user_and_credential() {
         let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
         let (k1, k2) =
             (key(1, b"settings", header::COOKIE, "S=one"), key(1, b"settings", header::COOKIE, "S=two"));
         let id = |subject: &str, sid, key| keyer.session_id(&subject.into(), sid, key);
         assert_eq!(id("alice", Some("sid-1"), &k1), id("alice", Some("sid-1"), &k2));
-        assert_ne!(id("alice", Some("sid-1"), &k1), id("bob", Some("sid-1"), &k1));
+        assert_eq!(id("alice", Some("sid-1"), &k1), keyer.named_session_id("sid-1"));
+        assert_eq!(id("alice", Some("sid-1"), &k1), id("bob", Some("sid-1"), &k1));
         assert_ne!(id("alice", Some("sid-1"), &k1), id("alice", Some("sid-2"), &k1));
         assert_ne!(id("alice", None, &k1), id("alice", None, &k2));
+        assert_ne!(id("alice", None, &k1), id("bob", None, &k1));
         assert!(!id("alice", Some("sid-1"), &k1).as_str().contains("sid-1"));
+    }
+
+    proptest! {
+        /// A server that chooses its names to look like what we hash for others meets none of them.
+        #[test]
+        fn no_name_is_made_in_both_ways(subject in "[a-z]{0,4}", cookie in "[a-z]{1,4}", sid: String) {
+            let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
+            let key = key(1, b"settings", header::COOKIE, &format!("S={cookie}"));
+            let by_credential = keyer.session_id(&subject.as_str().into(), None, &key);
+            prop_assert_ne!(by_credential, keyer.named_session_id(&sid));
+        }
     }
 }

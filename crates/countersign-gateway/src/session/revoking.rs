@@ -1,29 +1,38 @@
 //! What revocations have to do with look-ups.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use countersign::{Standing, revocation::Target};
+use countersign::{SessionId, revocation::Target};
 
-use super::{Sessions, cache::Entry};
+use super::{Sessions, admission::Former, cache::Entry};
 use crate::{
     clock::Now,
     credential::OwnedCredential,
     error::Refusal,
     observe::Observation,
-    revocation::{Demand, RevocationReason, Unrecorded},
+    revocation::{Demand, RevocationReason, SessionChange, Unrecorded},
 };
 
 impl Sessions {
-    /// The server says "no" about a session that was alive: services hear of it. At its end it would have said so
-    /// anyway.
-    pub(super) fn said_no(&self, entry: &Entry, now: Now) {
-        // Its name may be shared by a newer credential that lives: the end of this one is not the session's.
+    /// The server says "no" about a session that was alive: what was issued to it is revoked, and services hear of it.
+    /// At its end it would have said so anyway. The session's name is not: it may go on under another credential, as
+    /// another gateway knows. True if something was revoked.
+    pub(super) fn said_no(&self, entry: Option<&Entry>, former: Option<&Former>, now: Now) -> bool {
+        let Some(entry) = entry else {
+            let Some(former) = former else { return false };
+            self.revoke_issued([&former.sid], RevocationReason::ServerSaidNo, now);
+            return true;
+        };
+        // The same user has it under another credential that lives: the end of this one is not the session's.
+        let is_same =
+            |other: &Entry| other.sid == entry.sid && other.identity.subject == entry.identity.subject;
         let is_shared = entry.is_superseded
-            || entry.identity.server_sid.is_some()
-                && self.memory.cache.select(|other| other.sid == entry.sid).len() > 1;
-        if entry.ends > now.wall && !is_shared {
-            self.revoke_session(entry, RevocationReason::ServerSaidNo, now);
+            || entry.identity.server_sid.is_some() && self.memory.cache.select(is_same).len() > 1;
+        let revokes = entry.ends > now.wall && !is_shared;
+        if revokes {
+            self.revoke_tokens(entry, RevocationReason::ServerSaidNo, now);
         }
+        revokes
     }
 
     /// The old application has taken a credential away from its user.
@@ -43,14 +52,20 @@ impl Sessions {
         }
     }
 
-    /// Sessions that were logged out by the name that the authorization server has for them, whichever gateway was told:
-    /// those that are known here are revoked by the names that are in tokens.
-    pub(crate) fn end_those_logged_out_at_server(&self, now: Now) {
-        let is_ended = |entry: &Entry| {
-            entry.at_server.is_some() && self.ledger().check(&entry.concerned()) == Standing::Revoked
+    /// Sessions that were found to be others than before, at another gateway or under another credential: what was
+    /// signed for them here is revoked by name, and nothing is signed before the server was asked anew.
+    pub(crate) fn ask_again_about(&self, changed: &BTreeMap<SessionId, SessionChange>, now: Now) {
+        let concerns = |entry: &Entry| {
+            let mut changes = entry.names().filter_map(|name| changed.get(name));
+            changes.any(|change| !(change.is_own && entry.changed_at.is_some_and(|at| at >= change.at)))
         };
-        for entry in self.memory.cache.select(is_ended) {
-            self.spread_revocation(&entry, now);
+        for key in self.memory.cache.select_keys(concerns) {
+            let writer = self.memory.cache.writer(&key);
+            if let Some(entry) = writer.current().filter(|entry| concerns(entry)) {
+                writer.put(Arc::new(entry.outdated(now.monotonic)));
+                drop(writer);
+                self.revoke_living(&entry, RevocationReason::Changed, now);
+            }
         }
     }
 
@@ -60,10 +75,28 @@ impl Sessions {
         }
     }
 
-    /// Less power than before, or another organisation: the tokens that say otherwise are revoked by name.
-    pub(super) fn revoke_tokens(&self, entry: &Entry, now: Now) {
+    /// Revokes what was issued to a session until now; what is issued to it later is good.
+    pub(super) fn revoke_tokens(&self, entry: &Entry, reason: RevocationReason, now: Now) {
+        self.revoke_issued(entry.names(), reason, now);
+        self.revoke_living(entry, reason, now);
+    }
+
+    /// Whoever signed it, and before whatever restart.
+    pub(super) fn revoke_issued<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a SessionId>,
+        reason: RevocationReason,
+        now: Now,
+    ) {
+        for name in names {
+            self.revoke(Demand::new(Target::IssuedTo(name.clone()), reason), now);
+        }
+    }
+
+    /// By name: those of this second, and what was exchanged for any of them in it.
+    pub(super) fn revoke_living(&self, entry: &Entry, reason: RevocationReason, now: Now) {
         for token in entry.living_tokens(now.wall) {
-            self.revoke(Demand::new(Target::Token(token.clone()), RevocationReason::Changed), now);
+            self.revoke(Demand::new(Target::Token(token.clone()), reason), now);
         }
     }
 

@@ -1,12 +1,14 @@
-//! The answers of the authorization server in a store that several gateways share.
+//! The answers of the authorization server in a store that several gateways share, or in a file that outlives a single
+//! one.
 //!
 //! 1. Another gateway, or one that starts, uses an answer that is there instead of asking again. It is as old there as it
-//!    is: reading it never makes it fresh, and from four fifths of `recheck` on it is not used any more.
+//!    is: reading it never makes it fresh, and from three fifths of `recheck` on it is not served any more.
 //! 2. An answer is sealed (AES-256-GCM) under a key that is derived (HKDF-SHA-256) from the credential, a secret of the
 //!    key ring and the digest of the settings that say what is asked. The name it is kept under, when it was asked for and
 //!    its end are authenticated with it. Who reads the store learns nothing from it; who writes it can make no answer,
 //!    change none, and let none stand for another credential; what is put back is as old as it was.
-//! 3. What cannot be opened, is from the future or too old is as good as nothing: the server is asked.
+//! 3. What cannot be opened is as good as nothing; for what is from the future or too old the server is asked, and its
+//!    answer compared with it.
 //! 4. A revocation is checked after an answer was read, like after any other.
 //!
 //! The store's failure costs a look-up the time-out of the store at most, and nothing for a while afterwards.
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// The form of what is kept.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// `version ‖ asked at ‖ nonce`.
 const HEADER_BYTES: usize = 1 + 8 + NONCE_LEN;
 /// An answer longer than this is not kept.
@@ -50,7 +52,23 @@ pub trait SharedCache: Send + Sync + fmt::Debug {
     fn forget(&self, name: String);
 }
 
-/// An answer that was read.
+/// An answer that was opened, however old.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) answer: Answer,
+    pub(super) asked_at: UnixTime,
+    pub(super) sid: SessionId,
+}
+
+impl Opened {
+    /// The answer, unless it was asked for in the future or more than `oldest` ago.
+    pub(super) fn aged(self, oldest: Duration, now: Now) -> Option<Shared> {
+        let asked_at = aged(self.asked_at, oldest, now)?;
+        Some(Shared { answer: self.answer, asked_at, sid: self.sid })
+    }
+}
+
+/// An answer that may be served.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) answer: Answer,
@@ -139,22 +157,21 @@ impl AnswerSealer {
         Some(sealed)
     }
 
-    /// Opens what was sealed for this key and credential, unless it was asked for in the future or more than `oldest` ago.
+    /// Opens what was sealed for this key and credential, unless its end has come.
     pub(super) fn open(
         &self,
         key: &SessionKey,
         credential: &OwnedCredential,
         sealed: &[u8],
-        oldest: Duration,
         now: Now,
-    ) -> Option<Shared> {
+    ) -> Option<Opened> {
         let (version, rest) = sealed.split_first()?;
         let (moment, rest) = rest.split_first_chunk::<8>()?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>()?;
         if *version != VERSION || sealed.len() > MAX_BYTES * 2 {
             return None;
         }
-        let asked_at = aged(UnixTime::from_secs(u64::from_be_bytes(*moment)), oldest, now)?;
+        let asked_at = UnixTime::from_secs(u64::from_be_bytes(*moment));
         let mut body = Zeroizing::new(body.to_vec());
         let keys = self.keys(credential)?;
         let bound = Aad::from(bound(key, moment));
@@ -164,7 +181,7 @@ impl AnswerSealer {
         if ends.is_some_and(|ends| ends <= now.wall) {
             return None;
         }
-        Some(Shared { answer: Answer { session, userinfo, ends, new_cookie: None }, asked_at, sid })
+        Some(Opened { answer: Answer { session, userinfo, ends, new_cookie: None }, asked_at, sid })
     }
 
     fn keys(&self, credential: &OwnedCredential) -> Option<Keys> {

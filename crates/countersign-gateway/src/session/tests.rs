@@ -32,6 +32,7 @@ use crate::{
     tasks::Tasks,
 };
 
+mod changed;
 mod defects;
 mod outage;
 mod rotation;

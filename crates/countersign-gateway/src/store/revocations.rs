@@ -65,7 +65,7 @@ pub enum Change {
 /// Since and until when something is revoked: its two records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// When. Of a subject, an organisation or all it concerns what began at that second or before it.
+    /// When. Of anything but a session or a token it concerns what began, or was issued, at that second or before it.
     pub at: UnixTime,
     /// Services refuse its tokens until then; the epoch if they have nothing to refuse.
     pub tokens_until: UnixTime,
@@ -102,7 +102,8 @@ impl Terms {
     #[must_use]
     pub fn tokens_at(&self, target: &Target, spread: Duration) -> UnixTime {
         match target {
-            Target::Session(_) | Target::Token(_) => self.at,
+            // What other gateways sign for the session they revoke themselves, by name.
+            Target::IssuedTo(_) | Target::Session(_) | Target::Token(_) => self.at,
             Target::Subject(_) | Target::Organisation(_) | Target::All => self.at.saturating_add(spread),
         }
     }

@@ -77,7 +77,7 @@ impl Translation {
         let ring = self.keyring.load_full();
         let presented = self.page_tokens.as_ref().map(|tokens| tokens.presented(headers, &ring, now));
         if let Some(Ok(Some(presented))) = presented
-            && !presented.is_of(&entry.sid)
+            && !presented.is_of(&entry)
         {
             return Err(Refusal::AmbiguousCredential);
         }

@@ -12,9 +12,7 @@
 use std::{fmt, net::IpAddr, num::NonZeroUsize, sync::Arc};
 
 use arc_swap::ArcSwapOption;
-use countersign::{
-    Audience, Issuer, KeySet, SessionId, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
-};
+use countersign::{Audience, Issuer, KeySet, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier};
 use http::{HeaderMap, request};
 use quick_cache::{UnitWeighter, sync::Cache};
 
@@ -65,9 +63,9 @@ struct Verifying {
 pub(super) struct Presented(VerifiedClaims);
 
 impl Presented {
-    /// Whether it is of that session.
-    pub(super) fn is_of(&self, session: &SessionId) -> bool {
-        self.0.session() == Some(session)
+    /// Whether it is of that session, and of the user who has it.
+    pub(super) fn is_of(&self, entry: &Entry) -> bool {
+        self.0.session() == Some(&entry.sid) && *self.0.subject() == entry.identity.subject
     }
 
     /// Its first second without force.
@@ -205,7 +203,7 @@ impl Translation {
         entry: &Entry,
         beside_cookie: bool,
     ) -> Result<(), Refusal> {
-        if !presented.is_of(&entry.sid) {
+        if !presented.is_of(entry) {
             return Err(if beside_cookie { Refusal::AmbiguousCredential } else { Refusal::SessionEnded });
         }
         let (token, issued_at) = (presented.0.token_id(), presented.0.issued_at());
@@ -227,7 +225,6 @@ impl Translation {
         let concerned = Concerned {
             session,
             others: &[],
-            at_server: None,
             subject: presented.0.subject(),
             organisation: None,
             began: Some(presented.0.issued_at()),

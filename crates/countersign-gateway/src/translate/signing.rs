@@ -120,7 +120,8 @@ impl Signer {
         let writer = self.sessions.cache().writer(key);
         let current = writer.current();
         let entry = match &current {
-            Some(current) if current.sid == seen.sid => current,
+            // It may be the same user's under another name of the server.
+            Some(current) if current.identity.subject == seen.identity.subject => current,
             Some(_) => return Err(Refusal::SessionEnded),
             None if self.sessions.cache().refusal(key, now.monotonic).is_some() => {
                 return Err(Refusal::SessionEnded);

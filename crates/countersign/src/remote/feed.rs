@@ -12,9 +12,12 @@
 //!    recording keeps nobody quiet.
 //! 5. While it is not current, [`OnFeedLoss`] decides: what is known to be revoked stays refused either way.
 //! 6. Changed keys make the key source look for them at once. So does a message that is signed with an unknown key.
-//! 7. What is read is bounded: 128 KiB an event, 8 MiB and 10,000 entries a page, 1,000 pages a snapshot, as many
+//! 7. What is revoked is forgotten when it has expired by our clock and by the issuer's signed time: a clock that jumps
+//!    ahead, and is set right later, makes no revoked token good.
+//! 8. What is read is bounded: 128 KiB an event, 8 MiB and 10,000 entries a page, 1,000 pages a snapshot, as many
 //!    entries as [`Revoked`](crate::revocation::Revoked) may have.
 
+mod believed;
 mod follow;
 mod position;
 mod sse;
@@ -35,6 +38,7 @@ use tokio::{
 };
 
 use self::{
+    believed::Believed,
     follow::{FORGET_EACH, Follower, watch_over},
     transport::{HttpTransport, Transport},
 };
@@ -316,6 +320,7 @@ impl RevocationFeedBuilder {
             cursor: None,
             beats: watch::Sender::new(None),
             forget_at: Instant::now() + FORGET_EACH,
+            believed: Believed::default(),
         };
         runtime.spawn(watch_over(Arc::downgrade(&shared), follower.beats.subscribe()));
         runtime.spawn(follower.run());

@@ -9,6 +9,9 @@ pub(super) const TYPE: &str = "secevent+jwt";
 pub(super) const AUDIENCE_SUFFIX: &str = "/revocations";
 
 pub(super) const REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+pub(super) const CLAIMS_CHANGED: &str =
+    "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";
+pub(super) const CLAIMS_CHANGE_LIFTED: &str = "urn:countersign:event:token-claims-change-lifted";
 pub(super) const LIFTED: &str = "urn:countersign:event:lifted";
 pub(super) const KEYS_CHANGED: &str = "urn:countersign:event:keys-changed";
 pub(super) const HEARTBEAT: &str = "urn:countersign:event:heartbeat";

@@ -3,8 +3,8 @@
 use super::{
     ALL_ID, Cursor, Epoch, Event, MessageError, Received, Revocation, SnapshotPage, Target, What,
     message::{
-        AUDIENCE_SUFFIX, HEARTBEAT, KEYS_CHANGED, LIFTED, MAX_EVENT_BYTES, MAX_PAGE_BYTES, REVOKED, SNAPSHOT,
-        TYPE,
+        AUDIENCE_SUFFIX, CLAIMS_CHANGE_LIFTED, CLAIMS_CHANGED, HEARTBEAT, KEYS_CHANGED, LIFTED,
+        MAX_EVENT_BYTES, MAX_PAGE_BYTES, REVOKED, SNAPSHOT, TYPE,
     },
 };
 use crate::{
@@ -98,6 +98,13 @@ impl FeedReader {
     fn event(&self, envelope: &Envelope<'_>) -> Result<Event, MessageError> {
         let what = match envelope.kind {
             REVOKED => What::Revoked(Revocation { target: self.target(envelope)?, ..term(envelope.body)? }),
+            CLAIMS_CHANGED => {
+                if !matches!(envelope.body.member("claims"), Some(Json::Object(_))) {
+                    return Err(MessageError::Event("claims"));
+                }
+                What::Revoked(Revocation { target: self.issued_to(envelope)?, ..term(envelope.body)? })
+            }
+            CLAIMS_CHANGE_LIFTED => What::Lifted(self.issued_to(envelope)?),
             LIFTED => What::Lifted(self.target(envelope)?),
             KEYS_CHANGED => What::KeysChanged,
             HEARTBEAT => What::Heartbeat,
@@ -120,6 +127,14 @@ impl FeedReader {
             _ => None,
         };
         found.ok_or(MessageError::SubjectIdentifier)
+    }
+
+    /// The tokens that were issued to the session a `sub_id` names.
+    fn issued_to(&self, envelope: &Envelope<'_>) -> Result<Target, MessageError> {
+        match self.target(envelope)? {
+            Target::Session(session) => Ok(Target::IssuedTo(session)),
+            _ => Err(MessageError::SubjectIdentifier),
+        }
     }
 
     fn complex_target(&self, subject: &Object<'_>) -> Option<Target> {

@@ -2,7 +2,7 @@
 //!
 //! 1. Reading takes no lock: each table is cut into shards, and a writer replaces a shard whole.
 //! 2. A name is kept as two 64-bit hashes under random keys, so an entry takes the same room whatever its name: 24
-//!    bytes for a session or token and 32 for a subject or organisation, in hash tables that are between 44 and 88 %
+//!    bytes for a session or token and 32 for anything else, in hash tables that are between 44 and 88 %
 //!    full. A million sessions take about 51 MiB. Equal names always match; for two different names to be taken for
 //!    one, both hashes must agree, which for a million entries has odds of one in 10^32, and would end a session, not
 //!    spare one.
@@ -45,6 +45,8 @@ pub struct Revoked {
     issuer: Issuer,
     keys: NameKeys,
     sessions: Shards<UnixTime>,
+    /// Tokens of these sessions are revoked if they were issued until then.
+    issued_to: Shards<Since>,
     tokens: Shards<UnixTime>,
     subjects: Shards<Since>,
     organisations: Shards<Since>,
@@ -77,6 +79,7 @@ impl Revoked {
             issuer: issuer.into(),
             keys: NameKeys::default(),
             sessions: Shards::new(),
+            issued_to: Shards::new(),
             tokens: Shards::new(),
             subjects: Shards::new(),
             organisations: Shards::new(),
@@ -118,6 +121,7 @@ impl Revoked {
                 let all = since.or_later(writer.all);
                 self.set_all(&mut writer, Some(all));
             }
+            Target::IssuedTo(id) => self.issued_to.add(self.keys.name(id.as_str()), since),
             Target::Organisation(id) => self.organisations.add(self.keys.name(id.as_str()), since),
             Target::Session(id) => self.sessions.add(self.keys.name(id.as_str()), *expires),
             Target::Subject(id) => self.subjects.add(self.keys.name(id.as_str()), since),
@@ -136,6 +140,7 @@ impl Revoked {
                 self.set_all(&mut writer, None);
                 was_there
             }
+            Target::IssuedTo(id) => self.issued_to.remove(self.keys.name(id.as_str())),
             Target::Organisation(id) => self.organisations.remove(self.keys.name(id.as_str())),
             Target::Session(id) => self.sessions.remove(self.keys.name(id.as_str())),
             Target::Subject(id) => self.subjects.remove(self.keys.name(id.as_str())),
@@ -160,6 +165,7 @@ impl Revoked {
             let since = Since { at, expires };
             match target {
                 Target::All => new.all = Some(since.or_later(new.all)),
+                Target::IssuedTo(id) => new.issued_to.add(self.keys.name(id.as_str()), since),
                 Target::Organisation(id) => new.organisations.add(self.keys.name(id.as_str()), since),
                 Target::Session(id) => new.sessions.add(self.keys.name(id.as_str()), expires),
                 Target::Subject(id) => new.subjects.add(self.keys.name(id.as_str()), since),
@@ -170,6 +176,7 @@ impl Revoked {
         self.set_all(&mut writer, new.all);
         self.organisations.publish(new.organisations);
         self.subjects.publish(new.subjects);
+        self.issued_to.publish(new.issued_to);
         self.sessions.publish(new.sessions);
         self.tokens.publish(new.tokens);
         self.count(&writer);
@@ -184,6 +191,7 @@ impl Revoked {
         }
         self.organisations.forget_expired(now);
         self.subjects.forget_expired(now);
+        self.issued_to.forget_expired(now);
         self.sessions.forget_expired(now);
         self.tokens.forget_expired(now);
         self.count(&writer);
@@ -215,6 +223,7 @@ impl Revoked {
     fn has(&self, writer: &Writer, target: &Target) -> bool {
         match target {
             Target::All => writer.all.is_some(),
+            Target::IssuedTo(id) => self.issued_to.find(self.keys.name(id.as_str())).is_some(),
             Target::Organisation(id) => self.organisations.find(self.keys.name(id.as_str())).is_some(),
             Target::Session(id) => self.sessions.find(self.keys.name(id.as_str())).is_some(),
             Target::Subject(id) => self.subjects.find(self.keys.name(id.as_str())).is_some(),
@@ -228,7 +237,8 @@ impl Revoked {
     }
 
     fn count(&self, writer: &Writer) {
-        let shards = self.organisations.len() + self.subjects.len() + self.sessions.len() + self.tokens.len();
+        let by_time = self.organisations.len() + self.subjects.len() + self.issued_to.len();
+        let shards = by_time + self.sessions.len() + self.tokens.len();
         self.len.store(shards + usize::from(writer.all.is_some()), Ordering::Relaxed);
     }
 }
@@ -246,7 +256,9 @@ impl Revocations for Revoked {
                 && shards.find(self.keys.name(id)).is_some_and(|since| token.issued_at <= since.at)
         };
         let revoked = token.issued_at.as_secs() < self.all_before.load(Ordering::Acquire)
-            || token.session.is_some_and(|session| is_in(&self.sessions, session.as_str()))
+            || token.session.is_some_and(|session| {
+                is_in(&self.sessions, session.as_str()) || is_since(&self.issued_to, session.as_str())
+            })
             || is_in(&self.tokens, token.token.as_str())
             || token.derived_from.iter().any(|from| is_in(&self.tokens, from.as_str()))
             || is_since(&self.subjects, token.subject.as_str())
@@ -273,6 +285,7 @@ struct Writer {
 #[derive(Default)]
 struct Contents {
     all: Option<Since>,
+    issued_to: Built<Since>,
     organisations: Built<Since>,
     sessions: Built<UnixTime>,
     subjects: Built<Since>,

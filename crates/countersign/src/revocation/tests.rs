@@ -18,6 +18,7 @@ fn targets() -> impl Strategy<Value = Target> {
     prop_oneof![
         Just(Target::All),
         "[a-c]".prop_map(|id| Target::Organisation(OrganisationId::new(&id).unwrap())),
+        id().prop_map(|id| Target::IssuedTo(id.into())),
         id().prop_map(|id| Target::Session(id.into())),
         id().prop_map(|id| Target::Subject(id.into())),
         id().prop_map(|id| Target::Token(id.into())),

@@ -1,11 +1,16 @@
 //! Writes the messages of a feed (feature `sign`).
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::{
     ALL_ID, Event, Revocation, SnapshotPage, Target, What,
-    message::{AUDIENCE_SUFFIX, HEARTBEAT, KEYS_CHANGED, LIFTED, REVOKED, SNAPSHOT, TYPE},
+    message::{
+        AUDIENCE_SUFFIX, CLAIMS_CHANGE_LIFTED, CLAIMS_CHANGED, HEARTBEAT, KEYS_CHANGED, LIFTED, REVOKED,
+        SNAPSHOT, TYPE,
+    },
 };
 use crate::{Issuer, SignError, SigningKey, TokenId, UnixTime, jws::KeyError};
 
@@ -70,11 +75,19 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<LaterIat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entries: Option<Vec<(&'static str, &'a str, UnixTime, UnixTime)>>,
+}
+
+/// What good tokens say from now on.
+#[derive(Serialize)]
+struct LaterIat {
+    iat: UnixTime,
 }
 
 impl Serialize for OneEvent<'_> {
@@ -103,12 +116,18 @@ impl FeedWriter {
         let (kind, target) = match &event.what {
             What::Heartbeat => (HEARTBEAT, None),
             What::KeysChanged => (KEYS_CHANGED, None),
+            What::Lifted(target @ Target::IssuedTo(_)) => (CLAIMS_CHANGE_LIFTED, Some(target)),
             What::Lifted(target) => (LIFTED, Some(target)),
             What::Revoked(Revocation { target, at, expires }) => {
                 body.event_timestamp = Some(*at);
                 body.expires = Some(*expires);
                 body.reason = stamp.reason;
-                (REVOKED, Some(target))
+                if matches!(target, Target::IssuedTo(_)) {
+                    body.claims = Some(LaterIat { iat: at.saturating_add(Duration::from_secs(1)) });
+                    (CLAIMS_CHANGED, Some(target))
+                } else {
+                    (REVOKED, Some(target))
+                }
             }
         };
         let subject = target.map(|target| self.subject_identifier(target)).transpose()?;
@@ -148,7 +167,7 @@ impl FeedWriter {
         Ok(match target {
             Target::All => json!({ "format": "opaque", "id": ALL_ID }),
             Target::Organisation(_) => json!({ "format": "complex", "tenant": opaque }),
-            Target::Session(_) => json!({ "format": "complex", "session": opaque }),
+            Target::IssuedTo(_) | Target::Session(_) => json!({ "format": "complex", "session": opaque }),
             Target::Subject(_) => {
                 json!({ "format": "complex", "user": { "format": "iss_sub", "iss": iss, "sub": id } })
             }
@@ -187,6 +206,7 @@ impl<'a> Body<'a> {
             event_timestamp: None,
             expires: None,
             reason: None,
+            claims: None,
             page: None,
             last: None,
             entries: None,

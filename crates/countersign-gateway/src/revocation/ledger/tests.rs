@@ -1,8 +1,5 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -17,10 +14,8 @@ use crate::{
     clock::{Clock, ManualClock},
     observe::Observer,
     revocation::{Concerned, Demand, Keeper, RevocationReason, Unrecorded},
-    store::{
-        Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError,
-        StoredRevocations, embedded::EmbeddedStore, memory::MemoryStore,
-    },
+    store::{Change, RevocationRecord, StateDirectory, Store, embedded::EmbeddedStore, memory::MemoryStore},
+    testing::Breakable,
 };
 
 const BEGIN: u64 = 1_800_000_000;
@@ -71,14 +66,7 @@ fn who(session: &str, subject: &str, organisation: Option<&str>, began: Option<u
 impl Who {
     fn concerned(&self) -> Concerned<'_> {
         let Self { session, subject, organisation, began } = self;
-        Concerned {
-            session,
-            others: &[],
-            at_server: None,
-            subject,
-            organisation: organisation.as_ref(),
-            began: *began,
-        }
+        Concerned { session, others: &[], subject, organisation: organisation.as_ref(), began: *began }
     }
 
     fn is_revoked(&self, ledger: &Ledger) -> bool {
@@ -213,16 +201,55 @@ async fn a_token_is_revoked_by_name_and_its_session_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_no_of_the_server_is_for_services_alone_and_can_be_told_from_a_log_out() {
+async fn what_was_issued_to_a_session_until_the_second_before_is_revoked_and_the_session_goes_on() {
+    for spread in [Duration::ZERO, Lifetimes::SPREAD] {
+        let clock = Arc::new(ManualClock::at(BEGIN));
+        let store = Arc::new(MemoryStore::new());
+        let (ledger, keeper) = open_with(Lifetimes { spread, ..LIFETIMES }, store.clone(), clock.clone());
+        tokio::spawn(keeper.run());
+        let (alice, other) = (who("a", "alice", None, None), who("b", "alice", None, None));
+        let kept: TokenId = "kept".into();
+        assert!(!ledger.refuses_kept_token(&alice.concerned(), &kept, now()));
+        ledger.revoke(demand(Target::IssuedTo("a".into())), now()).await.unwrap();
+        let (again, _) = open_with(Lifetimes { spread, ..LIFETIMES }, store, clock);
+        for ledger in [ledger, again] {
+            let standing =
+                |who: &Who, secs| ledger.standing_of_token(&who.concerned(), None, UnixTime::from_secs(secs));
+            assert_eq!(standing(&alice, BEGIN - 1), Standing::Revoked);
+            assert_eq!(standing(&alice, BEGIN), Standing::Good, "what replaces it is signed at once");
+            assert_eq!(standing(&other, BEGIN - 1), Standing::Good);
+            assert!(!alice.is_revoked(&ledger), "the session goes on");
+            assert!(ledger.refuses_kept_token(&alice.concerned(), &kept, UnixTime::from_secs(BEGIN - 1)));
+            assert!(ledger.is_outdated(&"a".into(), UnixTime::from_secs(BEGIN - 1)));
+            assert!(!ledger.is_outdated(&"a".into(), now()) && !ledger.is_outdated(&"b".into(), now()));
+            let published = &ledger.snapshot(now()).entries;
+            assert_eq!((published.len(), published[0].at.as_secs()), (1, BEGIN - 1));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_sessions_are_told_once_and_whose_find_it_was() {
     let (ledger, _) = running(Arc::new(MemoryStore::new()));
-    let session = Target::Session("a".into());
-    ledger.revoke(Demand::new(session.clone(), RevocationReason::ServerSaidNo), now()).await.unwrap();
-    assert!(!who("a", "alice", None, None).is_revoked(&ledger));
-    assert_eq!(ledger.snapshot(now()).entries.len(), 1);
-    assert!(ledger.rests_on_a_no(&session));
-    ledger.revoke(Demand::new(session.clone(), RevocationReason::LogOut), now()).await.unwrap();
-    assert!(!ledger.rests_on_a_no(&session));
-    assert!(who("a", "alice", None, None).is_revoked(&ledger));
+    let mut seen = ledger.cursor();
+    ledger.revoke(demand(Target::IssuedTo("a".into())), now()).await.unwrap();
+    ledger.revoke(demand(Target::Session("b".into())), now()).await.unwrap();
+    // As another gateway writes it.
+    let terms = ledger.terms_of(&Target::IssuedTo("a".into())).unwrap().0;
+    let (target, reason) = (Target::IssuedTo("c".into()), "changed".to_owned());
+    let change = Change::Revoked { target, name_of: None, terms, reason };
+    ledger.take_in([RevocationRecord { seq: ledger.cursor().seq + 1, change }]);
+    let told = |changed: std::collections::BTreeMap<SessionId, _>| -> Vec<(String, bool)> {
+        let each = changed
+            .iter()
+            .map(|(name, change): (_, &super::SessionChange)| (name.as_str().to_owned(), change.is_own));
+        each.collect()
+    };
+    assert_eq!(told(ledger.changed_sessions(&mut seen)), [("a".to_owned(), true), ("c".to_owned(), false)]);
+    assert_eq!(told(ledger.changed_sessions(&mut seen)), []);
+    let mut lost = "other.7".parse().unwrap();
+    assert_eq!(told(ledger.changed_sessions(&mut lost)).len(), 2, "all that are known to have changed");
+    assert_eq!(lost, ledger.cursor());
 }
 
 /// Who writes a shared store puts a sealed lift of an earlier revocation behind a later one.
@@ -243,19 +270,6 @@ async fn a_lift_that_is_put_into_the_log_again_takes_back_no_later_revocation() 
     assert!(who("a", "alice", None, None).is_revoked(&ledger));
     let newest = ledger.after(&Cursor { seq: ledger.cursor().seq - 1, ..ledger.cursor() }).unwrap();
     assert_eq!(newest[0].event.what, What::KeysChanged, "nor do services hear of it");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_no_that_follows_a_log_out_does_not_take_its_place() {
-    let store = Arc::new(MemoryStore::new());
-    let (ledger, clock) = running(store.clone());
-    let session = Target::Session("a".into());
-    for reason in [RevocationReason::BackChannel, RevocationReason::ServerSaidNo] {
-        ledger.revoke(Demand::new(session.clone(), reason), now()).await.unwrap();
-    }
-    assert!(!ledger.rests_on_a_no(&session));
-    let (again, _) = open(store, clock);
-    assert!(!again.rests_on_a_no(&session), "nor after a restart");
 }
 
 #[tokio::test(start_paused = true)]
@@ -302,45 +316,6 @@ async fn a_restart_forgets_nothing() {
     assert!(who("c", "alice", None, None).is_revoked(&ledger));
     assert_eq!(ledger.snapshot(now()).entries.len(), 2);
     assert_eq!(ledger.cursor().seq, 4);
-}
-
-/// A store that can be broken.
-#[derive(Debug, Default)]
-struct Breakable {
-    inner: MemoryStore,
-    broken: AtomicBool,
-}
-
-impl Store for Breakable {
-    fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
-        self.inner.ring()
-    }
-    fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
-        self.inner.create_ring(records)
-    }
-    fn replace_ring(
-        &self,
-        expected: RingVersion,
-        records: &[SealedRecord],
-    ) -> Result<RingVersion, StoreError> {
-        self.inner.replace_ring(expected, records)
-    }
-    fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
-        self.inner.begin_epoch(fresh)
-    }
-    fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
-        self.inner.revocations(after)
-    }
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        if self.broken.load(Ordering::SeqCst) {
-            Err(StoreError::Damaged(1))
-        } else {
-            self.inner.append(changes)
-        }
-    }
-    fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
-        self.inner.forget_expired(now)
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -436,8 +411,9 @@ enum Deed {
 
 fn target(kind: u8, name: u8) -> Target {
     let name = ["x", "y"][usize::from(name % 2)];
-    match kind % 4 {
+    match kind % 5 {
         0 => Target::All,
+        4 => Target::IssuedTo(name.into()),
         1 => Target::Organisation(OrganisationId::new(name).unwrap()),
         2 => Target::Session(name.into()),
         _ => Target::Subject(name.into()),
@@ -445,8 +421,8 @@ fn target(kind: u8, name: u8) -> Target {
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let revoke = (0_u8..4, 0_u8..2, 0_u64..6).prop_map(|(kind, name, at)| Deed::Revoke(kind, name, at));
-    let lift = (0_u8..4, 0_u8..2).prop_map(|(kind, name)| Deed::Lift(kind, name));
+    let revoke = (0_u8..5, 0_u8..2, 0_u64..6).prop_map(|(kind, name, at)| Deed::Revoke(kind, name, at));
+    let lift = (0_u8..5, 0_u8..2).prop_map(|(kind, name)| Deed::Lift(kind, name));
     prop::collection::vec(prop_oneof![3 => revoke, 1 => lift], 0..8)
 }
 
@@ -476,7 +452,7 @@ proptest! {
                 Target::Organisation(id) => unproven && who.organisation.as_ref() == Some(id),
                 Target::Session(id) => who.session == *id,
                 Target::Subject(id) => unproven && who.subject == *id,
-                Target::Token(_) => false,
+                Target::IssuedTo(_) | Target::Token(_) => false,
             }
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -219,40 +219,6 @@ async fn a_session_that_moved_is_lifted_under_all_its_names() {
     assert!(house.resolve("new").await.is_ok());
 }
 
-/// Live, and called so by the server.
-fn called(subject: &str, server_sid: &str) -> Result<Verdict, SourceError> {
-    let Ok(Verdict::Live(mut answer)) = live(subject, "x") else { panic!("live was written") };
-    answer.session.insert("sid".to_owned(), server_sid.into());
-    Ok(Verdict::Live(answer))
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_log_out_by_the_servers_name_alone_ends_the_session_at_every_gateway() {
-    let ledger = ledger();
-    let house = gateway(&ledger, vec![called("alice", "s-1"), called("bob", "s-2")]);
-    let alice = house.resolve("a").await.unwrap();
-    let bob = house.resolve("b").await.unwrap();
-    let now = house.clock.now();
-    let mut seen = ledger.cursor();
-    let is_at_server = crate::session::key::SessionKeyer::is_at_server;
-    assert!(!ledger.tells_of_session(&mut seen, is_at_server));
-    // As another gateway writes it, which knows neither of them.
-    let at_server = Target::Session(house.sessions.keyer.at_server("s-1"));
-    ledger.revoke(Demand::new(at_server, RevocationReason::BackChannel), now.wall).await.unwrap();
-    assert!(ledger.tells_of_session(&mut seen, is_at_server));
-    assert_eq!(ledger.check(&alice.concerned()), countersign::Standing::Revoked);
-    assert_eq!(ledger.check(&bob.concerned()), countersign::Standing::Good);
-    assert!(!ledger.refuses_session(&alice.sid, now.wall), "services do not know it yet");
-    house.sessions.end_those_logged_out_at_server(now);
-    ledger.settled().await.unwrap();
-    assert!(ledger.refuses_session(&alice.sid, now.wall) && !ledger.refuses_session(&bob.sid, now.wall));
-    // A gateway that sees it for the first time after that, under whatever cookie.
-    let other = gateway(&ledger, vec![called("alice", "s-1"), called("bob", "s-2"), called("carol", "s-1")]);
-    assert_eq!(other.resolve("a2").await.unwrap_err(), Refusal::Revoked);
-    assert!(other.resolve("b").await.is_ok());
-    assert_eq!(other.resolve("c").await.unwrap_err(), Refusal::Revoked, "whosever it is now");
-}
-
 #[test]
 fn nobody_sees_the_new_cookie_in_a_log() {
     let new = cookie("very-secret");

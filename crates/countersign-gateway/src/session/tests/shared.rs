@@ -6,25 +6,23 @@ use std::{
     time::Duration,
 };
 
-use countersign::revocation::{Epoch, Target};
+use countersign::revocation::Target;
 
 use super::{House, down, live, live_until};
 use crate::{
     clock::Clock,
     error::{Refusal, SourceError},
-    observe::Observer,
-    revocation::{Demand, Ledger, Lifetimes, RevocationReason},
+    revocation::{Demand, RevocationReason},
     session::{
         cache::Freshness,
         shared::{Found, SharedCache},
         source::Verdict,
     },
-    store::memory::MemoryStore,
 };
 
 /// A cache whose content a test can look at and change.
 #[derive(Debug, Default)]
-struct Open(Mutex<BTreeMap<String, Vec<u8>>>);
+pub(super) struct Open(pub(super) Mutex<BTreeMap<String, Vec<u8>>>);
 
 impl SharedCache for Open {
     fn find<'a>(&'a self, name: &'a str) -> Found<'a> {
@@ -190,39 +188,21 @@ async fn what_is_put_back_is_as_old_as_it_was() {
 
 #[tokio::test(start_paused = true)]
 async fn a_no_is_forgotten_by_all_and_a_revoked_session_is_refused_whatever_the_cache_says() {
-    let cache = Arc::new(Open::default());
-    let one = gateway(&cache, vec![live("alice", "x"), Ok(Verdict::No)]);
+    let (ledger, cache) = (super::changed::ledger(), Arc::new(Open::default()));
+    let gateway = |answers| super::changed::with_cache(&ledger, Some(&cache), answers);
+    let one = gateway(vec![live("alice", "x"), Ok(Verdict::No)]);
     let sid = one.resolve("c").await.unwrap().sid.clone();
     let (name, value) = cache.only();
     one.clock.advance(seconds(31));
     one.resolve("c").await.unwrap_err();
+    tokio::time::sleep(seconds(1)).await;
     assert!(cache.0.lock().unwrap().is_empty());
 
     // Somebody puts the answer back, and the session was logged out at a gateway.
     cache.put(&name, value);
-    let shared: Arc<dyn SharedCache> = cache.clone();
-    let lifetimes = Lifetimes { token: seconds(300), session: seconds(3600), spread: Duration::ZERO };
-    let clock = Arc::new(crate::clock::ManualClock::at(1_000_100));
-    let (ledger, keeper) = Ledger::open(
-        Arc::new(MemoryStore::new()),
-        &Epoch::new("e").unwrap(),
-        "https://shop.example".into(),
-        lifetimes,
-        clock,
-        Observer::without_files(),
-    )
-    .unwrap();
-    tokio::spawn(keeper.run());
     let demand = Demand::new(Target::Session(sid), RevocationReason::LogOut);
     ledger.revoke(demand, countersign::UnixTime::from_secs(1_000_100)).await.unwrap();
-    let reader = House::built(
-        vec![down()],
-        seconds(0),
-        |_| {},
-        b"settings",
-        |memory| memory.with_ledger(ledger).with_shared(Some(shared)),
-    );
-    reader.clock.advance(seconds(100));
+    let reader = gateway(vec![live("alice", "x")]);
     assert_eq!(reader.resolve("c").await.unwrap_err(), Refusal::Revoked);
 }
 

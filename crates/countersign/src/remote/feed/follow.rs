@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     FeedError, HEARTBEAT_TIMEOUT, MAX_HEARTBEAT_AGE, Shared, add,
+    believed::Believed,
     position::{Step, step},
     sse::{SseEvent, SseReader},
     transport::{Pieces, Transport},
@@ -53,6 +54,7 @@ pub(super) struct Follower<T> {
     /// When the last heartbeat came; none if what is known is incomplete.
     pub(super) beats: watch::Sender<Option<Instant>>,
     pub(super) forget_at: Instant,
+    pub(super) believed: Believed,
 }
 
 /// How a connection ended.
@@ -189,6 +191,7 @@ impl<T: Transport> Follower<T> {
             if !is_of_this_time(page.issued_at, self.clock.now()) {
                 return Err(FeedError::Stale);
             }
+            self.believed.note_issuer(page.issued_at);
             let page = page.content;
             if page.page != number || cursor.as_ref().is_some_and(|cursor| *cursor != page.cursor) {
                 return Ok(None);
@@ -225,7 +228,7 @@ impl<T: Transport> Follower<T> {
             if now >= self.forget_at {
                 self.forget_at = now + FORGET_EACH;
                 let Some(shared) = self.shared.upgrade() else { return Ok(End::Dropped) };
-                shared.table.forget_expired(self.clock.now());
+                shared.table.forget_expired(self.believed.until(self.clock.now(), now));
             }
         }
     }
@@ -254,6 +257,7 @@ impl<T: Transport> Follower<T> {
                 }
             }
             Step::Alive => {
+                self.believed.note_issuer(received.issued_at);
                 add(&shared.counted.heartbeats);
                 self.beats.send_replace(Some(Instant::now()));
             }

@@ -1,11 +1,14 @@
 mod fake;
 mod over_http;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
-use self::fake::{Gateway, Keys, Simulated, is_revoked, session, standing};
+use self::fake::{Gateway, Keys, SetClock, Simulated, is_revoked, session, standing};
 use super::{FeedCounters, OnFeedLoss, transport::Transport as _};
 use crate::{
     Standing,
@@ -359,6 +362,25 @@ async fn what_has_expired_is_forgotten() {
     assert_eq!(feed.revoked().len(), 1);
     sleep(32 * SECOND).await;
     assert_eq!(feed.revoked().len(), 0);
+}
+
+/// A service's clock jumps a day ahead and back, with and without an issuer that does the same.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_ahead_and_back_makes_no_revoked_token_good() {
+    let right = Simulated::new();
+    let clock = Arc::new(SetClock(Arc::clone(&right), 0.into()));
+    let gateway = Gateway::new(&right);
+    gateway.revoke("a");
+    let feed = gateway.follow_by(clock.clone(), &keys(), OnFeedLoss::Keep, 1_000);
+    assert!(feed.ready(SECOND).await);
+    for off in [24 * 3600, 0, 30, 3600, 0] {
+        clock.1.store(off, Ordering::SeqCst);
+        // Long enough to forget, if it would.
+        sleep(50 * SECOND).await;
+        assert!(is_revoked(&feed, &session("a")), "{off} s ahead");
+    }
+    sleep(100 * SECOND).await;
+    assert_eq!(feed.revoked().len(), 0, "its time is over");
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::UnixTime;
 
-/// Until when, and from which second back, a subject or organisation is revoked.
+/// Until when, and from which second back, something is revoked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Since {
     pub(super) at: UnixTime,

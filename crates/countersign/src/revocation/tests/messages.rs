@@ -107,6 +107,36 @@ fn a_session_is_revoked_in_the_words_of_the_standards() {
     );
 }
 
+#[test]
+fn tokens_that_were_issued_until_then_are_revoked_in_the_words_of_the_standards() {
+    let target = Target::IssuedTo("s1".into());
+    let revoked = Revocation { target: target.clone(), at: at(990), expires: at(1_290) };
+    let name = "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";
+    let payload = |what| {
+        let text = write(&Event { cursor: "e1.7".parse().unwrap(), what });
+        let verified = crate::jws::verify(text.as_bytes(), &key().verifying_key().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(verified.payload()).unwrap()
+    };
+    let mut said = payload(What::Revoked(revoked.clone()));
+    let sub_id = json!({ "format": "complex", "session": { "format": "opaque", "id": "s1" } });
+    assert_eq!(said["sub_id"], sub_id);
+    let body = json!({ "epoch": "e1", "seq": 7, "event_timestamp": 990, "expires": 1_290, "reason": "logged out",
+        "claims": { "iat": 991 } });
+    assert_eq!(said["events"], json!({ name: body }));
+    assert_eq!(read(&said).unwrap().what, What::Revoked(revoked));
+    let lifted = payload(What::Lifted(target));
+    assert_eq!(lifted["sub_id"], sub_id);
+    assert_eq!(
+        lifted["events"],
+        json!({ "urn:countersign:event:token-claims-change-lifted": { "epoch": "e1", "seq": 7 } })
+    );
+    said["sub_id"] = json!({ "format": "opaque", "id": "*" });
+    assert_eq!(read(&said), Err(MessageError::SubjectIdentifier), "whose tokens it is about");
+    said["sub_id"] = sub_id;
+    said["events"][name].as_object_mut().unwrap().remove("claims");
+    assert_eq!(read(&said), Err(MessageError::Event("claims")));
+}
+
 /// A good payload, to be spoiled.
 fn payload() -> Value {
     json!({

@@ -89,6 +89,7 @@ impl Model {
     fn is_revoked(&self, token: &Token) -> bool {
         self.0.iter().any(|(target, (at, _))| match target {
             Target::All => token.issued_at <= *at,
+            Target::IssuedTo(id) => token.session.as_ref() == Some(id) && token.issued_at <= *at,
             Target::Organisation(id) => token.organisation.as_ref() == Some(id) && token.issued_at <= *at,
             Target::Session(id) => token.session.as_ref() == Some(id),
             Target::Subject(id) => token.subject == *id && token.issued_at <= *at,

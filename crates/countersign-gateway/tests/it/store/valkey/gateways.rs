@@ -35,14 +35,8 @@ fn gateway(server: &Server, name: &str) -> Arc<Ledger> {
 
 fn is_revoked(ledger: &Ledger, session: &str) -> bool {
     let (session, subject) = (SessionId::from(session), Subject::from("alice"));
-    let concerned = Concerned {
-        session: &session,
-        others: &[],
-        at_server: None,
-        subject: &subject,
-        organisation: None,
-        began: None,
-    };
+    let concerned =
+        Concerned { session: &session, others: &[], subject: &subject, organisation: None, began: None };
     ledger.check(&concerned) == Standing::Revoked
 }
 

@@ -37,6 +37,17 @@ impl Simulated {
     }
 }
 
+/// The same for a service whose clock somebody has set.
+#[derive(Debug)]
+pub(super) struct SetClock(pub(super) Arc<Simulated>, pub(super) std::sync::atomic::AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixTime {
+        let off = self.1.load(std::sync::atomic::Ordering::SeqCst);
+        UnixTime::from_secs(self.0.now().as_secs().saturating_add_signed(off))
+    }
+}
+
 impl Clock for Simulated {
     fn now(&self) -> UnixTime {
         UnixTime::from_secs(1_000_000).saturating_add(self.0.elapsed())
@@ -166,12 +177,23 @@ impl Gateway {
         on_feed_loss: OnFeedLoss,
         room: usize,
     ) -> RevocationFeed {
+        let clock: Arc<dyn Clock> = self.state().clock.clone();
+        self.follow_by(clock, keys, on_feed_loss, room)
+    }
+
+    pub(super) fn follow_by(
+        &self,
+        clock: Arc<dyn Clock>,
+        keys: &Arc<Keys>,
+        on_feed_loss: OnFeedLoss,
+        room: usize,
+    ) -> RevocationFeed {
         let client = ClientAuthentication::basic("orders", crate::Secret::new("s".to_owned())).unwrap();
         let mut builder = RevocationFeed::builder(ISSUER, "http://127.0.0.1:1", client)
             .keys(Arc::clone(keys))
             .on_feed_loss(on_feed_loss)
             .max_entries(room)
-            .clock(Arc::clone(&self.state().clock) as Arc<dyn Clock>);
+            .clock(clock);
         builder.chance = || 0.5;
         builder.start_with(self.clone()).unwrap()
     }
