@@ -110,9 +110,13 @@ impl Jwk {
     /// ([RFC 7638](https://www.rfc-editor.org/rfc/rfc7638)).
     #[must_use]
     pub fn thumbprint(&self) -> KeyId {
-        // RFC 7638 §3.2: the required members, in the order of their names, without white space. No value needs
-        // an escape.
-        let text = match &self.material {
+        jws::encode(digest::digest(&digest::SHA256, self.required_members().as_bytes()).as_ref()).into()
+    }
+
+    /// The members that make the key, and no others, as JSON in the order of their names, without white space
+    /// (RFC 7638 §3.2). No value needs an escape.
+    pub(crate) fn required_members(&self) -> String {
+        match &self.material {
             Material::Ec { curve, x, y } => format!(
                 r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
                 curve.name(),
@@ -125,8 +129,7 @@ impl Jwk {
             Material::Rsa { n, e } => {
                 format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, jws::encode(e), jws::encode(n))
             }
-        };
-        jws::encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()).into()
+        }
     }
 
     #[cfg(feature = "sign")]

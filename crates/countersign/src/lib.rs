@@ -5,6 +5,8 @@ pub mod axum;
 mod caller;
 mod claims;
 mod custom_claims;
+#[cfg(feature = "dpop")]
+pub mod dpop;
 mod identifiers;
 mod json;
 mod jwk;

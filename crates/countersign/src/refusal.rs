@@ -37,6 +37,42 @@ pub enum TokenRefusal {
     OrganisationMissing,
     /// The payload is not one JSON object without doubled members.
     PayloadMalformed,
+    /// The proof names no signature algorithm that is accepted here, or one with a shared secret (RFC 9449 §4.3, 5).
+    ProofAlgorithmUnsupported,
+    /// More than one `DPoP` header (RFC 9449 §4.3, 1).
+    ProofAmbiguous,
+    /// A claim of the proof is not there, has the wrong type or an impossible value (RFC 9449 §4.3, 3).
+    ProofClaimMalformed(ClaimName),
+    /// The proof was made too long ago, or its own end has passed (RFC 9449 §4.3, 11).
+    ProofExpired,
+    /// The proof is for another method (RFC 9449 §4.3, 8).
+    ProofForOtherMethod,
+    /// The proof is for another access token (RFC 9449 §4.3, 12).
+    ProofForOtherToken,
+    /// The proof is for another URI, or for one that cannot be read (RFC 9449 §4.3, 9).
+    ProofForOtherUri,
+    /// The proof was made later than now (RFC 9449 §4.3, 11).
+    ProofIssuedInFuture,
+    /// The proof brings no public key that can be used: none, a private or a weak one (RFC 9449 §4.3, 7).
+    ProofKeyInvalid,
+    /// The proof is not one compact JWS with two JSON objects (RFC 9449 §4.3, 2).
+    ProofMalformed,
+    /// No further proof can be remembered: the service cannot decide. Never the caller's fault.
+    ProofMemoryFull,
+    /// The token was sent with the scheme `DPoP`, and no proof came with it (RFC 9449 §7.1).
+    ProofMissing,
+    /// The proof lacks the nonce that the service gives out, or has an old one (RFC 9449 §9).
+    ProofNonceRequired,
+    /// The proof is not of the key that the token is bound to (RFC 9449 §4.3, 12).
+    ProofOfOtherKey,
+    /// Signed, but no proof: `typ` is another (RFC 9449 §4.3, 4).
+    ProofOfOtherType,
+    /// The same proof has come before (RFC 9449 §11.1).
+    ProofReplayed,
+    /// The proof's signature is not valid (RFC 9449 §4.3, 6).
+    ProofSignatureInvalid,
+    /// The proof is longer than the service looks at.
+    ProofTooLarge,
     /// Whether the token is revoked cannot be known, and the service was told not to guess.
     RevocationsUnavailable,
     /// The caller has none of the roles that are needed.
@@ -59,6 +95,10 @@ pub enum TokenRefusal {
     TokenMalformed,
     /// The request carries no token.
     TokenMissing,
+    /// The token is bound to a key (`cnf`) and was sent as a bearer token (RFC 9449 §7.2).
+    TokenNeedsProof,
+    /// The token is bound to no key, and was sent as one that is, or the service takes no other.
+    TokenNotBound,
     /// Not valid yet (RFC 7519 §4.1.5).
     TokenNotYetValid,
     /// Signed, but no access token: an ID token, a log-out token (RFC 9068 §4, RFC 8725 §3.11).
@@ -90,6 +130,10 @@ pub enum ClaimName {
     IssuedAt,
     /// `iss`.
     Issuer,
+    /// `htm`, of a proof (RFC 9449 §4.2).
+    Method,
+    /// `nonce`, of a proof (RFC 9449 §9).
+    Nonce,
     /// `nbf`.
     NotBefore,
     /// `roles`.
@@ -100,13 +144,17 @@ pub enum ClaimName {
     SessionId,
     /// `sub`.
     Subject,
+    /// `ath`, of a proof (RFC 9449 §4.2).
+    TokenHash,
     /// `jti`.
     TokenId,
+    /// `htu`, of a proof (RFC 9449 §4.2).
+    Uri,
     /// `preferred_username`.
     Username,
 }
 
-/// What `WWW-Authenticate` says (RFC 6750 §3).
+/// What `WWW-Authenticate` says (RFC 6750 §3, RFC 9449 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Challenge {
     /// The scheme alone: the request carried no token.
@@ -115,6 +163,8 @@ pub enum Challenge {
     Error(&'static str),
     /// No challenge: another token would not help.
     None,
+    /// Of the scheme `DPoP`, with `error="…"` (RFC 9449 §7.1).
+    Proof(&'static str),
 }
 
 /// One row of the table.
@@ -150,6 +200,24 @@ impl TokenRefusal {
         Self::OrganisationInvalid,
         Self::OrganisationMissing,
         Self::PayloadMalformed,
+        Self::ProofAlgorithmUnsupported,
+        Self::ProofAmbiguous,
+        Self::ProofClaimMalformed(ClaimName::Method),
+        Self::ProofExpired,
+        Self::ProofForOtherMethod,
+        Self::ProofForOtherToken,
+        Self::ProofForOtherUri,
+        Self::ProofIssuedInFuture,
+        Self::ProofKeyInvalid,
+        Self::ProofMalformed,
+        Self::ProofMemoryFull,
+        Self::ProofMissing,
+        Self::ProofNonceRequired,
+        Self::ProofOfOtherKey,
+        Self::ProofOfOtherType,
+        Self::ProofReplayed,
+        Self::ProofSignatureInvalid,
+        Self::ProofTooLarge,
         Self::RevocationsUnavailable,
         Self::RoleMissing,
         Self::ScopeMissing,
@@ -161,6 +229,8 @@ impl TokenRefusal {
         Self::TokenLivesTooLong,
         Self::TokenMalformed,
         Self::TokenMissing,
+        Self::TokenNeedsProof,
+        Self::TokenNotBound,
         Self::TokenNotYetValid,
         Self::TokenOfOtherType,
         Self::TokenRevoked,
@@ -192,6 +262,24 @@ impl TokenRefusal {
             }
             Self::OrganisationMissing => forbidden("organisation_missing", "the token names no organisation"),
             Self::PayloadMalformed => invalid("payload_malformed", "the token's payload is malformed"),
+            Self::ProofAlgorithmUnsupported
+            | Self::ProofAmbiguous
+            | Self::ProofClaimMalformed(_)
+            | Self::ProofExpired
+            | Self::ProofForOtherMethod
+            | Self::ProofForOtherToken
+            | Self::ProofForOtherUri
+            | Self::ProofIssuedInFuture
+            | Self::ProofKeyInvalid
+            | Self::ProofMalformed
+            | Self::ProofMemoryFull
+            | Self::ProofMissing
+            | Self::ProofNonceRequired
+            | Self::ProofOfOtherKey
+            | Self::ProofOfOtherType
+            | Self::ProofReplayed
+            | Self::ProofSignatureInvalid
+            | Self::ProofTooLarge => self.of_proof(),
             Self::RevocationsUnavailable => (
                 "revocations_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -230,12 +318,68 @@ impl TokenRefusal {
                 None,
                 "the request carries no token",
             ),
+            Self::TokenNeedsProof => {
+                invalid("token_needs_proof", "the token is bound to a key: send it as DPoP, with a proof")
+            }
+            Self::TokenNotBound => invalid("token_not_bound", "the token is bound to no key, and has to be"),
             Self::TokenNotYetValid => invalid("token_not_yet_valid", "the token is not valid yet"),
             Self::TokenOfOtherType => invalid("token_of_other_type", "the token is not an access token"),
             Self::TokenRevoked => invalid("token_revoked", "the token has been revoked"),
             Self::TokenTooLarge => invalid("token_too_large", "the token is too long"),
         };
         RefusalRow { code, status, challenge, retry_after, text }
+    }
+
+    /// The columns of what is wrong with a proof (RFC 9449 §4.3).
+    const fn of_proof(self) -> Columns {
+        match self {
+            Self::ProofAlgorithmUnsupported => {
+                unproved("proof_algorithm_unsupported", "the proof's algorithm is not accepted here")
+            }
+            Self::ProofAmbiguous => unproved("proof_ambiguous", "the request carries more than one proof"),
+            Self::ProofClaimMalformed(_) => {
+                unproved("proof_claim_malformed", "a claim of the proof is missing or malformed")
+            }
+            Self::ProofExpired => unproved("proof_expired", "the proof is too old"),
+            Self::ProofForOtherMethod => {
+                unproved("proof_for_other_method", "the proof is for another method")
+            }
+            Self::ProofForOtherToken => unproved("proof_for_other_token", "the proof is for another token"),
+            Self::ProofForOtherUri => unproved("proof_for_other_uri", "the proof is for another URI"),
+            Self::ProofIssuedInFuture => {
+                unproved("proof_issued_in_future", "the proof was made in the future")
+            }
+            Self::ProofKeyInvalid => unproved("proof_key_invalid", "the proof's key cannot be used"),
+            Self::ProofMemoryFull => (
+                "proof_memory_full",
+                StatusCode::SERVICE_UNAVAILABLE,
+                Challenge::None,
+                Some(Duration::from_secs(5)),
+                "the service cannot take more proofs at present; try again",
+            ),
+            Self::ProofMissing => unproved("proof_missing", "the request carries no proof"),
+            Self::ProofNonceRequired => (
+                "proof_nonce_required",
+                StatusCode::UNAUTHORIZED,
+                Challenge::Proof("use_dpop_nonce"),
+                None,
+                "the proof needs the nonce that this answer carries",
+            ),
+            Self::ProofOfOtherKey => (
+                "proof_of_other_key",
+                StatusCode::UNAUTHORIZED,
+                Challenge::Proof("invalid_token"),
+                None,
+                "the proof is not of the key that the token is bound to",
+            ),
+            Self::ProofOfOtherType => unproved("proof_of_other_type", "the proof is no DPoP proof"),
+            Self::ProofReplayed => unproved("proof_replayed", "the proof has been used before"),
+            Self::ProofSignatureInvalid => {
+                unproved("proof_signature_invalid", "the proof's signature cannot be verified")
+            }
+            Self::ProofTooLarge => unproved("proof_too_large", "the proof is too long"),
+            _ => unproved("proof_malformed", "the proof is not one signed JSON object"),
+        }
     }
 
     /// Its stable name.
@@ -260,24 +404,23 @@ impl TokenRefusal {
     #[must_use]
     pub const fn claim(self) -> Option<ClaimName> {
         match self {
-            Self::ClaimMalformed(claim) | Self::ClaimMissing(claim) => Some(claim),
+            Self::ClaimMalformed(claim) | Self::ClaimMissing(claim) | Self::ProofClaimMalformed(claim) => {
+                Some(claim)
+            }
             _ => None,
         }
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750 §3), if there is one. `scope` says what would have been needed; it
+    /// The value of `WWW-Authenticate` (RFC 6750 §3), if there is one. What a verifier that checks proofs says is
+    /// [`Verifier::challenge`](crate::Verifier) (feature `dpop`), which names the algorithms too. `scope` says what would have been needed; it
     /// is left out unless it is made of scope tokens (RFC 6749 §3.3).
     #[must_use]
     pub fn www_authenticate(self, scope: Option<&str>) -> Option<HeaderValue> {
-        let error = match self.row().challenge {
+        let value = match self.row().challenge {
             Challenge::Bare => return Some(HeaderValue::from_static("Bearer")),
-            Challenge::Error(error) => error,
+            Challenge::Error(error) => challenge("Bearer", error, scope),
             Challenge::None => return None,
-        };
-        let scope = scope.filter(|scope| !scope.is_empty() && scope.bytes().all(is_scope_byte));
-        let value = match scope {
-            Some(scope) => format!(r#"Bearer error="{error}", scope="{scope}""#),
-            None => format!(r#"Bearer error="{error}""#),
+            Challenge::Proof(error) => challenge("DPoP", error, scope),
         };
         HeaderValue::try_from(value).ok()
     }
@@ -298,6 +441,18 @@ impl TokenRefusal {
 }
 
 type Columns = (&'static str, StatusCode, Challenge, Option<Duration>, &'static str);
+
+/// One challenge. A scope that is none is left out.
+pub(crate) fn challenge(scheme: &str, error: &str, scope: Option<&str>) -> String {
+    match scope.filter(|scope| !scope.is_empty() && scope.bytes().all(is_scope_byte)) {
+        Some(scope) => format!(r#"{scheme} error="{error}", scope="{scope}""#),
+        None => format!(r#"{scheme} error="{error}""#),
+    }
+}
+
+const fn unproved(code: &'static str, text: &'static str) -> Columns {
+    (code, StatusCode::UNAUTHORIZED, Challenge::Proof("invalid_dpop_proof"), None, text)
+}
 
 const fn invalid(code: &'static str, text: &'static str) -> Columns {
     (code, StatusCode::UNAUTHORIZED, Challenge::Error("invalid_token"), None, text)
@@ -326,12 +481,16 @@ impl ClaimName {
             Self::Expires => "exp",
             Self::IssuedAt => "iat",
             Self::Issuer => "iss",
+            Self::Method => "htm",
+            Self::Nonce => "nonce",
             Self::NotBefore => "nbf",
             Self::Roles => "roles",
             Self::Scope => "scope",
             Self::SessionId => "sid",
             Self::Subject => "sub",
+            Self::TokenHash => "ath",
             Self::TokenId => "jti",
+            Self::Uri => "htu",
             Self::Username => "preferred_username",
         }
     }
@@ -382,6 +541,15 @@ mod tests {
             let row = refusal.row();
             let expected = match row.status {
                 StatusCode::UNAUTHORIZED if refusal == TokenRefusal::TokenMissing => Challenge::Bare,
+                StatusCode::UNAUTHORIZED if refusal == TokenRefusal::ProofNonceRequired => {
+                    Challenge::Proof("use_dpop_nonce")
+                }
+                StatusCode::UNAUTHORIZED if refusal == TokenRefusal::ProofOfOtherKey => {
+                    Challenge::Proof("invalid_token")
+                }
+                StatusCode::UNAUTHORIZED if refusal.code().starts_with("proof_") => {
+                    Challenge::Proof("invalid_dpop_proof")
+                }
                 StatusCode::UNAUTHORIZED => Challenge::Error("invalid_token"),
                 StatusCode::FORBIDDEN => Challenge::Error("insufficient_scope"),
                 StatusCode::BAD_REQUEST => Challenge::Error("invalid_request"),

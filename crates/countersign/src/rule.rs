@@ -5,28 +5,35 @@
 //! enforce (a claim that is required or of another type gives no value to go on with) needs no switch.
 
 macro_rules! rules {
-    ($($(#[doc = $doc:literal])+ $name:ident),+ $(,)?) => {
-        /// One thing a token must be or do.
+    (
+        of tokens: $($(#[doc = $doc:literal])+ $name:ident),+;
+        of proofs: $($(#[doc = $proof_doc:literal])+ $proof:ident),+;
+    ) => {
+        /// One thing a token, or a proof, must be or do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Rule {
-            $($(#[doc = $doc])+ $name),+
+            $($(#[doc = $doc])+ $name),+,
+            $(#[cfg(feature = "dpop")] $(#[doc = $proof_doc])+ $proof),+
         }
 
         #[cfg(test)]
         impl Rule {
             pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
+            #[cfg(feature = "dpop")]
+            pub(crate) const OF_PROOFS: &'static [Self] = &[$(Self::$proof),+];
         }
     };
 }
 
 rules! {
+    of tokens:
     /// `alg` is the key's.
     Algorithm,
     /// `alg` is one the issuer's kind of key can have: decided before a key is looked for.
     AlgorithmKind,
     /// `aud` has the service.
     Audience,
-    /// No `cnf`: its proof could not be checked.
+    /// No `cnf` whose proof could not be checked.
     Bound,
     /// One spelling of base64url per value.
     CanonicalEncoding,
@@ -59,7 +66,42 @@ rules! {
     /// Nothing after the third segment.
     ThreeSegments,
     /// `typ` is an access token's.
-    Type,
+    Type;
+    of proofs:
+    /// Made not too long ago.
+    ProofAge,
+    /// `alg` is one that is accepted.
+    ProofAlgorithm,
+    /// A token that is bound comes with a proof.
+    ProofDemanded,
+    /// Its own `exp` has not passed.
+    ProofExpiry,
+    /// Not made in the future.
+    ProofFuture,
+    /// `jti` is neither empty nor absurdly long.
+    ProofIdLength,
+    /// Its key is the token's.
+    ProofKey,
+    /// `htm` is the request's method.
+    ProofMethod,
+    /// `nonce` is one of ours, and a new one.
+    ProofNonce,
+    /// Its own `nbf` has come.
+    ProofNotBefore,
+    /// Only one `DPoP` header.
+    ProofOnlyOne,
+    /// Not seen before.
+    ProofReplay,
+    /// `ath` is the token's hash.
+    ProofToken,
+    /// `typ` is a proof's.
+    ProofType,
+    /// `htu` is the request's address.
+    ProofUri,
+    /// A token that is sent as bound is bound.
+    TokenBound,
+    /// A token is bound where no others are taken.
+    TokenBoundOnly;
 }
 
 #[cfg(not(test))]

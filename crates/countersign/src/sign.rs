@@ -174,6 +174,19 @@ impl SigningKey {
         self.sign_under(&self.header(typ, None)?, payload)
     }
 
+    /// Signs with the header `{"alg", "typ", "jwk"}`: a proof that somebody has this key (RFC 9449 §4.2), for a receiver
+    /// that knows its thumbprint.
+    ///
+    /// # Errors
+    /// [`KeyError::AlgorithmMismatch`] for a shared secret, [`SignError::Payload`], [`SignError::Crypto`].
+    pub fn sign_embedding_key(&self, typ: &str, payload: &impl Serialize) -> Result<String, SignError> {
+        let jwk = self.public.as_ref().ok_or(KeyError::AlgorithmMismatch)?;
+        let typ = serde_json::to_string(typ).map_err(|_| SignError::Payload)?;
+        let header =
+            format!(r#"{{"alg":"{}","typ":{typ},"jwk":{}}}"#, self.algorithm, jwk.required_members());
+        self.sign_under(&(jws::encode(header.as_bytes()) + "."), payload)
+    }
+
     fn sign_under(&self, header: &str, payload: &impl Serialize) -> Result<String, SignError> {
         let payload = serde_json::to_vec(payload).map_err(|_| SignError::Payload)?;
         let mut token =

@@ -16,6 +16,8 @@
 //! assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::TokenExpired);
 //! ```
 
+#[cfg(feature = "dpop")]
+mod bad_proof;
 mod catalogue;
 mod clock;
 #[doc(hidden)]
@@ -23,14 +25,20 @@ pub mod fuzz;
 mod issuer;
 mod keys;
 mod own_keys;
+#[cfg(feature = "dpop")]
+mod proof;
 #[cfg(feature = "axum")]
 mod protected;
 mod recipe;
 
 #[cfg(feature = "axum")]
 pub use self::protected::{Protected, Unprotected, assert_protected, check_protected};
+#[cfg(feature = "dpop")]
+pub use bad_proof::{BadProof, OddProof, ProofSetup, ProvedRequest, bad_proofs, odd_proofs};
 pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};
 pub use clock::TestClock;
 pub use issuer::{TestIssuer, TestToken};
 pub use keys::TestKey;
 pub use own_keys::OwnKeys;
+#[cfg(feature = "dpop")]
+pub use proof::TestProof;

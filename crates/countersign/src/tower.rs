@@ -3,7 +3,8 @@
 //! 1. The token is the one `Authorization: Bearer` of the request
 //!    ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). A token in the query, the body or a cookie
 //!    is not looked at.
-//! 2. No such header, or another scheme: 401 with the bare challenge. Two such headers: 400.
+//! 2. No such header, or another scheme: 401 with the bare challenge. Two such headers: 400. A verifier that checks
+//!    proofs (feature `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
 //! 3. A good token's [`Caller`] is put into the request's extensions; the service behind is called only then.
 //! 4. Everything else is answered here, from the one table of [`TokenRefusal`]: status, `WWW-Authenticate`,
 //!    `Retry-After` and a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), never to be cached.
@@ -17,10 +18,13 @@
 //! # Ok::<(), countersign::VerifierError>(())
 //! ```
 
-mod bearer;
 mod caller_token;
+mod credential;
+#[cfg(feature = "dpop")]
+mod proof;
 
 pub use self::caller_token::CallerToken;
+use self::credential::{Accepted, Presented};
 
 use std::{
     fmt,
@@ -78,31 +82,36 @@ impl Authenticate {
     }
 
     /// Verifies the token of a request and puts its [`Caller`] into the extensions.
-    pub(crate) async fn admit<Body>(&self, request: &mut Request<Body>) -> Result<(), TokenRefusal> {
+    pub(crate) async fn admit<Body>(&self, request: &mut Request<Body>) -> Result<Admitted, TokenRefusal> {
         // Only this layer makes them.
         request.extensions_mut().remove::<CallerToken>();
         request.extensions_mut().remove::<Caller>();
-        let token = bearer::token(request.headers())?.to_vec();
-        let kept = self.keep_token.then(|| token.clone());
-        let caller = self.caller(token).await?;
-        if let Some(token) = kept.and_then(|token| CallerToken::new(token, caller.claims())) {
+        let presented = Presented::of(request, &self.verifier)?;
+        let accepted = self.judge(&presented).await?;
+        let caller = Caller::new(accepted.claims);
+        if self.keep_token
+            && let Some(token) = CallerToken::new(presented.token, caller.claims())
+        {
             request.extensions_mut().insert(token);
         }
         request.extensions_mut().insert(caller);
-        Ok(())
+        Ok(Admitted {
+            #[cfg(feature = "dpop")]
+            fresh_nonce: accepted.proved.fresh_nonce,
+        })
     }
 
-    async fn caller(&self, token: Vec<u8>) -> Result<Caller, TokenRefusal> {
-        match self.verifier.verify(&token) {
+    async fn judge(&self, presented: &Presented) -> Result<Accepted, TokenRefusal> {
+        match presented.judge(&self.verifier) {
             Err(TokenRefusal::KeyUnknown) => {}
-            decided => return decided.map(Caller::new),
+            decided => return decided,
         }
-        let named = jws::Unverified::parse(&token, jws::MAX_BYTES).ok();
+        let named = jws::Unverified::parse(&presented.token, jws::MAX_BYTES).ok();
         let named = named.and_then(|token| token.header().key_id().cloned());
         if let (Some(rotation), Some(id)) = (&self.rotation, named)
             && rotation.look_for(id).await
         {
-            return self.verifier.verify(&token).map(Caller::new);
+            return presented.judge(&self.verifier);
         }
         Err(TokenRefusal::KeyUnknown)
     }
@@ -114,6 +123,14 @@ impl<S> Layer<S> for Authenticate {
     fn layer(&self, inner: S) -> Self::Service {
         Authenticated { inner, authenticate: self.clone() }
     }
+}
+
+/// A request that was let in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// The nonce that the answer has to bring.
+    #[cfg(feature = "dpop")]
+    fresh_nonce: Option<HeaderValue>,
 }
 
 /// A service that is called for verified callers only.
@@ -144,10 +161,16 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            match authenticate.admit(&mut request).await {
-                Ok(()) => inner.call(request).await,
-                Err(refusal) => Ok(answer(refusal)),
-            }
+            #[cfg(feature = "dpop")]
+            let sent = proof::sent_as(request.headers());
+            let admitted = authenticate.admit(&mut request).await;
+            let response = match &admitted {
+                Ok(_) => inner.call(request).await?,
+                Err(refusal) => answer(*refusal),
+            };
+            #[cfg(feature = "dpop")]
+            let response = authenticate.speak_of_proofs(response, sent, admitted);
+            Ok(response)
         })
     }
 }
@@ -185,5 +208,7 @@ pub fn answer_naming_scope<Answer: From<String>>(
     if let Some(after) = row.retry_after {
         headers.insert(header::RETRY_AFTER, after.as_secs().into());
     }
+    #[cfg(feature = "dpop")]
+    response.extensions_mut().insert(proof::Refused::new(refusal, scope));
     response
 }

@@ -10,7 +10,7 @@
 //! 3. **Signature.**
 //! 4. **Type**: `typ` is `at+jwt` (RFC 9068 §4).
 //! 5. **Claims**: `iss aud exp iat sub jti client_id` are there; a claim of the wrong JSON type is a refusal, never
-//!    "absent"; `iss` and `aud` are exactly ours; no `cnf`; `exp` and `nbf` and `iat` fit the present moment;
+//!    "absent"; `iss` and `aud` are exactly ours; no `cnf` without [`dpop`](crate::VerifierBuilder); `exp` and `nbf` and `iat` fit the present moment;
 //!    `organisation` names exactly one; `roles` is an array of strings.
 //! 6. **Revocation**, last.
 //!
@@ -36,6 +36,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
+#[cfg(feature = "dpop")]
+pub(crate) use self::judge::numeric_date;
 pub(crate) use self::judge::{Expected, judge};
 pub use self::{
     builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
@@ -46,6 +48,8 @@ use self::{
     judge::{Judged, check_time, named_issuer},
     verified::{Proof, ProofKey, Token},
 };
+#[cfg(feature = "dpop")]
+use crate::dpop::{ProofRequest, Proofs, Proved};
 use crate::{
     Audience, Clock, Issuer, KeySource, TokenRefusal, UnixTime,
     jws::{Algorithm, KnownHeader, SharedSecret, Unverified, Verified},
@@ -80,6 +84,8 @@ struct Inner {
     seen: Seen,
     /// That of the newest good token.
     known_header: ArcSwapOption<KnownHeader>,
+    #[cfg(feature = "dpop")]
+    proofs: Option<Proofs>,
 }
 
 /// One issuer, who we are for it, and its keys.
@@ -128,14 +134,111 @@ impl Verifier {
     /// # Errors
     /// [`TokenRefusal`], the first of the module's rules that is broken.
     pub fn verify_at(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
-        match self.0.seen.find(token) {
-            Some(claims) => self.0.once_more(token, claims, now),
-            None => self.0.first_sight(token, now),
+        let claims = self.0.judge_token(token, now)?;
+        #[cfg(feature = "dpop")]
+        if let Some(proofs) = &self.0.proofs {
+            proofs.check_bearer(&claims)?;
         }
+        Ok(claims)
+    }
+
+    /// Decides about a token that was sent with the scheme `DPoP`, the bytes after `DPoP `, and about the proof that
+    /// came with it, at the present moment. A proof is good once.
+    ///
+    /// # Errors
+    /// [`TokenRefusal`], the first rule of the token that is broken, then of the proof. Without
+    /// [`dpop`](VerifierBuilder::dpop) every token is refused.
+    #[cfg(feature = "dpop")]
+    pub fn verify_with_proof(
+        &self,
+        token: impl AsRef<[u8]>,
+        request: &ProofRequest,
+    ) -> Result<VerifiedClaims, TokenRefusal> {
+        self.verify_with_proof_at(token.as_ref(), request, self.0.clock.now())
+    }
+
+    /// The same, at a given moment.
+    ///
+    /// # Errors
+    /// As [`verify_with_proof`](Self::verify_with_proof).
+    #[cfg(feature = "dpop")]
+    pub fn verify_with_proof_at(
+        &self,
+        token: &[u8],
+        request: &ProofRequest,
+        now: UnixTime,
+    ) -> Result<VerifiedClaims, TokenRefusal> {
+        self.prove(token, request, now).map(|(claims, _)| claims)
+    }
+
+    #[cfg(feature = "dpop")]
+    pub(crate) fn prove(
+        &self,
+        token: &[u8],
+        request: &ProofRequest,
+        now: UnixTime,
+    ) -> Result<(VerifiedClaims, Proved), TokenRefusal> {
+        let claims = self.0.judge_token(token, now)?;
+        let proofs = self.0.proofs.as_ref().ok_or(TokenRefusal::TokenNotBound)?;
+        let proved = proofs.check(token, &claims, request, now)?;
+        Ok((claims, proved))
+    }
+
+    /// What `WWW-Authenticate` has to say when a request is refused that was sent so, and the service checks proofs
+    /// ([RFC 9449 §7.1](https://www.rfc-editor.org/rfc/rfc9449#section-7.1)). The layers say it themselves. Without
+    /// [`dpop`](VerifierBuilder::dpop) it is [`TokenRefusal::www_authenticate`].
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn challenge(
+        &self,
+        refusal: TokenRefusal,
+        scope: Option<&str>,
+        sent: crate::dpop::Scheme,
+    ) -> Option<http::HeaderValue> {
+        match &self.0.proofs {
+            Some(proofs) => proofs.challenge(refusal, scope, sent),
+            None => refusal.www_authenticate(scope),
+        }
+    }
+
+    /// The nonce that proofs need at present, for the header `DPoP-Nonce` of the answer to
+    /// [`TokenRefusal::ProofNonceRequired`]; none where no nonce is required. The layers give it out themselves.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn proof_nonce(&self) -> Option<http::HeaderValue> {
+        self.0.proofs.as_ref().and_then(|proofs| proofs.present_nonce(self.0.clock.now()))
+    }
+
+    #[cfg(feature = "dpop")]
+    pub(crate) fn now(&self) -> UnixTime {
+        self.0.clock.now()
+    }
+
+    /// Whether tokens that are bound to a key can be accepted.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn takes_proofs(&self) -> bool {
+        self.0.takes_proofs()
     }
 }
 
 impl Inner {
+    fn judge_token(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
+        match self.seen.find(token) {
+            Some(claims) => self.once_more(token, claims, now),
+            None => self.first_sight(token, now),
+        }
+    }
+
+    #[cfg(feature = "dpop")]
+    const fn takes_proofs(&self) -> bool {
+        self.proofs.is_some()
+    }
+
+    #[cfg(not(feature = "dpop"))]
+    const fn takes_proofs(&self) -> bool {
+        false
+    }
+
     fn first_sight(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
         let known = self.known_header.load();
         let unverified = Unverified::parse_knowing(known.as_deref(), token, self.max_token_bytes)?;
@@ -153,11 +256,21 @@ impl Inner {
             max_lifetime: self.max_lifetime,
             leeway: self.leeway,
             now,
+            takes_proofs: self.takes_proofs(),
         };
-        let Judged { claims, not_before, actors, derived_from, others } = judge(&payload, &expected)?;
+        let Judged { claims, not_before, bound_to, actors, derived_from, others } =
+            judge(&payload, &expected)?;
         let proof = Proof { issuer, key };
-        let claims =
-            VerifiedClaims::new(Token { claims, not_before, actors, derived_from, others, header, proof });
+        let claims = VerifiedClaims::new(Token {
+            claims,
+            not_before,
+            bound_to,
+            actors,
+            derived_from,
+            others,
+            header,
+            proof,
+        });
         self.check_revocation(&claims)?;
         self.seen.remember(token, &claims);
         if !known.as_ref().is_some_and(|known| known.is(segment)) {

@@ -21,7 +21,7 @@ const REASONS: &str = "docs/dependencies.md";
 const LIBRARY_PACKAGES: usize = 60;
 /// The features of `countersign` whose needs are stated in the list of reasons.
 const LIBRARY_FEATURES: &[&str] =
-    &["axum", "remote", "sign", "sqlx-postgres", "sqlx-sqlite", "testkit", "tonic"];
+    &["axum", "dpop", "remote", "sign", "sqlx-postgres", "sqlx-sqlite", "testkit", "tonic"];
 /// The names of integration tests, which `./test` runs by name.
 const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";

@@ -8,6 +8,8 @@ mod good;
 mod header;
 mod json;
 mod key;
+#[cfg(feature = "dpop")]
+mod proof;
 mod signature;
 mod time;
 
@@ -51,6 +53,9 @@ pub enum Setup {
     /// As `Keys`; and `https://other.test`, with [`TestKey::OF_OTHER`] and the same audience.
     TwoIssuers,
 }
+
+#[cfg(feature = "dpop")]
+pub(super) use self::proof::{BAD as BAD_PROOFS, ODD as ODD_PROOFS};
 
 /// The issuer that [`Setup::TwoIssuers`] trusts as well.
 pub(super) const OTHER_ISSUER: &str = "https://other.test";

@@ -196,9 +196,14 @@ impl TestIssuer {
             .clock(self.clock.clone())
     }
 
+    /// Another one each time.
+    pub(super) fn next_number(&self) -> u64 {
+        self.signed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// A good token of `user` without roles or organisation, to be changed before it is signed.
     pub fn token(&self) -> TestToken<'_> {
-        let number = self.signed.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.next_number();
         let now = self.clock.now();
         let claims = vec![
             ("iss", self.issuer.as_str().into()),

@@ -60,11 +60,25 @@ pub(super) enum Signing {
 
 /// Makes the token of a recipe: a good one, changed step by step.
 pub(super) fn make(issuer: &TestIssuer, changes: &[Change]) -> String {
+    Draft::good(issuer).changed(changes).finish()
+}
+
+/// What stands for what in the raw text of a recipe, beside the words that every recipe knows.
+#[cfg(feature = "dpop")]
+pub(super) type Words = Vec<(String, String)>;
+
+/// The same, with more words.
+#[cfg(feature = "dpop")]
+pub(super) fn make_with(issuer: &TestIssuer, words: &Words, changes: &[Change]) -> String {
     let mut token = Draft::good(issuer);
-    for change in changes {
-        token.apply(*change);
-    }
-    token.finish()
+    token.words.clone_from(words);
+    token.changed(changes).finish()
+}
+
+/// Makes a proof: a good one of [`TestKey::CLIENT`], changed step by step.
+#[cfg(feature = "dpop")]
+pub(super) fn make_proof(issuer: &TestIssuer, words: &Words, changes: &[Change]) -> String {
+    Draft::good_proof(issuer, words).changed(changes).finish()
 }
 
 /// A token on its way.
@@ -80,11 +94,14 @@ struct Draft<'a> {
     signing: Option<Signing>,
     signature: Vec<fn(&mut Vec<u8>)>,
     token: Vec<Change>,
+    words: Vec<(String, String)>,
+    /// A proof brings its key, a token names it.
+    brings_key: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn good(issuer: &'a TestIssuer) -> Self {
-        let mut draft = Self {
+    fn empty(issuer: &'a TestIssuer) -> Self {
+        Self {
             issuer,
             key: TestKey::Ed25519,
             header: Vec::new(),
@@ -96,7 +113,37 @@ impl<'a> Draft<'a> {
             signing: None,
             signature: Vec::new(),
             token: Vec::new(),
-        };
+            words: Vec::new(),
+            brings_key: false,
+        }
+    }
+
+    #[cfg(feature = "dpop")]
+    fn good_proof(issuer: &'a TestIssuer, words: &[(String, String)]) -> Self {
+        let mut draft = Self { words: words.to_vec(), brings_key: true, ..Self::empty(issuer) };
+        draft.apply(Change::Header("typ", "\"dpop+jwt\""));
+        draft.apply(Change::Key(TestKey::CLIENT));
+        for (name, value) in [
+            ("jti", "\"proof-1\""),
+            ("htm", "\"GET\""),
+            ("htu", "\"https://orders.test/orders/7\""),
+            ("ath", "\"{ath}\""),
+        ] {
+            draft.apply(Change::Claim(name, value));
+        }
+        draft.apply(Change::Time("iat", 0));
+        draft
+    }
+
+    fn changed(mut self, changes: &[Change]) -> Self {
+        for change in changes {
+            self.apply(*change);
+        }
+        self
+    }
+
+    fn good(issuer: &'a TestIssuer) -> Self {
+        let mut draft = Self::empty(issuer);
         draft.apply(Change::Header("alg", "\"\""));
         draft.apply(Change::Header("typ", "\"at+jwt\""));
         draft.apply(Change::Key(issuer.good_key()));
@@ -148,7 +195,12 @@ impl<'a> Draft<'a> {
             Change::Key(key) => {
                 self.key = key;
                 put(&mut self.header, "alg", format!("\"{}\"", key.algorithm()));
-                self.apply(Change::KeyIdOf(key));
+                if self.brings_key {
+                    let jwk = self.issuer.signing_key(key).public_jwk();
+                    put(&mut self.header, "jwk", jwk.map_or_else(String::new, |jwk| jwk.required_members()));
+                } else {
+                    self.apply(Change::KeyIdOf(key));
+                }
             }
             Change::KeyIdOf(key) => match self.key_id(key) {
                 Some(id) => put(&mut self.header, "kid", format!("\"{id}\"")),
@@ -211,6 +263,8 @@ impl<'a> Draft<'a> {
 
     fn fill(&self, value: &str) -> String {
         let jwk = self.issuer.signing_key(self.key).public_jwk();
+        let value =
+            self.words.iter().fold(value.to_owned(), |value, (word, for_it)| value.replace(word, for_it));
         value
             .replace("{jwk}", &serde_json::to_string(&jwk).unwrap_or_default())
             .replace("{attacker}", self.issuer.attacker())

@@ -62,13 +62,18 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
-            match authenticate.admit(&mut request).await {
-                Ok(()) => inner.call(request).await,
+            let admitted = authenticate.admit(&mut request).await;
+            #[cfg_attr(not(feature = "dpop"), expect(unused_mut, reason = "only a nonce is added"))]
+            let mut response = match &admitted {
+                Ok(_) => inner.call(request).await?,
                 Err(refusal) => {
-                    tower::record(refusal);
-                    Ok(Status::from(refusal).into_http())
+                    tower::record(*refusal);
+                    Status::from(*refusal).into_http()
                 }
-            }
+            };
+            #[cfg(feature = "dpop")]
+            authenticate.give_nonce(response.headers_mut(), admitted);
+            Ok(response)
         })
     }
 }

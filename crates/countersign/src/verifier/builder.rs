@@ -2,6 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+#[cfg(feature = "dpop")]
+use crate::dpop::{DpopPolicy, DpopPolicyError, Proofs};
+
 use super::{IssuerKeys, NoRevocations, Revocations, Trusted, Verifier};
 use crate::{
     Audience, Clock, Issuer, KeySet, KeySource, StaticKeys, SystemClock,
@@ -53,6 +56,8 @@ struct Settings {
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen_before: usize,
+    #[cfg(feature = "dpop")]
+    dpop: Option<DpopPolicy>,
 }
 
 /// What a verifier cannot be built with.
@@ -68,6 +73,10 @@ pub enum VerifierError {
     /// More leeway than [`Verifier::MAX_LEEWAY`].
     #[error("the leeway is longer than a minute")]
     LeewayTooLong,
+    /// The policy for proofs makes no sense.
+    #[cfg(feature = "dpop")]
+    #[error(transparent)]
+    Proofs(#[from] DpopPolicyError),
     /// Not one to [`Verifier::MAX_SECRETS`] shared secrets.
     #[error("an issuer has one to {} shared secrets", Verifier::MAX_SECRETS)]
     Secrets,
@@ -84,6 +93,8 @@ impl VerifierBuilder<WantsIssuer> {
             clock: Arc::new(SystemClock),
             revocations: Arc::new(NoRevocations),
             seen_before: Verifier::DEFAULT_SEEN_BEFORE,
+            #[cfg(feature = "dpop")]
+            dpop: None,
         };
         Self { step: WantsIssuer(()), settings }
     }
@@ -201,6 +212,15 @@ impl VerifierBuilder<Complete> {
         self
     }
 
+    /// Takes tokens that are bound to a key, with proofs that the caller has it ([`dpop`](crate::dpop)). Without it
+    /// such tokens are refused.
+    #[cfg(feature = "dpop")]
+    #[must_use]
+    pub fn dpop(mut self, policy: DpopPolicy) -> Self {
+        self.settings.dpop = Some(policy);
+        self
+    }
+
     /// The verifier.
     ///
     /// # Errors
@@ -233,6 +253,8 @@ impl VerifierBuilder<Complete> {
             revocations: settings.revocations,
             seen: Seen::new(settings.seen_before),
             known_header: arc_swap::ArcSwapOption::const_empty(),
+            #[cfg(feature = "dpop")]
+            proofs: settings.dpop.map(Proofs::new).transpose()?,
         })))
     }
 }

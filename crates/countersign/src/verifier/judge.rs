@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::{members::Members, verified::Actor};
 use crate::{
-    Audience, ClaimName, Claims, Issuer, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
+    Audience, ClaimName, Claims, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
     json::{self, Json},
+    jws,
     rule::Rule,
 };
 
@@ -22,12 +23,15 @@ pub(crate) struct Expected<'a> {
     pub(crate) max_lifetime: Duration,
     pub(crate) leeway: Duration,
     pub(crate) now: UnixTime,
+    /// Whether a token may be bound to a key, because proofs of it are checked.
+    pub(crate) takes_proofs: bool,
 }
 
 /// What a good token says.
 pub(crate) struct Judged {
     pub(crate) claims: Claims,
     pub(crate) not_before: Option<UnixTime>,
+    pub(crate) bound_to: Option<KeyId>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) derived_from: Vec<TokenId>,
     pub(crate) others: Map<String, Value>,
@@ -43,13 +47,11 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         return Err(TokenRefusal::IssuerUnknown);
     }
     check_audience(members.aud, expected.audience)?;
-    if Rule::Bound.is_broken_by(members.cnf.is_some()) {
-        return Err(TokenRefusal::TokenBound);
-    }
+    let bound_to = members.cnf.map(|cnf| bound_to(&cnf, expected.takes_proofs)).transpose()?;
 
-    let exp = required(date(members.exp.as_ref(), ClaimName::Expires)?, ClaimName::Expires)?;
-    let iat = required(date(members.iat.as_ref(), ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
-    let not_before = date(members.nbf.as_ref(), ClaimName::NotBefore)?;
+    let exp = required(numeric_date(members.exp.as_ref(), ClaimName::Expires)?, ClaimName::Expires)?;
+    let iat = required(numeric_date(members.iat.as_ref(), ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
+    let not_before = numeric_date(members.nbf.as_ref(), ClaimName::NotBefore)?;
     check_time(exp, iat, not_before, expected.now, expected.leeway)?;
     if Rule::Lifetime.is_broken_by(exp.saturating_since(iat) > expected.max_lifetime) {
         return Err(TokenRefusal::TokenLivesTooLong);
@@ -83,7 +85,7 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         username: username.map(Cow::into_owned),
         email: email.map(Cow::into_owned),
     };
-    Ok(Judged { claims, not_before, actors, derived_from, others: members.others })
+    Ok(Judged { claims, not_before, bound_to, actors, derived_from, others: members.others })
 }
 
 /// The issuer a payload names, for choosing among several. Nothing else of an unverified payload is looked at.
@@ -141,7 +143,10 @@ fn name(value: Option<Json<'_>>, claim: ClaimName) -> Result<Option<Cow<'_, str>
 
 /// A NumericDate: an integer or a finite float from the epoch to the end of the year 9999. A fraction of a second is
 /// dropped.
-fn date(value: Option<&Json<'_>>, claim: ClaimName) -> Result<Option<UnixTime>, TokenRefusal> {
+pub(crate) fn numeric_date(
+    value: Option<&Json<'_>>,
+    claim: ClaimName,
+) -> Result<Option<UnixTime>, TokenRefusal> {
     let latest = UnixTime::MAX.as_secs();
     match value {
         None => Ok(None),
@@ -169,6 +174,22 @@ fn check_audience(value: Option<Json<'_>>, ours: &Audience) -> Result<(), TokenR
         _ => return Err(malformed),
     };
     if Rule::Audience.is_broken_by(!is_for_us) { Err(TokenRefusal::AudienceMismatch) } else { Ok(()) }
+}
+
+/// The thumbprint of the key a token is bound to (RFC 9449 §6.1). Whatever else `cnf` says could not be proved.
+fn bound_to(cnf: &Json<'_>, takes_proofs: bool) -> Result<KeyId, TokenRefusal> {
+    if Rule::Bound.is_broken_by(!takes_proofs) {
+        return Err(TokenRefusal::TokenBound);
+    }
+    let Json::Object(members) = cnf else { return Err(TokenRefusal::TokenBound) };
+    match members.only() {
+        Some(("jkt", Json::Text(thumbprint))) if is_sha256(thumbprint) => Ok((&**thumbprint).into()),
+        _ => Err(TokenRefusal::TokenBound),
+    }
+}
+
+fn is_sha256(text: &str) -> bool {
+    jws::decode(text.as_bytes()).is_some_and(|hash| hash.len() == 32)
 }
 
 /// Exactly one organisation, or none.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Revocable;
 use crate::{
-    Audience, Claims, ClientId, Issuer, OrganisationId, Role, SessionId, Subject, TokenId, UnixTime,
+    Audience, Claims, ClientId, Issuer, KeyId, OrganisationId, Role, SessionId, Subject, TokenId, UnixTime,
     jws::{Header, VerifyingKey},
 };
 
@@ -24,6 +24,7 @@ pub struct VerifiedClaims(Arc<Token>);
 pub(crate) struct Token {
     pub(crate) claims: Claims,
     pub(crate) not_before: Option<UnixTime>,
+    pub(crate) bound_to: Option<KeyId>,
     pub(crate) actors: Vec<Actor>,
     pub(crate) derived_from: Vec<TokenId>,
     pub(crate) others: Map<String, Value>,
@@ -164,6 +165,13 @@ impl VerifiedClaims {
     #[must_use]
     pub fn derived_from(&self) -> &[TokenId] {
         &self.0.derived_from
+    }
+
+    /// The key the token is bound to (`cnf.jkt`), by its RFC 7638 thumbprint. Only a verifier that checks proofs
+    /// (feature `dpop`) takes such a token.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&KeyId> {
+        self.0.bound_to.as_ref()
     }
 
     /// A claim that has no method here, as JSON.
