@@ -28,6 +28,7 @@ pub fn markdown() -> String {
             Challenge::Bare => "`Bearer`".to_owned(),
             Challenge::Error(error) => format!("`error=\"{error}\"`"),
             Challenge::None => String::new(),
+            Challenge::Proof(error) => format!("`DPoP error=\"{error}\"`"),
         };
         let retry = row.retry_after.map_or_else(String::new, |after| format!("{} s", after.as_secs()));
         // Writing to a string cannot fail.

@@ -90,7 +90,8 @@ fn challenge(challenge: Challenge) -> Option<HeaderValue> {
     match challenge {
         Challenge::Bare => Some(HeaderValue::from_static(REALM)),
         Challenge::Error(error) => HeaderValue::from_str(&format!("{REALM}, error=\"{error}\"")).ok(),
-        Challenge::None => None,
+        // A gateway checks no proofs, so that none can be wrong.
+        Challenge::None | Challenge::Proof(_) => None,
     }
 }
 
@@ -154,7 +155,7 @@ mod tests {
             let challenge = match row.challenge {
                 Challenge::Bare => Some("Bearer realm=\"countersign\"".to_owned()),
                 Challenge::Error(error) => Some(format!("Bearer realm=\"countersign\", error=\"{error}\"")),
-                Challenge::None => None,
+                Challenge::None | Challenge::Proof(_) => None,
             };
             assert_eq!(header("www-authenticate"), challenge);
             assert_eq!(header("allow").is_some(), row.status == 405);
