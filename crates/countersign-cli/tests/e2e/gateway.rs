@@ -130,6 +130,13 @@ impl Gateway {
         self.process.kill();
     }
 
+    /// Ends it at once, and keeps its folder for another.
+    pub(crate) fn kill_and_keep(mut self) -> Setting {
+        self.stopped = true;
+        self.process.kill();
+        std::mem::replace(&mut self.setting, Setting::new())
+    }
+
     /// Asks the gateway to end.
     pub(crate) fn terminate(&self) {
         self.process.signal("TERM");

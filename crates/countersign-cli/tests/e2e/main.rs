@@ -39,6 +39,8 @@ mod reload;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod restart;
+#[cfg(test)]
 mod session_end;
 #[cfg(test)]
 mod shared_cache;

@@ -35,7 +35,7 @@ use crate::{
     revocation::{Keeper, Ledger, Lifetimes},
     server::{self, Certificates},
     session::{Memory, gate::Places, shared::SharedCache},
-    store::StateDirectory,
+    store::{StateDirectory, embedded::EmbeddedAnswers},
     tasks::Tasks,
     translate::PageIndex,
     upstream::Registry,
@@ -58,7 +58,7 @@ impl Gateway {
         let metadata = Arc::new(MetadataHandle::new(Metadata::render(&config.issuer, &ring, started)?));
         let watching = Watching::open(config, &directory)?;
         let (household, ledger) = open_household(
-            config,
+            (config, &directory),
             &keeper,
             KeyRingHandle::new(ring),
             watching.own.clone(),
@@ -183,7 +183,7 @@ impl Sockets {
 
 /// What outlives every configuration, and who keeps its ledger.
 fn open_household(
-    config: &Config,
+    (config, directory): (&Config, &StateDirectory),
     keeper: &RingKeeper,
     keyring: KeyRingHandle,
     observer: Observer,
@@ -197,8 +197,9 @@ fn open_household(
         Arc::clone(clock),
         observer.clone(),
     )?;
+    let answers = shared_answers(config, directory, clock, &observer)?;
     let household = Household {
-        memory: Arc::new(memory(config).with_ledger(ledger).with_shared(shared_answers(config, clock)?)),
+        memory: Arc::new(memory(config).with_ledger(ledger).with_shared(answers)),
         keyring: Arc::new(keyring),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
         guard: trusted(config),
@@ -227,17 +228,23 @@ fn internal_pages(config: &Config, household: &Household) -> Internal {
     }
 }
 
-/// The second-level cache, where there is one.
+/// The second-level cache: with other gateways, if it is wanted, or in a file.
 fn shared_answers(
     config: &Config,
+    directory: &StateDirectory,
     clock: &Arc<dyn Clock>,
+    observer: &Observer,
 ) -> Result<Option<Arc<dyn SharedCache>>, StartError> {
+    if config.store.is_none() {
+        let (rows, clock) = (config.session.cache_entries, Arc::clone(clock));
+        let answers = EmbeddedAnswers::start(directory, rows, clock, observer.clone());
+        return Ok(Some(Arc::new(answers.map_err(StartError::Thread)?)));
+    }
     #[cfg(feature = "valkey")]
     if let Some(store) = config.store.as_ref().filter(|store| store.cache) {
         let answers = ValkeyAnswers::start(store, Arc::clone(clock)).map_err(StartError::Thread)?;
         return Ok(Some(Arc::new(answers)));
     }
-    let _ = (config, clock);
     Ok(None)
 }
 

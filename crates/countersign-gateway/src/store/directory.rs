@@ -58,8 +58,7 @@ impl StateDirectory {
     /// Makes sure the file exists and is readable by its owner alone. An empty file is made if there is none.
     pub(super) fn prepare(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.file(name);
-        private().create(true).truncate(false).open(&path).map_err(at(&path))?;
-        closed(&path, FILE_MODE)?;
+        prepare_private(&path)?;
         Ok(path)
     }
 
@@ -89,6 +88,12 @@ impl StateDirectory {
         };
         write().map_err(at(&path))
     }
+}
+
+/// Makes sure a file exists and is readable by its owner alone. An empty file is made if there is none.
+pub(super) fn prepare_private(path: &Path) -> Result<(), StoreError> {
+    private().create(true).truncate(false).open(path).map_err(at(path))?;
+    closed(path, FILE_MODE)
 }
 
 /// The content of a small file that only its owner may read, `None` if there is none.

@@ -6,6 +6,7 @@
 //! Revocations are not sealed: whoever may read this folder reads the same names in the audit log, and whoever may
 //! write it can put an older copy in its place, which no seal would show.
 
+mod answers;
 mod revocations;
 
 use std::{
@@ -19,6 +20,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use super::{
     Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
 };
+
+pub use self::answers::EmbeddedAnswers;
 
 /// File name in `state_dir`.
 pub const FILE: &str = "countersign.db";
