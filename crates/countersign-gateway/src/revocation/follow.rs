@@ -47,7 +47,7 @@ impl Keeper {
 
     /// Unites the log and what is held here. What waits to be written holds all the same.
     pub(super) fn unite(&mut self, waiting: &[Change]) {
-        let (seen, now) = (self.ledger.cursor(), self.clock.now().wall);
+        let (seen, now) = (self.ledger.cursor(), self.believed_time());
         match self.try_unite(&seen, now, waiting) {
             Ok(put_back) => {
                 let detail = format!(
@@ -75,8 +75,18 @@ impl Keeper {
         Ok(missing.len())
     }
 
+    /// Reads everything again, under another numbering where that is ours to choose: whoever follows takes a snapshot.
+    pub(super) fn read_again(&mut self, now: UnixTime, waiting: &[Change]) -> Result<(), StoreError> {
+        let seen = self.ledger.cursor();
+        self.store.renumber(&seen, &another_epoch(&seen, now))?;
+        let stored = self.store.revocations(0)?;
+        self.ledger.forget_unreadable();
+        self.note_unreadable(stored.unreadable);
+        self.ledger.rebase(stored, waiting, now).map_err(|_| StoreError::Overfull)
+    }
+
     /// Tells of a failure that follows a success; the same again every quarter of a second helps nobody.
-    fn fails_once(&mut self, error: &StoreError) {
+    pub(super) fn fails_once(&mut self, error: &StoreError) {
         if !self.failing {
             self.fails(error);
         }

@@ -27,9 +27,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(30);
 /// A clock that is further ahead than it can be is not believed for so long: what is forgotten does not come back with
 /// the right time.
-const DISBELIEVED: Duration = Duration::from_secs(3600);
-/// So much may a clock be set forward at once.
-const SET_FORWARD: Duration = Duration::from_secs(60);
+const DISBELIEVED: Duration = Duration::from_secs(24 * 3600);
+/// So much may a clock be set at once.
+const SET_AT_ONCE: Duration = Duration::from_secs(60);
 /// The most changes that wait for a store that cannot write.
 const MAX_UNWRITTEN: usize = 10_000;
 
@@ -98,7 +98,10 @@ impl Keeper {
                     }
                     self.write(&mut batch);
                 }
-                _ = retries.tick() => self.retry(),
+                _ = retries.tick() => {
+                    self.recall();
+                    self.retry();
+                }
                 _ = forgetting.tick() => self.forget(),
                 _ = following.tick(), if is_shared => self.follow(),
             }
@@ -271,11 +274,11 @@ impl Keeper {
     }
 
     /// The time, as far as something may be forgotten because of it.
-    fn believed_time(&mut self) -> UnixTime {
+    pub(super) fn believed_time(&mut self) -> UnixTime {
         let now = self.clock.now();
         let elapsed = now.monotonic.saturating_since(self.believed.monotonic);
         let expected = self.believed.wall.saturating_add(elapsed);
-        if now.wall > expected.saturating_add(SET_FORWARD) && elapsed < DISBELIEVED {
+        if now.wall > expected.saturating_add(SET_AT_ONCE) && elapsed < DISBELIEVED {
             return expected;
         }
         self.believed = now;
@@ -285,10 +288,28 @@ impl Keeper {
     fn forget(&mut self) {
         let now = self.believed_time();
         self.ledger.forget_expired(now);
-        match self.store.forget_expired(now) {
+        match self.store.forget_expired(now.saturating_sub(Ledger::KEPT_AFTER_END)) {
             Ok(_) => self.works(),
             Err(error) => self.fails(&error),
         }
+    }
+
+    /// A clock that was believed and is set back had made us forget too early: the store has it still.
+    fn recall(&mut self) {
+        let now = self.clock.now();
+        if now.wall.saturating_add(SET_AT_ONCE) >= self.ledger.forgotten() {
+            return;
+        }
+        let unwritten = std::mem::take(&mut self.unwritten);
+        match self.read_again(now.wall, &unwritten) {
+            Ok(()) => {
+                self.believed = now;
+                let detail = "the clock was set back; what is revoked was read again";
+                self.observer.observe(Observation::Store { failure: None, detail });
+            }
+            Err(error) => self.fails_once(&error),
+        }
+        self.unwritten = unwritten;
     }
 
     /// Something in the log cannot be read: it may be a revocation. What stands behind it is obeyed all the same.

@@ -43,6 +43,8 @@ pub struct Ledger {
     unreadable: AtomicUsize,
     /// Counts the changes of `sessions`.
     generation: AtomicU64,
+    /// What has expired by then was forgotten.
+    forgotten: AtomicU64,
     lifetimes: [AtomicU64; 2],
     spread: Duration,
     state: Mutex<State>,
@@ -98,6 +100,8 @@ impl Ledger {
     pub const KEPT_EVENTS: usize = 16_384;
     /// The most events [`Self::after`] gives at once.
     pub const EVENTS_AT_ONCE: usize = 256;
+    /// So long after its end a record stays in the store: a gateway whose clock is ahead by no more destroys none.
+    pub const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 3600);
     /// The longest token a configuration allows. So long lives a token that was signed before this process began.
     pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
 
@@ -115,7 +119,7 @@ impl Ledger {
     ) -> Result<(Arc<Self>, Keeper), StoreError> {
         let epoch = store.begin_epoch(fresh)?;
         let now = clock.now().wall;
-        store.forget_expired(now)?;
+        store.forget_expired(now.saturating_sub(Self::KEPT_AFTER_END))?;
         let stored = StoredRevocations { epoch, ..store.revocations(0)? };
         let unreadable = stored.unreadable;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
@@ -154,6 +158,7 @@ impl Ledger {
             of_tokens: AtomicUsize::new(0),
             unreadable: AtomicUsize::new(0),
             generation: AtomicU64::new(0),
+            forgotten: AtomicU64::new(now.as_secs()),
             lifetimes: [0; 2].map(AtomicU64::new),
             spread: lifetimes.spread,
             newest: watch::Sender::new(state.newest),
@@ -416,11 +421,18 @@ impl Ledger {
         }
     }
 
-    /// Everything services refuse at `now`.
+    /// Everything services refuse at `now`. What has expired is left out when it is forgotten here, within half a
+    /// minute: a clock that jumps takes it from nobody.
     #[must_use]
     pub fn snapshot(&self, now: UnixTime) -> Snapshot {
+        let now = now.min(self.forgotten());
         let state = self.state();
         Snapshot { cursor: state.cursor(), entries: state.token_records(now) }
+    }
+
+    /// What has expired by then was forgotten.
+    pub(super) fn forgotten(&self) -> UnixTime {
+        UnixTime::from_secs(self.forgotten.load(Ordering::Acquire))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -553,6 +565,7 @@ impl Ledger {
         let state = State::new(stored, now, Self::KEPT_EVENTS, self.spread);
         let newest = state.newest;
         *self.state() = state;
+        self.forgotten.store(now.as_secs(), Ordering::Release);
         self.fill(waiting, now)?;
         self.newest.send_replace(newest);
         Ok(())
@@ -560,6 +573,7 @@ impl Ledger {
 
     /// Forgets what concerns nothing any more.
     pub(super) fn forget_expired(&self, now: UnixTime) {
+        self.forgotten.fetch_max(now.as_secs(), Ordering::AcqRel);
         self.tokens.forget_expired(now);
         self.sessions.forget_expired(now);
         let mut state = self.state();

@@ -173,7 +173,7 @@ impl Server {
                     let found = file.find(&name, now);
                     // Who gave up waiting does not want it any more.
                     let _ = reply.send(found.as_ref().ok().cloned().flatten());
-                    outcome = outcome.and(found.map(drop));
+                    outcome = outcome.and_then(|()| found.map(drop));
                 }
             }
         }
