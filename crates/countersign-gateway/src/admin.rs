@@ -30,7 +30,10 @@ use countersign::{
 use crate::{
     keyring::KeyRingHandle,
     metadata::{KEY_SET_PATH, MetadataHandle},
-    observe::{Gauges, KeyPhase, Losses, Metrics, ReloadOutcome, RevocationGauges, requests::RequestLosses},
+    observe::{
+        Gauges, GuardGauges, KeyPhase, Losses, Metrics, ReloadOutcome, RevocationGauges,
+        requests::RequestLosses,
+    },
     revocation::Unrecorded,
 };
 
@@ -113,6 +116,11 @@ pub trait Control: Send + Sync + fmt::Debug {
     /// What is revoked and who follows it.
     fn revocations(&self) -> RevocationGauges {
         RevocationGauges::default()
+    }
+
+    /// How the issuer is doing that guarded routes trust, if there is one.
+    fn guard(&self) -> Option<GuardGauges> {
+        None
     }
 
     /// Codes of what is wrong though requests are served.
@@ -206,6 +214,7 @@ impl Admin {
         Gauges {
             cached_sessions: self.0.control.cached_sessions(),
             revocations: self.0.control.revocations(),
+            guard: self.0.control.guard(),
             keys: [KeyPhase::Published, KeyPhase::Signing, KeyPhase::VerifyingOnly].map(count),
             log_lines_lost: lost(&self.0.log),
             request_lines_lost: self.0.requests.as_ref().map_or(0, RequestLosses::lost),

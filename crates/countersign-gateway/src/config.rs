@@ -46,7 +46,7 @@ pub mod reference;
 mod report;
 pub mod resolved;
 pub mod schema;
-mod secret;
+pub(crate) mod secret;
 mod unknown;
 mod value;
 

@@ -5,6 +5,7 @@
 
 mod compose;
 mod control;
+mod guarding;
 mod keys;
 mod rehearsal;
 mod revoking;

@@ -4,13 +4,15 @@
 //!    published keys. Nobody is asked about a token; one that names an unknown key waits once for the newer keys.
 //! 2. With `guard.revocations` the issuer's feed is followed, and a revoked token is refused within a second of it. Without
 //!    it a token is good until its end.
-//! 3. The role that the route demands is checked, and the token goes on as it came, alone in `Authorization`: identity
-//!    headers of the client's own never arrive.
+//! 3. What the route demands is checked: role, scope, organisation. The token goes on as it came, alone in
+//!    `Authorization`, or what it says in headers of their own, or both: those of the client's own never arrive.
 //! 4. A stream that such a request opens ends with its token, and when that is revoked.
 //!
 //! Keys and feed are followed on the control thread, and read here without a lock.
 
+mod feed;
 mod headers;
+mod report;
 
 use std::{
     fmt,
@@ -18,27 +20,35 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use countersign::{
-    Audience, KeyId, KeySource, PublishedKeys, Revocable, Revocations, Standing, VerifiedClaims, Verifier,
-    remote::{ClientAuthentication, OnFeedLoss, ProofError, RemoteKeys, RevocationFeed},
+    Audience, Issuer, KeyId, KeySource, PublishedKeys, Revocable, Revocations, Standing, UnixTime,
+    VerifiedClaims, Verifier, remote::RemoteKeys,
 };
 
 use crate::{
-    config::resolved::{Endpoint, FeedProof, GuardConfig, GuardFeed, IdentityHeader, Requirements},
+    config::resolved::{Endpoint, GuardConfig, GuardFeed, IdentityHeader, Requirements},
     gateway::StartError,
     revocation::{Concern, Ledger},
-    session::source::signing_key,
 };
 
-pub use self::headers::{IdentityHeaders, IdentityTooLarge, MAX_IDENTITY_BYTES};
+use self::feed::FollowedFeed;
+pub use self::{
+    headers::{IdentityHeaders, IdentityTooLarge, MAX_IDENTITY_BYTES},
+    report::{FeedReport, GuardReport},
+};
 
-/// The issuer whose tokens are let through, its keys and what it has revoked. Outlives every reload.
+/// The issuer whose tokens are let through, its keys and what it has revoked. Outlives every reload that names the same
+/// issuer and keys.
 pub struct TrustedIssuer {
-    config: GuardConfig,
+    issuer: Issuer,
+    place: Endpoint,
+    insecure_http: bool,
     /// Stands for the keys until they are followed.
     none: PublishedKeys,
     keys: OnceLock<RemoteKeys>,
-    feed: OnceLock<RevocationFeed>,
+    /// `None`: a token is good until its end.
+    feed: ArcSwapOption<FollowedFeed>,
 }
 
 /// What a guarded route demands.
@@ -58,11 +68,36 @@ pub struct Guard {
     pub forward_token: bool,
 }
 
+/// Another feed in the place of the present one, ready to be put there.
+#[derive(Debug)]
+pub(crate) struct FeedChange(Option<Arc<FollowedFeed>>);
+
 impl TrustedIssuer {
     /// That issuer. Nothing is known of its keys before [`Self::follow`].
     #[must_use]
-    pub fn new(config: GuardConfig) -> Self {
-        Self { config, none: PublishedKeys::empty(), keys: OnceLock::new(), feed: OnceLock::new() }
+    pub fn new(config: &GuardConfig) -> Self {
+        let feed = config.feed.clone().map(|settings| Arc::new(FollowedFeed::to_be_followed(settings)));
+        Self {
+            issuer: config.issuer.clone(),
+            place: config.keys.clone(),
+            insecure_http: config.insecure_http,
+            none: PublishedKeys::empty(),
+            keys: OnceLock::new(),
+            feed: ArcSwapOption::from(feed),
+        }
+    }
+
+    /// Whose tokens are let through.
+    #[must_use]
+    pub const fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    /// Whether that configuration means this issuer and these keys.
+    pub(crate) fn is_of(&self, config: &GuardConfig) -> bool {
+        self.issuer == config.issuer
+            && self.place == config.keys
+            && self.insecure_http == config.insecure_http
     }
 
     /// Begins to follow keys and feed, within the tokio runtime that does it. Called again, it does nothing.
@@ -74,30 +109,52 @@ impl TrustedIssuer {
             return Ok(());
         }
         let keys = RemoteKeys::builder();
-        let keys = match &self.config.keys {
+        let keys = match &self.place {
             Endpoint::Discovered(issuer) => keys.discover(issuer.clone()),
             Endpoint::Given(url) => keys.key_set(url.to_string()),
         };
-        let keys = if self.config.insecure_http { keys.insecure_http() } else { keys };
+        let keys = if self.insecure_http { keys.insecure_http() } else { keys };
         let keys = keys.start().map_err(StartError::Guard)?;
-        if let Some(feed) = &self.config.feed {
-            let client = authentication(feed)?;
-            let builder =
-                RevocationFeed::builder(self.config.issuer.clone(), feed.location.to_string(), client);
-            let builder = if self.config.insecure_http { builder.insecure_http() } else { builder };
-            let choice = if feed.refuse_on_loss { OnFeedLoss::Refuse } else { OnFeedLoss::Keep };
-            let started = builder.keys(keys.clone()).on_feed_loss(choice).start()?;
-            // Set once, here.
-            let _ = self.feed.set(started);
+        if let Some(wanted) = self.feed.load_full() {
+            let settings = wanted.settings().clone();
+            let feed = FollowedFeed::start(settings, (&self.issuer, &keys), self.insecure_http, None)?;
+            self.feed.store(Some(Arc::new(feed)));
         }
+        // Set once, here.
         let _ = self.keys.set(keys);
         Ok(())
     }
 
-    /// What services are told in headers of their own.
-    #[must_use]
-    pub fn headers(&self) -> Arc<[IdentityHeader]> {
-        Arc::clone(&self.config.headers)
+    /// Begins to follow a feed by other settings; `None` if they are the present ones.
+    ///
+    /// # Errors
+    /// [`StartError`]: never because the issuer cannot be reached.
+    pub(crate) fn follow_by(&self, wanted: Option<&GuardFeed>) -> Result<Option<FeedChange>, StartError> {
+        let present = self.feed.load_full();
+        if present.as_ref().map(|feed| feed.settings()) == wanted {
+            return Ok(None);
+        }
+        let next = match (wanted, self.keys.get()) {
+            (Some(wanted), Some(keys)) => {
+                let keys = (&self.issuer, keys);
+                FollowedFeed::start(wanted.clone(), keys, self.insecure_http, present.as_deref()).map(Some)?
+            }
+            (Some(wanted), None) => Some(FollowedFeed::to_be_followed(wanted.clone())),
+            (None, _) => None,
+        };
+        Ok(Some(FeedChange(next.map(Arc::new))))
+    }
+
+    /// Puts it in force, for open streams too.
+    pub(crate) fn change_feed(&self, FeedChange(feed): FeedChange) {
+        self.feed.store(feed);
+    }
+
+    /// Lets go of what a change of the feed left behind.
+    pub(crate) fn settle(&self) {
+        if let Some(feed) = &*self.feed.load() {
+            feed.settle();
+        }
     }
 
     /// Waits for the first keys, at most so long; true if they are there.
@@ -108,13 +165,40 @@ impl TrustedIssuer {
         }
     }
 
+    /// Waits until the feed is current, at most so long; `None`: there is no feed.
+    pub async fn feed_ready(&self, at_most: Duration) -> Option<bool> {
+        let followed = self.feed.load_full()?;
+        match followed.feed() {
+            Some(feed) => Some(feed.ready(at_most).await),
+            None => Some(false),
+        }
+    }
+
+    /// How keys and feed are doing.
+    #[must_use]
+    pub fn report(&self, now: UnixTime) -> GuardReport {
+        let followed = self.feed.load();
+        let feed = followed.as_ref().and_then(|followed| followed.feed());
+        let keys = self.keys.get();
+        GuardReport {
+            usable_keys: keys.and_then(|keys| keys.published().current(now)).map_or(0, |keys| keys.len()),
+            fetches: keys.map(RemoteKeys::fetches).unwrap_or_default(),
+            feed: feed.map(|feed| FeedReport {
+                is_current: feed.is_current(),
+                last_heartbeat: feed.last_heartbeat(),
+                counters: feed.counters(),
+                held: feed.revoked().len(),
+            }),
+        }
+    }
+
     /// Judges tokens for that audience.
     ///
     /// # Errors
     /// [`countersign::VerifierError`] if the issuer or the audience is no name.
     pub fn verifier(self: &Arc<Self>, audience: Audience) -> Result<Verifier, countersign::VerifierError> {
         Verifier::builder()
-            .issuer(self.config.issuer.clone())
+            .issuer(self.issuer.clone())
             .audience(audience)
             .keys(Followed(Arc::clone(self)))
             .revocations(Followed(Arc::clone(self)))
@@ -130,11 +214,7 @@ impl TrustedIssuer {
     }
 
     fn standing(&self, token: &Revocable<'_>) -> Standing {
-        match (self.feed.get(), &self.config.feed) {
-            (Some(feed), _) => feed.standing(token),
-            (None, Some(wanted)) if wanted.refuse_on_loss => Standing::Unknown,
-            (None, _) => Standing::Good,
-        }
+        self.feed.load().as_ref().map_or(Standing::Good, |feed| feed.standing(token))
     }
 
     /// What ends the streams of a token.
@@ -144,21 +224,9 @@ impl TrustedIssuer {
     }
 }
 
-/// How we prove to the issuer which of its clients we are.
-fn authentication(feed: &GuardFeed) -> Result<ClientAuthentication, ProofError> {
-    let client = feed.client.clone();
-    match &feed.proof {
-        FeedProof::Basic(secret) => ClientAuthentication::basic(client, secret.clone()),
-        FeedProof::PrivateKeyJwt(key) => {
-            let key = signing_key(key.expose()).map_err(|_| ProofError)?;
-            ClientAuthentication::private_key_jwt(client, key)
-        }
-    }
-}
-
 impl fmt::Debug for TrustedIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrustedIssuer").field("issuer", &self.config.issuer).finish_non_exhaustive()
+        f.debug_struct("TrustedIssuer").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 

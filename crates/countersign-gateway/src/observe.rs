@@ -22,16 +22,16 @@ mod timestamp;
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use countersign::{
-    Audience, Clock, KeyId, OrganisationId, SessionId, Subject, SystemClock, TokenId, UnixTime,
+    Audience, Clock, Issuer, KeyId, OrganisationId, SessionId, Subject, SystemClock, TokenId, UnixTime,
     revocation::Target,
 };
 
 use crate::error::Refusal;
 
-pub use exposition::{CONTENT_TYPE, Gauges, RevocationGauges};
+pub use exposition::{CONTENT_TYPE, FeedGauges, Gauges, GuardGauges, RevocationGauges};
 pub use labels::{
-    BreakerEvent, CacheResult, ConnectionEvent, KeepAliveResult, KeyPhase, LookupOutcome, ReloadOutcome,
-    RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,
+    BreakerEvent, CacheResult, ConnectionEvent, GuardEvent, KeepAliveResult, KeyPhase, LookupOutcome,
+    ReloadOutcome, RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, UpstreamEvent,
 };
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};
@@ -61,6 +61,8 @@ pub enum Observation<'a> {
         /// Why, without anything the client sent.
         detail: Option<&'a str>,
     },
+    /// Keys or revocations of the issuer that guarded routes trust got worse or better.
+    Guard(GuardSeen<'a>),
     /// A key changed its place in the ring.
     Key {
         /// Which.
@@ -103,6 +105,17 @@ pub enum Observation<'a> {
         /// Why.
         detail: Option<&'a str>,
     },
+}
+
+/// What happened to keys or revocations of the issuer that guarded routes trust.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardSeen<'a> {
+    /// What.
+    pub event: GuardEvent,
+    /// Whose.
+    pub issuer: &'a Issuer,
+    /// Since they were last known to be right; `None`: they never were.
+    pub age: Option<Duration>,
 }
 
 /// One look-up that ended.

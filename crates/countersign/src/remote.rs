@@ -43,7 +43,9 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::{Clock, Issuer, KeyId, KeySet, KeySource, PublishedKeys, SystemClock, tower::LookForKey};
+use crate::{
+    Clock, Issuer, KeyId, KeySet, KeySource, PublishedKeys, SystemClock, UnixTime, tower::LookForKey,
+};
 
 use self::{
     discovery::Where,
@@ -90,6 +92,31 @@ pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone)]
 pub struct RemoteKeys {
     shared: Arc<Shared>,
+}
+
+/// How fetching a key set went since it was started: for metrics and alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FetchRecord {
+    /// Fetches that brought keys, or that they are the same.
+    pub succeeded: u64,
+    /// Fetches that did not.
+    pub failed: u64,
+    /// When the last one succeeded; none if none ever did.
+    pub last_success: Option<UnixTime>,
+    /// Whether the last one failed: the keys in use, if there are any, are the last good ones.
+    pub is_failing: bool,
+}
+
+impl FetchRecord {
+    fn succeed(&mut self, now: UnixTime) {
+        self.succeeded = self.succeeded.saturating_add(1);
+        (self.last_success, self.is_failing) = (Some(now), false);
+    }
+
+    fn fail(&mut self) {
+        self.failed = self.failed.saturating_add(1);
+        self.is_failing = true;
+    }
 }
 
 /// How to find and keep a key set. See the [module](self) for the rules.
@@ -185,6 +212,7 @@ impl RemoteKeysBuilder {
         let shared = Arc::new(Shared {
             published: PublishedKeys::empty(),
             schedule: Mutex::new(Schedule::new(Instant::now())),
+            record: Mutex::default(),
             wake: Arc::default(),
             completed: watch::Sender::new(0),
             clock: self.clock,
@@ -199,6 +227,7 @@ impl RemoteKeysBuilder {
 struct Shared {
     published: PublishedKeys,
     schedule: Mutex<Schedule>,
+    record: Mutex<FetchRecord>,
     wake: Arc<Notify>,
     /// Counts fetches that have ended, well or not.
     completed: watch::Sender<u64>,
@@ -213,10 +242,15 @@ impl Shared {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn record(&self) -> MutexGuard<'_, FetchRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn apply(&self, fetched: Result<Fetched, FetchError>) {
         let now = Instant::now();
         match fetched {
             Ok(Fetched { keys, max_age }) => {
+                self.record().succeed(self.clock.now());
                 let end = self.clock.now().saturating_add(self.max_stale);
                 let Some(keys) = keys else {
                     // Only asked for when there is a set that it can be the same as, ended or not.
@@ -237,6 +271,7 @@ impl Shared {
                 }
             }
             Err(error) => {
+                self.record().fail();
                 let again_in = self.schedule().handle_failure(now);
                 let usable = self.published.current(self.clock.now()).is_some();
                 tracing::warn!(
@@ -319,6 +354,12 @@ impl RemoteKeys {
         // Whether it ended well, or in time, shows in the set.
         let _ = timeout(FETCH_TIMEOUT, fetched).await;
         has(self.shared.published.current(self.shared.clock.now()))
+    }
+
+    /// How fetching went so far.
+    #[must_use]
+    pub fn fetches(&self) -> FetchRecord {
+        *self.shared.record()
     }
 
     fn ask_for(&self, id: &KeyId) {

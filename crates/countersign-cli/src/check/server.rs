@@ -28,6 +28,9 @@ pub(crate) struct Asked {
 /// For the keys of the guard's issuer.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// For its feed: a page, a stream and a heartbeat.
+const FEED_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Asks about a random token, and about the live one if there is one.
 pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked {
     let mut items = guard(config).await;
@@ -77,7 +80,7 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
 /// Fetches the keys of the issuer that guarded routes trust.
 async fn guard(config: &Config) -> Vec<Item> {
     let Some(trusted) = &config.guard else { return Vec::new() };
-    let issuer = TrustedIssuer::new(trusted.clone());
+    let issuer = TrustedIssuer::new(trusted);
     let item = match issuer.follow() {
         Err(error) => Item::new(Mark::Fault, error.to_string()),
         Ok(()) if issuer.ready(KEYS_TIMEOUT).await => {
@@ -88,7 +91,19 @@ async fn guard(config: &Config) -> Vec<Item> {
             Item::new(Mark::Fault, text)
         }
     };
-    vec![item]
+    let feed = match issuer.feed_ready(FEED_TIMEOUT).await {
+        None => None,
+        Some(true) => Some(Item::new(Mark::Fine, "guard: the feed of revocations is current")),
+        Some(false) if trusted.feed.as_ref().is_some_and(|feed| feed.refuse_on_loss) => Some(Item::new(
+            Mark::Fault,
+            "guard: the feed of revocations cannot be followed: every token gets 503",
+        )),
+        Some(false) => {
+            let text = "guard: the feed of revocations cannot be followed: revoked tokens are let through until their end";
+            Some(Item::new(Mark::Fault, text))
+        }
+    };
+    std::iter::once(item).chain(feed).collect()
 }
 
 fn live_answer(probed: &Probed) -> Option<&Answer> {

@@ -10,6 +10,12 @@ use crate::config::{
     value,
 };
 
+/// Whether two secrets are one, found out in the same time for all of the same length.
+pub(crate) fn is_same(left: &Secret<String>, right: &Secret<String>) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(left.expose().as_bytes(), right.expose().as_bytes())
+        .is_ok()
+}
+
 impl<'a> Reader<'a> {
     /// A path; a relative one starts at the folder of the configuration file.
     pub(super) fn file(&mut self, section: &Section<'a>, name: &str) -> Field<PathBuf> {

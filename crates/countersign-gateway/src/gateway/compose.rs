@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest;
 use countersign::{Audience, ClientId};
 
@@ -39,7 +40,7 @@ pub(super) struct Household {
     pub(super) keyring: Arc<KeyRingHandle>,
     pub(super) registry: Arc<Registry>,
     pub(super) pages: Arc<PageIndex>,
-    pub(super) guard: Option<Arc<TrustedIssuer>>,
+    pub(super) guard: ArcSwapOption<TrustedIssuer>,
     pub(super) observer: Observer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -48,8 +49,12 @@ pub(super) struct Household {
 impl Household {
     /// Builds a snapshot. Sessions stay known as long as the settings stay the same that say what is asked and how
     /// the answer is read; the connections to the authorization server are opened anew, because the client secret
-    /// may be another.
-    pub(super) fn compose(&self, config: &Config) -> Result<Snapshot, SourceSetupError> {
+    /// may be another. Guarded routes let tokens of `trusted` through.
+    pub(super) fn compose(
+        &self,
+        config: &Config,
+        trusted: Option<&Arc<TrustedIssuer>>,
+    ) -> Result<Snapshot, SourceSetupError> {
         let settings = settings_bytes(&config.session, &config.claims);
         let keyer = SessionKeyer::new(self.keyring.load().session_secret(), &settings);
         let session = &config.session;
@@ -74,7 +79,7 @@ impl Household {
             routes: RouteTable::with_guards(
                 &config.routes,
                 |translate| policies.of(translate),
-                |guarded| self.guard(guarded),
+                |guarded| guard(trusted?, config, guarded),
             ),
             credentials: CredentialRules { cookie: session.cookie.clone(), bearer: session.bearer },
             own_origin: origin_of(config.issuer.as_str()).to_owned(),
@@ -106,21 +111,6 @@ impl Household {
 }
 
 impl Household {
-    /// What a guarded route demands; nothing passes where nobody is trusted.
-    fn guard(&self, guarded: &GuardedConfig) -> Option<Guard> {
-        let issuer = Arc::clone(self.guard.as_ref()?);
-        // Issuer and audience are names, or the configuration would have been refused.
-        let verifier = issuer.verifier(guarded.audience.clone()).ok()?;
-        Some(Guard {
-            verifier,
-            audience: guarded.audience.clone(),
-            require: guarded.require.clone(),
-            headers: issuer.headers(),
-            forward_token: guarded.forward_token,
-            issuer,
-        })
-    }
-
     /// What pages hold in bearer mode. An audience that pages may ask for says what the tokens of its routes say.
     fn page_tokens(&self, config: &Config, policies: &Policies<'_>) -> Option<PageTokens> {
         let browser = config.browser.as_ref().filter(|browser| browser.mode == BrowserMode::Bearer)?;
@@ -143,6 +133,21 @@ impl Household {
         let services = browser.audiences.iter().filter_map(of).map(demands).collect();
         Some(PageTokens::new(config.issuer.clone(), demands(&own), services, Arc::clone(&self.pages)))
     }
+}
+
+/// What a guarded route demands.
+fn guard(trusted: &Arc<TrustedIssuer>, config: &Config, guarded: &GuardedConfig) -> Option<Guard> {
+    let issuer = Arc::clone(trusted);
+    // Issuer and audience are names, or the configuration would have been refused.
+    let verifier = issuer.verifier(guarded.audience.clone()).ok()?;
+    Some(Guard {
+        verifier,
+        audience: guarded.audience.clone(),
+        require: guarded.require.clone(),
+        headers: config.guard.as_ref().map(|guard| Arc::clone(&guard.headers)).unwrap_or_default(),
+        forward_token: guarded.forward_token,
+        issuer,
+    })
 }
 
 /// Makes token policies.

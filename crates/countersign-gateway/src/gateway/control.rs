@@ -24,14 +24,18 @@ use crate::{
     admin::{
         self, Admin, Control, ControlSocket, KeyChange, KeyChangeError, Reloading, RevokeCommand, RevokingNow,
     },
-    config::resolved::{BackchannelLogout, Config, Endpoint, Limits},
+    config::{
+        resolved::{BackchannelLogout, Config, Endpoint, Limits, StoreConfig},
+        secret,
+    },
     entry::proxy::Snapshot,
+    guard::GuardReport,
     internal::{
         self, Internal, Listening, LogoutReceiver, clients::ClientTable, exchange::DerivedTokens, feed::Feed,
     },
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
-    observe::{ConnectionEvent, Observation, ReloadOutcome, RevocationGauges},
+    observe::{ConnectionEvent, GuardGauges, Observation, ReloadOutcome, RevocationGauges},
     revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNREADABLE},
     server::{Certificates, Drainer},
     store::StateDirectory,
@@ -65,7 +69,9 @@ pub(super) struct ControlRoom {
 
 impl Control for ControlRoom {
     fn not_ready(&self) -> Option<&'static str> {
-        self.drainer.has_begun().then_some("draining")
+        let is_starting = || self.guard_report().is_some_and(|report| report.is_starting());
+        let draining = self.drainer.has_begun().then_some("draining");
+        draining.or_else(|| is_starting().then_some("starting"))
     }
 
     fn cached_sessions(&self) -> u64 {
@@ -94,7 +100,13 @@ impl Control for ControlRoom {
 
     fn faults(&self) -> Vec<&'static str> {
         let is_unreadable = self.household.memory.ledger().unreadable() > 0;
-        is_unreadable.then_some(UNREADABLE).into_iter().collect()
+        let of_guard = self.guard_report();
+        let of_guard = of_guard.iter().flat_map(GuardReport::faults);
+        is_unreadable.then_some(UNREADABLE).into_iter().chain(of_guard).collect()
+    }
+
+    fn guard(&self) -> Option<GuardGauges> {
+        self.guard_gauges()
     }
 
     fn revoke(&self, command: RevokeCommand) -> RevokingNow<'_> {
@@ -134,7 +146,9 @@ impl ControlRoom {
             detail
         })?;
         let metadata = Metadata::render(&config.issuer, &ring, now).map_err(|error| error.to_string())?;
-        let snapshot = self.household.compose(&config).map_err(|error| error.to_string())?;
+        let guard = self.household.next_guard(config.guard.as_ref()).map_err(|error| error.to_string())?;
+        let snapshot = self.household.compose(&config, guard.issuer.as_ref());
+        let snapshot = snapshot.map_err(|error| error.to_string())?;
         // Whatever can fail has been done: from here on all of it is put in force.
         self.household.keyring.replace(ring);
         self.metadata.replace(metadata);
@@ -143,6 +157,7 @@ impl ControlRoom {
         self.derived.store(Arc::new(DerivedTokens::from(&config.token)));
         self.limits.store(Arc::new(config.limits));
         self.trusted_proxies.store(Arc::new(config.trusted_proxies.clone()));
+        self.household.trust(guard);
         self.snapshot.store(Arc::new(snapshot));
         self.tell_of_keys(&self.household.keyring.load_full(), now);
         *present = config;
@@ -261,7 +276,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
         ),
         ("state_dir", present.state_dir != next.state_dir),
         ("encryption_key", key_place(present) != key_place(next)),
-        ("store", format!("{:?}", present.store) != format!("{:?}", next.store)),
+        ("store", !is_same_store(present.store.as_deref(), next.store.as_deref())),
         ("workers", present.workers != next.workers),
         ("tls", present.tls != next.tls),
         ("session.cache_entries", present.session.cache_entries != next.session.cache_entries),
@@ -270,11 +285,20 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
             "session.max_lookups_per_client",
             present.session.max_lookups_per_client != next.session.max_lookups_per_client,
         ),
-        ("guard", format!("{:?}", present.guard) != format!("{:?}", next.guard)),
         ("log", present.log != next.log),
     ]
     .into_iter()
     .find_map(|(key, differs)| differs.then_some(key))
+}
+
+/// Also its password, which no text shows.
+fn is_same_store(present: Option<&StoreConfig>, next: Option<&StoreConfig>) -> bool {
+    let password = |store: Option<&StoreConfig>| store.and_then(|store| store.password.clone());
+    let same_password = match (password(present), password(next)) {
+        (Some(present), Some(next)) => secret::is_same(&present, &next),
+        (present, next) => present.is_none() && next.is_none(),
+    };
+    same_password && format!("{present:?}") == format!("{next:?}")
 }
 
 fn key_place(config: &Config) -> Option<&str> {
@@ -361,7 +385,7 @@ fn run(
             let admin = tokio::net::TcpListener::from_std(admin).map_err(StartError::Thread)?;
             let (socket, listener) = ControlSocket::bind(&directory)?;
             let internal = internal.map(InternalDoor::open).transpose()?;
-            if let Some(issuer) = &room.household.guard {
+            if let Some(issuer) = &*room.household.guard.load() {
                 issuer.follow()?;
             }
             Ok((admin, socket, listener, internal))
@@ -403,6 +427,7 @@ fn run(
             () = serve_internal => {}
             () = room.tend() => {}
             () = room.follow_changed_sessions() => {}
+            () = room.watch_guard() => {}
         }
     });
 }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwapOption;
 use countersign::Secret;
 use http::{StatusCode, request};
 
@@ -98,17 +99,18 @@ pub fn rehearse(
     let now = clock.now().wall;
     let ring = keeper.open(&RingSettings::from(&config.token), now)?;
     let metadata = Metadata::render(&config.issuer, &ring, now)?;
+    let trusted = trusted(config);
     let household = Household {
         memory: Arc::new(memory(config)),
         keyring: Arc::new(KeyRingHandle::new(ring)),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
-        guard: trusted(config),
+        guard: ArcSwapOption::from(trusted.clone()),
         registry: Arc::new(Registry::new(config.workers)),
         observer: Observer::without_files(),
         clock,
         entropy,
     };
-    let snapshot = household.compose(config)?;
+    let snapshot = household.compose(config, trusted.as_ref())?;
     let (translation, browser) = (snapshot.translation, snapshot.browser);
-    Ok(Rehearsal { translation, browser, metadata, guard: household.guard })
+    Ok(Rehearsal { translation, browser, metadata, guard: trusted })
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{SystemClock as WallClock, revocation::Epoch};
 use tokio::sync::Notify;
@@ -65,7 +65,8 @@ impl Gateway {
             (&clock, &entropy),
         )?;
         let internal = internal_pages(config, &household);
-        let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config)?));
+        let trusted = household.guard.load_full();
+        let snapshot = Arc::new(ArcSwap::from_pointee(household.compose(config, trusted.as_ref())?));
         let limits = Arc::new(ArcSwap::from_pointee(config.limits));
         let trusted_proxies = Arc::new(ArcSwap::from_pointee(config.trusted_proxies.clone()));
         let certificates = config.tls.as_ref().map(Certificates::load).transpose()?.map(Arc::new);
@@ -202,7 +203,7 @@ fn open_household(
         memory: Arc::new(memory(config).with_ledger(ledger).with_shared(answers)),
         keyring: Arc::new(keyring),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
-        guard: trusted(config),
+        guard: ArcSwapOption::from(trusted(config)),
         registry: Arc::new(Registry::new(config.workers)),
         observer,
         clock: Arc::clone(clock),
@@ -250,7 +251,7 @@ fn shared_answers(
 
 /// The issuer of `[guard]`.
 pub(super) fn trusted(config: &Config) -> Option<Arc<TrustedIssuer>> {
-    config.guard.clone().map(|guard| Arc::new(TrustedIssuer::new(guard)))
+    config.guard.as_ref().map(|guard| Arc::new(TrustedIssuer::new(guard)))
 }
 
 /// The keeper of the ring where the configuration says it is kept.

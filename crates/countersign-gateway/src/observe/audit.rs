@@ -13,7 +13,7 @@ mod file;
 
 use std::{io, net::IpAddr, path::PathBuf, sync::Arc};
 
-use countersign::{Audience, KeyId, OrganisationId, SessionId, Subject, TokenId, UnixTime};
+use countersign::{Audience, Issuer, KeyId, OrganisationId, SessionId, Subject, TokenId, UnixTime};
 use serde::Serialize;
 
 use super::{
@@ -80,6 +80,10 @@ impl AuditLog {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
+    Guard {
+        outcome: &'static str,
+        issuer: &'a Issuer,
+    },
     KeyChanged {
         kid: &'a KeyId,
         phase: &'static str,
@@ -148,6 +152,9 @@ impl<'a> Event<'a> {
             | Observation::Store { .. }
             | Observation::Upstream { .. }
             | Observation::Reloaded { outcome: ReloadOutcome::Unchanged, .. } => None,
+            Observation::Guard(seen) => {
+                Some(Self::Guard { outcome: seen.event.label(), issuer: seen.issuer })
+            }
             Observation::Key { kid, phase, .. } => Some(Self::KeyChanged { kid, phase: phase.label() }),
             Observation::Refused(refused) => concerns_a_caller(refused.refusal).then(|| Self::Refused {
                 code: refused.refusal.code(),

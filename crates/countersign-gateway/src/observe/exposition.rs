@@ -2,7 +2,7 @@
 //!
 //! [Prometheus exposition format]: https://prometheus.io/docs/instrumenting/exposition_formats/
 
-use std::{fmt::Write, sync::atomic::Ordering::Relaxed};
+use std::{fmt::Write, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{
     labels::Label,
@@ -19,6 +19,8 @@ pub struct Gauges {
     pub cached_sessions: u64,
     /// What is revoked and who follows it.
     pub revocations: RevocationGauges,
+    /// Keys and revocations of the issuer that guarded routes trust, if there is one.
+    pub guard: Option<GuardGauges>,
     /// Keys in the key set that do not sign yet, sign, and only verify.
     pub keys: [u64; 3],
     /// Log lines lost because the queue was full.
@@ -50,6 +52,34 @@ pub struct RevocationGauges {
     pub cut: u64,
     /// Records of the store's log that cannot be read.
     pub unreadable: u64,
+}
+
+/// What is known of the issuer that guarded routes trust.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GuardGauges {
+    /// Keys that tokens can be verified with.
+    pub keys: u64,
+    /// Since they were last fetched; `None`: never.
+    pub keys_age: Option<Duration>,
+    /// Fetches that failed.
+    pub key_fetch_failures: u64,
+    /// Its feed of revocations, if it is followed.
+    pub feed: Option<FeedGauges>,
+}
+
+/// What is known of the feed of the issuer that guarded routes trust.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedGauges {
+    /// New revocations are known within a second.
+    pub current: bool,
+    /// Since it was last heard of; `None`: never.
+    pub age: Option<Duration>,
+    /// Times at which it was lost.
+    pub losses: u64,
+    /// Messages that were not believed.
+    pub refused: u64,
+    /// Targets that are revoked.
+    pub held: u64,
 }
 
 impl Metrics {
@@ -130,6 +160,9 @@ impl Text<'_> {
             self.head(name, kind, help);
             self.line(name, "", value);
         }
+        if let Some(guard) = &gauges.guard {
+            self.guard(guard);
+        }
         self.head("keys", "gauge", "Keys in the key set by phase.");
         for (phase, count) in ["published", "signing", "verifying_only"].into_iter().zip(gauges.keys) {
             self.line("keys", &format!("{{phase=\"{phase}\"}}"), count);
@@ -151,6 +184,55 @@ impl Text<'_> {
         self.line("ready", "", u64::from(gauges.ready));
         self.head("build_info", "gauge", "Always 1; the release is the label.");
         self.line("build_info", concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
+    }
+
+    fn guard(&mut self, guard: &GuardGauges) {
+        self.counters("guard_events_total", "What happened to the guard's keys and feed.", "event", |w| {
+            &w.guard
+        });
+        let feed = guard.feed.as_ref();
+        let rows = [
+            ("keys", "gauge", "Keys of the guard's issuer; 0: guarded routes answer 503.", Some(guard.keys)),
+            (
+                "keys_age_seconds",
+                "gauge",
+                "Since the keys of the guard's issuer were fetched.",
+                guard.keys_age.map(|age| age.as_secs()),
+            ),
+            (
+                "key_fetch_failures_total",
+                "counter",
+                "Fetches of these keys that failed.",
+                Some(guard.key_fetch_failures),
+            ),
+            (
+                "feed_current",
+                "gauge",
+                "1 while the issuer's revocations are known.",
+                feed.map(|feed| u64::from(feed.current)),
+            ),
+            (
+                "feed_age_seconds",
+                "gauge",
+                "Since the issuer's feed was heard of.",
+                feed.and_then(|feed| feed.age).map(|age| age.as_secs()),
+            ),
+            ("feed_losses_total", "counter", "Times the feed was lost.", feed.map(|feed| feed.losses)),
+            (
+                "feed_refused_total",
+                "counter",
+                "Messages of the feed that were not believed.",
+                feed.map(|feed| feed.refused),
+            ),
+            ("revocations_held", "gauge", "Targets that the issuer revoked.", feed.map(|feed| feed.held)),
+        ];
+        for (name, kind, help, value) in rows {
+            let name = format!("guard_{name}");
+            if let Some(value) = value {
+                self.head(&name, kind, help);
+                self.line(&name, "", value);
+            }
+        }
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {

@@ -113,6 +113,31 @@ labels! {
 }
 
 labels! {
+    /// What happened to keys or revocations of the issuer that guarded routes trust.
+    pub enum GuardEvent {
+        /// Its revocations are known again, or for the first time.
+        FeedCurrent = "feed_current",
+        /// They are not: `guard.on_feed_loss` says what that means.
+        FeedLost = "feed_lost",
+        /// The last good keys are too old: every token is answered with 503.
+        KeysEnded = "keys_ended",
+        /// The keys are as the issuer has them.
+        KeysFetched = "keys_fetched",
+        /// The keys could not be fetched yet: every token is answered with 503.
+        KeysMissing = "keys_missing",
+        /// The issuer cannot be asked: its last good keys are used.
+        KeysStale = "keys_stale",
+    }
+}
+
+impl GuardEvent {
+    /// Whether it is about revocations.
+    pub(crate) const fn is_of_feed(self) -> bool {
+        matches!(self, Self::FeedCurrent | Self::FeedLost)
+    }
+}
+
+labels! {
     /// Where a key is in its life.
     pub enum KeyPhase {
         /// In the key set, not signing yet.

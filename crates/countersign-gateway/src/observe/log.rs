@@ -21,8 +21,8 @@ use tracing_subscriber::{
 use super::{
     Observation,
     labels::{
-        BreakerEvent, ConnectionEvent, LookupOutcome, ReloadOutcome, RevocationEvent, SessionEvent,
-        UpstreamEvent,
+        BreakerEvent, ConnectionEvent, GuardEvent, LookupOutcome, ReloadOutcome, RevocationEvent,
+        SessionEvent, UpstreamEvent,
     },
     lines::{Lines, LinesGuard, Losses, Sink},
 };
@@ -171,6 +171,17 @@ pub(super) fn read(observation: &Observation<'_>) {
                 "connection"
             );
         }
+        Observation::Guard(seen) => event!(
+            match seen.event {
+                GuardEvent::KeysEnded | GuardEvent::KeysMissing => Level::ERROR,
+                GuardEvent::FeedLost | GuardEvent::KeysStale => Level::WARN,
+                GuardEvent::FeedCurrent | GuardEvent::KeysFetched => Level::INFO,
+            },
+            event = seen.event.label(),
+            issuer = seen.issuer.as_str(),
+            age_seconds = seen.age.map(|age| age.as_secs()),
+            "guard"
+        ),
         Observation::Key { kid, phase, signs_from } => tracing::info!(
             kid = kid.as_str(),
             phase = phase.label(),

@@ -14,8 +14,9 @@ use http::StatusCode;
 use super::{
     Observation,
     labels::{
-        BreakerEvent, CacheResult, ConnectionEvent, KeepAliveResult, Label, LookupOutcome, ReloadOutcome,
-        RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass, UpstreamEvent,
+        BreakerEvent, CacheResult, ConnectionEvent, GuardEvent, KeepAliveResult, Label, LookupOutcome,
+        ReloadOutcome, RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass,
+        UpstreamEvent,
     },
 };
 use crate::error::Refusal;
@@ -38,6 +39,7 @@ pub struct WorkerMetrics {
     pub(super) refusals: Counters<Refusal>,
     pub(super) breaker: Counters<BreakerEvent>,
     pub(super) cache: Counters<CacheResult>,
+    pub(super) guard: Counters<GuardEvent>,
     pub(super) keep_alives: Counters<KeepAliveResult>,
     pub(super) lookups: Pairs<SourceLabel, LookupOutcome>,
     pub(super) lookup_micros: Histogram,
@@ -60,6 +62,7 @@ impl Default for WorkerMetrics {
             refusals: Counters::default(),
             breaker: Counters::default(),
             cache: Counters::default(),
+            guard: Counters::default(),
             keep_alives: Counters::default(),
             lookups: Pairs::default(),
             lookup_micros: Histogram::new(LOOKUP_BOUNDS),
@@ -139,6 +142,7 @@ impl WorkerMetrics {
         match observation {
             Observation::Breaker { event, .. } => self.breaker.add(*event, 1),
             Observation::Connection { event, .. } => self.connections.add(*event, 1),
+            Observation::Guard(seen) => self.guard.add(seen.event, 1),
             Observation::Key { .. } => {}
             Observation::LookedUp(looked_up) => {
                 self.lookups.add(looked_up.source, looked_up.outcome);

@@ -1,6 +1,7 @@
 //! A guard in front of a service in any language: tokens of another issuer in, the same tokens out.
 
 mod headers;
+mod operations;
 
 use std::{
     sync::{

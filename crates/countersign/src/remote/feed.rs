@@ -48,7 +48,7 @@ use super::{
     location::Location,
 };
 use crate::{
-    Clock, Issuer, KeySource, Revocable, Revocations, Standing, SystemClock,
+    Clock, Issuer, KeySource, Revocable, Revocations, Standing, SystemClock, UnixTime,
     revocation::{FeedReader, MessageError, Revoked, TableFull},
 };
 
@@ -196,6 +196,8 @@ struct Counted {
     disconnects: AtomicU64,
     snapshots: AtomicU64,
     losses: AtomicU64,
+    /// Seconds; 0: none was.
+    last_heartbeat: AtomicU64,
 }
 
 impl RevocationFeed {
@@ -238,6 +240,13 @@ impl RevocationFeed {
     #[must_use]
     pub fn revoked(&self) -> &Revoked {
         &self.shared.table
+    }
+
+    /// When the last heartbeat was believed; none if none ever was.
+    #[must_use]
+    pub fn last_heartbeat(&self) -> Option<UnixTime> {
+        let seconds = self.shared.counted.last_heartbeat.load(Ordering::Relaxed);
+        (seconds > 0).then_some(UnixTime::from_secs(seconds))
     }
 
     /// What has happened, for metrics.

@@ -96,6 +96,8 @@ async fn start_does_not_wait_for_the_issuer_and_recovers_when_it_comes() {
     let keys = start(&endpoint);
     assert!(!keys.ready(10 * SECOND).await);
     assert_eq!(count(&keys), 0);
+    let record = keys.fetches();
+    assert!(record.is_failing && record.failed >= 3 && record.last_success.is_none(), "{record:?}");
     endpoint.publish(&[&key()]);
     endpoint.set_down(false);
     assert!(keys.ready(60 * SECOND).await);
@@ -157,10 +159,15 @@ async fn last_good_keys_are_used_during_an_outage_and_not_for_ever() {
     endpoint.set_down(true);
     sleep(23 * 3600 * SECOND).await;
     assert_eq!(count(&keys), 1);
+    let record = keys.fetches();
+    assert!(record.is_failing && record.succeeded == 1, "{record:?}");
+    let age = keys.shared.clock.now().saturating_since(record.last_success.unwrap());
+    assert_eq!(age.as_secs() / 3600, 23);
     sleep(2 * 3600 * SECOND).await;
     assert_eq!(count(&keys), 0, "after max_stale");
     endpoint.set_down(false);
     assert!(keys.ready(61 * SECOND).await);
+    assert!(!keys.fetches().is_failing);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use countersign::{ClientId, Issuer, Secret};
 use http::{HeaderName, Uri};
 
 use super::Endpoint;
+use crate::config::secret;
 
 /// `[guard]`: the issuer whose tokens guarded routes let through.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub struct GuardConfig {
 }
 
 /// Where revocations of the trusted issuer are learned of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardFeed {
     /// Its `internal_listen`.
     pub location: Uri,
@@ -43,6 +44,18 @@ pub enum FeedProof {
     /// A signed assertion (`private_key_jwt`); the key is PKCS#8 PEM.
     PrivateKeyJwt(Secret<String>),
 }
+
+impl PartialEq for FeedProof {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Basic(left), Self::Basic(right))
+            | (Self::PrivateKeyJwt(left), Self::PrivateKeyJwt(right)) => secret::is_same(left, right),
+            (Self::Basic(_), Self::PrivateKeyJwt(_)) | (Self::PrivateKeyJwt(_), Self::Basic(_)) => false,
+        }
+    }
+}
+
+impl Eq for FeedProof {}
 
 /// A header that tells a service something of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]

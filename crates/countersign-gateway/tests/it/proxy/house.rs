@@ -1,13 +1,19 @@
 //! A gateway between a scripted authorization server and a recording service.
 
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc};
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
 
 use countersign_gateway::{
+    admin::client::call,
     clock::SystemClock,
     config::{Environment, FileContent, SystemEnvironment, resolved::Config},
     entropy::SystemEntropy,
-    gateway::{Gateway, Surroundings},
+    gateway::{Gateway, ReadConfig, Surroundings},
 };
+use http::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -32,6 +38,18 @@ impl Environment for Given {
     }
 }
 
+/// The configuration file.
+#[derive(Debug)]
+struct Written(Mutex<String>);
+
+impl ReadConfig for Written {
+    fn read(&self) -> Result<Config, String> {
+        let cores = NonZeroUsize::new(1).unwrap();
+        let text = self.0.lock().unwrap();
+        Config::from_toml("test.toml", &text, &Given, cores).map_err(|errors| format!("{errors:?}\n{text}"))
+    }
+}
+
 /// Everything that a test of the whole gateway needs. Stops when dropped.
 pub(crate) struct House {
     pub(crate) gateway: Option<Gateway>,
@@ -40,6 +58,7 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) state: tempfile::TempDir,
+    written: Arc<Written>,
 }
 
 /// Alice is an editor of acme, Bob a viewer of globex; everybody else is nobody.
@@ -137,20 +156,36 @@ legacy = true
             state = state.path().join("state").display(),
             service = service.address,
         );
-        let cores = NonZeroUsize::new(1).unwrap();
-        let config = Config::from_toml("test.toml", &text, &Given, cores)
-            .unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        let written = Arc::new(Written(Mutex::new(text)));
+        let config = written.read().unwrap_or_else(|report| panic!("{report}"));
         let surroundings = Surroundings {
             clock: Arc::new(SystemClock::start()),
             entropy: Arc::new(SystemEntropy),
             listeners: Vec::new(),
-            reload: None,
+            reload: Some(Arc::clone(&written) as Arc<dyn ReadConfig>),
             signals: false,
             log_losses: None,
         };
         let gateway = Gateway::start(&config, surroundings).unwrap();
         let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
-        Self { gateway: Some(gateway), server, service, address, admin, state }
+        Self { gateway: Some(gateway), server, service, address, admin, state, written }
+    }
+
+    /// Writes something else in one place of the configuration, and has it read again.
+    pub(crate) async fn rewrite(&self, from: &str, to: &str) {
+        {
+            let mut text = self.written.0.lock().unwrap();
+            assert_eq!(text.matches(from).count(), 1, "{from}\n{text}");
+            *text = text.replace(from, to);
+        }
+        let reply = call(&self.state.path().join("state"), Method::POST, "/reload", "").await.unwrap();
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+
+    /// What `/metrics` says.
+    pub(crate) async fn metrics(&self) -> String {
+        let reply = call(&self.state.path().join("state"), Method::GET, "/metrics", "").await.unwrap();
+        String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
     /// Sends raw bytes on a new connection and reads until the gateway closes it.

@@ -1,7 +1,7 @@
 //! The task that follows a feed.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -259,6 +259,7 @@ impl<T: Transport> Follower<T> {
             Step::Alive => {
                 self.believed.note_issuer(received.issued_at);
                 add(&shared.counted.heartbeats);
+                shared.counted.last_heartbeat.store(self.clock.now().as_secs(), Ordering::Relaxed);
                 self.beats.send_replace(Some(Instant::now()));
             }
             Step::Nothing | Step::Snapshot => {}

@@ -31,6 +31,7 @@ async fn what_was_revoked_before_and_what_is_revoked_now_is_known() {
     gateway.lift("b");
     let feed = gateway.follow(&keys(), OnFeedLoss::Refuse);
     assert_eq!(standing(&feed, &session("x")), Standing::Unknown, "before the first snapshot");
+    assert_eq!(feed.last_heartbeat(), None);
     assert!(feed.ready(SECOND).await);
     assert!(gateway.agrees_with(&feed));
     assert_eq!(standing(&feed, &session("x")), Standing::Good);
@@ -41,6 +42,7 @@ async fn what_was_revoked_before_and_what_is_revoked_now_is_known() {
     sleep(60 * SECOND).await;
     let counters = feed.counters();
     assert!((59..=62).contains(&counters.heartbeats), "{counters:?}");
+    assert!(feed.last_heartbeat().is_some());
     let expected =
         FeedCounters { events: 2, snapshots: 1, heartbeats: counters.heartbeats, ..FeedCounters::default() };
     assert_eq!(counters, expected);
