@@ -187,14 +187,16 @@ impl Refusal {
     };
 
     /// Its place in [`Self::COUNTED`]; in [`Self::ALL`] too, unless the library refused. What the library refuses is
-    /// counted with the gateway's own refusal of that code, where there is one.
+    /// counted with the gateway's own refusal of that code, where there is one; what no guard says, as `token_invalid`.
     #[must_use]
     pub(crate) fn place(self) -> usize {
         let place = match self {
             Self::Token(_) => Self::COUNTED.iter().position(|refusal| refusal.code() == self.code()),
             _ => Self::ALL.iter().position(|refusal| *refusal == self),
         };
-        place.unwrap_or_default()
+        place
+            .or_else(|| Self::ALL.iter().position(|refusal| *refusal == Self::TokenInvalid))
+            .unwrap_or_default()
     }
 
     /// Stable name, the same in answers, logs and metrics.
@@ -204,7 +206,8 @@ impl Refusal {
     }
 }
 
-/// What the library refuses by codes that the gateway's own refusals do not have; one of each, in their order.
+/// What the library refuses by codes that the gateway's own refusals do not have; one of each, in their order. Not what
+/// is wrong with a proof of possession: no guard asks for one.
 const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::AlgorithmMismatch,
     TokenRefusal::AudienceMismatch,
@@ -222,6 +225,8 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::TokenLivesTooLong,
     TokenRefusal::TokenMalformed,
     TokenRefusal::TokenMissing,
+    TokenRefusal::TokenNeedsProof,
+    TokenRefusal::TokenNotBound,
     TokenRefusal::TokenNotYetValid,
     TokenRefusal::TokenOfOtherType,
     TokenRefusal::TokenRevoked,
@@ -253,7 +258,8 @@ mod tests {
     fn every_code_is_counted_in_a_place_of_its_own() {
         let codes: BTreeSet<_> = Refusal::COUNTED.iter().map(|refusal| refusal.code()).collect();
         assert_eq!(codes.len(), Refusal::COUNTED.len());
-        let of_tokens = TokenRefusal::ALL.iter().map(|refusal| Refusal::Token(*refusal));
+        let of_guards = TokenRefusal::ALL.iter().filter(|refusal| !refusal.code().starts_with("proof_"));
+        let of_tokens = of_guards.map(|refusal| Refusal::Token(*refusal));
         for refusal in Refusal::ALL.iter().copied().chain(of_tokens) {
             assert_eq!(Refusal::COUNTED[refusal.place()].code(), refusal.code());
         }

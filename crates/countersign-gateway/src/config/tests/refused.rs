@@ -374,7 +374,11 @@ fn a_guard_needs_somebody_to_trust_and_says_what_it_is_missing() {
             "guard.client_id Conflict, guard.client_secret_file Conflict, guard.client_auth Conflict, \
              guard.on_feed_loss Conflict",
         ),
-        ("guard = true\n", "", "route[1].forward_token Conflict, session Missing"),
+        (
+            "guard = true\n",
+            "",
+            "claims.organisation Missing, session Missing, route[1].forward_token Conflict",
+        ),
         ("guard = true\n", "guard = true\nclaims = [\"email\"]\n", "route[1].claims Conflict"),
         ("scope = [\"orders:read\"]", "scope = []", "route[1].require.scope InvalidValue"),
         ("scope = [\"orders:read\"]", "scope = [\"a b\"]", "route[1].require.scope InvalidValue"),
