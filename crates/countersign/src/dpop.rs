@@ -166,6 +166,12 @@ impl Proofs {
     }
 }
 
+/// An address as it is compared.
+#[cfg(feature = "testkit")]
+pub(crate) fn one_spelling(address: &str) -> Option<String> {
+    Address::read(address).map(|address| address.as_str().to_owned())
+}
+
 /// The nonce of a moment under a key that everybody has.
 #[cfg(feature = "testkit")]
 pub(crate) fn nonce_at(key: &[u8], now: UnixTime) -> String {

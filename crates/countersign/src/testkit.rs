@@ -22,6 +22,8 @@ mod catalogue;
 mod clock;
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(feature = "dpop")]
+mod fuzz_proof;
 mod issuer;
 mod keys;
 mod own_keys;

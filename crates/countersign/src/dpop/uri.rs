@@ -25,6 +25,11 @@ impl Address {
         Some(Self(address))
     }
 
+    #[cfg(feature = "testkit")]
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The address of a request for this path.
     pub(super) fn below(base: &Base, path: &str) -> Option<Self> {
         let path = path_in_one_spelling(&format!("{}{path}", base.path))?;

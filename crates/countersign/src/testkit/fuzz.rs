@@ -13,6 +13,9 @@ use crate::{
     verifier::{Expected, judge},
 };
 
+#[cfg(feature = "dpop")]
+pub use super::fuzz_proof::dpop_proof;
+
 /// A compact JWS: what is taken apart is the one spelling of what it holds, and what is accepted was signed with a
 /// test key.
 pub fn compact_jws(bytes: &[u8]) {

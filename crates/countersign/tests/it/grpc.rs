@@ -7,8 +7,9 @@ use std::{
 
 use bytes::{Buf as _, BufMut as _};
 use countersign::{
-    HasRole, InOrganisation,
-    testkit::TestIssuer,
+    HasRole, InOrganisation, Secret, Verifier,
+    dpop::DpopPolicy,
+    testkit::{TestIssuer, TestKey},
     tonic::{Authenticate, Require as _},
     tower,
 };
@@ -98,12 +99,16 @@ impl tower_service::Service<http::Request<Body>> for Orders {
 
 /// Starts a server, verifying or not; returns a client.
 async fn client(issuer: Option<&TestIssuer>) -> Grpc<Channel> {
+    client_of(issuer.map(TestIssuer::verifier)).await
+}
+
+async fn client_of(verifier: Option<Verifier>) -> Grpc<Channel> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let incoming = TcpIncoming::from(listener);
-    match issuer {
-        Some(issuer) => {
-            let layer = Authenticate::new(tower::Authenticate::new(issuer.verifier()));
+    match verifier {
+        Some(verifier) => {
+            let layer = Authenticate::new(tower::Authenticate::new(verifier));
             let server = Server::builder().layer(layer).add_service(Orders);
             tokio::spawn(server.serve_with_incoming(incoming));
         }
@@ -156,6 +161,33 @@ async fn a_call_needs_a_good_token_and_what_its_handler_asks_for() {
             assert!(found.is_err(), "{}", row.name());
         }
     }
+}
+
+#[tokio::test]
+async fn a_bound_token_needs_its_proof_and_the_nonce_comes_with_the_refusal() {
+    let issuer = TestIssuer::new("orders");
+    let policy = DpopPolicy::new("https://grpc.orders.test").require_nonce(Secret::new(vec![1; 32]));
+    let verifier = issuer.verifier_builder().dpop(policy).build().unwrap();
+    let mut client = client_of(Some(verifier)).await;
+    let token = issuer.token().subject("ann").organisation("acme").role("editor");
+    let token = token.bound_to(TestKey::CLIENT).sign();
+    let mut ask = async |nonce: &str| {
+        client.ready().await.unwrap();
+        let proof = issuer.proof("POST", "https://grpc.orders.test/shop.Orders/Remove", &token).nonce(nonce);
+        let mut request = Request::new("order 7".to_owned());
+        request.metadata_mut().insert("authorization", format!("DPoP {token}").parse().unwrap());
+        request.metadata_mut().insert("dpop", proof.sign().parse().unwrap());
+        let path = http::uri::PathAndQuery::from_static("/shop.Orders/Remove");
+        client.unary(request, path, Text).await.map(Response::into_inner)
+    };
+    let refused = ask("none").await.unwrap_err();
+    let said = |name: &str| refused.metadata().get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    assert_eq!(said("countersign-refused").as_deref(), Some("proof_nonce_required"));
+    let nonce = said("dpop-nonce").unwrap();
+    assert_eq!(ask(&nonce).await.unwrap(), "ann removes order 7 of acme");
+    let bearer = call(&mut client, Some(&token)).await;
+    assert_eq!(bearer, Err((Code::Unauthenticated, "token_needs_proof".to_owned())));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod grpc;
 mod interop;
 mod oracle;
 mod pem;
+mod proofs;
 mod rfc7515;
 mod rfc7517;
 mod rfc7520;

@@ -3,6 +3,8 @@
 //! With `UPDATE_VECTORS=1` the files are written; otherwise they must say what the catalogue says, and every token in
 //! them must get its verdict. Signatures that differ each time (ECDSA, PSS) keep the bytes that are committed.
 
+mod proofs;
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use countersign::{
@@ -43,6 +45,7 @@ fn files(issuer: &TestIssuer) -> BTreeMap<String, Value> {
         })
         .collect();
     files.insert("setups.json".to_owned(), setups());
+    files.insert(proofs::FILE.to_owned(), proofs::file(issuer));
     files
 }
 
@@ -111,7 +114,10 @@ fn index(files: &BTreeMap<String, Value>) -> String {
          Each file holds tokens for the verifier of `setups.json` that `setup` names, at the moment `now`, with 5 s of\n\
          leeway, a life of at most 24 hours, at most 8 KiB, and `typ` `at+jwt`. `twin` is a good token that differs only in\n\
          what is wrong. The rows of `good.json` look odd and are good. The keys are published, private halves included, in\n\
-         `crates/countersign/src/testkit/keys`: never trust them.\n",
+         `crates/countersign/src/testkit/keys`: never trust them.\n\n\
+         `proof.json` holds whole requests to a service that checks proofs of possession (RFC 9449) and trusts the keys of\n\
+         `keys`; `setup` is one of its own `setups`. A row is asked of a service that has seen no proof yet; where\n\
+         `sent_before` is true, the same request was sent once before, and the verdict is on the second.\n",
     );
     for (file, content) in files {
         let Some(rows) = content["vectors"].as_array() else { continue };
@@ -170,6 +176,7 @@ fn reconcile(file: &str, fresh: &mut Value, committed: &Value, issuer: &TestIssu
         let old = committed["vectors"].as_array().into_iter().flatten().find(|old| old["name"] == name);
         let Some(old) = old else { continue };
         for member in ["token", "twin"] {
+            // Requests are no strings, and reconciled already.
             if let (Some(ours), Some(theirs)) = (row[member].as_str(), old[member].as_str())
                 && says_the_same(ours, theirs)
                 && fault(old, issuer).is_none()
@@ -193,6 +200,10 @@ fn the_vectors_are_the_catalogue() {
     for (name, fresh) in &mut files {
         let committed = fs::read_to_string(folder().join(name)).unwrap_or_default();
         let committed: Value = serde_json::from_str(&committed).unwrap_or_default();
+        let fault = if name == proofs::FILE { proofs::fault } else { fault };
+        if name == proofs::FILE {
+            proofs::reconcile(fresh, &committed, &issuer);
+        }
         differences.extend(reconcile(name, fresh, &committed, &issuer));
         differences
             .extend(fresh["vectors"].as_array().into_iter().flatten().filter_map(|row| fault(row, &issuer)));

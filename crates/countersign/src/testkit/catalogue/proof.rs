@@ -47,6 +47,14 @@ impl BadProof {
         self
     }
 
+    /// With a key whose signatures are the same each time, also in the twin.
+    const fn with_ed25519(mut self) -> Self {
+        const TOKEN: &[Change] = &[Claim("cnf", "{\"jkt\":\"{jkt:Ed25519}\"}")];
+        self.recipe = Recipe { token: TOKEN, ..self.recipe };
+        self.twin = Recipe { token: TOKEN, proof: &[Key(TestKey::Ed25519)], ..GOOD };
+        self
+    }
+
     const fn asked(mut self, setup: ProofSetup) -> Self {
         self.setup = setup;
         if matches!(setup, ProofSetup::Nonce) {
@@ -126,8 +134,9 @@ static REQUEST: &[BadProof] = &[
         .request_is(Recipe { proofs: |proof| vec![proof.clone(), proof], ..GOOD }),
     bad("proof/twice-and-one-is-rubbish", ONE, ProofAmbiguous, &[])
         .request_is(Recipe { proofs: |proof| vec![proof, "rubbish".to_owned()], ..GOOD }),
-    bad("proof/in-a-list", ONE, ProofMalformed, &[])
-        .request_is(Recipe { proofs: |proof| vec![format!("{proof}, {proof}")], ..GOOD }),
+    bad("proof/in-a-list", ONE, ProofMalformed, &[Key(TestKey::Ed25519)])
+        .request_is(Recipe { proofs: |proof| vec![format!("{proof}, {proof}")], ..GOOD })
+        .with_ed25519(),
     bad("proof/replayed", "RFC 9449 §11.1", ProofReplayed, &[])
         .request_is(Recipe { sent_before: true, ..GOOD }),
 ];
@@ -141,23 +150,33 @@ static FORMS: &[BadProof] = &[
         ProofMalformed,
         &[Token(|proof| proof.rsplit_once('.').map_or_else(String::new, |(signed, _)| signed.to_owned()))],
     ),
-    bad("proof/four-segments", FORM, ProofMalformed, &[Token(|proof| proof + ".AAAA")]),
+    bad(
+        "proof/four-segments",
+        FORM,
+        ProofMalformed,
+        &[Key(TestKey::Ed25519), Token(|proof| proof + ".AAAA")],
+    )
+    .with_ed25519(),
     bad("proof/padded", "RFC 7515 §2", ProofMalformed, &[Token(|proof| proof + "==")]),
     bad(
         "proof/json-serialization",
         "RFC 7515 §7.2",
         ProofMalformed,
-        &[Token(|proof| {
-            let mut parts = proof.split('.');
-            let mut part = || parts.next().unwrap_or_default().to_owned();
-            format!(
-                "{{\"protected\":\"{}\",\"payload\":\"{}\",\"signature\":\"{}\"}}",
-                part(),
-                part(),
-                part()
-            )
-        })],
-    ),
+        &[
+            Key(TestKey::Ed25519),
+            Token(|proof| {
+                let mut parts = proof.split('.');
+                let mut part = || parts.next().unwrap_or_default().to_owned();
+                format!(
+                    "{{\"protected\":\"{}\",\"payload\":\"{}\",\"signature\":\"{}\"}}",
+                    part(),
+                    part(),
+                    part()
+                )
+            }),
+        ],
+    )
+    .with_ed25519(),
     bad(
         "proof/too-long",
         "bounded",
