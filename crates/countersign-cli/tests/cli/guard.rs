@@ -38,8 +38,11 @@ fn prepare(folder: &Path) -> SigningKey {
     let port = serve(json!({ "keys": [key.public_jwk().unwrap()] }).to_string());
     let config = format!(
         "issuer = \"https://guard.example\"\n[guard]\nissuer = \"{ISSUER}\"\nkeys = \"http://127.0.0.1:{port}/keys\"\n\
+         headers = {{ subject = \"X-User-Id\", roles = \"X-Roles\" }}\n\
          [[route]]\npath = \"/orders/\"\nupstream = \"http://127.0.0.1:9001\"\naudience = \"orders\"\nguard = true\n\
-         require = {{ roles = [\"editor\"] }}\n"
+         require = {{ roles = [\"editor\"] }}\n\
+         [[route]]\npath = \"/mute/\"\nupstream = \"http://127.0.0.1:9001\"\naudience = \"orders\"\nguard = true\n\
+         forward_token = false\nrequire = {{ scope = [\"orders:read\"], organisation = true }}\n"
     );
     fs::write(folder.join("gateway.toml"), config).unwrap();
     key
@@ -55,12 +58,12 @@ fn token(key: &SigningKey, audience: &str, role: &str) -> String {
 }
 
 fn explain(folder: &Path, token: &str) -> Ran {
+    explain_at("/orders/7", folder, token)
+}
+
+fn explain_at(url: &str, folder: &Path, token: &str) -> Ran {
     let header = format!("Authorization: Bearer {token}");
-    countersign(
-        folder,
-        &["explain", "--config", "gateway.toml", "--url", "/orders/7", "--header", &header],
-        "",
-    )
+    countersign(folder, &["explain", "--config", "gateway.toml", "--url", url, "--header", &header], "")
 }
 
 #[test]
@@ -71,6 +74,11 @@ fn explain_says_what_becomes_of_a_token_at_a_guard() {
     assert_eq!(good.code, 0, "{good:?}");
     assert!(good.output.contains("guarded, a token for `orders` in and out"), "{good:?}");
     assert!(good.output.contains("forwarded, with its token as it came"), "{good:?}");
+    assert!(good.output.contains("x-user-id: u-1001; x-roles: editor"), "{good:?}");
+    let mute = explain_at("/mute/", folder.path(), &token(&key, "orders", "editor"));
+    assert!(mute.output.contains("a token for `orders` in and none out"), "{mute:?}");
+    assert!(mute.output.contains("needs scope `orders:read` and an organisation"), "{mute:?}");
+    assert!(mute.output.contains("refused: 403 scope_missing"), "{mute:?}");
     assert!(!good.output.contains("eyJ"), "{good:?}");
     for (token, code) in [
         (token(&key, "notes", "editor"), "401 audience_mismatch"),
@@ -89,7 +97,14 @@ fn check_fetches_the_keys_of_a_guard() {
     prepare(folder.path());
     let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
     assert_eq!(ran.code, 0, "{ran:?}");
-    for said in ["1 guarded", "no sessions: nobody is asked", "the keys of https://shop.example are there"] {
+    for said in [
+        "2 guarded",
+        "/orders/: needs role `editor`",
+        "/mute/: needs scope `orders:read` and an organisation",
+        "told who calls by x-roles, x-user-id",
+        "no sessions: nobody is asked",
+        "the keys of https://shop.example are there",
+    ] {
         assert!(ran.output.contains(said), "{said}: {ran:?}");
     }
     assert!(!ran.output.contains("authorization server away"), "{ran:?}");

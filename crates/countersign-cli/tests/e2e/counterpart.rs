@@ -31,3 +31,17 @@ fn python(name: &str) -> Command {
     command.arg(path(name)).env("PYTHONPATH", packages).env("PYTHONDONTWRITEBYTECODE", "1");
     command
 }
+
+/// A program in JavaScript that needs no package.
+pub(crate) fn bare_node(name: &str) -> Command {
+    let mut command = Command::new("node");
+    command.arg(path(name));
+    command
+}
+
+/// A program in Python that needs the standard library alone.
+pub(crate) fn bare_python(name: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(path(name)).env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}

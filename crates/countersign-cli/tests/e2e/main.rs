@@ -31,6 +31,8 @@ mod demo;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod job;
 #[cfg(test)]
 mod outage;
