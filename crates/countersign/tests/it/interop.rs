@@ -2,6 +2,7 @@
 //! accept, and where the verdicts on the catalogue differ, the reason is stated. `./test` installs them.
 
 mod counterpart;
+mod proofs;
 mod verdicts;
 
 use countersign::{

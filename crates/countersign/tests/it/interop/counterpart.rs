@@ -20,30 +20,34 @@ pub(super) struct Counterpart {
 }
 
 impl Counterpart {
+    /// jose alone: the only one that knows proofs of possession.
+    pub(super) fn jose() -> Self {
+        let programs = root().join("crates/countersign-cli/tests/e2e/counterparts");
+        assert!(programs.join("node_modules").is_dir(), "{MISSING}");
+        let mut node = Command::new("node");
+        node.arg(programs.join("verify_jose.mjs"));
+        Self::start("jose", true, node)
+    }
+
     /// All four.
     pub(super) fn all() -> [Self; 4] {
-        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let root = root();
         let programs = root.join("crates/countersign-cli/tests/e2e/counterparts");
         let installed = root.join(".e2e");
-        assert!(
-            programs.join("node_modules").is_dir() && installed.join("python/joserfc").is_dir(),
-            "the verifiers in other languages are missing: run `./test test`"
-        );
+        assert!(installed.join("python/joserfc").is_dir(), "{MISSING}");
         let python = |program| {
             let mut command = Command::new("python3");
             command.args(["-W", "ignore"]).arg(programs.join(program));
             command.env("PYTHONPATH", installed.join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
             command
         };
-        let mut node = Command::new("node");
-        node.arg(programs.join("verify_jose.mjs"));
         let mut go = Command::new("go");
         // Debian's package of the module stands outside any module.
         go.arg("run").arg(programs.join("verify_golang_jwt.go"));
         go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env("GOFLAGS", "");
         go.env("GOCACHE", installed.join("go"));
         [
-            Self::start("jose", true, node),
+            Self::jose(),
             Self::start("PyJWT", false, python("verify_pyjwt.py")),
             Self::start("joserfc", true, python("verify_joserfc.py")),
             Self::start("golang-jwt", false, go),
@@ -83,6 +87,12 @@ impl Counterpart {
         assert!(is_refusal || answer.starts_with("{\"claims\""), "{}: {answer}", self.name);
         is_refusal
     }
+}
+
+const MISSING: &str = "the verifiers in other languages are missing: run `./test test`";
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 impl Drop for Counterpart {
