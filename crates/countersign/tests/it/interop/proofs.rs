@@ -26,6 +26,12 @@ const STRICTER: &[(&str, &str)] = &[
     ("proof/address-with-space", "the URL class takes white space off"),
 ];
 
+/// What we accept and it refuses, and why. Every row must be used.
+const LAXER: &[(&str, &str)] = &[
+    ("proof/address-encoded", "the URL class leaves encoded what need not be (RFC 3986 §6.2.2.2)"),
+    ("proof/address-encoded-in-small-letters", "the URL class does not write hexadecimal digits in capitals"),
+];
+
 fn question(request: &ProvedRequest, now: u64) -> Value {
     json!({
         "proof": request.proofs.first(), "method": request.method, "uri": request.uri, "token": request.token,
@@ -104,8 +110,10 @@ fn every_difference_about_proofs_has_its_reason() {
     differences.sort_unstable();
     stated.sort_unstable();
     assert_eq!(differences, stated);
-    for row in odd_proofs() {
-        let answer = jose.ask(&question(&row.request(&issuer), now));
-        assert!(answer["claims"].is_object(), "{}: {answer}", row.name());
-    }
+    let refused: Vec<&str> = odd_proofs()
+        .filter(|row| jose.refuses(&question(&row.request(&issuer), now)))
+        .map(countersign::testkit::OddProof::name)
+        .collect();
+    let stated: Vec<&str> = LAXER.iter().map(|(name, _)| *name).collect();
+    assert_eq!(refused, stated);
 }
