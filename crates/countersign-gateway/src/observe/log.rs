@@ -7,6 +7,7 @@
 
 use std::{
     io::{self, Write},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -19,7 +20,7 @@ use tracing_subscriber::{
 };
 
 use super::{
-    Observation,
+    GuardSeen, LookedUp, Observation,
     labels::{
         BreakerEvent, ConnectionEvent, GuardEvent, LookupOutcome, ReloadOutcome, RevocationEvent,
         SessionEvent, UpstreamEvent,
@@ -158,49 +159,15 @@ pub(super) fn read(observation: &Observation<'_>) {
             pause_millis = pause.map(|pause| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
             "breaker"
         ),
-        Observation::Connection { event, client, detail } => {
-            event!(
-                match event {
-                    ConnectionEvent::AcceptFailed => Level::ERROR,
-                    ConnectionEvent::OverLimit => Level::WARN,
-                    _ => Level::INFO,
-                },
-                event = event.label(),
-                client = client.map(display),
-                detail,
-                "connection"
-            );
-        }
-        Observation::Guard(seen) => event!(
-            match seen.event {
-                GuardEvent::KeysEnded | GuardEvent::KeysMissing => Level::ERROR,
-                GuardEvent::FeedLost | GuardEvent::KeysStale => Level::WARN,
-                GuardEvent::FeedCurrent | GuardEvent::KeysFetched => Level::INFO,
-            },
-            event = seen.event.label(),
-            issuer = seen.issuer.as_str(),
-            age_seconds = seen.age.map(|age| age.as_secs()),
-            "guard"
-        ),
+        Observation::Connection { event, client, detail } => read_connection(*event, *client, *detail),
+        Observation::Guard(seen) => read_guard(seen),
         Observation::Key { kid, phase, signs_from } => tracing::info!(
             kid = kid.as_str(),
             phase = phase.label(),
             signs_from = signs_from.map(|at| display(super::timestamp::Timestamp(at))),
             "key"
         ),
-        Observation::LookedUp(looked_up) => {
-            let fine = matches!(looked_up.outcome, LookupOutcome::Live | LookupOutcome::No);
-            let millis = u64::try_from(looked_up.duration.as_millis()).unwrap_or(u64::MAX);
-            event!(
-                if fine { Level::DEBUG } else { Level::WARN },
-                source = looked_up.source.label(),
-                outcome = looked_up.outcome.label(),
-                millis,
-                coalesced = looked_up.coalesced,
-                detail = looked_up.detail,
-                "look-up"
-            );
-        }
+        Observation::LookedUp(looked_up) => read_looked_up(looked_up),
         Observation::Refused(refused) => event!(
             if refused.refusal.row().status.is_server_error() { Level::WARN } else { Level::INFO },
             code = refused.refusal.code(),
@@ -257,4 +224,46 @@ pub(super) fn read(observation: &Observation<'_>) {
             "upstream"
         ),
     }
+}
+
+fn read_connection(event: ConnectionEvent, client: Option<IpAddr>, detail: Option<&str>) {
+    event!(
+        match event {
+            ConnectionEvent::AcceptFailed => Level::ERROR,
+            ConnectionEvent::OverLimit => Level::WARN,
+            _ => Level::INFO,
+        },
+        event = event.label(),
+        client = client.map(display),
+        detail,
+        "connection"
+    );
+}
+
+fn read_guard(seen: &GuardSeen<'_>) {
+    event!(
+        match seen.event {
+            GuardEvent::KeysEnded | GuardEvent::KeysMissing => Level::ERROR,
+            GuardEvent::FeedLost | GuardEvent::KeysStale => Level::WARN,
+            GuardEvent::FeedCurrent | GuardEvent::KeysFetched => Level::INFO,
+        },
+        event = seen.event.label(),
+        issuer = seen.issuer.as_str(),
+        age_seconds = seen.age.map(|age| age.as_secs()),
+        "guard"
+    );
+}
+
+fn read_looked_up(looked_up: &LookedUp<'_>) {
+    let fine = matches!(looked_up.outcome, LookupOutcome::Live | LookupOutcome::No);
+    let millis = u64::try_from(looked_up.duration.as_millis()).unwrap_or(u64::MAX);
+    event!(
+        if fine { Level::DEBUG } else { Level::WARN },
+        source = looked_up.source.label(),
+        outcome = looked_up.outcome.label(),
+        millis,
+        coalesced = looked_up.coalesced,
+        detail = looked_up.detail,
+        "look-up"
+    );
 }

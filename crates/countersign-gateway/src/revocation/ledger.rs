@@ -1,7 +1,9 @@
 //! What is revoked: read by everybody, written by one [`Keeper`](super::Keeper).
 
+mod enforce;
+mod events;
+
 use std::{
-    collections::BTreeMap,
     fmt,
     ops::Range,
     sync::{
@@ -12,21 +14,25 @@ use std::{
 };
 
 use countersign::{
-    Issuer, Revocable, Revocations as _, SessionId, Standing, TokenId, UnixTime, Verifier,
-    revocation::{Cursor, Epoch, Revocation, Revoked, Target, What},
+    Issuer, Revocable, Revocations as _, SessionId, Standing, TokenId, UnixTime,
+    revocation::{Cursor, Epoch, Revoked, Target},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Concerned, Demand, Recorded, RevocationReason, Unrecorded,
+    Concerned, Demand, Recorded, Unrecorded,
     keeper::{Keeper, Request, Wish},
-    state::{Published, State},
+    state::State,
 };
 use crate::{
     clock::Clock,
     observe::Observer,
     store::{Change, Store, StoreError, StoredRevocations, Terms},
 };
+
+use self::enforce::is_of_tokens;
+pub(crate) use self::events::SessionChange;
+pub use self::events::{CannotContinue, Snapshot};
 
 /// What is revoked. Shared by all workers; outlives every reload.
 pub struct Ledger {
@@ -68,28 +74,6 @@ impl Lifetimes {
     /// differ.
     pub const SPREAD: Duration = Duration::from_secs(2);
 }
-
-/// Everything services refuse, at one place of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Where to go on.
-    pub cursor: Cursor,
-    /// What is revoked, in the order of the targets.
-    pub entries: Vec<Revocation>,
-}
-
-/// That a session is another than it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SessionChange {
-    /// Its tokens that were issued until then are revoked.
-    pub(crate) at: UnixTime,
-    /// Nobody but this process has found it.
-    pub(crate) is_own: bool,
-}
-
-/// What follows a cursor is not known any more, or the cursor is of another epoch: a snapshot is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CannotContinue;
 
 impl Ledger {
     /// The most entries of each record: two million.
@@ -380,56 +364,6 @@ impl Ledger {
         self.newest.subscribe()
     }
 
-    /// The next [`Self::EVENTS_AT_ONCE`] events after a cursor.
-    ///
-    /// # Errors
-    /// [`CannotContinue`] for a cursor of another epoch, from the future, or too old.
-    pub fn after(&self, cursor: &Cursor) -> Result<Vec<Arc<Published>>, CannotContinue> {
-        let state = self.state();
-        if state.epoch != cursor.epoch {
-            return Err(CannotContinue);
-        }
-        state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
-    }
-
-    /// The sessions that were found to be others than before (less power, another user) after that place of the log,
-    /// which becomes the newest. Where that cannot be known any more: all that are known to have changed.
-    pub(crate) fn changed_sessions(&self, seen: &mut Cursor) -> BTreeMap<SessionId, SessionChange> {
-        let mut changed = BTreeMap::new();
-        loop {
-            let Ok(events) = self.after(seen) else {
-                let state = self.state();
-                *seen = state.cursor();
-                let all = state.all().filter_map(|(target, held)| match target {
-                    Target::IssuedTo(name) => {
-                        Some((name.clone(), SessionChange { at: held.terms.at, is_own: true }))
-                    }
-                    _ => None,
-                });
-                return all.collect();
-            };
-            let Some(last) = events.last() else { return changed };
-            *seen = last.event.cursor.clone();
-            for published in &events {
-                if let What::Revoked(Revocation { target: Target::IssuedTo(name), at, .. }) =
-                    &published.event.what
-                {
-                    let change = SessionChange { at: *at, is_own: published.is_own };
-                    changed.entry(name.clone()).or_insert(change).unite(change);
-                }
-            }
-        }
-    }
-
-    /// Everything services refuse at `now`. What has expired is left out when it is forgotten here, within half a
-    /// minute: a clock that jumps takes it from nobody.
-    #[must_use]
-    pub fn snapshot(&self, now: UnixTime) -> Snapshot {
-        let now = now.min(self.forgotten());
-        let state = self.state();
-        Snapshot { cursor: state.cursor(), entries: state.token_records(now) }
-    }
-
     /// What has expired by then was forgotten.
     pub(super) fn forgotten(&self) -> UnixTime {
         UnixTime::from_secs(self.forgotten.load(Ordering::Acquire))
@@ -438,92 +372,6 @@ impl Ledger {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A writer that panicked has added a whole record or none.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When no service accepts a token any more that was signed by `now`.
-    pub(crate) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
-        let [token, _] = &self.lifetimes;
-        let life = Duration::from_secs(token.load(Ordering::Relaxed));
-        now.saturating_add(self.spread).saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
-    }
-
-    /// The terms of a revocation at `now`.
-    pub(super) fn terms(&self, demand: &Demand, now: UnixTime) -> Terms {
-        let [_, session] = &self.lifetimes;
-        let of = |secs: &AtomicU64| now.saturating_add(Duration::from_secs(secs.load(Ordering::Relaxed)));
-        let tokens_until = self.last_token_ends(now);
-        let known = demand.session_ends.unwrap_or(now);
-        let sessions_until = match (&demand.target, demand.reason) {
-            // The server refuses the credential itself, and a token is not a session.
-            (_, RevocationReason::Changed | RevocationReason::ServerSaidNo)
-            | (Target::IssuedTo(_) | Target::Token(_), _) => UnixTime::from_secs(0),
-            (Target::Session(_), _) => of(session).max(known),
-            // A session of theirs that nothing is proven of never becomes one that began later.
-            (Target::All | Target::Organisation(_) | Target::Subject(_), RevocationReason::Operator) => {
-                UnixTime::MAX
-            }
-            (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
-        };
-        // What the session gets instead is signed in this second; what was signed in it is revoked by name.
-        let at = match &demand.target {
-            Target::IssuedTo(_) => now.saturating_sub(Duration::from_secs(1)),
-            _ => now,
-        };
-        Terms { at, tokens_until, sessions_until }
-    }
-
-    /// Puts a revocation into the tables that are read.
-    pub(super) fn enforce(&self, target: &Target, terms: Terms) -> Result<(), Unrecorded> {
-        let record = |at, expires| Revocation { target: target.clone(), at, expires };
-        let is_there = |until: UnixTime| until > terms.at;
-        if is_there(terms.tokens_until) {
-            let at = terms.tokens_at(target, self.spread);
-            self.tokens.revoke(&record(at, terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
-            if is_of_tokens(target) {
-                self.of_tokens.fetch_add(1, Ordering::Release);
-            }
-        }
-        if is_there(terms.sessions_until) {
-            self.sessions.revoke(&record(terms.at, terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
-            self.generation.fetch_add(1, Ordering::Release);
-        }
-        Ok(())
-    }
-
-    /// Takes a revocation out of the tables that are read.
-    pub(super) fn release(&self, target: &Target) {
-        self.tokens.lift(target);
-        self.sessions.lift(target);
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-
-    /// Fills the tables from what is held, and what waits to be.
-    fn fill(&self, waiting: &[Change], now: UnixTime) -> Result<(), Unrecorded> {
-        let state = self.state();
-        let waiting = || {
-            waiting.iter().filter_map(|change| match change {
-                Change::Revoked { target, terms, .. } => Some((target, terms)),
-                Change::KeysChanged { .. } | Change::Lifted { .. } => None,
-            })
-        };
-        let living = |at: fn(&Terms, &Target, Duration) -> UnixTime, until: fn(&Terms) -> UnixTime| {
-            let all = state.all().map(|(target, held)| (target, &held.terms)).chain(waiting());
-            all.filter(move |(_, terms)| until(terms) > now).map(move |(target, terms)| Revocation {
-                target: target.clone(),
-                at: at(terms, target, self.spread),
-                expires: until(terms),
-            })
-        };
-        let of_tokens =
-            living(|terms, target, spread| terms.tokens_at(target, spread), |terms| terms.tokens_until);
-        self.tokens.replace(of_tokens).map_err(|_| Unrecorded::Full)?;
-        let of_sessions = living(|terms, _, _| terms.at, |terms| terms.sessions_until);
-        self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)?;
-        let of_tokens = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
-        let of_tokens = of_tokens.filter(|target| is_of_tokens(target)).count();
-        self.of_tokens.store(of_tokens, Ordering::Release);
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 
     /// Takes what was written to the store, or read from it, into memory, in the order of the numbers. For the keeper
@@ -581,17 +429,6 @@ impl Ledger {
         let of_tokens = state.all().filter(|(target, _)| is_of_tokens(target)).count();
         self.of_tokens.store(of_tokens, Ordering::Release);
     }
-}
-
-impl SessionChange {
-    fn unite(&mut self, later: Self) {
-        *self = Self { at: self.at.max(later.at), is_own: self.is_own && later.is_own };
-    }
-}
-
-/// Whether the gateway has to look at it only before it hands out a token that was signed before.
-const fn is_of_tokens(target: &Target) -> bool {
-    matches!(target, Target::IssuedTo(_) | Target::Token(_))
 }
 
 impl fmt::Debug for Ledger {

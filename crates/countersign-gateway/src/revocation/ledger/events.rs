@@ -1,0 +1,91 @@
+//! What was revoked, in order: for those who follow, and for the sessions of this gateway.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use countersign::{
+    SessionId, UnixTime,
+    revocation::{Cursor, Revocation, Target, What},
+};
+
+use super::Ledger;
+use crate::revocation::state::Published;
+
+/// Everything services refuse, at one place of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// What is revoked, in the order of the targets.
+    pub entries: Vec<Revocation>,
+}
+
+/// That a session is another than it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SessionChange {
+    /// Its tokens that were issued until then are revoked.
+    pub(crate) at: UnixTime,
+    /// Nobody but this process has found it.
+    pub(crate) is_own: bool,
+}
+
+/// What follows a cursor is not known any more, or the cursor is of another epoch: a snapshot is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CannotContinue;
+
+impl Ledger {
+    /// The next [`Self::EVENTS_AT_ONCE`] events after a cursor.
+    ///
+    /// # Errors
+    /// [`CannotContinue`] for a cursor of another epoch, from the future, or too old.
+    pub fn after(&self, cursor: &Cursor) -> Result<Vec<Arc<Published>>, CannotContinue> {
+        let state = self.state();
+        if state.epoch != cursor.epoch {
+            return Err(CannotContinue);
+        }
+        state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
+    }
+
+    /// The sessions that were found to be others than before (less power, another user) after that place of the log,
+    /// which becomes the newest. Where that cannot be known any more: all that are known to have changed.
+    pub(crate) fn changed_sessions(&self, seen: &mut Cursor) -> BTreeMap<SessionId, SessionChange> {
+        let mut changed = BTreeMap::new();
+        loop {
+            let Ok(events) = self.after(seen) else {
+                let state = self.state();
+                *seen = state.cursor();
+                let all = state.all().filter_map(|(target, held)| match target {
+                    Target::IssuedTo(name) => {
+                        Some((name.clone(), SessionChange { at: held.terms.at, is_own: true }))
+                    }
+                    _ => None,
+                });
+                return all.collect();
+            };
+            let Some(last) = events.last() else { return changed };
+            *seen = last.event.cursor.clone();
+            for published in &events {
+                if let What::Revoked(Revocation { target: Target::IssuedTo(name), at, .. }) =
+                    &published.event.what
+                {
+                    let change = SessionChange { at: *at, is_own: published.is_own };
+                    changed.entry(name.clone()).or_insert(change).unite(change);
+                }
+            }
+        }
+    }
+
+    /// Everything services refuse at `now`. What has expired is left out when it is forgotten here, within half a
+    /// minute: a clock that jumps takes it from nobody.
+    #[must_use]
+    pub fn snapshot(&self, now: UnixTime) -> Snapshot {
+        let now = now.min(self.forgotten());
+        let state = self.state();
+        Snapshot { cursor: state.cursor(), entries: state.token_records(now) }
+    }
+}
+
+impl SessionChange {
+    fn unite(&mut self, later: Self) {
+        *self = Self { at: self.at.max(later.at), is_own: self.is_own && later.is_own };
+    }
+}
