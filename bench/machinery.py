@@ -70,6 +70,11 @@ class Program:
                 pass  # the thread has ended
         return total / 1e9
 
+    def ticks(self):
+        """Clock ticks in user mode and in the kernel: they tell what of `cpu` is whose, not how much it is."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]), int(fields[12])
+
     def anonymous_bytes(self):
         """Memory of its own, without mapped files."""
         for line in pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
