@@ -9,8 +9,8 @@
 //!    is read in a sub-select, so once for a statement and not once for a row. After a transaction the setting is an
 //!    empty text and not missing, so an empty text is nobody's organisation.
 //! 4. A unique index begins with the organisation, for look-ups within it and for keys that point here.
-//! 5. A foreign key includes the organisation: one without it could point to a foreign row, and tells by its failure
-//!    whether one exists.
+//! 5. A foreign key pairs the organisation with the parent's: one without it could point to a foreign row, and tells by
+//!    its failure whether one exists.
 
 use std::fmt::Write as _;
 
@@ -18,6 +18,9 @@ use std::fmt::Write as _;
 pub(crate) const OWN_POLICY: &str = "countersign_organisation";
 /// The policy that lets support read across organisations, where a scope says so.
 pub(crate) const ACROSS_POLICY: &str = "countersign_across";
+
+/// What lets support read.
+pub(crate) const ACROSS_CONDITION: &str = "(SELECT current_setting('countersign.across', true)) = 'on'";
 
 /// The name of a table, column or role cannot stand in SQL as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -166,13 +169,19 @@ pub(crate) fn policies(table: &str, column: &str) -> String {
 ALTER TABLE \"{table}\" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS {OWN_POLICY} ON \"{table}\";
 CREATE POLICY {OWN_POLICY} ON \"{table}\"
-    USING (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')))
-    WITH CHECK (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')));
+    USING ({own})
+    WITH CHECK ({own});
 DROP POLICY IF EXISTS {ACROSS_POLICY} ON \"{table}\";
 CREATE POLICY {ACROSS_POLICY} ON \"{table}\" FOR SELECT
-    USING ((SELECT current_setting('countersign.across', true)) = 'on');
-"
+    USING ({ACROSS_CONDITION});
+",
+        own = own_condition(column),
     )
+}
+
+/// What a row must fulfil to be read or written: the check at start compares with this very text.
+pub(crate) fn own_condition(column: &str) -> String {
+    format!("\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), ''))")
 }
 
 fn unique_index(table: &str, column: &str, key: &str) -> String {
