@@ -53,6 +53,30 @@
 //!     sqlx::query("SELECT * FROM orders").fetch_all(pool).await;
 //! }
 //! ```
+//!
+//! Nor is there one outside of a unit of work:
+//!
+//! ```compile_fail,E0599
+//! # use countersign::{Caller, scope::postgres::ScopedPool};
+//! async fn leak(pool: &ScopedPool, caller: &Caller) {
+//!     let scope = pool.for_caller(caller).unwrap();
+//!     sqlx::query("SELECT * FROM orders").fetch_all(scope.connection()).await;
+//! }
+//! ```
+//!
+//! Support reads, and does not write:
+//!
+//! ```compile_fail,E0599
+//! # use countersign::scope::{CrossOrganisation, Delete, OrganisationTable, postgres::ScopedPool};
+//! # struct Order;
+//! # impl OrganisationTable for Order {
+//! #     const TABLE: &'static str = "orders";
+//! #     const COLUMNS: &'static [&'static str] = &["id", "item"];
+//! # }
+//! async fn remove(pool: &ScopedPool, leave: &CrossOrganisation) {
+//!     pool.across(leave).delete(Delete::<Order>::by_key(7)).await;
+//! }
+//! ```
 
 mod check;
 mod migration;
