@@ -70,7 +70,7 @@ const KINDS: [(Kind, &str); 5] = [
     (Kind::Transaction, "transaction, WHERE"),
     (Kind::ClaimsInTheirOwnTrip, "transaction, claims set by a statement, row-level security"),
     (Kind::Scope, "`ScopedPool`: begin, typed select, commit"),
-    (Kind::ScopeWithoutFilter, "`ScopedPool`: begin, SQL without WHERE, commit"),
+    (Kind::ScopeWithoutFilter, "`ScopedPool`: begin, SQL without WHERE (table without support), commit"),
 ];
 
 /// Whether the pool asks the server, before it lends a connection, whether it still answers: a trip of its own.
@@ -109,6 +109,7 @@ impl Contenders {
 
     async fn run(&self, kind: Kind, caller: &Caller) -> usize {
         const PLAIN: &str = "SELECT id, item FROM orders_plain WHERE organisation = $1";
+        const FORGOTTEN: &str = "SELECT id, item FROM orders_without_support";
         const OWN: &str = "SELECT id, item FROM orders WHERE organisation = $1";
         let organisation = caller.organisation().unwrap().as_str();
         match kind {
@@ -178,6 +179,7 @@ async fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     if arguments == ["migration"] {
         print!("{}", RowLevelSecurity::of(Order::TABLE).unwrap().to_sql());
+        print!("{}", RowLevelSecurity::of("orders_without_support").unwrap().without_support().to_sql());
         return;
     }
     let [folder, rounds, units] = arguments.as_slice() else { panic!("FOLDER ROUNDS UNITS, or migration") };

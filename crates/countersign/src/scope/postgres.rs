@@ -238,7 +238,8 @@ impl ScopedTransaction {
     statements!((&mut self), self => &mut *self.transaction);
 }
 
-/// The rows of every organisation, to read only. Each call is written to the log.
+/// The rows of every organisation, to read only. Each call is written to the log. Of a table whose migration left
+/// support out, there are none.
 #[derive(Debug)]
 pub struct Across<'p> {
     pool: &'p ScopedPool,

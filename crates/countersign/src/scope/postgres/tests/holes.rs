@@ -6,7 +6,7 @@ use super::{ORDERS, Order, Server, begin_for, declared, partitioned, row_level_s
 use crate::{
     OrganisationId,
     caller::testing::caller,
-    row_level_security::policies,
+    row_level_security::{Support, policies},
     scope::{
         SchemaFault,
         postgres::{BEGIN_ACROSS, ScopedPool, check_table, tables_with_column},
@@ -146,7 +146,7 @@ pub(super) async fn each_is_real(server: &Server) {
     let lines = format!(
         "CREATE TABLE lines (organisation text NOT NULL, of bigint REFERENCES orders (id));
          GRANT SELECT, INSERT ON lines TO service; {}",
-        policies("lines", "organisation")
+        policies("lines", "organisation", Support::Kept)
     );
     let (owner, service) = with_hole(server, &lines).await;
     let foreign: i64 = sqlx::query_scalar("SELECT id FROM orders WHERE organisation = 'globex' LIMIT 1")

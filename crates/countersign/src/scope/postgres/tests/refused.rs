@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use super::{ORDERS, Order, Server, declared, partitioned, row_level_security};
 use crate::{
-    row_level_security::policies,
+    row_level_security::{Support, policies},
     scope::{
         SchemaFault,
         postgres::{ScopedPool, check_others},
@@ -118,7 +118,7 @@ async fn policies_say_what_the_migration_says(server: &Server) {
 }
 
 async fn constraints_hold_the_organisation(server: &Server) {
-    let bound = policies("lines", "organisation");
+    let bound = policies("lines", "organisation", Support::Kept);
     for (more, expected) in [
         ("CREATE UNIQUE INDEX item_alone ON orders (item)", "`item_alone`"),
         ("CREATE UNIQUE INDEX item_lower ON orders (lower(item))", "`item_lower`"),
@@ -204,7 +204,8 @@ async fn parts_are_bound(server: &Server) {
     let locked = "ALTER TABLE of_acme ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
                   GRANT SELECT ON of_acme TO service;";
     starts(server, &partitioned(locked)).await;
-    let bound = format!("{} GRANT SELECT ON of_acme TO service", policies("of_acme", "organisation"));
+    let bound =
+        format!("{} GRANT SELECT ON of_acme TO service", policies("of_acme", "organisation", Support::Kept));
     starts(server, &partitioned(&bound)).await;
     for (more, expected) in [
         (partitioned("GRANT SELECT ON of_acme TO service"), "`of_acme`"),
@@ -364,7 +365,7 @@ pub(super) async fn what_is_not_declared_is_looked_at(server: &Server) {
     let bound = format!(
         "{invoices} {} GRANT SELECT ON invoices TO service; CREATE TABLE unused (organisation text);
          CREATE TABLE countries (code text PRIMARY KEY); GRANT ALL ON countries TO service",
-        policies("invoices", "organisation")
+        policies("invoices", "organisation", Support::Kept)
     );
     starts(server, &bound).await;
 
