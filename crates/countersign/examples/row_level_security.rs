@@ -13,6 +13,7 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a tool that meets what it did not expect ends"
@@ -109,8 +110,8 @@ impl Contenders {
 
     async fn run(&self, kind: Kind, caller: &Caller) -> usize {
         const PLAIN: &str = "SELECT id, item FROM orders_plain WHERE organisation = $1";
-        const FORGOTTEN: &str = "SELECT id, item FROM orders_without_support";
         const OWN: &str = "SELECT id, item FROM orders WHERE organisation = $1";
+        const FORGOTTEN: &str = "SELECT id, item FROM orders_without_support";
         let organisation = caller.organisation().unwrap().as_str();
         match kind {
             Kind::Statement => {
@@ -144,9 +145,7 @@ impl Contenders {
             }
             Kind::ScopeWithoutFilter => {
                 let mut work = self.scope(caller).begin().await.unwrap();
-                let rows = sqlx::query_as::<_, Order>("SELECT id, item FROM orders")
-                    .fetch_all(work.connection())
-                    .await;
+                let rows = sqlx::query_as::<_, Order>(FORGOTTEN).fetch_all(work.connection()).await;
                 work.commit().await.unwrap();
                 rows.unwrap().len()
             }

@@ -17,7 +17,8 @@
 //! the service compares the issuer itself before it opens a scope.
 
 mod condition;
-#[cfg(all(test, feature = "sign", any(feature = "sqlx-postgres", feature = "sqlx-sqlite")))]
+#[cfg(test)]
+#[cfg(all(feature = "sign", any(feature = "sqlx-postgres", feature = "sqlx-sqlite")))]
 mod crossing;
 mod declared;
 mod error;
