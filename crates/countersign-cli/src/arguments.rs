@@ -304,6 +304,9 @@ pub(crate) enum RlsWhat {
         /// A column that holds the key of a row of another such table, `customer=customers`; as often as needed
         #[arg(long = "references", value_name = "COLUMN=TABLE")]
         references: Vec<String>,
+        /// No role of support reads this table across organisations; a select without WHERE is then quick
+        #[arg(long)]
+        without_support: bool,
     },
 }
 

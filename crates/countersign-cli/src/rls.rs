@@ -6,10 +6,11 @@ use crate::{arguments::RlsWhat, exit::Exit, screen};
 
 /// `countersign rls`.
 pub(crate) fn run(what: &RlsWhat) -> Exit {
-    let RlsWhat::Init { table, column, key, role, references } = what;
+    let RlsWhat::Init { table, column, key, role, references, without_support } = what;
     match migration(table, column, key, role, references) {
-        Ok(sql) => {
-            screen::print(&sql);
+        Ok(migration) => {
+            let migration = if *without_support { migration.without_support() } else { migration };
+            screen::print(&migration.to_sql());
             Exit::Good
         }
         Err(problem) => {
@@ -25,7 +26,7 @@ fn migration(
     key: &str,
     role: &str,
     references: &[String],
-) -> Result<String, String> {
+) -> Result<RowLevelSecurity, String> {
     let say = |error: InvalidName| error.to_string();
     let table = RowLevelSecurity::of(table).and_then(|table| table.column(column)).map_err(say)?;
     let mut table = table.key(key).and_then(|table| table.role(role)).map_err(say)?;
@@ -35,5 +36,5 @@ fn migration(
         })?;
         table = table.references(child, parent).map_err(say)?;
     }
-    Ok(table.to_sql())
+    Ok(table)
 }

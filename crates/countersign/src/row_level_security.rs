@@ -9,8 +9,8 @@
 //!    is read in a sub-select, so once for a statement and not once for a row. After a transaction the setting is an
 //!    empty text and not missing, so an empty text is nobody's organisation.
 //! 4. A unique index begins with the organisation, for look-ups within it and for keys that point here.
-//! 5. A foreign key includes the organisation: one without it could point to a foreign row, and tells by its failure
-//!    whether one exists.
+//! 5. A foreign key pairs the organisation with the parent's: one without it could point to a foreign row, and tells by
+//!    its failure whether one exists.
 
 use std::fmt::Write as _;
 
@@ -18,6 +18,9 @@ use std::fmt::Write as _;
 pub(crate) const OWN_POLICY: &str = "countersign_organisation";
 /// The policy that lets support read across organisations, where a scope says so.
 pub(crate) const ACROSS_POLICY: &str = "countersign_across";
+
+/// What lets support read.
+pub(crate) const ACROSS_CONDITION: &str = "(SELECT current_setting('countersign.across', true)) = 'on'";
 
 /// The name of a table, column or role cannot stand in SQL as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +42,15 @@ pub struct RowLevelSecurity {
     column: String,
     key: String,
     role: String,
+    support: Support,
     references: Vec<(String, String)>,
+}
+
+/// Whether support may read across organisations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Support {
+    Kept,
+    Left,
 }
 
 impl RowLevelSecurity {
@@ -60,6 +71,7 @@ impl RowLevelSecurity {
             column: Self::DEFAULT_COLUMN.to_owned(),
             key: Self::DEFAULT_KEY.to_owned(),
             role: Self::DEFAULT_ROLE.to_owned(),
+            support: Support::Kept,
             references: Vec::new(),
         })
     }
@@ -91,6 +103,16 @@ impl RowLevelSecurity {
         Ok(self)
     }
 
+    /// Leaves out the policy by which support reads across organisations: of this table it then sees nothing.
+    ///
+    /// With that policy, a select that does not name the organisation itself looks at every row of the table to find
+    /// the caller's: an index serves one condition, not the choice between two. What the scope writes names it always.
+    #[must_use]
+    pub const fn without_support(mut self) -> Self {
+        self.support = Support::Left;
+        self
+    }
+
     /// `column` holds the key of a row of `parent`, whose organisation and key columns have the same names as here.
     ///
     /// # Errors
@@ -103,14 +125,13 @@ impl RowLevelSecurity {
     /// Rules 2 and 3 alone.
     #[must_use]
     pub fn policies(&self) -> String {
-        let Self { table, column, .. } = self;
-        policies(table, column)
+        policies(&self.table, &self.column, self.support)
     }
 
     /// All rules, as one transaction. Run it as the table's owner; it can be run again.
     #[must_use]
     pub fn to_sql(&self) -> String {
-        let Self { table, column, key, role, references } = self;
+        let Self { table, column, key, role, references, .. } = self;
         let mut sql = format!(
             "-- Row-level security of {table}. Run it as the table's owner; it can be run again.
 BEGIN;
@@ -159,20 +180,34 @@ ALTER TABLE \"{table}\" ADD CONSTRAINT \"{constraint}\"
     }
 }
 
-/// Enables and forces row-level security, and makes the two policies.
-pub(crate) fn policies(table: &str, column: &str) -> String {
-    format!(
+/// Enables and forces row-level security, and makes the policies.
+pub(crate) fn policies(table: &str, column: &str, support: Support) -> String {
+    let mut sql = format!(
         "ALTER TABLE \"{table}\" ENABLE ROW LEVEL SECURITY;
 ALTER TABLE \"{table}\" FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS {OWN_POLICY} ON \"{table}\";
 CREATE POLICY {OWN_POLICY} ON \"{table}\"
-    USING (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')))
-    WITH CHECK (\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), '')));
+    USING ({own})
+    WITH CHECK ({own});
 DROP POLICY IF EXISTS {ACROSS_POLICY} ON \"{table}\";
-CREATE POLICY {ACROSS_POLICY} ON \"{table}\" FOR SELECT
-    USING ((SELECT current_setting('countersign.across', true)) = 'on');
+",
+        own = own_condition(column),
+    );
+    if support == Support::Kept {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            sql,
+            "CREATE POLICY {ACROSS_POLICY} ON \"{table}\" FOR SELECT
+    USING ({ACROSS_CONDITION});
 "
-    )
+        );
+    }
+    sql
+}
+
+/// What a row must fulfil to be read or written: the check at start compares with this very text.
+pub(crate) fn own_condition(column: &str) -> String {
+    format!("\"{column}\" = (SELECT nullif(current_setting('countersign.organisation', true), ''))")
 }
 
 fn unique_index(table: &str, column: &str, key: &str) -> String {
@@ -210,6 +245,14 @@ mod tests {
             assert!(table().column(bad).is_err() && table().key(bad).is_err() && table().role(bad).is_err());
             assert!(table().references(bad, "a").is_err() && table().references("a", bad).is_err());
         }
+    }
+
+    #[test]
+    fn without_support_its_policy_goes_and_does_not_come_back() {
+        let sql = RowLevelSecurity::of("orders").unwrap().without_support().to_sql();
+        assert!(sql.contains("DROP POLICY IF EXISTS countersign_across"), "{sql}");
+        assert!(!sql.contains("CREATE POLICY countersign_across"), "{sql}");
+        assert!(sql.contains("CREATE POLICY countersign_organisation"), "{sql}");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use countersign::scope::postgres::{check_table, tables_with_column};
+use countersign::scope::{
+    SchemaFault,
+    postgres::{check_others, check_table, tables_with_column},
+};
 use countersign_gateway::config::{Environment as _, SystemEnvironment};
 use sqlx::{
     PgPool,
@@ -76,19 +79,34 @@ async fn check(arguments: &AuditDbArguments, options: PgConnectOptions) -> Resul
         return Ok(fail(FOUND, &problem));
     }
     let mut faults = 0;
+    let mut told = tables.clone();
     for table in &tables {
         let found = check_table(&pool, table, &arguments.column).await;
         if found.is_empty() {
             screen::print(&format!("ok    {table}\n"));
         }
-        for fault in &found {
+        for fault in found {
             screen::print(&format!("FAIL  {table}: {fault}\n"));
+            faults += 1;
+            if let SchemaFault::Unbound { object, .. } = fault {
+                told.push(object);
+            }
         }
-        faults += found.len();
+    }
+    if arguments.tables.is_empty() {
+        for fault in others(&pool, &arguments.column, &told).await {
+            screen::print(&format!("FAIL  {fault}\n"));
+            faults += 1;
+        }
     }
     let (tables, exit) = (tables.len(), if faults == 0 { Exit::Good } else { Exit::Code(FOUND) });
     screen::print(&format!("{tables} checked, {faults} faults\n"));
     Ok(exit)
+}
+
+/// What else has the column and is not bound: in other schemas, foreign tables, views.
+async fn others(pool: &PgPool, column: &str, told: &[String]) -> Vec<SchemaFault> {
+    check_others(pool, column, told).await.unwrap_or_else(|fault| vec![fault])
 }
 
 /// Why, without anything of the URL.

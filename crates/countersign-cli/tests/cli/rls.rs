@@ -10,6 +10,16 @@ fn the_migration_of_a_table_is_printed() {
 }
 
 #[test]
+fn support_is_left_out_if_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, made) in [(None, true), (Some("--without-support"), false)] {
+        let arguments: Vec<&str> = ["rls", "init", "orders"].into_iter().chain(more).collect();
+        let ran = countersign(folder.path(), &arguments, "");
+        assert_eq!((ran.code, ran.output.contains("CREATE POLICY countersign_across")), (0, made));
+    }
+}
+
+#[test]
 fn what_is_no_name_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [

@@ -52,6 +52,17 @@ fn a_server_with_a_certificate_of_its_own_authority_is_asked_and_no_other() {
     let (code, told, _) = audit(&with("verify-full", "ca.pem"));
     assert_eq!(code, Some(1));
     assert!(told.starts_with("FAIL  "), "{told}");
+    server.carry_out("ALTER TABLE notes FORCE ROW LEVEL SECURITY");
+
+    // So is what has the column and is in no table that is looked at by itself.
+    server.carry_out(
+        "CREATE SCHEMA old; CREATE TABLE old.notes (organisation text); GRANT SELECT ON old.notes TO service;
+         GRANT USAGE ON SCHEMA old TO service",
+    );
+    let (code, told, _) = audit(&with("verify-full", "ca.pem"));
+    assert_eq!(code, Some(1));
+    assert!(told.starts_with("ok    notes\nFAIL  the role may use `old.notes`"), "{told}");
+    assert!(told.ends_with("1 checked, 1 faults\n"), "{told}");
 }
 
 #[test]

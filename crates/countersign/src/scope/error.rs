@@ -57,7 +57,10 @@ pub enum SchemaFault {
         source: sqlx::Error,
     },
     /// A foreign key that may point to another organisation's row, and tells by its failure whether it exists.
-    #[error("a foreign key of `{table}` to `{parent}` does not include the organisation column")]
+    #[error(
+        "a foreign key of `{table}` to `{parent}` does not pair the organisation column of one with that of the \
+         other: put it first on both sides"
+    )]
     ForeignKey {
         /// Which table.
         table: Cow<'static, str>,
@@ -65,12 +68,15 @@ pub enum SchemaFault {
         parent: String,
     },
     /// A way around row-level security that the service's role may use: a view that does not ask with the reader's
-    /// rights, a materialised view, or a function with its owner's rights.
-    #[error("`{object}` shows rows of `{table}` around row-level security")]
+    /// rights, a materialised view, a rule, or a function with its owner's rights.
+    #[error(
+        "`{object}` shows or changes rows of `{table}` around row-level security: revoke it from the service's role \
+         and PUBLIC, or let it act with the reader's rights"
+    )]
     Leak {
         /// Which table.
         table: Cow<'static, str>,
-        /// The view or function.
+        /// The view, rule or function.
         object: String,
     },
     /// A declared column that the table does not have.
@@ -93,24 +99,41 @@ pub enum SchemaFault {
         /// Which table.
         table: Cow<'static, str>,
     },
+    /// A setting that the policies read has a value before any unit of work has begun.
+    #[error("the setting `{setting}` is preset for the role that reads `{table}`: {fix}")]
+    Preset {
+        /// Which table.
+        table: Cow<'static, str>,
+        /// The setting.
+        setting: String,
+        /// What takes it away.
+        fix: String,
+    },
     /// Row-level security does not say what the migration makes it say, or lets more through.
     #[error("the row-level security of `{table}` is not as `row_level_security` makes it: {fault}")]
     RowSecurity {
         /// Which table.
         table: Cow<'static, str>,
         /// What is wrong.
-        fault: &'static str,
+        fault: Cow<'static, str>,
     },
-    /// The service's role is above row-level security.
+    /// The service's role is above row-level security, or may become a role that is.
     #[error(
-        "the role that reads `{table}` is a superuser or has BYPASSRLS: row-level security does not bind it"
+        "the role that reads `{table}` is, or may become, `{role}`, which {power}: row-level security does not bind \
+         it; connect as a role without, as `countersign rls init` makes it"
     )]
     RoleAbove {
         /// Which table.
         table: Cow<'static, str>,
+        /// The role that is above.
+        role: String,
+        /// By what.
+        power: String,
     },
     /// The service's role owns the table, or may become its owner: it could switch row-level security off.
-    #[error("the role that reads `{table}` owns it: it could switch row-level security off")]
+    #[error(
+        "the role that reads `{table}` owns it, or may become its owner: it could switch row-level security off"
+    )]
     RoleOwns {
         /// Which table.
         table: Cow<'static, str>,
@@ -121,12 +144,26 @@ pub enum SchemaFault {
         /// Which table.
         table: Cow<'static, str>,
     },
-    /// A unique constraint that spans organisations: a conflict would tell what others have.
-    #[error("the unique index `{index}` of `{table}` does not include the organisation column")]
+    /// Something else that the service's role may use: a partition, heir or parent of the table, or any other relation
+    /// with a column of the organisation column's name. SQL text reaches it, and nothing binds its rows.
+    #[error(
+        "the role may use `{object}`, and row-level security does not bind its rows: {fault}. Revoke it from the \
+         service's role and PUBLIC, or bind it as `countersign rls init` does"
+    )]
+    Unbound {
+        /// The relation.
+        object: String,
+        /// What is wrong.
+        fault: Cow<'static, str>,
+    },
+    /// A unique or exclusion constraint that spans organisations: a conflict would tell what others have.
+    #[error(
+        "the unique index or exclusion constraint `{index}` of `{table}` does not include the organisation column"
+    )]
     Unique {
         /// Which table.
         table: Cow<'static, str>,
-        /// Which index.
+        /// Which index or constraint.
         index: String,
     },
 }

@@ -1,14 +1,29 @@
 //! The scope on `PostgreSQL`, with row-level security as the second lock.
 //!
 //! 1. Every unit of work is one transaction that begins by setting the caller's organisation for its own length
-//!    (`countersign.organisation`), in the same round trip as `BEGIN`.
+//!    (`countersign.organisation`), and that nothing else is read (`countersign.across`), in the same round trip as
+//!    `BEGIN`. What the session was left with does not count.
 //! 2. [`row_level_security`] is the migration: the table's rows are then seen and written for that organisation only,
 //!    whatever the statement says. Outside a scope, no row is seen.
 //! 3. So a transaction may also be given SQL text of its own, for joins and reports
 //!    ([`ScopedTransaction::connection`]). What an attacker can do who can choose that text: name the setting, and
 //!    with it another organisation. Never build it from input.
-//! 4. [`ScopedPool::declare`] refuses to start where row-level security is switched off, does not bind the service's
-//!    role, was widened, or can be gone around by a view or function that the role may use.
+//! 4. [`ScopedPool::declare`] refuses to start where one of these does not hold, and says what to do:
+//!    - The session's role, and every role it may become, is below row-level security: no superuser, `BYPASSRLS`,
+//!      `CREATEROLE`, `REPLICATION` or access to the server's files; it does not own the table and may not `TRUNCATE`.
+//!    - Neither setting has a value before a unit of work begins: by role, database, file or connection.
+//!    - Row-level security is enabled and forced, and the two policies are those of the migration to the last word; a
+//!      further policy only narrows.
+//!    - The organisation column is `TEXT NOT NULL`. Unique indexes and exclusion constraints hold it; foreign keys from
+//!      the table, and into it from tables the role may write, pair it with the other table's.
+//!    - Partitions, heirs and parents that the role may use by themselves, be it one column to read or write, are
+//!      bound in the same way, and so is everything else that has a column of that name, declared or not.
+//!    - No view with its owner's rights, materialised view or rule over any of these may be used, nor any function with
+//!      the rights of a superuser or `BYPASSRLS`.
+//! 5. What it does not see: what becomes of the database after the start; what a function, trigger or rule of a role
+//!    *below* row-level security does with that role's own rights (one that may read a materialised view, say); tables
+//!    that hold foreign rows under another column name; other databases behind foreign servers; and what
+//!    other roles can do. `countersign audit db` looks again at any time.
 //!
 //! ```
 //! use countersign::{Caller, scope::{OrganisationTable, postgres::{ScopedPool, row_level_security}}};
@@ -38,6 +53,30 @@
 //!     sqlx::query("SELECT * FROM orders").fetch_all(pool).await;
 //! }
 //! ```
+//!
+//! Nor is there one outside of a unit of work:
+//!
+//! ```compile_fail,E0599
+//! # use countersign::{Caller, scope::postgres::ScopedPool};
+//! async fn leak(pool: &ScopedPool, caller: &Caller) {
+//!     let scope = pool.for_caller(caller).unwrap();
+//!     sqlx::query("SELECT * FROM orders").fetch_all(scope.connection()).await;
+//! }
+//! ```
+//!
+//! Support reads, and does not write:
+//!
+//! ```compile_fail,E0599
+//! # use countersign::scope::{CrossOrganisation, Delete, OrganisationTable, postgres::ScopedPool};
+//! # struct Order;
+//! # impl OrganisationTable for Order {
+//! #     const TABLE: &'static str = "orders";
+//! #     const COLUMNS: &'static [&'static str] = &["id", "item"];
+//! # }
+//! async fn remove(pool: &ScopedPool, leave: &CrossOrganisation) {
+//!     pool.across(leave).delete(Delete::<Order>::by_key(7)).await;
+//! }
+//! ```
 
 mod check;
 mod migration;
@@ -55,7 +94,7 @@ use super::{
     Value, declared::Declared, methods::statements,
 };
 
-pub use self::check::{check_table, tables_with_column};
+pub use self::check::{check_others, check_table, tables_with_column};
 pub use self::migration::row_level_security;
 
 /// A pool that runs nothing by itself: only a [`Scope`] made from it does.
@@ -63,6 +102,7 @@ pub use self::migration::row_level_security;
 pub struct ScopedPool {
     pool: PgPool,
     declared: Arc<[Declared]>,
+    unbound: Arc<[&'static str]>,
 }
 
 impl ScopedPool {
@@ -70,18 +110,32 @@ impl ScopedPool {
     /// with another.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, declared: Arc::new([]) }
+        Self { pool, declared: Arc::new([]), unbound: Arc::new([]) }
     }
 
-    /// Looks at the table of `T` and makes it usable.
+    /// Looks at the table of `T`, and at what leads around it, and makes it usable. Costs a few queries of the
+    /// catalogue.
     ///
     /// # Errors
-    /// [`SchemaFault`] where row-level security is inert or leaks, the organisation column is not `TEXT NOT NULL`, or
-    /// a unique index or foreign key does not include it (a lone key that the database numbers excepted).
+    /// [`SchemaFault`] where rule 4 of the [module](self) does not hold; a lone key that the database numbers may be
+    /// unique without the organisation.
     pub async fn declare<T: OrganisationTable>(self) -> Result<Self, SchemaFault> {
-        let declared = check::examine::<T>(&self.pool).await?;
+        let declared = check::examine::<T>(&self.pool, &self.unbound).await?;
         let declared = self.declared.iter().cloned().chain([declared]).collect();
-        Ok(Self { pool: self.pool, declared })
+        Ok(Self { declared, ..self })
+    }
+
+    /// Names a relation that has a column of the organisation column's name although its rows belong to no
+    /// organisation, such as a list of all of them: [`declare`](Self::declare) does not look at it. With its schema if
+    /// that is not in the search path. To be said before `declare`; a declared table, its parts, and views over it
+    /// are looked at all the same.
+    ///
+    /// What an attacker can do if it is wrong: whatever is in that relation, of any organisation, is read and changed
+    /// by SQL text that forgets the filter.
+    #[must_use]
+    pub fn dangerous_unbound(self, relation: &'static str) -> Self {
+        let unbound = self.unbound.iter().copied().chain([relation]).collect();
+        Self { unbound, ..self }
     }
 
     /// The rows of the caller's organisation.
@@ -184,7 +238,8 @@ impl ScopedTransaction {
     statements!((&mut self), self => &mut *self.transaction);
 }
 
-/// The rows of every organisation, to read only. Each call is written to the log.
+/// The rows of every organisation, to read only. Each call is written to the log. Of a table whose migration left
+/// support out, there are none.
 #[derive(Debug)]
 pub struct Across<'p> {
     pool: &'p ScopedPool,
@@ -198,8 +253,7 @@ impl Across<'_> {
     /// As [`ScopedTransaction::all`].
     pub async fn all<T: RowOf>(&self, select: Select<T>) -> Result<Vec<Owned<T>>, ScopeError> {
         self.leave.record("read", T::TABLE);
-        let begin = "BEGIN READ ONLY; SELECT set_config('countersign.across', 'on', true)";
-        let mut transaction = self.pool.pool.begin_with(begin).await.map_err(ScopeError::Database)?;
+        let mut transaction = self.pool.pool.begin_with(BEGIN_ACROSS).await.map_err(ScopeError::Database)?;
         let rows = run::across(&mut *transaction, &self.pool.declared, &select).await?;
         transaction.commit().await.map_err(ScopeError::Database)?;
         Ok(rows)
@@ -214,7 +268,10 @@ impl Across<'_> {
     }
 }
 
-/// `BEGIN` and the organisation, together. The name travels as hexadecimal digits: whatever it is, it cannot end the
+const BEGIN_ACROSS: &str = "BEGIN READ ONLY; SELECT set_config('countersign.organisation', '', true), \
+                            set_config('countersign.across', 'on', true)";
+
+/// `BEGIN` and both settings, together, whatever the session was left with. The name travels as hexadecimal digits: whatever it is, it cannot end the
 /// text it stands in.
 fn begin_for(organisation: &OrganisationId) -> String {
     let mut digits = String::with_capacity(organisation.as_str().len() * 2);
@@ -224,7 +281,7 @@ fn begin_for(organisation: &OrganisationId) -> String {
     }
     format!(
         "BEGIN; SELECT set_config('countersign.organisation', \
-         convert_from(decode('{digits}', 'hex'), 'UTF8'), true)"
+         convert_from(decode('{digits}', 'hex'), 'UTF8'), true), set_config('countersign.across', '', true)"
     )
 }
 

@@ -1,7 +1,7 @@
 //! Row-level security as a migration.
 
 use crate::{
-    row_level_security::policies,
+    row_level_security::{Support, policies},
     scope::{OrganisationTable, table::Declaration},
 };
 
@@ -12,5 +12,5 @@ use crate::{
 #[must_use]
 pub fn row_level_security<T: OrganisationTable>() -> String {
     const { assert!(Declaration::<T>::SOUND) };
-    policies(T::TABLE, T::ORGANISATION_COLUMN)
+    policies(T::TABLE, T::ORGANISATION_COLUMN, Support::Kept)
 }

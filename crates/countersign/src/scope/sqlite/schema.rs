@@ -98,21 +98,35 @@ impl Schema<'_> {
         Ok(())
     }
 
+    /// To tables that have the column as well, each pairs it with the parent's.
     async fn foreign_keys(&self, organisation_column: &str) -> Result<(), SchemaFault> {
+        let is_organisation = |name: &str| name.eq_ignore_ascii_case(organisation_column);
         let keys = "SELECT DISTINCT id AS place, \"table\" AS parent FROM pragma_foreign_key_list(?1)";
-        let members = "SELECT id AS place, \"from\" AS child FROM pragma_foreign_key_list(?1)";
+        let members = "SELECT id AS place, seq AS number, \"from\" AS child, \"to\" AS parent \
+                       FROM pragma_foreign_key_list(?1)";
         let members = self.ask(members, self.table).await?;
         for key in self.ask(keys, self.table).await? {
             let parent = self.text(&key, "parent")?;
-            let shared =
-                !self.columns(&parent).await?.iter().any(|column| column.name == organisation_column);
-            let place = self.number(&key, "place")?;
-            let mut included = false;
-            for member in &members {
-                included |= self.number(member, "place")? == place
-                    && self.text(member, "child")?.eq_ignore_ascii_case(organisation_column);
+            let columns = self.columns(&parent).await?;
+            if !columns.iter().any(|column| is_organisation(&column.name)) {
+                continue;
             }
-            if !shared && !included {
+            let place = self.number(&key, "place")?;
+            let mut paired = false;
+            for member in &members {
+                if self.number(member, "place")? != place {
+                    continue;
+                }
+                let mut to = self.text(member, "parent")?;
+                if to.is_empty() {
+                    // Unnamed, it is the parent's primary key, in its order.
+                    let at = self.number(member, "number")?.saturating_add(1);
+                    let key = columns.iter().find(|column| column.key_place == at);
+                    to = key.map(|column| column.name.clone()).unwrap_or_default();
+                }
+                paired |= is_organisation(&self.text(member, "child")?) && is_organisation(&to);
+            }
+            if !paired {
                 return Err(SchemaFault::ForeignKey { table: self.table.into(), parent });
             }
         }

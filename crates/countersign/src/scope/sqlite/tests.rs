@@ -1,45 +1,18 @@
 mod crossing;
 mod faults;
 
-use sqlx::{
-    FromRow, Row, SqlitePool,
-    sqlite::{SqlitePoolOptions, SqliteRow},
-};
+use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 
 use crate::{
     HasRole, NoOrganisation, RoleName,
     caller::testing::caller,
     scope::{
-        Column, CrossOrganisation, Delete, Insert, OrganisationTable, Owned, ReasonInvalid, ScopeError,
-        Select, SupportRole, Update,
+        CrossOrganisation, Delete, Insert, Owned, ReasonInvalid, ScopeError, Select, SupportRole, Update,
+        crossing::Order,
     },
 };
 
 use super::ScopedPool;
-
-#[derive(Debug, Clone, PartialEq)]
-struct Order {
-    id: i64,
-    item: String,
-    quantity: i64,
-}
-
-impl OrganisationTable for Order {
-    const TABLE: &'static str = "orders";
-    const COLUMNS: &'static [&'static str] = &["id", "item", "quantity"];
-}
-
-impl Order {
-    const ID: Column<Self> = Column::named("id");
-    const ITEM: Column<Self> = Column::named("item");
-    const QUANTITY: Column<Self> = Column::named("quantity");
-}
-
-impl FromRow<'_, SqliteRow> for Order {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { id: row.try_get("id")?, item: row.try_get("item")?, quantity: row.try_get("quantity")? })
-    }
-}
 
 const ORDERS: &str = "CREATE TABLE orders (id INTEGER PRIMARY KEY, organisation TEXT COLLATE NOCASE NOT NULL, \
                       item TEXT NOT NULL, quantity INTEGER NOT NULL DEFAULT 1, UNIQUE (organisation, item))";

@@ -13,12 +13,33 @@ use sqlx::{
     AssertSqlSafe, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::OnceCell;
 
 pub(super) struct Server {
     process: Child,
     folder: tempfile::TempDir,
     databases: AtomicU32,
+    cleared: OnceCell<(PgPool, PgPool)>,
 }
+
+/// Takes everything away that a case may have left in its database.
+const CLEAR: &str = "
+DO $$
+DECLARE one record;
+BEGIN
+    FOR one IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', one.nspname);
+    END LOOP;
+    FOR one IN SELECT fdwname FROM pg_foreign_data_wrapper LOOP
+        EXECUTE format('DROP FOREIGN DATA WRAPPER %I CASCADE', one.fdwname);
+    END LOOP;
+    EXECUTE format('ALTER DATABASE %I RESET ALL', current_database());
+    EXECUTE format('ALTER ROLE service IN DATABASE %I RESET ALL', current_database());
+END $$;
+CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+RESET ALL;
+";
 
 impl Server {
     /// Needs Debian's package `postgresql`, or its programs in the path.
@@ -54,11 +75,19 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { process, folder, databases: AtomicU32::new(0) }
+        Self { process, folder, databases: AtomicU32::new(0), cleared: OnceCell::new() }
     }
 
     fn options(&self, role: &str, database: &str) -> PgConnectOptions {
         PgConnectOptions::new().socket(self.folder.path()).username(role).database(database)
+    }
+
+    /// The database of all cases that need none of their own, empty: a new one costs ten times as much.
+    pub(super) async fn cleared(&self) -> (PgPool, PgPool) {
+        let (owner, service) = self.cleared.get_or_init(|| self.database()).await.clone();
+        sqlx::raw_sql(CLEAR).execute(&owner).await.unwrap();
+        sqlx::raw_sql("RESET ALL").execute(&service).await.unwrap();
+        (owner, service)
     }
 
     /// A new database, as its owner (a superuser) and as the service's role.

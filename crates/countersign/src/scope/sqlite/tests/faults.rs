@@ -70,6 +70,20 @@ async fn a_foreign_key_into_another_organisation_is_refused() {
          FOREIGN KEY (organisation, customer) REFERENCES customers (organisation, id))"
     );
     assert!(fault(bound.leak()).await.is_none());
+    // The caller's organisation beside a key of another's row, in another column than the parent's own.
+    let crossed = format!(
+        "CREATE TABLE customers (id INTEGER, organisation TEXT NOT NULL, region TEXT, UNIQUE (region, id)); \
+         CREATE TABLE orders ({columns}, \
+         FOREIGN KEY (organisation, customer) REFERENCES customers (region, id))"
+    );
+    assert!(matches!(fault(crossed.leak()).await, Some(SchemaFault::ForeignKey { .. })));
+    for (key, sound) in [("organisation, id", true), ("id, organisation", false)] {
+        let unnamed = format!(
+            "CREATE TABLE customers (id INTEGER, organisation TEXT NOT NULL, PRIMARY KEY ({key})); \
+             CREATE TABLE orders ({columns}, FOREIGN KEY (organisation, customer) REFERENCES customers)"
+        );
+        assert_eq!(fault(unnamed.leak()).await.is_none(), sound, "{key}");
+    }
     let shared = format!(
         "CREATE TABLE countries (id INTEGER PRIMARY KEY); \
          CREATE TABLE orders ({columns}, FOREIGN KEY (customer) REFERENCES countries (id))"
