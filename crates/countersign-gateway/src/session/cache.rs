@@ -274,8 +274,12 @@ impl Entry {
 }
 
 impl Concern for Entry {
-    fn is_revoked(&self, ledger: Option<&Ledger>) -> bool {
-        ledger.is_some_and(|ledger| ledger.check(&self.concerned()) == Standing::Revoked)
+    fn is_revoked(&self, ledger: Option<&Ledger>, token: Option<&SignedToken>) -> bool {
+        let concerned = self.concerned();
+        ledger.is_some_and(|ledger| {
+            ledger.check(&concerned) == Standing::Revoked
+                || token.is_some_and(|token| ledger.refuses_used_token(&concerned, token.jti(), token.iat()))
+        })
     }
 }
 
