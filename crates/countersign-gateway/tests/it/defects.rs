@@ -10,7 +10,7 @@
 //! | an answer is used for a request that would have been asked differently | `session::key::tests::two_different_inputs_never_share_a_key`, `lookups::an_identity_is_never_used_for_another_credential` |
 //! | `sub` changes when `iat` does | `session::tests::defects::the_subject_is_the_same_when_the_server_issues_anew` |
 //! | the store or the server fails, and the cookie is deleted | `lookups::no_fault_of_the_server_is_a_401_or_touches_a_cookie` |
-//! | the store fails, and a log-out deletes a cookie that is not the gateway's | `browser::log_out::as_long_as_only_this_gateway_knows_of_it_a_second_click_is_told_so_too` |
+//! | the store fails, and a log-out deletes a cookie that is not the gateway's | `browser::log_out::a_log_out_that_cannot_be_written_is_not_acknowledged_and_holds_all_the_same` |
 //! | 5xx becomes 401 | `lookups::no_fault_of_the_server_is_a_401_or_touches_a_cookie` |
 //! | a request without a session carries the client's own `Authorization` on | `lookups::a_bearer_token_of_the_clients_own_reaches_no_service` |
 //! | large tokens are cut or over-read; more than twenty fields are | `lookups::credentials_and_headers_of_every_size_are_read_whole_or_refused` |
