@@ -126,8 +126,9 @@ impl LogoutReceiver {
         let Some(name) = logged_out.session.filter(|_| names_sessions != Some(false)) else {
             return Some(vec![of_user(subject?)]);
         };
-        let known = sessions.cache().select(|entry| entry.identity.server_sid.as_deref() == Some(&*name));
         let session = sessions.keyer.named_session_id(&name);
+        let known: Vec<_> =
+            sessions.cache().find_named(&session).into_iter().map(|(_, entry)| entry).collect();
         let is_theirs =
             |entry: &&Arc<Entry>| subject.as_ref().is_none_or(|subject| *subject == entry.identity.subject);
         let theirs: Vec<_> = known.iter().filter(is_theirs).collect();
