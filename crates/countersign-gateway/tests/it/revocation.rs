@@ -7,7 +7,13 @@ mod replicas;
 mod streams;
 mod unwritten;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use countersign::{
     KeySet, Secret, StaticKeys, TokenRefusal, Verifier,
@@ -26,6 +32,7 @@ pub(crate) use self::streams::{EVENTS, endless};
 use crate::{
     proxy::house::{House, claims_in, who},
     server::recorder::{OK, Recorder},
+    sources::fake::{self, Arrived},
 };
 
 const ALICE: &str = "Cookie: SESSION=alice-session";
@@ -228,6 +235,60 @@ async fn an_answer_of_the_old_application_that_deletes_the_cookie_ends_the_sessi
     let sid = claims_in(&house.received()[0])["sid"].clone();
     let (_, known) = command(&house, json!({ "session": sid, "dry_run": true })).await;
     assert_eq!(known["was_revoked"], true);
+}
+
+/// What became of the old cookie only the server knows: it is asked at once, before anybody sends it again.
+#[tokio::test]
+async fn an_answer_of_the_old_application_that_replaces_the_cookie_has_the_server_asked_about_it() {
+    let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: SESSION=another; Path=/\r\n\r\nok";
+    let lives = Arc::new(AtomicBool::new(true));
+    let of_server = Arc::clone(&lives);
+    let respond = move |arrived: &Arrived| match of_server.load(Ordering::SeqCst) {
+        true => who(arrived),
+        false => fake::json(200, r#"{"active":false}"#),
+    };
+    let more = CLIENTS.replace("SERVICE", "127.0.0.1:9");
+    let house = House::with(INTERNAL, &more, Recorder::answering(answers).await, respond).await;
+    let service = Service::start(&house).await;
+    house.send("GET /orders/", &[ALICE]).await;
+    let token = token_in(&house.received()[0]);
+    assert_eq!((service.refusal(&token), house.server.arrived().len()), (None, 1));
+    lives.store(false, Ordering::SeqCst);
+    let login = house.send("GET /legacy/login", &[ALICE]).await;
+    assert!(login.contains("set-cookie: SESSION=another"), "{login}");
+    service.refuses(&token).await;
+    assert_eq!(house.server.arrived().len(), 2, "once, and nobody sent the cookie");
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.contains("\r\ncountersign-refused: session_ended\r\n"), "{answer}");
+}
+
+/// Whoever reaches the listener can send log-out tokens that nobody signed. They cost the others nothing.
+#[tokio::test]
+async fn l02_a_flood_of_log_out_tokens_keeps_no_service_from_the_feed() {
+    let issuer = log_out_tokens::LogoutIssuer::start().await;
+    let more = format!("{}{}", CLIENTS.replace("SERVICE", "127.0.0.1:9"), issuer.lines());
+    let house = House::with(INTERNAL, &more, Recorder::answering(OK).await, who).await;
+    let service = Service::start(&house).await;
+    house.send("GET /orders/", &[ALICE]).await;
+    let head = house.received().remove(0);
+    let good = issuer.token("logout+jwt", &|_| {});
+    let (unsigned, _) = good.rsplit_once('.').unwrap();
+    let flood = async || {
+        for n in 0..100 {
+            let forged = format!("logout_token={unsigned}.{n:0>86}");
+            let answer = ask(&house, "POST /backchannel-logout", FORM, &forged).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            assert!(service.feed.is_current(), "{:?}", service.feed.counters());
+        }
+    };
+    let revoking = async {
+        let (status, _) = command(&house, json!({ "token": claims_in(&head)["jti"] })).await;
+        assert_eq!(status, 200);
+        service.refuses(&token_in(&head)).await
+    };
+    let (_, _, _, _, took) = tokio::join!(flood(), flood(), flood(), flood(), revoking);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(house.send("GET /orders/", &[ALICE]).await.starts_with("HTTP/1.1 200 "), "nothing has ended");
 }
 
 #[tokio::test]
