@@ -394,10 +394,11 @@ impl Writer<'_> {
     pub fn put(&self, entry: Arc<Entry>) {
         self.cache.negative.remove(&self.key);
         let mut putting = Putting { key: Some(self.key), replaced: None };
-        self.cache.live.insert_with_lifecycle(self.key, Arc::clone(&entry), &mut putting);
-        self.cache.names.add(&self.key, &entry);
+        let heir = Arc::clone(&entry);
+        self.cache.live.insert_with_lifecycle(self.key, entry, &mut putting);
+        self.cache.names.add(&self.key, &heir);
         if let Some(replaced) = putting.replaced {
-            self.cache.names.remove(&self.key, &replaced, Some(&entry));
+            self.cache.names.remove(&self.key, &replaced, Some(&heir));
         }
     }
 

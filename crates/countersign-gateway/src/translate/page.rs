@@ -149,7 +149,7 @@ impl Translation {
                     self.sessions.ledger().revoke(demand.as_name_of(&entry.sid), now.wall).await
                 {
                     // The other names are revoked all the same.
-                    is_durable = is_durable.and(self.while_unwritten(fault));
+                    is_durable = is_durable.and_then(|_| self.while_unwritten(fault));
                 }
             }
             is_durable

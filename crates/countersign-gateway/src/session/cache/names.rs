@@ -20,7 +20,14 @@ const SHARDS: usize = 64;
 
 /// The keys of each name.
 #[derive(Debug)]
-pub(super) struct Names(Box<[Mutex<BTreeSet<(SessionId, SessionKey)>>]>);
+pub(super) struct Names(Box<[Mutex<BTreeSet<Known>>]>);
+
+/// That a name leads to a key.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Known {
+    name: SessionId,
+    key: SessionKey,
+}
 
 impl Names {
     pub(super) fn new() -> Self {
@@ -30,14 +37,14 @@ impl Names {
     /// The keys under which something of that name was put.
     pub(super) fn keys(&self, name: &SessionId) -> Vec<SessionKey> {
         let shard = self.shard(name);
-        let from = shard.range((name.clone(), SessionKey::LEAST)..);
-        from.take_while(|(other, _)| other == name).map(|(_, key)| *key).collect()
+        let from = shard.range(Known { name: name.clone(), key: SessionKey::LEAST }..);
+        from.take_while(|known| known.name == *name).map(|known| known.key).collect()
     }
 
     /// All names of an entry, which was put there.
     pub(super) fn add(&self, key: &SessionKey, entry: &Entry) {
         for name in entry.names() {
-            self.shard(name).insert((name.clone(), *key));
+            self.shard(name).insert(Known { name: name.clone(), key: *key });
         }
     }
 
@@ -45,7 +52,7 @@ impl Names {
     pub(super) fn remove(&self, key: &SessionKey, entry: &Entry, heir: Option<&Entry>) {
         for name in entry.names() {
             if !heir.is_some_and(|heir| heir.names().any(|other| other == name)) {
-                self.shard(name).remove(&(name.clone(), *key));
+                self.shard(name).remove(&Known { name: name.clone(), key: *key });
             }
         }
     }
@@ -56,7 +63,7 @@ impl Names {
         self.0.iter().map(|shard| shard.lock().unwrap().len()).sum()
     }
 
-    fn shard(&self, name: &SessionId) -> MutexGuard<'_, BTreeSet<(SessionId, SessionKey)>> {
+    fn shard(&self, name: &SessionId) -> MutexGuard<'_, BTreeSet<Known>> {
         // Names are hashes: one of their letters is as good as any hash of them.
         let number = name.as_str().bytes().next_back().map_or(0, usize::from) % SHARDS;
         // INVARIANT: `number` is below `SHARDS`, the length of the slice.
