@@ -38,7 +38,7 @@ pub struct Forward {
     pub set_cookie: Option<HeaderValue>,
     /// When a stream that this request opens has to end: the end of the session.
     pub not_after: UnixTime,
-    /// Until when, if sooner: until the session is revoked.
+    /// Until when, if sooner: until the session or that token is revoked.
     pub lease: Lease,
 }
 

@@ -29,6 +29,7 @@ use countersign::{
 use crate::{
     config::resolved::{Endpoint, GuardConfig, GuardFeed, IdentityHeader, Requirements},
     gateway::StartError,
+    keyring::SignedToken,
     revocation::{Concern, Ledger},
 };
 
@@ -260,7 +261,7 @@ struct Watched {
 }
 
 impl Concern for Watched {
-    fn is_revoked(&self, _: Option<&Ledger>) -> bool {
+    fn is_revoked(&self, _: Option<&Ledger>, _: Option<&SignedToken>) -> bool {
         let claims = &self.claims;
         let mut token =
             Revocable::new(claims.issuer(), claims.token_id(), claims.subject(), claims.issued_at());

@@ -162,6 +162,12 @@ impl Sessions {
         self.breaker.is_open()
     }
 
+    /// Whether the server's answers name their sessions; `None` as long as there was no answer.
+    #[must_use]
+    pub fn server_names_sessions(&self) -> Option<bool> {
+        self.memory.server_names_sessions()
+    }
+
     /// What is revoked.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {

@@ -138,7 +138,24 @@ fn of_sessions(config: &Config) -> Vec<Item> {
         "a session whose end the server does not tell lives {} from first sight",
         span(config.session.max_age)
     );
-    vec![outage, Item::new(Mark::Note, log_out), Item::new(Mark::Note, no_end)]
+    let mut items = vec![outage, Item::new(Mark::Note, log_out), Item::new(Mark::Note, no_end)];
+    if config.backchannel_logout.is_some() {
+        items.push(log_out_tokens(config));
+    }
+    items
+}
+
+/// Whom a log-out token of the authorization server ends.
+fn log_out_tokens(config: &Config) -> Item {
+    if config.claims.subject_is_sub() {
+        let text = "backchannel_logout: a log-out token ends the session that its `sid` names, if the server's answers \
+                    have `sid`; if no answer has, every session of its `sub`, and without `sub` it is refused";
+        Item::new(Mark::Note, text)
+    } else {
+        let text = "backchannel_logout: `claims.subject` is not the server's `sub`, so a log-out token is refused \
+                    unless it has `sid` and the server's answers have it too";
+        Item::new(Mark::Warning, text)
+    }
 }
 
 pub(crate) fn audiences(config: &Config) -> BTreeSet<&str> {

@@ -64,6 +64,9 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
     let identity = match mapping.explain(answer) {
         Ok(identity) => {
             items.push(Item::new(Mark::Fine, understood(&identity)));
+            if config.backchannel_logout.is_some() {
+                items.push(Item::new(Mark::Fine, found_by_log_out_tokens(&identity)));
+            }
             Some(identity)
         }
         Err(fault) => {
@@ -114,6 +117,13 @@ fn live_answer(probed: &Probed) -> Option<&Answer> {
 }
 
 /// What was understood of the live session.
+fn found_by_log_out_tokens(identity: &Identity) -> &'static str {
+    match identity.server_sid {
+        Some(_) => "its `sid` is known: a log-out token that names it ends this session",
+        None => "the answer has no `sid`: a log-out token ends every session of its `sub`",
+    }
+}
+
 fn understood(identity: &Identity) -> String {
     let roles: Vec<&str> = identity.roles.iter().map(countersign::Role::as_str).collect();
     let roles = if roles.is_empty() { "no roles".to_owned() } else { format!("roles {}", roles.join(", ")) };

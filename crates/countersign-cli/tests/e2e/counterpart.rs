@@ -16,7 +16,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 /// A program in JavaScript.
-fn node(name: &str) -> Command {
+pub(crate) fn node(name: &str) -> Command {
     assert!(path("node_modules").is_dir(), "the npm packages are missing: run `./test e2e`");
     let mut command = Command::new("node");
     command.arg(path(name));

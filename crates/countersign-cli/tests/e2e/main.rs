@@ -43,6 +43,8 @@ mod replicas;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod session_end;
 #[cfg(test)]
 mod shared_cache;

@@ -233,7 +233,7 @@ impl Call<'_> {
                 route: forward.route,
                 remove: Remove::Credential,
                 session: Some(forward.session),
-                lease: Some(forward.lease),
+                lease: Some(forward.lease.opened_with(forward.set)),
             },
         };
         self.forward(parts, body, passage).await

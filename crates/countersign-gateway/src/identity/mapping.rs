@@ -105,10 +105,7 @@ impl Mapping {
 
     /// Whether what tokens call the user is the server's `sub`.
     pub(crate) fn subject_is_sub(&self) -> bool {
-        self.claims
-            .subject
-            .as_ref()
-            .is_none_or(|path| matches!(path.steps.as_slice(), [step] if step == "sub"))
+        self.claims.subject_is_sub()
     }
 
     /// The roles that the scope reaches.

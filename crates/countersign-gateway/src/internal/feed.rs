@@ -7,7 +7,10 @@
 //! 3. Each event is signed once, for all who follow.
 //! 4. A stream that does not take what it is sent within [`SLOW`] is cut; it never holds up another.
 //!
-//! Bounds: [`MAX_STREAMS`], [`PIECES`] waiting for each; a snapshot is kept for [`SNAPSHOT_KEPT`] and shared.
+//! 5. A snapshot is kept and shared as long as a stream can go on from its place. One of another numbering would take
+//!    back what services know, and send them for a snapshot again.
+//!
+//! Bounds: [`MAX_STREAMS`], [`PIECES`] waiting for each; a snapshot is kept for [`SNAPSHOT_KEPT`].
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +48,7 @@ use super::{Internal, refuse};
 use crate::{
     entropy::Entropy,
     keyring::KeyRingHandle,
-    revocation::{Ledger, Published},
+    revocation::{Ledger, Published, Snapshot},
 };
 
 /// Streams at once.
@@ -77,6 +80,7 @@ pub struct Feed {
 /// A signed snapshot.
 struct Pages {
     made: UnixTime,
+    cursor: Cursor,
     kid: Option<KeyId>,
     pages: Vec<Bytes>,
 }
@@ -187,16 +191,17 @@ impl Feed {
             now.saturating_since(pages.made) < SNAPSHOT_KEPT
                 && pages.made <= now
                 && pages.kid.as_ref() == key.key_id()
+                && self.ledger.can_go_on_from(&pages.cursor)
         });
         if number == 0 && !is_good {
-            let snapshot = self.ledger.snapshot(now);
+            let Snapshot { cursor, entries } = self.ledger.snapshot(now);
             let mut pages = Vec::new();
-            for page in SnapshotPage::pages(&snapshot.cursor, snapshot.entries) {
+            for page in SnapshotPage::pages(&cursor, entries) {
                 let token_id = self.token_id()?;
                 let stamp = Stamp { issued_at: now, token_id: &token_id, reason: None };
                 pages.push(self.writer.page(&page, &stamp, &key).map_err(|_| Unsignable)?.into());
             }
-            *kept = Some(Pages { made: now, kid: key.key_id().cloned(), pages });
+            *kept = Some(Pages { made: now, cursor, kid: key.key_id().cloned(), pages });
         }
         Ok(kept.as_ref().and_then(|kept| kept.pages.get(number).cloned()))
     }
@@ -372,3 +377,6 @@ impl fmt::Debug for Feed {
         f.debug_struct("Feed").field("usage", &self.usage()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

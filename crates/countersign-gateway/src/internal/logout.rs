@@ -5,9 +5,12 @@
 //! 2. With `sid`: the session of that name. Ours is a keyed hash of it, so that it is found, and its tokens refused by the
 //!    services, even where no gateway knows the session. If the user of that name has left the session to another, whom a
 //!    gateway knows, what was issued to it until now is revoked, and the other goes on.
-//! 3. Without `sid`: every session of the user that is not proven to have begun later. `sub` must then be what tokens
-//!    call the user; where `claims.subject` says otherwise, 400.
-//! 4. 200 when everything is durable, 503 when it is not.
+//! 3. Without `sid`, and where the server's answers have none by which a session could be found: every session of the
+//!    user that is not proven to have begun later. `sub` must then be what tokens call the user; without `sub`, and where
+//!    `claims.subject` says otherwise, 400.
+//! 4. A gateway that has seen no answer yet cannot know whether they have: it revokes the session of that name, and
+//!    every session of the user.
+//! 5. 200 when everything is durable, 503 when it is not.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -65,18 +68,18 @@ pub(super) async fn log_out(State(internal): State<Internal>, Timely(form): Time
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
     };
     let outcome = judge_logout(&token, &keys, &receiver.expected, &receiver.seen, now);
-    let outcome = match outcome {
-        Ok(logged_out) => {
-            let id = logged_out.id.clone();
-            let targets = receiver.targets(logged_out).ok_or("`sub` is not what tokens call a user");
-            targets.map(|targets| (id, targets))
-        }
+    let logged_out = match outcome {
+        Ok(logged_out) => logged_out,
         Err(refused) => {
             tracing::warn!(%refused, "log-out token");
-            Err("the token is not believed")
+            return refuse(StatusCode::BAD_REQUEST, "invalid_request");
         }
     };
-    let Ok((id, targets)) = outcome else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
+    let id = logged_out.id.clone();
+    let Some(targets) = receiver.targets(logged_out) else {
+        tracing::warn!(refused = "neither its `sub` nor its `sid` names what is known here", "log-out token");
+        return refuse(StatusCode::BAD_REQUEST, "invalid_request");
+    };
     match revoke(&internal, targets, now).await {
         Ok(()) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -113,16 +116,19 @@ fn key_of(token: &str) -> Option<KeyId> {
 }
 
 impl LogoutReceiver {
-    /// What is revoked; `None` if the user cannot be found by the server's name for them.
+    /// What is revoked; `None` if neither session nor user can be found by the server's names for them.
     fn targets(&self, logged_out: LoggedOut) -> Option<Vec<Demand>> {
         let snapshot = self.snapshot.load();
         let sessions = &snapshot.translation.sessions;
         let subject = logged_out.subject.filter(|_| sessions.mapping().subject_is_sub()).map(Subject::from);
-        let Some(name) = logged_out.session else {
-            return Some(vec![Demand::new(Target::Subject(subject?), RevocationReason::BackChannel)]);
+        let of_user = |subject| Demand::new(Target::Subject(subject), RevocationReason::BackChannel);
+        let names_sessions = sessions.server_names_sessions();
+        let Some(name) = logged_out.session.filter(|_| names_sessions != Some(false)) else {
+            return Some(vec![of_user(subject?)]);
         };
-        let known = sessions.cache().select(|entry| entry.identity.server_sid.as_deref() == Some(&*name));
         let session = sessions.keyer.named_session_id(&name);
+        let known: Vec<_> =
+            sessions.cache().find_named(&session).into_iter().map(|(_, entry)| entry).collect();
         let is_theirs =
             |entry: &&Arc<Entry>| subject.as_ref().is_none_or(|subject| *subject == entry.identity.subject);
         let theirs: Vec<_> = known.iter().filter(is_theirs).collect();
@@ -137,6 +143,8 @@ impl LogoutReceiver {
             let demand = Demand::new(target, RevocationReason::BackChannel).as_name_of(&session);
             Demand { session_ends: ends, ..demand }
         };
-        Some(names.map(demand).collect())
+        let by_name = names.map(demand);
+        let by_user = subject.clone().filter(|_| names_sessions.is_none()).map(of_user);
+        Some(by_name.chain(by_user).collect())
     }
 }

@@ -6,17 +6,23 @@
 //!    it is believed only where the operator says so.
 //! 2. `iss` is the configured issuer, `aud` is our client or names it among others.
 //! 3. `iat` is at most ten minutes old and not ahead of our clock by more than one; `exp`, if there is one, is not past.
-//! 4. `jti` is there and was not used before; `nonce` is not there.
+//! 4. `jti` is there and was not used before, as far as this process remembers; `nonce` is not there.
 //! 5. `events` has the member `http://schemas.openid.net/event/backchannel-logout`, an object.
 //! 6. `sub`, `sid` or both are there.
+//!
+//! A token that is believed again says nothing new where it names the session. Without `sid` it ends what the user began
+//! meanwhile. So [`MAX_SEEN`] tokens are remembered as long as they are fresh; beyond that the oldest is forgotten: an
+//! honest log-out is never refused for want of room.
 //!
 //! What an attacker can do if this is wrong: log others out.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use countersign::{
     ClientId, Issuer, KeySet, UnixTime,
@@ -30,8 +36,8 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 const OLDEST: Duration = Duration::from_secs(600);
 /// How far the server's clock may be ahead of ours.
 const LEEWAY: Duration = Duration::from_secs(60);
-/// The most tokens that are remembered. When as many are fresh, further ones are refused.
-const MAX_SEEN: usize = 10_000;
+/// The most tokens that are remembered: some 20 MB of names. Only the issuer can make as many.
+const MAX_SEEN: usize = 100_000;
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
 
@@ -81,7 +87,7 @@ pub enum LogoutRefused {
     /// It has `nonce`: it is an ID token.
     #[error("it has `nonce`")]
     Nonce,
-    /// It was used before, or too many were.
+    /// It was used before.
     #[error("it was used before")]
     Replayed,
     /// It names neither a user nor a session.
@@ -94,23 +100,61 @@ pub enum LogoutRefused {
 
 /// The tokens that were believed, so that none is believed twice.
 #[derive(Debug, Default)]
-pub struct SeenLogouts(Mutex<BTreeMap<Box<str>, UnixTime>>);
+pub struct SeenLogouts(Mutex<Seen>);
+
+/// The hash of a token's name, so that all take the same room.
+type Name = [u8; 32];
+
+#[derive(Debug, Default)]
+struct Seen {
+    until: BTreeMap<Name, UnixTime>,
+    /// The same; the oldest is the first.
+    in_order: BTreeSet<(UnixTime, Name)>,
+}
 
 impl SeenLogouts {
-    /// Notes a token; false if it is known already or there is no room.
+    /// Notes a token; false if it is known already.
     fn note(&self, name: &str, now: UnixTime) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MAX_SEEN {
-            seen.retain(|_, until| *until > now);
+        let name = hashed(name);
+        let mut seen = self.locked();
+        if seen.until.get(&name).is_some_and(|until| *until > now) {
+            return false;
+        }
+        seen.forget(&name);
+        while let Some((until, oldest)) = seen.in_order.first().copied()
+            && (until <= now || seen.until.len() >= MAX_SEEN)
+        {
+            seen.forget(&oldest);
         }
         let until = now.saturating_add(OLDEST).saturating_add(LEEWAY).saturating_add(LEEWAY);
-        seen.len() < MAX_SEEN && seen.insert(name.into(), until).is_none()
+        seen.until.insert(name, until);
+        seen.in_order.insert((until, name));
+        true
     }
 
     /// A token that was believed could not be obeyed: it may come again.
     pub fn forget(&self, name: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        self.locked().forget(&hashed(name));
     }
+
+    fn locked(&self) -> MutexGuard<'_, Seen> {
+        // What a panic leaves half done is a token that is forgotten too early or too late.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn forget(&mut self, name: &Name) {
+        if let Some(until) = self.until.remove(name) {
+            self.in_order.remove(&(until, *name));
+        }
+    }
+}
+
+fn hashed(name: &str) -> Name {
+    let mut hash = Name::default();
+    hash.copy_from_slice(digest(&SHA256, name.as_bytes()).as_ref());
+    hash
 }
 
 /// Judges a log-out token.
@@ -349,13 +393,27 @@ mod tests {
     }
 
     #[test]
-    fn l02_a_flood_of_tokens_is_bounded_and_old_ones_make_room() {
+    fn l02_however_many_tokens_come_each_is_believed_once_and_the_memory_is_bounded() {
         let seen = SeenLogouts::default();
+        let at = |n: usize| UnixTime::from_secs(NOW.as_secs() + n as u64 / 1000);
         for n in 0..MAX_SEEN {
-            assert!(seen.note(&n.to_string(), NOW));
+            assert!(seen.note(&n.to_string(), at(n)));
         }
-        assert!(!seen.note("one more", NOW));
-        let later = UnixTime::from_secs(NOW.as_secs() + 721);
+        assert!(!seen.note("0", at(MAX_SEEN)), "the oldest is remembered as long as there is room");
+        for n in MAX_SEEN..MAX_SEEN + 1000 {
+            assert!(seen.note(&n.to_string(), at(n)), "none is refused for want of room");
+        }
+        let last = at(MAX_SEEN + 1000);
+        assert!(!seen.note(&MAX_SEEN.to_string(), last) && !seen.note("1000", last));
+        let kept = || {
+            let seen = seen.locked();
+            (seen.until.len(), seen.in_order.len())
+        };
+        assert_eq!(kept(), (MAX_SEEN, MAX_SEEN));
+        assert!(seen.note("0", last), "the oldest made room");
+        // All are too old to be believed by then.
+        let later = UnixTime::from_secs(last.as_secs() + 721);
         assert!(seen.note("one more", later));
+        assert_eq!(kept(), (1, 1));
     }
 }

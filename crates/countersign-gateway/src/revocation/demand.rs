@@ -76,7 +76,7 @@ pub enum Unrecorded {
     #[error("revocations are not written any more")]
     Stopped,
     /// The store could not write it. It holds at this gateway, and is tried again.
-    #[error("the store cannot write it ({0})")]
+    #[error("the store cannot write it ({0}); it holds at this gateway, and is tried again")]
     Store(&'static str),
 }
 

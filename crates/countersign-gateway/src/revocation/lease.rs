@@ -3,23 +3,30 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::Ledger;
+use crate::keyring::SignedToken;
 
 /// How often a stream that waits looks whether its session was revoked.
 pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Whoever a revocation can concern.
 pub trait Concern: Send + Sync + fmt::Debug {
-    /// Whether it is revoked, as the ledger knows where there is one.
-    fn is_revoked(&self, ledger: Option<&Ledger>) -> bool;
+    /// Whether it is revoked, or the token that a stream was opened with is, as the ledger knows where there is one.
+    fn is_revoked(&self, ledger: Option<&Ledger>, token: Option<&SignedToken>) -> bool;
 }
 
 /// The right of a session, or of another issuer's token, to an open stream. For a session, looking is one comparison as
 /// long as nothing was revoked since the last look.
+///
+/// A stream has no more rights than the token that the service was given with it: where that token is revoked and the
+/// session is not (it has lost a role, the server said "no", a service gave the token back), the stream ends all the same,
+/// and whoever has the session opens another, with another token.
 #[derive(Debug, Clone)]
 pub struct Lease {
     who: Arc<dyn Concern>,
     /// `None`: what is revoked is another issuer's to say.
     ledger: Option<Arc<Ledger>>,
+    /// What the service was given.
+    token: Option<Arc<SignedToken>>,
     seen: u64,
 }
 
@@ -28,13 +35,19 @@ impl Lease {
     #[must_use]
     pub fn new(who: Arc<dyn Concern>, ledger: &Arc<Ledger>) -> Self {
         // A revocation between that finding and this line is found at the first look.
-        Self { who, ledger: Some(Arc::clone(ledger)), seen: 0 }
+        Self { who, ledger: Some(Arc::clone(ledger)), token: None, seen: 0 }
     }
 
     /// A lease of another issuer's token that was just found good.
     #[must_use]
     pub fn of_token(who: Arc<dyn Concern>) -> Self {
-        Self { who, ledger: None, seen: 0 }
+        Self { who, ledger: None, token: None, seen: 0 }
+    }
+
+    /// The lease of a stream that the service was given this token for.
+    #[must_use]
+    pub fn opened_with(self, token: Arc<SignedToken>) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     /// Whether it was revoked.
@@ -46,6 +59,6 @@ impl Lease {
             }
             self.seen = generation;
         }
-        self.who.is_revoked(self.ledger.as_deref())
+        self.who.is_revoked(self.ledger.as_deref(), self.token.as_deref())
     }
 }

@@ -47,12 +47,13 @@ pub struct Ledger {
     of_tokens: AtomicUsize,
     /// Records of the store's log that could not be read.
     unreadable: AtomicUsize,
-    /// Counts the changes of `sessions`.
+    /// Counts the changes of `sessions`, and of `tokens`.
     generation: AtomicU64,
     /// What has expired by then was forgotten.
     forgotten: AtomicU64,
     lifetimes: [AtomicU64; 2],
     spread: Duration,
+    is_shared: bool,
     state: Mutex<State>,
     newest: watch::Sender<u64>,
     requests: mpsc::Sender<Request>,
@@ -107,6 +108,7 @@ impl Ledger {
         let stored = StoredRevocations { epoch, ..store.revocations(0)? };
         let unreadable = stored.unreadable;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
+        let ledger = Self { is_shared: store.is_shared(), ..ledger };
         ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
         let keeper = Keeper::new(Arc::clone(&ledger), store, requests, clock, observer);
@@ -145,6 +147,7 @@ impl Ledger {
             forgotten: AtomicU64::new(now.as_secs()),
             lifetimes: [0; 2].map(AtomicU64::new),
             spread: lifetimes.spread,
+            is_shared: false,
             newest: watch::Sender::new(state.newest),
             state: Mutex::new(state),
             requests,
@@ -199,6 +202,20 @@ impl Ledger {
             && self.tokens.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
     }
 
+    /// Whether a token that a service was given for a session may not be made use of any more, under whichever of the
+    /// session's names it was signed and whichever of them is revoked.
+    #[must_use]
+    pub fn refuses_used_token(
+        &self,
+        concerned: &Concerned<'_>,
+        token: &TokenId,
+        issued_at: UnixTime,
+    ) -> bool {
+        let names = std::iter::once(concerned.session).chain(concerned.others);
+        let under = |name| Concerned { session: name, ..*concerned };
+        names.map(under).any(|concerned| self.refuses_kept_token(&concerned, token, issued_at))
+    }
+
     /// How services take a token: also whether one that is signed now would be refused by them.
     #[must_use]
     pub fn standing_of_token(
@@ -228,7 +245,7 @@ impl Ledger {
         revocable
     }
 
-    /// Grows whenever [`Self::check`] could answer otherwise than before.
+    /// Grows whenever [`Self::check`] or [`Self::refuses_used_token`] could answer otherwise than before.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -276,6 +293,12 @@ impl Ledger {
         }
         names.push(target.clone());
         names
+    }
+
+    /// Whether other gateways read what is revoked here.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// How many records of the store's log could not be read since it was read from its beginning. Each may be a

@@ -68,6 +68,9 @@ impl Sessions {
     /// tokens that were issued say more than the answer does, or something else, they are revoked.
     pub(super) fn admit(&self, key: &SessionKey, found: Found, now: Now) -> Admitted {
         let Found { identity, began, ends, asked_at, shared, former } = found;
+        if identity.server_sid.is_some() {
+            self.memory.note_server_name();
+        }
         let writer = self.memory.cache.writer(key);
         let current = writer.current();
         let before = current.as_deref().map(|entry| &*entry.identity).into_iter();

@@ -3,6 +3,8 @@
 //! Entries are immutable and replaced whole. Reading takes no exclusive lock. Writers of one session take turns, so
 //! that at most one token is signed for a session, audience and second.
 
+mod names;
+
 use std::{
     fmt,
     num::NonZeroUsize,
@@ -11,8 +13,12 @@ use std::{
 };
 
 use countersign::{SessionId, Standing, TokenId, UnixTime};
-use quick_cache::{UnitWeighter, sync::Cache};
+use quick_cache::{
+    Lifecycle, UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
+use self::names::{Names, Putting, TakesNames};
 use super::{
     key::{SessionKey, SessionKeyHasher},
     rotation::Rotation,
@@ -274,8 +280,12 @@ impl Entry {
 }
 
 impl Concern for Entry {
-    fn is_revoked(&self, ledger: Option<&Ledger>) -> bool {
-        ledger.is_some_and(|ledger| ledger.check(&self.concerned()) == Standing::Revoked)
+    fn is_revoked(&self, ledger: Option<&Ledger>, token: Option<&SignedToken>) -> bool {
+        let concerned = self.concerned();
+        ledger.is_some_and(|ledger| {
+            ledger.check(&concerned) == Standing::Revoked
+                || token.is_some_and(|token| ledger.refuses_used_token(&concerned, token.jti(), token.iat()))
+        })
     }
 }
 
@@ -288,7 +298,8 @@ struct No {
 
 /// All sessions of the process.
 pub struct SessionCache {
-    live: Cache<SessionKey, Arc<Entry>, UnitWeighter, SessionKeyHasher>,
+    live: Cache<SessionKey, Arc<Entry>, UnitWeighter, SessionKeyHasher, TakesNames>,
+    names: Arc<Names>,
     /// Apart, so that a flood of unknown credentials cannot push out a live session.
     negative: Cache<SessionKey, No, UnitWeighter, SessionKeyHasher>,
     writers: Box<[Mutex<()>]>,
@@ -313,9 +324,11 @@ impl SessionCache {
     #[must_use]
     pub fn new(entries: NonZeroUsize) -> Self {
         let refusals = (entries.get() / 10).max(1);
+        let names = Arc::new(Names::new());
         Self {
-            live: cache(entries.get()),
-            negative: cache(refusals),
+            live: cache(entries.get(), TakesNames(Arc::clone(&names))),
+            names,
+            negative: cache(refusals, DefaultLifecycle::default()),
             writers: (0..WRITER_SHARDS).map(|_| Mutex::new(())).collect(),
         }
     }
@@ -339,10 +352,11 @@ impl SessionCache {
         self.live.iter().map(|(_, entry)| entry).filter(|entry| wanted(entry)).collect()
     }
 
-    /// The keys of the sessions that `wanted` picks. As [`Self::select`].
+    /// The sessions that have that name among theirs, in no order.
     #[must_use]
-    pub fn select_keys(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<SessionKey> {
-        self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key).collect()
+    pub fn find_named(&self, name: &SessionId) -> Vec<(SessionKey, Arc<Entry>)> {
+        let kept = self.names.keys(name).into_iter().filter_map(|key| Some((key, self.live.get(&key)?)));
+        kept.filter(|(_, entry)| entry.names().any(|other| other == name)).collect()
     }
 
     /// Sessions kept at present.
@@ -379,12 +393,18 @@ impl Writer<'_> {
     /// Replaces the session.
     pub fn put(&self, entry: Arc<Entry>) {
         self.cache.negative.remove(&self.key);
-        self.cache.live.insert(self.key, entry);
+        let mut putting = Putting { key: Some(self.key), replaced: None };
+        let heir = Arc::clone(&entry);
+        self.cache.live.insert_with_lifecycle(self.key, entry, &mut putting);
+        self.cache.names.add(&self.key, &heir);
+        if let Some(replaced) = putting.replaced {
+            self.cache.names.remove(&self.key, &replaced, Some(&heir));
+        }
     }
 
     /// Drops the session without a word about its credential: whoever sends it is asked about anew.
     pub fn forget(&self) {
-        self.cache.live.remove(&self.key);
+        self.take();
     }
 
     /// Ends the session, and remembers why for [`NEGATIVE_MEMORY`]. Gives back what was alive.
@@ -392,12 +412,21 @@ impl Writer<'_> {
         let until = u64::try_from(NEGATIVE_MEMORY.as_millis()).unwrap_or(u64::MAX);
         let until = Moment::from_millis(now.as_millis().saturating_add(until));
         self.cache.negative.insert(self.key, No { refusal, until });
-        self.cache.live.remove(&self.key).map(|(_, entry)| entry)
+        self.take()
+    }
+
+    fn take(&self) -> Option<Arc<Entry>> {
+        let (_, entry) = self.cache.live.remove(&self.key)?;
+        self.cache.names.remove(&self.key, &entry, None);
+        Some(entry)
     }
 }
 
-fn cache<T: Clone>(items: usize) -> Cache<SessionKey, T, UnitWeighter, SessionKeyHasher> {
-    Cache::with(items, items as u64, UnitWeighter, SessionKeyHasher::default(), Default::default())
+fn cache<T: Clone, L>(items: usize, lifecycle: L) -> Cache<SessionKey, T, UnitWeighter, SessionKeyHasher, L>
+where
+    L: Lifecycle<SessionKey, T> + Clone,
+{
+    Cache::with(items, items as u64, UnitWeighter, SessionKeyHasher::default(), lifecycle)
 }
 
 #[cfg(test)]
@@ -481,6 +510,49 @@ mod tests {
         let entry = seen.with_token(&policy, version, signed, now(0).wall);
         assert!(entry.token(&policy, version, now(1).wall).is_some());
         assert!(entry.token(&policy, version.next(), now(1).wall).is_none());
+    }
+
+    fn named(names: &[&str]) -> Arc<Entry> {
+        let mut entry = entry(100);
+        entry.sid = names[0].into();
+        names.iter().for_each(|name| entry.also_named((*name).into()));
+        Arc::new(entry)
+    }
+
+    #[test]
+    fn a_session_is_found_by_each_of_its_names_as_long_as_it_is_kept_and_has_them() {
+        let cache = SessionCache::new(NonZeroUsize::new(100).unwrap());
+        let found =
+            |name: &str| cache.find_named(&name.into()).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let (one, two) = (key("one"), key("two"));
+        cache.writer(&one).put(named(&["a", "b"]));
+        cache.writer(&two).put(named(&["b", "c"]));
+        assert_eq!((found("a"), found("c"), found("d")), (vec![one], vec![two], vec![]));
+        assert_eq!(found("b").len(), 2);
+        for _ in 0..2 {
+            cache.writer(&one).put(named(&["d", "b"]));
+            assert_eq!((found("a"), found("d"), found("b").len()), (vec![], vec![one], 2));
+        }
+        cache.writer(&two).end(Refusal::Revoked, now(0).monotonic);
+        assert_eq!((found("b"), found("c")), (vec![one], vec![]));
+        cache.writer(&one).forget();
+        assert_eq!((found("b"), cache.names.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn the_names_of_sessions_that_are_pushed_out_go_with_them() {
+        let cache = SessionCache::new(NonZeroUsize::new(100).unwrap());
+        for n in 0..10_000 {
+            let name = n.to_string();
+            cache.writer(&key(&name)).put(named(&[&name, &format!("other-{name}")]));
+            // One that is put again and again is not pushed out, and loses no name.
+            cache.writer(&key("kept")).put(named(&["kept"]));
+            assert_eq!(cache.find_named(&"kept".into()).len(), 1);
+        }
+        let kept: Vec<_> = (0..10_000).filter(|n| cache.find(&key(&n.to_string())).is_some()).collect();
+        assert!(kept.len() > 50 && kept.len() < 100);
+        assert_eq!(cache.names.len(), 2 * kept.len() + 1);
+        assert!(kept.iter().all(|n| cache.find_named(&format!("other-{n}").into()).len() == 1));
     }
 
     #[test]

@@ -21,10 +21,13 @@ use super::shared::AnswerSealer;
 use crate::credential::{Credential, CredentialKind};
 
 /// Names one credential under one way of asking.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionKey([u8; 32]);
 
 impl SessionKey {
+    /// None is less.
+    pub(super) const LEAST: Self = Self([0; 32]);
+
     /// A short form for logs: it names the session, and nothing can be done with it.
     #[must_use]
     pub fn abbreviated(&self) -> String {

@@ -27,6 +27,8 @@ pub struct Memory {
     pub(super) tasks: Tasks,
     /// The server has replaced a cookie before.
     pub(super) rotates: AtomicBool,
+    /// An answer of the server has named its session.
+    names_sessions: AtomicBool,
     pub(super) ledger: Arc<Ledger>,
     pub(super) shared: Option<Arc<dyn SharedCache>>,
 }
@@ -43,6 +45,7 @@ impl Memory {
             known: Gate::new(of_known),
             tasks,
             rotates: AtomicBool::new(false),
+            names_sessions: AtomicBool::new(false),
             ledger: Ledger::idle(),
             shared: None,
         }
@@ -64,6 +67,17 @@ impl Memory {
     #[must_use]
     pub const fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
+    }
+
+    /// Whether the server's answers name their sessions (`sid`); `None` as long as there was no answer.
+    #[must_use]
+    pub fn server_names_sessions(&self) -> Option<bool> {
+        let names = self.names_sessions.load(Ordering::Relaxed);
+        (names || !self.cache.is_empty()).then_some(names)
+    }
+
+    pub(super) fn note_server_name(&self) {
+        self.names_sessions.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn note_rotation(&self) {

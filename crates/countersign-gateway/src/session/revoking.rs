@@ -1,6 +1,10 @@
 //! What revocations have to do with look-ups.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use countersign::{SessionId, revocation::Target};
 
@@ -26,8 +30,10 @@ impl Sessions {
         // The same user has it under another credential that lives: the end of this one is not the session's.
         let is_same =
             |other: &Entry| other.sid == entry.sid && other.identity.subject == entry.identity.subject;
-        let is_shared = entry.is_superseded
-            || entry.identity.server_sid.is_some() && self.memory.cache.select(is_same).len() > 1;
+        let same = || {
+            self.memory.cache.find_named(&entry.sid).into_iter().filter(|(_, other)| is_same(other)).count()
+        };
+        let is_shared = entry.is_superseded || entry.identity.server_sid.is_some() && same() > 1;
         let revokes = entry.ends > now.wall && !is_shared;
         if revokes {
             self.revoke_tokens(entry, RevocationReason::ServerSaidNo, now);
@@ -59,7 +65,9 @@ impl Sessions {
             let mut changes = entry.names().filter_map(|name| changed.get(name));
             changes.any(|change| !(change.is_own && entry.changed_at.is_some_and(|at| at >= change.at)))
         };
-        for key in self.memory.cache.select_keys(concerns) {
+        let named = changed.keys().flat_map(|name| self.memory.cache.find_named(name));
+        let keys: BTreeSet<_> = named.map(|(key, _)| key).collect();
+        for key in keys {
             let writer = self.memory.cache.writer(&key);
             if let Some(entry) = writer.current().filter(|entry| concerns(entry)) {
                 writer.put(Arc::new(entry.outdated(now.monotonic)));

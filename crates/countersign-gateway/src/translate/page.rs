@@ -35,7 +35,7 @@ pub struct PageSession {
 pub struct LoggedOut {
     /// What is known of the session at the authorization server.
     pub server_session: ServerSession,
-    /// The revocation is durable. If it is not, it holds at this gateway and will be.
+    /// The revocation is durable. If it is not, it holds at this gateway, and at the others when the store is back.
     pub is_durable: bool,
     /// The authorization server replaced the cookie meanwhile: with the old one its own session could not be ended.
     pub set_cookie: Option<HeaderValue>,
@@ -142,16 +142,17 @@ impl Translation {
         };
         let now = self.clock.now();
         let revoking = async {
-            let mut is_durable = true;
+            let mut is_durable = Ok(true);
             for name in entry.names() {
                 let demand = Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut);
-                match self.sessions.ledger().revoke(demand.as_name_of(&entry.sid), now.wall).await {
-                    Ok(_) => {}
-                    Err(Unrecorded::Store(_)) => is_durable = false,
-                    Err(_) => return Err(Refusal::RevocationUnsettled),
+                if let Err(fault) =
+                    self.sessions.ledger().revoke(demand.as_name_of(&entry.sid), now.wall).await
+                {
+                    // The other names are revoked all the same.
+                    is_durable = is_durable.and_then(|_| self.while_unwritten(fault));
                 }
             }
-            Ok(is_durable)
+            is_durable
         };
         let is_durable = timeout(self.sessions.rules.timeout, revoking)
             .await
@@ -164,8 +165,17 @@ impl Translation {
     async fn is_settled(&self) -> Result<bool, Refusal> {
         match timeout(self.sessions.rules.timeout, self.sessions.ledger().settled()).await {
             Ok(Ok(())) => Ok(true),
-            Ok(Err(Unrecorded::Store(_))) => Ok(false),
-            Ok(Err(_)) | Err(_) => Err(Refusal::RevocationUnsettled),
+            Ok(Err(fault)) => self.while_unwritten(fault),
+            Err(_) => Err(Refusal::RevocationUnsettled),
+        }
+    }
+
+    /// What is told of a revocation that is not durable: that it is not, where other gateways are told later. A gateway
+    /// that is alone would forget it at its end, so there it is no log-out.
+    fn while_unwritten(&self, fault: Unrecorded) -> Result<bool, Refusal> {
+        match fault {
+            Unrecorded::Store(_) if self.sessions.ledger().is_shared() => Ok(false),
+            _ => Err(fault.into()),
         }
     }
 }

@@ -1,8 +1,19 @@
 //! Revocation from outside: what an operator or a log-out does, and how far it reaches.
 
 mod exchange;
+mod log_out_tokens;
+#[cfg(feature = "valkey")]
+mod replicas;
+mod streams;
+mod unwritten;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use countersign::{
     KeySet, Secret, StaticKeys, TokenRefusal, Verifier,
@@ -14,12 +25,14 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
+pub(crate) use self::streams::{EVENTS, endless};
 use crate::{
     proxy::house::{House, claims_in, who},
     server::recorder::{OK, Recorder},
+    sources::fake::{self, Arrived},
 };
 
 const ALICE: &str = "Cookie: SESSION=alice-session";
@@ -209,51 +222,6 @@ async fn a_command_names_exactly_one_target() {
     assert_eq!((status, &answer["was_revoked"], &answer["cursor"]), (200, &json!(false), &Value::Null));
 }
 
-/// A service that begins to answer and never ends.
-pub(crate) async fn endless(head: &'static str) -> Recorder {
-    Recorder::start(move |mut socket, _, record| async move {
-        while record.take(&mut socket).await.is_some() {
-            socket.write_all(head.as_bytes()).await.unwrap();
-        }
-    })
-    .await
-}
-
-pub(crate) const EVENTS: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n";
-const SWITCHED: &str =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
-
-#[tokio::test]
-async fn open_streams_end_when_their_session_is_revoked() {
-    let get = "GET /orders/ HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=WHO\r\n\r\n";
-    let upgrade = "GET /socket/ HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=WHO\r\nConnection: Upgrade\r\n\
-                   Upgrade: websocket\r\nSec-Fetch-Site: same-origin\r\n\r\n";
-    for (head, request, last) in [(EVENTS, get, "data: 1\n\n\r\n"), (SWITCHED, upgrade, "hello")] {
-        let house = house(endless(head).await).await;
-        let mut open = Vec::new();
-        for person in ["alice-session", "bob-session"] {
-            let mut socket = TcpStream::connect(house.address).await.unwrap();
-            socket.write_all(request.replace("WHO", person).as_bytes()).await.unwrap();
-            let mut answer = Vec::new();
-            while !answer.ends_with(last.as_bytes()) {
-                let read = socket.read_buf(&mut answer).await.unwrap();
-                assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
-            }
-            open.push(socket);
-        }
-        let (status, _) = command(&house, json!({ "subject": "alice" })).await;
-        assert_eq!(status, 200);
-        let begin = Instant::now();
-        let mut rest = Vec::new();
-        // An event stream is broken off, not ended as if it were whole.
-        let _ = timeout(Duration::from_secs(5), open[0].read_to_end(&mut rest)).await.expect("it stays open");
-        assert!(!rest.ends_with(b"0\r\n\r\n"));
-        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
-        let others = timeout(Duration::from_millis(700), open[1].read(&mut [0; 16])).await;
-        assert!(others.is_err(), "another's stream goes on: {others:?}");
-    }
-}
-
 #[tokio::test]
 async fn an_answer_of_the_old_application_that_deletes_the_cookie_ends_the_session() {
     let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: SESSION=; Path=/; Max-Age=0\r\n\r\nok";
@@ -267,6 +235,60 @@ async fn an_answer_of_the_old_application_that_deletes_the_cookie_ends_the_sessi
     let sid = claims_in(&house.received()[0])["sid"].clone();
     let (_, known) = command(&house, json!({ "session": sid, "dry_run": true })).await;
     assert_eq!(known["was_revoked"], true);
+}
+
+/// What became of the old cookie only the server knows: it is asked at once, before anybody sends it again.
+#[tokio::test]
+async fn an_answer_of_the_old_application_that_replaces_the_cookie_has_the_server_asked_about_it() {
+    let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: SESSION=another; Path=/\r\n\r\nok";
+    let lives = Arc::new(AtomicBool::new(true));
+    let of_server = Arc::clone(&lives);
+    let respond = move |arrived: &Arrived| match of_server.load(Ordering::SeqCst) {
+        true => who(arrived),
+        false => fake::json(200, r#"{"active":false}"#),
+    };
+    let more = CLIENTS.replace("SERVICE", "127.0.0.1:9");
+    let house = House::with(INTERNAL, &more, Recorder::answering(answers).await, respond).await;
+    let service = Service::start(&house).await;
+    house.send("GET /orders/", &[ALICE]).await;
+    let token = token_in(&house.received()[0]);
+    assert_eq!((service.refusal(&token), house.server.arrived().len()), (None, 1));
+    lives.store(false, Ordering::SeqCst);
+    let login = house.send("GET /legacy/login", &[ALICE]).await;
+    assert!(login.contains("set-cookie: SESSION=another"), "{login}");
+    service.refuses(&token).await;
+    assert_eq!(house.server.arrived().len(), 2, "once, and nobody sent the cookie");
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.contains("\r\ncountersign-refused: session_ended\r\n"), "{answer}");
+}
+
+/// Whoever reaches the listener can send log-out tokens that nobody signed. They cost the others nothing.
+#[tokio::test]
+async fn l02_a_flood_of_log_out_tokens_keeps_no_service_from_the_feed() {
+    let issuer = log_out_tokens::LogoutIssuer::start().await;
+    let more = format!("{}{}", CLIENTS.replace("SERVICE", "127.0.0.1:9"), issuer.lines());
+    let house = House::with(INTERNAL, &more, Recorder::answering(OK).await, who).await;
+    let service = Service::start(&house).await;
+    house.send("GET /orders/", &[ALICE]).await;
+    let head = house.received().remove(0);
+    let good = issuer.token("logout+jwt", &|_| {});
+    let (unsigned, _) = good.rsplit_once('.').unwrap();
+    let flood = async || {
+        for n in 0..100 {
+            let forged = format!("logout_token={unsigned}.{n:0>86}");
+            let answer = ask(&house, "POST /backchannel-logout", FORM, &forged).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            assert!(service.feed.is_current(), "{:?}", service.feed.counters());
+        }
+    };
+    let revoking = async {
+        let (status, _) = command(&house, json!({ "token": claims_in(&head)["jti"] })).await;
+        assert_eq!(status, 200);
+        service.refuses(&token_in(&head)).await
+    };
+    let (_, _, _, _, took) = tokio::join!(flood(), flood(), flood(), flood(), revoking);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(house.send("GET /orders/", &[ALICE]).await.starts_with("HTTP/1.1 200 "), "nothing has ended");
 }
 
 #[tokio::test]
@@ -328,103 +350,6 @@ async fn ask_admin(house: &House) -> String {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     answer
-}
-
-#[tokio::test]
-async fn l01_a_log_out_at_the_authorization_server_ends_its_session_and_no_other_token_does() {
-    let key = countersign::SigningKey::generate(countersign::jws::Algorithm::Es256).unwrap();
-    let set = KeySet::new(key.verifying_key()).unwrap();
-    let set = serde_json::to_string(&set).unwrap();
-    let keys = crate::sources::fake::Fake::start(move |_| crate::sources::fake::json(200, &set)).await;
-    let more = format!(
-        "{}[backchannel_logout]\nissuer = \"https://sso.example\"\nkeys = \"{}\"\n",
-        CLIENTS.replace("SERVICE", "127.0.0.1:9"),
-        keys.url("/jwks.json"),
-    );
-    let with_sid = |arrived: &crate::sources::fake::Arrived| {
-        let token = arrived.form().into_iter().find(|(name, _)| name == "token").unwrap().1;
-        let person = r#"{"active":true,"sub":"NAME","sid":"SID","roles":["editor"],"org":{"id":"acme"}}"#;
-        let name = token.split('-').next().unwrap();
-        crate::sources::fake::json(
-            200,
-            &person.replace("NAME", name).replace("SID", &format!("server-{name}")),
-        )
-    };
-    let house = House::with(INTERNAL, &more, Recorder::answering(OK).await, with_sid).await;
-    let send = async |cookie: &str| house.send("GET /orders/", &[&format!("Cookie: SESSION={cookie}")]).await;
-    for cookie in ["alice-1", "bob-1"] {
-        assert!(send(cookie).await.starts_with("HTTP/1.1 200 "));
-    }
-    let now = countersign::Clock::now(&countersign::SystemClock).as_secs();
-    let token = |typ: &str, change: &dyn Fn(&mut Value)| {
-        let mut claims = json!({
-            "iss": "https://sso.example", "aud": "gateway", "iat": now, "exp": now + 120, "jti": "1",
-            "sub": "alice", "sid": "server-alice",
-            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
-        });
-        change(&mut claims);
-        key.sign(typ, &claims).unwrap()
-    };
-    let post = async |token: &str| {
-        ask(&house, "POST /backchannel-logout", FORM, &format!("logout_token={token}")).await
-    };
-    let bad = [
-        token("JWT", &|_| {}),
-        token("logout+jwt", &|claims| claims["aud"] = json!("another")),
-        token("logout+jwt", &|claims| claims["nonce"] = json!("n")),
-        "x.y.z".to_owned(),
-        String::new(),
-    ];
-    for token in &bad {
-        let answer = post(token).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    }
-    let by_get = ask(&house, "GET /backchannel-logout?logout_token=x", "", "").await;
-    assert!(by_get.starts_with("HTTP/1.1 405 "), "{by_get}");
-    assert!(send("alice-1").await.starts_with("HTTP/1.1 200 "), "nothing has ended");
-
-    let good = token("logout+jwt", &|_| {});
-    let answer = post(&good).await;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("cache-control: no-store"), "{answer}");
-    assert!(post(&good).await.starts_with("HTTP/1.1 400 "), "it was used");
-    for cookie in ["alice-1", "alice-2"] {
-        let answer = send(cookie).await;
-        assert!(answer.contains("\r\ncountersign-refused: revoked\r\n"), "{cookie}: {answer}");
-    }
-    assert!(send("bob-1").await.starts_with("HTTP/1.1 200 "));
-
-    // By the server's name alone: of one that is known here, and of one that is seen later.
-    let names_of_bob = claims_in(house.received().last().unwrap());
-    for (jti, sid) in [("4", "server-bob"), ("5", "server-later")] {
-        let by_name = token("logout+jwt", &|claims| {
-            claims["jti"] = json!(jti);
-            claims["sid"] = json!(sid);
-            drop(claims.as_object_mut().unwrap().remove("sub"));
-        });
-        assert!(post(&by_name).await.starts_with("HTTP/1.1 200 "));
-    }
-    let (_, known) = command(&house, json!({ "session": names_of_bob["sid"], "dry_run": true })).await;
-    assert_eq!(known["was_revoked"], true, "services know it by the name in its tokens");
-    for cookie in ["bob-1", "bob-2", "later-1"] {
-        let answer = send(cookie).await;
-        assert!(answer.contains("\r\ncountersign-refused: revoked\r\n"), "{cookie}: {answer}");
-    }
-
-    // Of a session that this gateway does not know, and of all of a user's.
-    let unknown = token("logout+jwt", &|claims| {
-        claims["jti"] = json!("2");
-        claims["sub"] = json!("nobody");
-        claims["sid"] = json!("unknown");
-    });
-    assert!(post(&unknown).await.starts_with("HTTP/1.1 200 "));
-    let of_user = token("logout+jwt", &|claims| {
-        claims["jti"] = json!("3");
-        claims["sub"] = json!("dora");
-        drop(claims.as_object_mut().unwrap().remove("sid"));
-    });
-    assert!(post(&of_user).await.starts_with("HTTP/1.1 200 "));
-    assert!(send("dora-1").await.contains("\r\ncountersign-refused: revoked\r\n"));
-    assert!(send("emil-1").await.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]

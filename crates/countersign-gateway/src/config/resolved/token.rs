@@ -21,6 +21,14 @@ pub struct ClaimsConfig {
     pub bounded_roles: Vec<BoundedRole>,
 }
 
+impl ClaimsConfig {
+    /// Whether what tokens call the user is the server's `sub`.
+    #[must_use]
+    pub fn subject_is_sub(&self) -> bool {
+        self.subject.as_ref().is_none_or(|path| matches!(path.steps.as_slice(), [step] if step == "sub"))
+    }
+}
+
 /// Where a claim is found: `session.org.id`, `userinfo.groups`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimPath {

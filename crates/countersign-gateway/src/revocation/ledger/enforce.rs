@@ -62,8 +62,8 @@ impl Ledger {
         }
         if is_there(terms.sessions_until) {
             self.sessions.revoke(&record(terms.at, terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
-            self.generation.fetch_add(1, Ordering::Release);
         }
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 

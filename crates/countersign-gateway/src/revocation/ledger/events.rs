@@ -45,6 +45,13 @@ impl Ledger {
         state.after(cursor.seq, Self::EVENTS_AT_ONCE).ok_or(CannotContinue)
     }
 
+    /// Whether [`Self::after`] knows what follows a cursor.
+    #[must_use]
+    pub fn can_go_on_from(&self, cursor: &Cursor) -> bool {
+        let state = self.state();
+        state.epoch == cursor.epoch && state.after(cursor.seq, 0).is_some()
+    }
+
     /// The sessions that were found to be others than before (less power, another user) after that place of the log,
     /// which becomes the newest. Where that cannot be known any more: all that are known to have changed.
     pub(crate) fn changed_sessions(&self, seen: &mut Cursor) -> BTreeMap<SessionId, SessionChange> {

@@ -1,10 +1,18 @@
 //! `session` and `renew`.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
 use super::{PAGE, body, field, house, verdict};
 use crate::{
     proxy::house::{House, who},
     server::recorder::{OK, Recorder},
-    sources::fake::json,
+    sources::fake::{Arrived, json},
     wire::ALICE,
 };
 
@@ -75,20 +83,16 @@ async fn no_session_is_a_401_that_names_its_reason() {
 
 #[tokio::test]
 async fn a_cookie_that_became_a_session_is_one_at_once() {
-    let logged_in = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let flag = std::sync::Arc::clone(&logged_in);
+    let logged_in = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&logged_in);
     let browser = "[browser]\nlogin_url = \"https://sso.example/{return}\"\n";
     let house = House::with("", browser, Recorder::answering(OK).await, move |arrived| {
-        if flag.load(std::sync::atomic::Ordering::SeqCst) {
-            who(arrived)
-        } else {
-            json(200, r#"{"active":false}"#)
-        }
+        if flag.load(Ordering::SeqCst) { who(arrived) } else { json(200, r#"{"active":false}"#) }
     })
     .await;
     let ask = async |line: &str| house.send(line, &[&PAGE[..], &[ALICE]].concat()).await;
     assert_eq!(verdict(&ask("GET /.countersign/session").await), ("401", Some("session_ended")));
-    logged_in.store(true, std::sync::atomic::Ordering::SeqCst);
+    logged_in.store(true, Ordering::SeqCst);
     // A route remembers for two seconds that it was none.
     assert_eq!(verdict(&ask("GET /orders/").await), ("401", Some("session_ended")));
     assert_eq!(verdict(&ask("GET /.countersign/session").await), ("200", None));
@@ -175,4 +179,49 @@ async fn a_server_with_only_a_page_that_knows_its_cookie_will_do() {
     let answer = house.send("POST /.countersign/logout", &[&PAGE[..], &[ALICE, FORM]].concat()).await;
     assert_eq!(body(&answer)["server_session"], "alive");
     assert_eq!(verdict(&house.send("GET /orders/", &[ALICE]).await), ("401", Some("revoked")));
+}
+
+/// What a page is told while the authorization server fails: never that its user is logged out.
+#[tokio::test]
+async fn while_the_server_is_away_pages_are_told_so_and_a_log_out_holds() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let of_server = Arc::clone(&fails);
+    let respond = move |arrived: &Arrived| match of_server.load(Ordering::SeqCst) {
+        true => json(500, "{}"),
+        false => who(arrived),
+    };
+    let service = Recorder::answering(OK).await;
+    let house = House::asking("recheck = \"1s\"", "", super::BROWSER, service, respond).await;
+    let pages = ["GET /.countersign/session", "POST /.countersign/renew"];
+    let send =
+        async |line: &str, cookie: &str| house.send(line, &[&PAGE[..], &[cookie, FORM]].concat()).await;
+    assert_eq!(verdict(&send(pages[0], ALICE).await), ("200", None));
+    fails.store(true, Ordering::SeqCst);
+    for line in pages.into_iter().chain(["POST /.countersign/logout"]) {
+        let answer = send(line, "Cookie: SESSION=bob-session").await;
+        assert_eq!(verdict(&answer), ("503", Some("source_unavailable")), "{line}: {answer}");
+        assert!(
+            field(&answer, "retry-after").is_some() && field(&answer, "set-cookie").is_none(),
+            "{answer}"
+        );
+    }
+    let begin = std::time::Instant::now();
+    for line in pages {
+        while verdict(&send(line, ALICE).await) == ("200", None) {
+            assert!(begin.elapsed() < Duration::from_secs(5), "{line}: it is served for ever");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let answer = send(line, ALICE).await;
+        assert_eq!(verdict(&answer), ("503", Some("source_unavailable")), "{line}: {answer}");
+        assert!(field(&answer, "set-cookie").is_none(), "{answer}");
+    }
+    // The session is known here, so it can be ended here.
+    let answer = send("POST /.countersign/logout", ALICE).await;
+    assert_eq!((verdict(&answer), &body(&answer)["server_session"]), (("200", None), &"unknown".into()));
+    fails.store(false, Ordering::SeqCst);
+    let begin = std::time::Instant::now();
+    while verdict(&send(pages[0], ALICE).await) != ("401", Some("revoked")) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the server is back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -1,5 +1,7 @@
 //! Look-ups and what is remembered of them, through the whole gateway.
 
+use std::time::Duration;
+
 use crate::{
     proxy::house::{House, claims_in, who},
     server::recorder::{OK, Recorder},
@@ -152,4 +154,16 @@ async fn two_session_cookies_are_refused_and_never_remembered() {
         house.send("GET /orders/", &[cookie]).await;
         assert_eq!(claims_in(house.received().last().unwrap())["sub"], subject);
     }
+}
+
+/// The unit of a time-out is read from the configuration, not set by a test in a type that has one.
+#[tokio::test]
+async fn a_hanging_server_is_waited_for_as_long_as_the_configuration_says() {
+    let service = Recorder::answering(OK).await;
+    let house = House::asking("timeout = \"500ms\"", "", "", service, |_| Act::Hang).await;
+    let begin = std::time::Instant::now();
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    let took = begin.elapsed();
+    assert_eq!(code(&answer), "source_unavailable", "{answer}");
+    assert!(took >= Duration::from_millis(450) && took < Duration::from_secs(5), "{took:?}");
 }

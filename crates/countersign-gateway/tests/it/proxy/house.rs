@@ -53,7 +53,7 @@ impl ReadConfig for Written {
 /// Everything that a test of the whole gateway needs. Stops when dropped.
 pub(crate) struct House {
     pub(crate) gateway: Option<Gateway>,
-    pub(crate) server: Fake,
+    pub(crate) server: Arc<Fake>,
     pub(crate) service: Recorder,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -107,11 +107,20 @@ impl House {
     /// The same under another name.
     pub(crate) async fn named(
         issuer: &str,
-        (session, top, more): (&str, &str, &str),
+        texts: (&str, &str, &str),
         service: Recorder,
         respond: impl Fn(&Arrived) -> Act + Send + Sync + 'static,
     ) -> Self {
-        let server = Fake::start(respond).await;
+        Self::before(Arc::new(Fake::start(respond).await), issuer, texts, service)
+    }
+
+    /// The same before a server that other gateways may ask too.
+    pub(crate) fn before(
+        server: Arc<Fake>,
+        issuer: &str,
+        (session, top, more): (&str, &str, &str),
+        service: Recorder,
+    ) -> Self {
         let state = tempfile::tempdir().unwrap();
         let introspection = format!(
             "introspect = \"{}\"\nclient_id = \"gateway\"\nclient_secret_env = \"GATEWAY_SECRET\"",

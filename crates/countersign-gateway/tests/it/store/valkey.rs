@@ -4,7 +4,7 @@ mod answers;
 mod gateways;
 mod log;
 mod ring;
-mod server;
+pub(crate) mod server;
 mod ways;
 
 use std::sync::Arc;

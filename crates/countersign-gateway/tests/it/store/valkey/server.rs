@@ -10,15 +10,15 @@ use std::{
 use countersign_gateway::config::resolved::{StoreConfig, StoreServer};
 
 /// `redis-server` on a free port, without persistence. Killed when dropped.
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     pub(super) folder: tempfile::TempDir,
     lines: String,
     process: Child,
 }
 
 impl Server {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("")
     }
 
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// What an attacker, or an operator, does with it.
-    pub(super) fn command(&self, parts: &[&str]) -> redis::Value {
+    pub(crate) fn command(&self, parts: &[&str]) -> redis::Value {
         let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).unwrap();
         let mut command = redis::cmd(parts[0]);
         for part in &parts[1..] {

@@ -1,0 +1,120 @@
+//! Gateways that share a store: what one of them finds holds at the others, and at the services of all.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use countersign::TokenRefusal;
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    ALICE, CLIENTS, INTERNAL, Service,
+    streams::{EVENTS, endless, opened},
+    token_in,
+};
+use crate::{
+    proxy::house::{House, claims_in},
+    server::recorder::{OK, Recorder},
+    sources::fake::{Arrived, Fake, json as answer},
+    store::valkey::server::Server,
+};
+
+const EDITOR: &str = r#"{"active":true,"sub":"alice","roles":["editor"],"org":{"id":"acme"}}"#;
+const VIEWER: &str = r#"{"active":true,"sub":"alice","roles":["viewer"],"org":{"id":"acme"}}"#;
+
+/// Two gateways before one authorization server and on one store. The first asks about a session each second, the
+/// other learns of nothing by itself.
+struct Replicas {
+    gateways: [House; 2],
+    store: Server,
+    alice: Arc<Mutex<&'static str>>,
+    events: Recorder,
+    _key: tempfile::TempDir,
+}
+
+impl Replicas {
+    async fn start() -> Self {
+        let (store, events) = (Server::start(), endless(EVENTS).await);
+        let key = tempfile::tempdir().unwrap();
+        let file = key.path().join("kek");
+        fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let alice = Arc::new(Mutex::new(EDITOR));
+        let of_alice = Arc::clone(&alice);
+        let respond = move |_: &Arrived| answer(200, *of_alice.lock().unwrap());
+        let server = Arc::new(Fake::start(respond).await);
+        let top = format!("encryption_key_file = \"{}\"\n{INTERNAL}", file.display());
+        let more = format!(
+            "[[route]]\npath = \"/events/\"\nupstream = \"http://{}\"\naudience = \"orders\"\n{}\
+             [store]\nurl = \"valkey://127.0.0.1:{}\"\ntimeout = \"1s\"\n",
+            events.address,
+            CLIENTS.replace("SERVICE", "127.0.0.1:9"),
+            store.port,
+        );
+        let mut gateways = Vec::new();
+        for recheck in ["1s", "1h"] {
+            let session = format!("recheck = \"{recheck}\"\nmax_age = \"8h\"");
+            let texts = (session.as_str(), top.as_str(), more.as_str());
+            let service = Recorder::answering(OK).await;
+            gateways.push(House::before(Arc::clone(&server), "https://shop.example", texts, service));
+        }
+        let gateways = gateways.try_into().unwrap_or_else(|_| unreachable!());
+        Self { gateways, store, alice, events, _key: key }
+    }
+}
+
+async fn edit(house: &House) -> String {
+    house.send("GET /edit/", &[ALICE]).await
+}
+
+#[tokio::test]
+async fn a_role_that_one_gateway_finds_gone_is_gone_at_the_others_and_at_their_services_within_a_second() {
+    let replicas = Replicas::start().await;
+    let [first, second] = &replicas.gateways;
+    let service = Service::start(second).await;
+    for house in [first, second] {
+        let answer = edit(house).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let old = token_in(&second.received()[0]);
+    let tokens = [old.clone(), token_in(&first.received()[0])];
+    assert_eq!(tokens.each_ref().map(|token| service.refusal(token)), [None, None]);
+    let lines = "GET /events/ HTTP/1.1\r\n";
+    let stream = opened(second, lines, "alice", "data: 1\n\n\r\n").await;
+    assert_eq!(replicas.events.record.requests().len(), 1);
+
+    *replicas.alice.lock().unwrap() = VIEWER;
+    let begin = Instant::now();
+    while !edit(first).await.starts_with("HTTP/1.1 403 ") {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the first gateway does not notice");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let noticed = Instant::now();
+    for token in &tokens {
+        service.refuses(token).await;
+    }
+    while !edit(second).await.starts_with("HTTP/1.1 403 ") {
+        assert!(noticed.elapsed() < Duration::from_secs(1), "the second gateway goes on");
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(noticed.elapsed() < Duration::from_secs(1), "{:?}", noticed.elapsed());
+    // It looks twice a second; a busy machine looks later.
+    timeout(Duration::from_secs(10), stream).await.expect("the stream goes on").unwrap();
+    second.send("GET /orders/", &[ALICE]).await;
+    let head = second.received().pop().unwrap();
+    assert_eq!(claims_in(&head)["roles"], json!(["viewer"]));
+    assert_eq!(service.refusal(&token_in(&head)), None, "what it gets instead is good");
+
+    // The store forgets everything: a new numbering, and a snapshot that must not be the one of the beginning.
+    replicas.store.command(&["FLUSHALL"]);
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(1500) {
+        assert_eq!(service.refusal(&old), Some(TokenRefusal::TokenRevoked), "after {:?}", begin.elapsed());
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(service.feed.is_current(), "{:?}", service.feed.counters());
+}
