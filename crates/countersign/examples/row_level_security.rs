@@ -6,9 +6,9 @@
 //! cargo run --release -p countersign --all-features --example row_level_security -- FOLDER ROUNDS UNITS
 //! ```
 //!
-//! FOLDER holds the server's socket; `migration` in place of all three prints what the table needs. Each round runs UNITS units of work of every kind, all kinds in turn after each
-//! one, the first another in each turn, so that whatever else the machine does hits all alike; it prints the median of
-//! each kind in milliseconds, as one line of JSON.
+//! FOLDER holds the server's socket; `migration` in place of all three prints what the tables need. Each round runs UNITS
+//! units of work of every kind, all kinds in turn in an order that changes each time, so that whatever else the machine
+//! does hits all alike; it prints the median of each kind in milliseconds, as one line of JSON.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -152,6 +152,14 @@ impl Contenders {
         }
     }
 
+    /// A connection goes back into its pool in the background, with a question to the server: that is not the next
+    /// one's to wait for.
+    async fn settle(&self) {
+        while self.plain.num_idle() == 0 || self.service.num_idle() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn scope(&self, caller: &Caller) -> Scope<'_> {
         self.scoped.for_caller(caller).unwrap()
     }
@@ -193,16 +201,22 @@ async fn main() {
         .iter()
         .flat_map(|(pools, label)| KINDS.map(|(kind, name)| (pools, kind, format!("{name}{label}"))))
         .collect();
-    let mut turn = 0;
+    let mut turn = 0_usize;
+    let mut order: Vec<usize> = (0..kinds.len()).collect();
     // The first round fills caches and is not told.
     for round in 0..=rounds {
         let mut times = vec![Vec::with_capacity(units); kinds.len()];
         for _ in 0..units {
-            turn += 1;
-            let caller = &callers[turn * 7919 % ORGANISATIONS];
-            for place in 0..kinds.len() {
-                let at = (place + turn) % kinds.len();
+            // In an order of its own each time, and never the same rows: nobody inherits another's warm pages.
+            order
+                .sort_by_cached_key(|at| (turn * kinds.len() + at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32);
+            for &at in &order {
+                turn += 1;
+                let caller = &callers[turn * 7919 % ORGANISATIONS];
                 let (pools, kind, _) = &kinds[at];
+                for (pools, _) in &contenders {
+                    pools.settle().await;
+                }
                 let began = Instant::now();
                 let rows = pools.run(*kind, caller).await;
                 times[at].push(began.elapsed());
