@@ -21,6 +21,9 @@ pub enum TokenRefusal {
     ClaimMalformed(ClaimName),
     /// A claim that every access token has is not there (RFC 9068 §2.2).
     ClaimMissing(ClaimName),
+    /// What was asked for needs a claim that this token, good as it is, does not have. Another token of the same
+    /// caller would not have it either, so it is a 403.
+    ClaimRequired(ClaimName),
     /// The header demands an extension that is not implemented (RFC 7515 §4.1.11).
     CriticalHeader,
     /// The header is not one JSON object without doubled members, or a member has the wrong type.
@@ -105,6 +108,9 @@ pub enum TokenRefusal {
     TokenOfOtherType,
     /// The token, its session, subject or organisation is revoked.
     TokenRevoked,
+    /// The token says that whether it is revoked stands in a list of its issuer's (`status`, Token Status List), which
+    /// is not looked at here.
+    TokenStatusUnchecked,
     /// Longer than the service looks at.
     TokenTooLarge,
 }
@@ -192,6 +198,7 @@ impl TokenRefusal {
         Self::AudienceMismatch,
         Self::ClaimMalformed(ClaimName::Actor),
         Self::ClaimMissing(ClaimName::Audience),
+        Self::ClaimRequired(ClaimName::Custom("")),
         Self::CriticalHeader,
         Self::HeaderMalformed,
         Self::IssuerUnknown,
@@ -234,6 +241,7 @@ impl TokenRefusal {
         Self::TokenNotYetValid,
         Self::TokenOfOtherType,
         Self::TokenRevoked,
+        Self::TokenStatusUnchecked,
         Self::TokenTooLarge,
     ];
 
@@ -246,6 +254,9 @@ impl TokenRefusal {
             Self::AudienceMismatch => invalid("audience_mismatch", "the token is for another service"),
             Self::ClaimMalformed(_) => invalid("claim_malformed", "a claim of the token is malformed"),
             Self::ClaimMissing(_) => invalid("claim_missing", "the token lacks a claim that is required"),
+            Self::ClaimRequired(_) => {
+                forbidden("claim_required", "the token lacks a claim that is needed here")
+            }
             Self::CriticalHeader => invalid("critical_header", "the token demands an unknown extension"),
             Self::HeaderMalformed => invalid("header_malformed", "the token's header is malformed"),
             Self::IssuerUnknown => invalid("issuer_unknown", "the token's issuer is not trusted here"),
@@ -325,6 +336,10 @@ impl TokenRefusal {
             Self::TokenNotYetValid => invalid("token_not_yet_valid", "the token is not valid yet"),
             Self::TokenOfOtherType => invalid("token_of_other_type", "the token is not an access token"),
             Self::TokenRevoked => invalid("token_revoked", "the token has been revoked"),
+            Self::TokenStatusUnchecked => invalid(
+                "token_status_unchecked",
+                "the token's status is kept in a list that is not looked at here",
+            ),
             Self::TokenTooLarge => invalid("token_too_large", "the token is too long"),
         };
         RefusalRow { code, status, challenge, retry_after, text }
@@ -404,9 +419,10 @@ impl TokenRefusal {
     #[must_use]
     pub const fn claim(self) -> Option<ClaimName> {
         match self {
-            Self::ClaimMalformed(claim) | Self::ClaimMissing(claim) | Self::ProofClaimMalformed(claim) => {
-                Some(claim)
-            }
+            Self::ClaimMalformed(claim)
+            | Self::ClaimMissing(claim)
+            | Self::ClaimRequired(claim)
+            | Self::ProofClaimMalformed(claim) => Some(claim),
             _ => None,
         }
     }

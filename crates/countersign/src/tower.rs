@@ -2,9 +2,11 @@
 //!
 //! 1. The token is the one `Authorization: Bearer` of the request
 //!    ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). A token in the query, the body or a cookie
-//!    is not looked at.
-//! 2. No such header, or another scheme: 401 with the bare challenge. Two such headers: 400. A verifier that checks
-//!    proofs (feature `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
+//!    lets nobody in.
+//! 2. No such header, another scheme, or a scheme without a token: 401 with the bare challenge. Two such headers, or
+//!    the header and `access_token` in the query: 400 ([§2](https://www.rfc-editor.org/rfc/rfc6750#section-2)). A form
+//!    body with an `access_token` is the handler's: the layer reads no body. A verifier that checks proofs (feature
+//!    `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
 //! 3. A good token's [`Caller`] is put into the request's extensions; the service behind is called only then.
 //! 4. Everything else is answered here, from the one table of [`TokenRefusal`]: status, `WWW-Authenticate`,
 //!    `Retry-After` and a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), never to be cached.
@@ -23,8 +25,8 @@ mod credential;
 #[cfg(feature = "dpop")]
 mod proof;
 
-pub use self::caller_token::CallerToken;
 use self::credential::{Accepted, Presented};
+pub use self::{caller_token::CallerToken, credential::has_access_token};
 
 use std::{
     fmt,

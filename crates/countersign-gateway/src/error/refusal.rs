@@ -213,6 +213,7 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::AudienceMismatch,
     TokenRefusal::ClaimMalformed(ClaimName::Actor),
     TokenRefusal::ClaimMissing(ClaimName::Audience),
+    TokenRefusal::ClaimRequired(ClaimName::Custom("")),
     TokenRefusal::CriticalHeader,
     TokenRefusal::IssuerUnknown,
     TokenRefusal::KeyUnknown,
@@ -230,6 +231,7 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::TokenNotYetValid,
     TokenRefusal::TokenOfOtherType,
     TokenRefusal::TokenRevoked,
+    TokenRefusal::TokenStatusUnchecked,
 ];
 
 impl From<TokenRefusal> for Refusal {

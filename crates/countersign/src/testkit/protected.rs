@@ -69,7 +69,7 @@ pub async fn assert_protected<Path: AsRef<str>>(
 /// For each endpoint:
 /// 1. a good token of a caller without roles and organisation: anything but 400, 401 and 5xx;
 /// 2. no token: 401 `token_missing`; so it is for a good token in the query;
-/// 3. two `Authorization`: 400 `token_ambiguous`;
+/// 3. two `Authorization`, or one and a token in the query: 400 `token_ambiguous`;
 /// 4. every row of [`bad_tokens`](super::bad_tokens) for a single issuer: its status and code, and a challenge with a
 ///    401.
 ///
@@ -96,12 +96,21 @@ pub async fn check_protected<Path: AsRef<str>>(
             endpoint.refuses("no token", None, &[], TokenRefusal::TokenMissing).await?;
             let query = format!("?access_token={good}");
             endpoint.refuses("a token in the query", Some(&query), &[], TokenRefusal::TokenMissing).await?;
+            let both = [good.as_str()];
+            endpoint
+                .refuses(
+                    "a token in the header and the query",
+                    Some(&query),
+                    &both,
+                    TokenRefusal::TokenAmbiguous,
+                )
+                .await?;
             let twice = [good.as_str(), good.as_str()];
             endpoint.refuses("two tokens", None, &twice, TokenRefusal::TokenAmbiguous).await?;
             for (row, token) in &bad {
                 endpoint.refuses(row.name(), None, &[token], row.refusal()).await?;
             }
-            done.cells += 3 + bad.len();
+            done.cells += 4 + bad.len();
             done.endpoints.push(endpoint.name());
         }
     }
@@ -273,7 +282,7 @@ mod tests {
         expected.extend(any);
         expected.sort();
         assert_eq!(found, expected);
-        assert!((90..bad_tokens().count() + 3).contains(&(done.cells / 9)), "{}", done.cells);
+        assert!((90..bad_tokens().count() + 4).contains(&(done.cells / 9)), "{}", done.cells);
     }
 
     #[tokio::test]

@@ -53,6 +53,7 @@ struct Settings {
     max_lifetime: Duration,
     max_token_bytes: usize,
     types: Vec<Box<str>>,
+    ignores_status: bool,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen_before: usize,
@@ -90,6 +91,7 @@ impl VerifierBuilder<WantsIssuer> {
             max_lifetime: Verifier::DEFAULT_MAX_LIFETIME,
             max_token_bytes: jws::MAX_BYTES,
             types: vec!["at+jwt".into()],
+            ignores_status: false,
             clock: Arc::new(SystemClock),
             revocations: Arc::new(NoRevocations),
             seen_before: Verifier::DEFAULT_SEEN_BEFORE,
@@ -190,6 +192,31 @@ impl VerifierBuilder<Complete> {
         self
     }
 
+    /// Accepts tokens with a `status`, as if they had none. By default they are refused
+    /// ([`TokenRefusal::TokenStatusUnchecked`](crate::TokenRefusal)): such a token says that its issuer's status list
+    /// ([draft-ietf-oauth-status-list §6](https://datatracker.ietf.org/doc/draft-ietf-oauth-status-list/)) knows
+    /// whether it is still good, and that list is not looked at here.
+    ///
+    /// A service that accepts them serves revoked tokens until their end, unless it looks at the list itself: the claim
+    /// is in [`VerifiedClaims::claim`](crate::VerifiedClaims::claim).
+    ///
+    /// ```
+    /// # use countersign::{KeySet, Verifier};
+    /// # fn key_set() -> KeySet { KeySet::default() }
+    /// let verifier = Verifier::builder()
+    ///     .issuer("https://shop.example")
+    ///     .audience("orders")
+    ///     .key_set(key_set())
+    ///     .dangerous_ignore_status()
+    ///     .build()?;
+    /// # Ok::<(), countersign::VerifierError>(())
+    /// ```
+    #[must_use]
+    pub const fn dangerous_ignore_status(mut self) -> Self {
+        self.settings.ignores_status = true;
+        self
+    }
+
     /// The time of day. The default is the machine's.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -249,6 +276,7 @@ impl VerifierBuilder<Complete> {
             max_lifetime: settings.max_lifetime,
             max_token_bytes: settings.max_token_bytes,
             types: settings.types,
+            ignores_status: settings.ignores_status,
             clock: settings.clock,
             revocations: settings.revocations,
             seen: Seen::new(settings.seen_before),

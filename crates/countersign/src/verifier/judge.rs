@@ -25,6 +25,8 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: UnixTime,
     /// Whether a token may be bound to a key, because proofs of it are checked.
     pub(crate) takes_proofs: bool,
+    /// Whether a token may point into a status list, which is not looked at.
+    pub(crate) ignores_status: bool,
 }
 
 /// What a good token says.
@@ -37,7 +39,8 @@ pub(crate) struct Judged {
     pub(crate) others: Map<String, Value>,
 }
 
-/// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power.
+/// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power,
+/// status.
 pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
     let mut members = Members::default();
     json::read(payload, &mut members).map_err(|_| TokenRefusal::PayloadMalformed)?;
@@ -69,6 +72,11 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
     let scope = text(members.scope, ClaimName::Scope)?;
     let actors = actors(members.act.as_ref())?;
     let derived_from = derived_from(members.derived_from)?;
+    // After everything else (Token Status List §8.3). Whatever the claim says: it is not absent.
+    let points_to_status = members.others.contains_key("status") && !expected.ignores_status;
+    if Rule::StatusUnchecked.is_broken_by(points_to_status) {
+        return Err(TokenRefusal::TokenStatusUnchecked);
+    }
 
     let claims = Claims {
         iss: expected.issuer.clone(),
@@ -150,7 +158,9 @@ pub(crate) fn numeric_date(
     let latest = UnixTime::MAX.as_secs();
     match value {
         None => Ok(None),
-        Some(&Json::Unsigned(seconds)) if seconds <= latest => Ok(Some(UnixTime::from_secs(seconds))),
+        Some(&Json::Unsigned(seconds)) if !Rule::DateRange.is_broken_by(seconds > latest) => {
+            Ok(Some(UnixTime::from_secs(seconds)))
+        }
         // The range holds no value that the conversion could change but for its fraction.
         Some(&Json::Float(seconds)) if (0.0..=latest as f64).contains(&seconds) => {
             Ok(Some(UnixTime::from_secs(seconds as u64)))
@@ -231,7 +241,7 @@ fn derived_from(value: Option<Json<'_>>) -> Result<Vec<TokenId>, TokenRefusal> {
     let malformed = TokenRefusal::ClaimMalformed(ClaimName::DerivedFrom);
     match value {
         None => Ok(Vec::new()),
-        Some(Json::Array(names)) if names.len() <= MAX_ANCESTORS => {
+        Some(Json::Array(names)) if !Rule::Ancestors.is_broken_by(names.len() > MAX_ANCESTORS) => {
             let name = |name: &Json<'_>| name.text().filter(|name| !name.is_empty()).map(TokenId::from);
             names.iter().map(|named| name(named).ok_or(malformed)).collect()
         }

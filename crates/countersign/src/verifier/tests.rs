@@ -268,6 +268,13 @@ fn options_do_what_they_say() {
     let lax = issuer.verifier_builder().accept_type("application/JWT").build().unwrap();
     lax.verify(&untyped).unwrap();
 
+    let listed =
+        issuer.token().claim("status", json!({"status_list": {"idx": 7, "uri": "https://x.test/1"}}));
+    let lax = issuer.verifier_builder().dangerous_ignore_status().build().unwrap();
+    let found = lax.verify(listed.clone().sign()).unwrap();
+    assert_eq!(found.claim("status").unwrap()["status_list"]["idx"], 7);
+    assert_eq!(issuer.verifier().verify(listed.sign()).unwrap_err(), TokenRefusal::TokenStatusUnchecked);
+
     let token = issuer.token().sign();
     let small = issuer.verifier_builder().max_token_bytes(token.len() - 1).build().unwrap();
     assert_eq!(small.verify(&token).unwrap_err(), TokenRefusal::TokenTooLarge);

@@ -117,7 +117,7 @@ async fn a_token_of_each_kind_counts_in_its_own_way() {
             "proof_of_other_key",
             r#"DPoP error="invalid_token", algs="#,
         ),
-        ("DPoP".to_owned(), vec![proof()], "token_malformed", r#"DPoP error="invalid_token", algs="#),
+        ("DPoP".to_owned(), vec![proof()], "token_missing", "Bearer, DPoP algs="),
         ("DPoP rubbish".to_owned(), vec![proof()], "token_malformed", r#"DPoP error="invalid_token", algs="#),
     ] {
         let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();

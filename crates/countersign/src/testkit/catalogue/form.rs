@@ -2,13 +2,15 @@
 
 use super::{BadToken, bad};
 use crate::{
-    TokenRefusal::{HeaderMalformed, PayloadMalformed, SignatureInvalid, TokenMalformed, TokenTooLarge},
+    TokenRefusal::{
+        HeaderMalformed, PayloadMalformed, SignatureInvalid, TokenMalformed, TokenMissing, TokenTooLarge,
+    },
     jws,
     testkit::recipe::Change::{Claim, Encoded, Header, Payload, Token},
 };
 
 static ALL: &[BadToken] = &[
-    bad("form/empty", "RFC 7515 §7.1", TokenMalformed, &[Token(|_| String::new())]),
+    bad("form/empty", "RFC 6750 §3.1: no token, so no error", TokenMissing, &[Token(|_| String::new())]),
     bad("form/one-segment", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| segment(&token, 1))]),
     bad("form/two-segments", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| without_last(&token))]),
     bad("form/four-segments", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| token + ".AA")]),
