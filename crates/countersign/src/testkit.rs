@@ -32,6 +32,8 @@ mod proof;
 #[cfg(feature = "axum")]
 mod protected;
 mod recipe;
+#[cfg(feature = "remote")]
+mod served;
 
 #[cfg(feature = "axum")]
 pub use self::protected::{Protected, Unprotected, assert_protected, check_protected};
@@ -44,3 +46,5 @@ pub use keys::TestKey;
 pub use own_keys::OwnKeys;
 #[cfg(feature = "dpop")]
 pub use proof::TestProof;
+#[cfg(feature = "remote")]
+pub use served::ServedIssuer;
