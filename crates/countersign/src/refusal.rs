@@ -38,6 +38,8 @@ pub enum TokenRefusal {
     OrganisationInvalid,
     /// What was asked for needs an organisation, and the token has none.
     OrganisationMissing,
+    /// The token names an organisation that its issuer may not name here ([`Organisations`](crate::Organisations)).
+    OrganisationNotOfIssuer,
     /// The payload is not one JSON object without doubled members.
     PayloadMalformed,
     /// The proof names no signature algorithm that is accepted here, or one with a shared secret (RFC 9449 §4.3, 5).
@@ -206,6 +208,7 @@ impl TokenRefusal {
         Self::KeysUnavailable,
         Self::OrganisationInvalid,
         Self::OrganisationMissing,
+        Self::OrganisationNotOfIssuer,
         Self::PayloadMalformed,
         Self::ProofAlgorithmUnsupported,
         Self::ProofAmbiguous,
@@ -272,6 +275,9 @@ impl TokenRefusal {
                 invalid("organisation_invalid", "the token does not name exactly one organisation")
             }
             Self::OrganisationMissing => forbidden("organisation_missing", "the token names no organisation"),
+            Self::OrganisationNotOfIssuer => {
+                invalid("organisation_not_of_issuer", "the token's issuer may not name that organisation")
+            }
             Self::PayloadMalformed => invalid("payload_malformed", "the token's payload is malformed"),
             Self::ProofAlgorithmUnsupported
             | Self::ProofAmbiguous

@@ -64,6 +64,8 @@ rules! {
     NotBefore,
     /// `kid` is not absurdly long.
     KeyIdLength,
+    /// An organisation is one that its issuer may name.
+    OrganisationOfIssuer,
     /// Not revoked.
     Revocation,
     /// The signature holds.

@@ -56,13 +56,58 @@ pub struct Authenticate {
     verifier: Verifier,
     rotation: Option<Arc<dyn LookForKey>>,
     keep_token: bool,
+    /// `resource_metadata="…"`, as it stands in a challenge.
+    resource_metadata: Option<Arc<str>>,
 }
+
+/// No absolute `https` URL, or one that cannot stand in a challenge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the resource's metadata is at an https URL without quotes or spaces")]
+pub struct InvalidMetadataUrl;
 
 impl Authenticate {
     /// Verifies with this verifier.
     #[must_use]
     pub const fn new(verifier: Verifier) -> Self {
-        Self { verifier, rotation: None, keep_token: false }
+        Self { verifier, rotation: None, keep_token: false, resource_metadata: None }
+    }
+
+    /// Names the service's own metadata in the challenges of this layer
+    /// ([RFC 9728 §5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)), so that a client that has no token finds out
+    /// who issues one. By default nothing is named. Serving the document is up to the service.
+    ///
+    /// ```
+    /// # use countersign::{KeySet, Verifier, tower::Authenticate};
+    /// # let builder = Verifier::builder().issuer("https://shop.example").audience("orders");
+    /// # let verifier = builder.key_set(KeySet::default()).build()?;
+    /// let layer = Authenticate::new(verifier)
+    ///     .resource_metadata("https://orders.shop.example/.well-known/oauth-protected-resource")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidMetadataUrl`] for what is no `https` URL.
+    pub fn resource_metadata(mut self, url: &str) -> Result<Self, InvalidMetadataUrl> {
+        let uri: http::Uri = url.parse().map_err(|_| InvalidMetadataUrl)?;
+        let can_be_quoted = url.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if uri.scheme_str() != Some("https") || uri.authority().is_none() || !can_be_quoted {
+            return Err(InvalidMetadataUrl);
+        }
+        self.resource_metadata = Some(format!(r#"resource_metadata="{url}""#).into());
+        Ok(self)
+    }
+
+    /// Adds it to a challenge of ours, whose last scheme is followed by parameters or by nothing.
+    fn name_metadata(&self, headers: &mut http::HeaderMap) {
+        let Some(metadata) = &self.resource_metadata else { return };
+        let Some(challenge) = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
+        else {
+            return;
+        };
+        let separator = if challenge.ends_with('"') { ", " } else { " " };
+        if let Ok(value) = HeaderValue::try_from(format!("{challenge}{separator}{metadata}")) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
     }
 
     /// A token with a key that is not in the set waits until the set was fetched once more, instead of being refused
@@ -170,8 +215,13 @@ where
                 Ok(_) => inner.call(request).await?,
                 Err(refusal) => answer(*refusal),
             };
+            let is_refused = admitted.is_err();
             #[cfg(feature = "dpop")]
             let response = authenticate.speak_of_proofs(response, sent, admitted);
+            let mut response = response;
+            if is_refused {
+                authenticate.name_metadata(response.headers_mut());
+            }
             Ok(response)
         })
     }

@@ -12,7 +12,8 @@
 //! 5. **Claims**: `iss aud exp iat sub jti client_id` are there; a claim of the wrong JSON type is a refusal, never
 //!    "absent"; `iss` and `aud` are exactly ours; no `cnf` without [`dpop`](crate::VerifierBuilder); `exp` and `nbf` and `iat` fit the present moment;
 //!    `organisation` names exactly one; `roles` is an array of strings; no `status`, which would point to a list of
-//!    revoked tokens (Token Status List) that is not looked at.
+//!    revoked tokens (Token Status List) that is not looked at. With several issuers, the organisation is one that this
+//!    issuer [may name](Organisations).
 //! 6. **Revocation**, last.
 //!
 //! A token seen before skips 1 to 5 but for time and whether its key is still published. It is remembered by this verifier
@@ -25,6 +26,7 @@ mod builder;
 mod judge;
 mod members;
 mod revocations;
+mod trust;
 mod verified;
 
 use std::{
@@ -44,6 +46,7 @@ pub(crate) use self::judge::{Expected, judge};
 pub use self::{
     builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
     revocations::{NoRevocations, Revocable, Revocations, Standing},
+    trust::{ClaimPaths, Organisations},
     verified::{Actor, VerifiedClaims},
 };
 use self::{
@@ -82,6 +85,8 @@ struct Inner {
     max_token_bytes: usize,
     types: Vec<Box<str>>,
     ignores_status: bool,
+    needs_session: bool,
+    needs_organisation: bool,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
@@ -91,12 +96,15 @@ struct Inner {
     proofs: Option<Proofs>,
 }
 
-/// One issuer, who we are for it, and its keys.
+/// One issuer, who we are for it, its keys, and what its tokens may say.
 #[derive(Debug)]
 struct Trusted {
     issuer: Issuer,
     audience: Audience,
     keys: IssuerKeys,
+    /// Has to be said where there are several issuers.
+    organisations: Option<Organisations>,
+    paths: ClaimPaths,
 }
 
 /// An issuer has public keys or shares secrets with us, never both.
@@ -264,6 +272,10 @@ impl Inner {
             now,
             takes_proofs: self.takes_proofs(),
             ignores_status: self.ignores_status,
+            needs_session: self.needs_session,
+            needs_organisation: self.needs_organisation,
+            organisations: trusted.organisations.as_ref().unwrap_or(&Organisations::Any),
+            paths: &trusted.paths,
         };
         let Judged { claims, not_before, bound_to, actors, derived_from, others } =
             judge(&payload, &expected)?;

@@ -217,6 +217,7 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::CriticalHeader,
     TokenRefusal::IssuerUnknown,
     TokenRefusal::KeyUnknown,
+    TokenRefusal::OrganisationNotOfIssuer,
     TokenRefusal::PayloadMalformed,
     TokenRefusal::RevocationsUnavailable,
     TokenRefusal::SignatureInvalid,

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    Audience, Issuer, Jwk, KeyId, KeySet, TokenId, UnixTime, Verifier,
+    Audience, ClaimPaths, Issuer, Jwk, KeyId, KeySet, Organisations, TokenId, UnixTime, Verifier,
     json::{self, Json},
     jws::{self, JwsError, Unverified, VerifyingKey},
     revocation::{Event, FeedReader, FeedWriter, Revoked, SnapshotPage, Stamp, Target, What},
@@ -76,6 +76,10 @@ pub fn claims(bytes: &[u8]) {
         now,
         takes_proofs: false,
         ignores_status: false,
+        needs_session: false,
+        needs_organisation: false,
+        organisations: &Organisations::Any,
+        paths: &ClaimPaths::default(),
     };
     let Ok(judged) = judge(bytes, &expected) else { return };
     let claims = judged.claims;

@@ -60,6 +60,11 @@ const LAXER: &[(&str, &str, &str)] = &[
     ),
     (
         "joserfc",
+        "good/roles-in-the-header",
+        "the same: a header parameter that it does not know; here it is passed over, and gives no role",
+    ),
+    (
+        "joserfc",
         "good/key-url-of-wrong-type-that-is-not-read",
         "wants `jku` to be a string; we never read it",
     ),

@@ -4,6 +4,7 @@ use axum::{Router, body::Body, http::Request, routing::get};
 use countersign::{
     Caller, CustomClaim, HasAnyRole, HasClaim, HasRole, HasScope, InOrganisation,
     axum::ProtectedRouter,
+    dpop::DpopPolicy,
     testkit::{TestIssuer, TestToken},
     tower::{Authenticate, CallerToken},
 };
@@ -132,4 +133,40 @@ async fn the_token_is_kept_for_handlers_only_where_that_was_asked_for() {
         .unwrap();
     let answer = ask(&router, "/token", &issuer.token().sign()).await;
     assert_eq!(answer.refused(), (401, "token_missing".to_owned()));
+}
+
+/// RFC 9728 §5.1: a client that has no token finds out who issues one.
+#[tokio::test]
+async fn a_challenge_names_the_services_metadata_where_that_was_asked_for() {
+    const METADATA: &str = "https://orders.test/.well-known/oauth-protected-resource";
+    let issuer = TestIssuer::new("orders");
+    let policy = DpopPolicy::new("https://orders.test");
+    let of_proofs = issuer.verifier_builder().dpop(policy).build().unwrap();
+    for (verifier, bare, error) in [
+        (issuer.verifier(), "Bearer ", r#"Bearer error="invalid_token", "#),
+        (of_proofs, "Bearer, DPoP algs=", r#"Bearer error="invalid_token", DPoP algs="#),
+    ] {
+        let layer = Authenticate::new(verifier).resource_metadata(METADATA).unwrap();
+        let router: Router = ProtectedRouter::new()
+            .route("/", get(async |_: HasRole<Editor>| "in"))
+            .build(&layer, &[])
+            .unwrap();
+        let nothing = Request::get("/").body(Body::empty()).unwrap();
+        let nothing = Answer::of(router.clone().oneshot(nothing).await.unwrap()).await;
+        let bad = ask(&router, "/", &issuer.token().audience("notes").sign()).await;
+        for (answer, start) in [(nothing, bare), (bad, error)] {
+            let challenge = answer.challenge.unwrap();
+            assert!(challenge.starts_with(start), "{challenge}");
+            assert!(challenge.ends_with(&format!(r#"resource_metadata="{METADATA}""#)), "{challenge}");
+            assert_eq!(challenge.matches("resource_metadata").count(), 1, "{challenge}");
+        }
+        let forbidden = ask(&router, "/", &issuer.token().sign()).await;
+        assert_eq!(forbidden.refused().0, 403);
+        assert!(!forbidden.challenge.unwrap().contains("resource_metadata"), "another token would not help");
+    }
+    for bad in
+        ["", "/x", "http://orders.test/x", "https://orders.test/\"x", "https://a b/", "ftp://orders.test/"]
+    {
+        assert!(Authenticate::new(issuer.verifier()).resource_metadata(bad).is_err(), "{bad}");
+    }
 }
