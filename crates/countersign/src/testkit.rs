@@ -36,7 +36,10 @@ mod recipe;
 mod served;
 
 #[cfg(feature = "axum")]
-pub use self::protected::{Protected, Unprotected, assert_protected, check_protected};
+pub use self::protected::{
+    Protected, Unprotected, assert_protected, assert_protected_router, check_protected,
+    check_protected_router,
+};
 #[cfg(feature = "dpop")]
 pub use bad_proof::{BadProof, OddProof, ProofSetup, ProvedRequest, bad_proofs, odd_proofs};
 pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};

@@ -127,6 +127,11 @@ impl TestIssuer {
         }
     }
 
+    #[cfg(feature = "axum")]
+    pub(super) const fn has_own_keys(&self) -> bool {
+        self.own.is_some()
+    }
+
     pub(super) fn attacker(&self) -> &str {
         &self.attacker
     }
