@@ -185,7 +185,7 @@ static ALL: &[BadToken] = &[
     ),
     bad(
         "form/json-flattened",
-        "RFC 7515 §7.2.2, RFC 8725 §3.14",
+        "RFC 7515 §7.2.2, draft-ietf-oauth-rfc8725bis §3.14",
         TokenMalformed,
         &[Token(|token| flattened(&token, ""))],
     ),
