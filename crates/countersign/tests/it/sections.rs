@@ -66,8 +66,9 @@ fn every_section_has_a_row_and_every_row_a_section_that_is_listed() {
         .iter()
         .flat_map(|(rfc, sections)| sections.iter().map(|section| (*rfc, (*section).to_owned())))
         .collect();
-    assert_eq!(cited.difference(&listed).collect::<Vec<_>>(), [&(0, String::new()); 0], "cited, not listed");
-    assert_eq!(listed.difference(&cited).collect::<Vec<_>>(), [&(0, String::new()); 0], "listed, no row");
+    let unlisted: Vec<_> = cited.difference(&listed).collect();
+    let without_row: Vec<_> = listed.difference(&cited).collect();
+    assert!(unlisted.is_empty() && without_row.is_empty(), "{unlisted:?}, {without_row:?}");
 }
 
 #[test]
