@@ -193,12 +193,14 @@ impl Mint {
         if row.contains(EDWARDS) && self.secret.is_none() { TestKey::Ed25519 } else { key }
     }
 
-    /// A row about a claim that the service does not read, or that is good again a second later, says nothing.
+    /// A row about a claim that the service does not read, or need not know since it is Countersign's own, or that is good
+    /// again a second later, says nothing.
     fn says_something(&self, row: &str) -> bool {
         let about = |prefix: &str| row.starts_with(prefix);
         !(about("claims/roles-") && self.settings.roles != "roles"
             || about("claims/organisation-") && self.settings.organisation != "organisation"
             || about("claims/scope-") && self.settings.scope != "scope"
+            || about("claims/derived-from-")
             || about("good/no-")
             || about("good/roles-")
             || about("good/organisation-")

@@ -58,10 +58,11 @@ impl<C: CustomClaim> HasClaim<C> {
     /// Looks for the claim.
     ///
     /// # Errors
-    /// [`TokenRefusal::ClaimMissing`] and [`TokenRefusal::ClaimMalformed`].
+    /// [`TokenRefusal::ClaimRequired`] (403) if the token does not have it: the token is good, it is not enough here.
+    /// [`TokenRefusal::ClaimMalformed`] (401) if it has it and it is no `C`.
     pub fn check(caller: Caller) -> Result<Self, TokenRefusal> {
         let claim = caller.claims().custom()?;
-        let claim = claim.ok_or(TokenRefusal::ClaimMissing(ClaimName::Custom(C::NAME)))?;
+        let claim = claim.ok_or(TokenRefusal::ClaimRequired(ClaimName::Custom(C::NAME)))?;
         Ok(Self { caller, claim })
     }
 }
@@ -133,7 +134,7 @@ mod tests {
         let good = HasClaim::<Limits>::check(caller(Some(json!({ "orders": 7 })))).unwrap();
         assert_eq!((good.orders, good.into_claim()), (7, Limits { orders: 7 }));
         let refused = |limits| HasClaim::<Limits>::check(caller(limits)).map(|_| ()).unwrap_err();
-        assert_eq!(refused(None), TokenRefusal::ClaimMissing(name));
+        assert_eq!(refused(None), TokenRefusal::ClaimRequired(name));
         assert_eq!(caller(None).claims().custom::<Limits>(), Ok(None));
         for bad in
             [json!(null), json!(7), json!({}), json!({ "orders": "7" }), json!({ "orders": -1 }), json!([])]

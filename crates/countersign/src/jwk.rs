@@ -7,6 +7,7 @@ use crate::{
     KeyId,
     json::{self, Json, Object},
     jws::{self, Algorithm, Curve, KeyError, Material},
+    rule::Rule,
 };
 
 /// A public key with its algorithm. Never holds a private or secret member.
@@ -65,7 +66,8 @@ impl Jwk {
     }
 
     pub(crate) fn from_members(members: &Object<'_>, assumed: Option<Algorithm>) -> Result<Self, JwkError> {
-        if PRIVATE_MEMBERS.iter().any(|name| members.member(name).is_some()) {
+        let is_private = PRIVATE_MEMBERS.iter().any(|name| members.member(name).is_some());
+        if Rule::KeyPrivate.is_broken_by(is_private) {
             return Err(JwkError::Private);
         }
         let kty = text(members, "kty")?.ok_or(JwkError::Malformed)?;
@@ -197,7 +199,8 @@ fn number(members: &Object<'_>, name: &str) -> Result<Vec<u8>, JwkError> {
 
 /// `use` and `key_ops`, where present, must both allow verifying (RFC 7517 §4.3: they must agree).
 fn check_use(members: &Object<'_>) -> Result<(), JwkError> {
-    if text(members, "use")?.is_some_and(|purpose| purpose != "sig") {
+    let is_for_other = text(members, "use")?.is_some_and(|purpose| purpose != "sig");
+    if Rule::KeyUse.is_broken_by(is_for_other) {
         return Err(JwkError::OtherUse);
     }
     let operations = match members.member("key_ops") {
@@ -213,5 +216,5 @@ fn check_use(members: &Object<'_>) -> Result<(), JwkError> {
         }
         names.push(name);
     }
-    if names == ["verify"] { Ok(()) } else { Err(JwkError::OtherUse) }
+    if Rule::KeyOperations.is_broken_by(names != ["verify"]) { Err(JwkError::OtherUse) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@ use crate::{
     Jwk, JwkError,
     json::{self, Json},
     jws::{Algorithm, VerifyingKey},
+    rule::Rule,
 };
 
 /// The public keys of one issuer.
@@ -117,7 +118,7 @@ impl KeySet {
     }
 
     fn add(&mut self, key: VerifyingKey) -> Result<(), KeySetError> {
-        if self.find(key.key_id().as_str()).is_some() {
+        if Rule::KeyNamesDistinct.is_broken_by(self.find(key.key_id().as_str()).is_some()) {
             return Err(KeySetError::DuplicateKeyId);
         }
         if self.keys.len() == Self::MAX_KEYS {
@@ -182,3 +183,7 @@ impl Serialize for KeySet {
         out.end()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "testkit")]
+mod tests;

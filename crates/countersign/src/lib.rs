@@ -50,6 +50,6 @@ pub use secret::Secret;
 pub use sign::{SignError, SigningKey};
 pub use time::{Clock, SystemClock, UnixTime};
 pub use verifier::{
-    Actor, Complete, NoRevocations, Revocable, Revocations, Standing, VerifiedClaims, Verifier,
-    VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys,
+    Actor, ClaimPaths, Complete, NoRevocations, Organisations, Revocable, Revocations, Standing,
+    VerifiedClaims, Verifier, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys,
 };

@@ -21,6 +21,9 @@ pub enum TokenRefusal {
     ClaimMalformed(ClaimName),
     /// A claim that every access token has is not there (RFC 9068 §2.2).
     ClaimMissing(ClaimName),
+    /// What was asked for needs a claim that this token, good as it is, does not have. Another token of the same
+    /// caller would not have it either, so it is a 403.
+    ClaimRequired(ClaimName),
     /// The header demands an extension that is not implemented (RFC 7515 §4.1.11).
     CriticalHeader,
     /// The header is not one JSON object without doubled members, or a member has the wrong type.
@@ -35,6 +38,8 @@ pub enum TokenRefusal {
     OrganisationInvalid,
     /// What was asked for needs an organisation, and the token has none.
     OrganisationMissing,
+    /// The token names an organisation that its issuer may not name here ([`Organisations`](crate::Organisations)).
+    OrganisationNotOfIssuer,
     /// The payload is not one JSON object without doubled members.
     PayloadMalformed,
     /// The proof names no signature algorithm that is accepted here, or one with a shared secret (RFC 9449 §4.3, 5).
@@ -105,6 +110,9 @@ pub enum TokenRefusal {
     TokenOfOtherType,
     /// The token, its session, subject or organisation is revoked.
     TokenRevoked,
+    /// The token says that whether it is revoked stands in a list of its issuer's (`status`, Token Status List), which
+    /// is not looked at here.
+    TokenStatusUnchecked,
     /// Longer than the service looks at.
     TokenTooLarge,
 }
@@ -192,6 +200,7 @@ impl TokenRefusal {
         Self::AudienceMismatch,
         Self::ClaimMalformed(ClaimName::Actor),
         Self::ClaimMissing(ClaimName::Audience),
+        Self::ClaimRequired(ClaimName::Custom("")),
         Self::CriticalHeader,
         Self::HeaderMalformed,
         Self::IssuerUnknown,
@@ -199,6 +208,7 @@ impl TokenRefusal {
         Self::KeysUnavailable,
         Self::OrganisationInvalid,
         Self::OrganisationMissing,
+        Self::OrganisationNotOfIssuer,
         Self::PayloadMalformed,
         Self::ProofAlgorithmUnsupported,
         Self::ProofAmbiguous,
@@ -234,6 +244,7 @@ impl TokenRefusal {
         Self::TokenNotYetValid,
         Self::TokenOfOtherType,
         Self::TokenRevoked,
+        Self::TokenStatusUnchecked,
         Self::TokenTooLarge,
     ];
 
@@ -246,6 +257,9 @@ impl TokenRefusal {
             Self::AudienceMismatch => invalid("audience_mismatch", "the token is for another service"),
             Self::ClaimMalformed(_) => invalid("claim_malformed", "a claim of the token is malformed"),
             Self::ClaimMissing(_) => invalid("claim_missing", "the token lacks a claim that is required"),
+            Self::ClaimRequired(_) => {
+                forbidden("claim_required", "the token lacks a claim that is needed here")
+            }
             Self::CriticalHeader => invalid("critical_header", "the token demands an unknown extension"),
             Self::HeaderMalformed => invalid("header_malformed", "the token's header is malformed"),
             Self::IssuerUnknown => invalid("issuer_unknown", "the token's issuer is not trusted here"),
@@ -261,6 +275,9 @@ impl TokenRefusal {
                 invalid("organisation_invalid", "the token does not name exactly one organisation")
             }
             Self::OrganisationMissing => forbidden("organisation_missing", "the token names no organisation"),
+            Self::OrganisationNotOfIssuer => {
+                invalid("organisation_not_of_issuer", "the token's issuer may not name that organisation")
+            }
             Self::PayloadMalformed => invalid("payload_malformed", "the token's payload is malformed"),
             Self::ProofAlgorithmUnsupported
             | Self::ProofAmbiguous
@@ -325,6 +342,10 @@ impl TokenRefusal {
             Self::TokenNotYetValid => invalid("token_not_yet_valid", "the token is not valid yet"),
             Self::TokenOfOtherType => invalid("token_of_other_type", "the token is not an access token"),
             Self::TokenRevoked => invalid("token_revoked", "the token has been revoked"),
+            Self::TokenStatusUnchecked => invalid(
+                "token_status_unchecked",
+                "the token's status is kept in a list that is not looked at here",
+            ),
             Self::TokenTooLarge => invalid("token_too_large", "the token is too long"),
         };
         RefusalRow { code, status, challenge, retry_after, text }
@@ -404,9 +425,10 @@ impl TokenRefusal {
     #[must_use]
     pub const fn claim(self) -> Option<ClaimName> {
         match self {
-            Self::ClaimMalformed(claim) | Self::ClaimMissing(claim) | Self::ProofClaimMalformed(claim) => {
-                Some(claim)
-            }
+            Self::ClaimMalformed(claim)
+            | Self::ClaimMissing(claim)
+            | Self::ClaimRequired(claim)
+            | Self::ProofClaimMalformed(claim) => Some(claim),
             _ => None,
         }
     }

@@ -18,7 +18,8 @@
 //!    200, without redirects, as a key set with at least one usable key.
 //! 7. Plain `http` only to the own machine, unless [`RemoteKeysBuilder::insecure_http`] says otherwise.
 //! 8. A location found by discovery counts only from metadata that names exactly this issuer
-//!    ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)).
+//!    ([RFC 8414 §3.3](https://www.rfc-editor.org/rfc/rfc8414#section-3.3)). It leads from an issuer elsewhere never to
+//!    the own machine, and from an `https` issuer never to plain `http`.
 
 mod client;
 mod discovery;

@@ -8,12 +8,14 @@ macro_rules! rules {
     (
         of tokens: $($(#[doc = $doc:literal])+ $name:ident),+;
         of proofs: $($(#[doc = $proof_doc:literal])+ $proof:ident),+;
+        of keys: $($(#[doc = $key_doc:literal])+ $key:ident),+;
     ) => {
-        /// One thing a token, or a proof, must be or do.
+        /// One thing a token, a proof or a key must be or do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Rule {
             $($(#[doc = $doc])+ $name),+,
-            $(#[cfg(feature = "dpop")] $(#[doc = $proof_doc])+ $proof),+
+            $(#[cfg(feature = "dpop")] $(#[doc = $proof_doc])+ $proof,)+
+            $($(#[doc = $key_doc])+ $key),+
         }
 
         #[cfg(test)]
@@ -21,6 +23,7 @@ macro_rules! rules {
             pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
             #[cfg(feature = "dpop")]
             pub(crate) const OF_PROOFS: &'static [Self] = &[$(Self::$proof),+];
+            pub(crate) const OF_KEYS: &'static [Self] = &[$(Self::$key),+];
         }
     };
 }
@@ -31,6 +34,8 @@ rules! {
     Algorithm,
     /// `alg` is one the issuer's kind of key can have: decided before a key is looked for.
     AlgorithmKind,
+    /// A token was exchanged for a bounded number of others.
+    Ancestors,
     /// `aud` has the service.
     Audience,
     /// No `cnf` whose proof could not be checked.
@@ -39,6 +44,8 @@ rules! {
     CanonicalEncoding,
     /// No `crit`, no `b64` but `true`.
     Critical,
+    /// A moment is one before the year 10000.
+    DateRange,
     /// No member is there twice.
     DuplicateMember,
     /// The present moment is before `exp`.
@@ -57,12 +64,16 @@ rules! {
     NotBefore,
     /// `kid` is not absurdly long.
     KeyIdLength,
+    /// An organisation is one that its issuer may name.
+    OrganisationOfIssuer,
     /// Not revoked.
     Revocation,
     /// The signature holds.
     Signature,
     /// At most so many bytes.
     Size,
+    /// No `status`, a pointer into a list that is not looked at.
+    StatusUnchecked,
     /// Nothing after the third segment.
     ThreeSegments,
     /// `typ` is an access token's.
@@ -102,6 +113,29 @@ rules! {
     TokenBound,
     /// A token is bound where no others are taken.
     TokenBoundOnly;
+    of keys:
+    /// An RSA exponent is odd, at least 3 and at most four bytes.
+    KeyExponent,
+    /// An RSA modulus has 2048 to 8192 bits.
+    KeyLength,
+    /// An RSA modulus is odd.
+    KeyModulus,
+    /// `kid` names one key of a set.
+    KeyNamesDistinct,
+    /// `key_ops` is to verify.
+    KeyOperations,
+    /// No private member is published.
+    KeyPrivate,
+    /// An RSA modulus is not of the ROCA generator.
+    KeyRoca,
+    /// An Ed25519 key is no point of small order.
+    KeySmallOrder,
+    /// `use` is for signatures.
+    KeyUse,
+    /// A shared secret is no published text, nor one repeated byte.
+    SecretIsSecret,
+    /// A shared secret is as long as its hash.
+    SecretLength;
 }
 
 #[cfg(not(test))]

@@ -10,6 +10,10 @@
 //! 6. A table is declared before it is used, and then looked at: one in which the predicate could be weaker than it
 //!    looks, or in which a constraint tells about foreign rows, is refused at start.
 //!
+//! Whose rows they are is the organisation's name alone, whichever issuer named it. A service that trusts several issuers
+//! says of each which organisations it may name ([`Organisations`](crate::Organisations)); without that its verifier is
+//! not built.
+//!
 //! It guards against the forgotten and the copied filter, in code that goes through it. A second connection to the
 //! same database, a trigger or a view are outside of it; on `PostgreSQL` row-level security stands behind it.
 //!

@@ -32,9 +32,14 @@ mod proof;
 #[cfg(feature = "axum")]
 mod protected;
 mod recipe;
+#[cfg(feature = "remote")]
+mod served;
 
 #[cfg(feature = "axum")]
-pub use self::protected::{Protected, Unprotected, assert_protected, check_protected};
+pub use self::protected::{
+    Protected, Unprotected, assert_protected, assert_protected_router, check_protected,
+    check_protected_router,
+};
 #[cfg(feature = "dpop")]
 pub use bad_proof::{BadProof, OddProof, ProofSetup, ProvedRequest, bad_proofs, odd_proofs};
 pub use catalogue::{BadToken, OddToken, Setup, bad_tokens, odd_tokens};
@@ -44,3 +49,5 @@ pub use keys::TestKey;
 pub use own_keys::OwnKeys;
 #[cfg(feature = "dpop")]
 pub use proof::TestProof;
+#[cfg(feature = "remote")]
+pub use served::ServedIssuer;

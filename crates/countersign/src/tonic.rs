@@ -6,7 +6,9 @@
 //!    Where proofs are checked (feature `dpop`) a nonce comes in `dpop-nonce`; the address of a call is the service's
 //!    origin and `/package.Service/Method`, its method POST.
 //! 2. A service below it takes what it needs from the request: [`Require::require`]. A handler below a server without
-//!    the layer is refused (`UNAUTHENTICATED`), never let through.
+//!    the layer is refused (`UNAUTHENTICATED`), never let through. Generated services fix the signature of a handler, so
+//!    that, other than with axum, a method that asks for nothing is seen in its body only; any caller with a good token
+//!    may call it.
 //!
 //! ```
 //! use countersign::{HasRole, tonic::Require};

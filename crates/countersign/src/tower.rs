@@ -2,9 +2,11 @@
 //!
 //! 1. The token is the one `Authorization: Bearer` of the request
 //!    ([RFC 6750 §2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)). A token in the query, the body or a cookie
-//!    is not looked at.
-//! 2. No such header, or another scheme: 401 with the bare challenge. Two such headers: 400. A verifier that checks
-//!    proofs (feature `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
+//!    lets nobody in.
+//! 2. No such header, another scheme, or a scheme without a token: 401 with the bare challenge. Two such headers, or
+//!    the header and `access_token` in the query: 400 ([§2](https://www.rfc-editor.org/rfc/rfc6750#section-2)). A form
+//!    body with an `access_token` is the handler's: the layer reads no body. A verifier that checks proofs (feature
+//!    `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
 //! 3. A good token's [`Caller`] is put into the request's extensions; the service behind is called only then.
 //! 4. Everything else is answered here, from the one table of [`TokenRefusal`]: status, `WWW-Authenticate`,
 //!    `Retry-After` and a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), never to be cached.
@@ -23,8 +25,8 @@ mod credential;
 #[cfg(feature = "dpop")]
 mod proof;
 
-pub use self::caller_token::CallerToken;
 use self::credential::{Accepted, Presented};
+pub use self::{caller_token::CallerToken, credential::has_access_token};
 
 use std::{
     fmt,
@@ -54,13 +56,58 @@ pub struct Authenticate {
     verifier: Verifier,
     rotation: Option<Arc<dyn LookForKey>>,
     keep_token: bool,
+    /// `resource_metadata="…"`, as it stands in a challenge.
+    resource_metadata: Option<Arc<str>>,
 }
+
+/// No absolute `https` URL, or one that cannot stand in a challenge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the resource's metadata is at an https URL without quotes or spaces")]
+pub struct InvalidMetadataUrl;
 
 impl Authenticate {
     /// Verifies with this verifier.
     #[must_use]
     pub const fn new(verifier: Verifier) -> Self {
-        Self { verifier, rotation: None, keep_token: false }
+        Self { verifier, rotation: None, keep_token: false, resource_metadata: None }
+    }
+
+    /// Names the service's own metadata in the challenges of this layer
+    /// ([RFC 9728 §5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)), so that a client that has no token finds out
+    /// who issues one. By default nothing is named. Serving the document is up to the service.
+    ///
+    /// ```
+    /// # use countersign::{KeySet, Verifier, tower::Authenticate};
+    /// # let builder = Verifier::builder().issuer("https://shop.example").audience("orders");
+    /// # let verifier = builder.key_set(KeySet::default()).build()?;
+    /// let layer = Authenticate::new(verifier)
+    ///     .resource_metadata("https://orders.shop.example/.well-known/oauth-protected-resource")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidMetadataUrl`] for what is no `https` URL.
+    pub fn resource_metadata(mut self, url: &str) -> Result<Self, InvalidMetadataUrl> {
+        let uri: http::Uri = url.parse().map_err(|_| InvalidMetadataUrl)?;
+        let can_be_quoted = url.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if uri.scheme_str() != Some("https") || uri.authority().is_none() || !can_be_quoted {
+            return Err(InvalidMetadataUrl);
+        }
+        self.resource_metadata = Some(format!(r#"resource_metadata="{url}""#).into());
+        Ok(self)
+    }
+
+    /// Adds it to a challenge of ours, whose last scheme is followed by parameters or by nothing.
+    fn name_metadata(&self, headers: &mut http::HeaderMap) {
+        let Some(metadata) = &self.resource_metadata else { return };
+        let Some(challenge) = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
+        else {
+            return;
+        };
+        let separator = if challenge.ends_with('"') { ", " } else { " " };
+        if let Ok(value) = HeaderValue::try_from(format!("{challenge}{separator}{metadata}")) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
     }
 
     /// A token with a key that is not in the set waits until the set was fetched once more, instead of being refused
@@ -168,8 +215,13 @@ where
                 Ok(_) => inner.call(request).await?,
                 Err(refusal) => answer(*refusal),
             };
+            let is_refused = admitted.is_err();
             #[cfg(feature = "dpop")]
             let response = authenticate.speak_of_proofs(response, sent, admitted);
+            let mut response = response;
+            if is_refused {
+                authenticate.name_metadata(response.headers_mut());
+            }
             Ok(response)
         })
     }

@@ -11,10 +11,13 @@
 //! 4. **Type**: `typ` is `at+jwt` (RFC 9068 §4).
 //! 5. **Claims**: `iss aud exp iat sub jti client_id` are there; a claim of the wrong JSON type is a refusal, never
 //!    "absent"; `iss` and `aud` are exactly ours; no `cnf` without [`dpop`](crate::VerifierBuilder); `exp` and `nbf` and `iat` fit the present moment;
-//!    `organisation` names exactly one; `roles` is an array of strings.
+//!    `organisation` names exactly one; `roles` is an array of strings; no `status`, which would point to a list of
+//!    revoked tokens (Token Status List) that is not looked at. With several issuers, the organisation is one that this
+//!    issuer [may name](Organisations).
 //! 6. **Revocation**, last.
 //!
-//! A token seen before skips 1 to 5 but for time, audience and whether its key is still published.
+//! A token seen before skips 1 to 5 but for time and whether its key is still published. It is remembered by this verifier
+//! alone, whose issuers and audiences never change.
 //!
 //! # What an attacker can do if this is wrong
 //! Be anyone, in every service that uses this crate.
@@ -23,6 +26,7 @@ mod builder;
 mod judge;
 mod members;
 mod revocations;
+mod trust;
 mod verified;
 
 use std::{
@@ -42,6 +46,7 @@ pub(crate) use self::judge::{Expected, judge};
 pub use self::{
     builder::{Complete, VerifierBuilder, VerifierError, WantsAudience, WantsIssuer, WantsKeys},
     revocations::{NoRevocations, Revocable, Revocations, Standing},
+    trust::{ClaimPaths, Organisations},
     verified::{Actor, VerifiedClaims},
 };
 use self::{
@@ -79,6 +84,9 @@ struct Inner {
     max_lifetime: Duration,
     max_token_bytes: usize,
     types: Vec<Box<str>>,
+    ignores_status: bool,
+    needs_session: bool,
+    needs_organisation: bool,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
@@ -88,12 +96,15 @@ struct Inner {
     proofs: Option<Proofs>,
 }
 
-/// One issuer, who we are for it, and its keys.
+/// One issuer, who we are for it, its keys, and what its tokens may say.
 #[derive(Debug)]
 struct Trusted {
     issuer: Issuer,
     audience: Audience,
     keys: IssuerKeys,
+    /// Has to be said where there are several issuers.
+    organisations: Option<Organisations>,
+    paths: ClaimPaths,
 }
 
 /// An issuer has public keys or shares secrets with us, never both.
@@ -240,6 +251,9 @@ impl Inner {
     }
 
     fn first_sight(&self, token: &[u8], now: UnixTime) -> Result<VerifiedClaims, TokenRefusal> {
+        if token.is_empty() {
+            return Err(TokenRefusal::TokenMissing);
+        }
         let known = self.known_header.load();
         let unverified = Unverified::parse_knowing(known.as_deref(), token, self.max_token_bytes)?;
         let segment = unverified.header_segment();
@@ -257,6 +271,11 @@ impl Inner {
             leeway: self.leeway,
             now,
             takes_proofs: self.takes_proofs(),
+            ignores_status: self.ignores_status,
+            needs_session: self.needs_session,
+            needs_organisation: self.needs_organisation,
+            organisations: trusted.organisations.as_ref().unwrap_or(&Organisations::Any),
+            paths: &trusted.paths,
         };
         let Judged { claims, not_before, bound_to, actors, derived_from, others } =
             judge(&payload, &expected)?;
@@ -279,7 +298,8 @@ impl Inner {
         Ok(claims)
     }
 
-    /// All that can have changed since the token was first seen.
+    /// All that can have changed since the token was first seen. Issuer, audience and what it says cannot: the memory is
+    /// this verifier's own, and a verifier never changes.
     fn once_more(
         &self,
         bytes: &[u8],
@@ -301,9 +321,6 @@ impl Inner {
 
     fn check_again(&self, token: &Token, now: UnixTime) -> Result<(), TokenRefusal> {
         let trusted = self.trusted.get(token.proof.issuer).ok_or(TokenRefusal::IssuerUnknown)?;
-        if Rule::Audience.is_broken_by(token.claims.aud != trusted.audience) {
-            return Err(TokenRefusal::AudienceMismatch);
-        }
         trusted.check_still_published(&token.proof.key, now)?;
         check_time(token.claims.exp, token.claims.iat, token.not_before, now, self.leeway)
     }

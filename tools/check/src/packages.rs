@@ -19,9 +19,8 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 const REASONS: &str = "docs/dependencies.md";
 /// Most packages that `countersign` may need with its default features, itself included.
 const LIBRARY_PACKAGES: usize = 60;
-/// The features of `countersign` whose needs are stated in the list of reasons.
-const LIBRARY_FEATURES: &[&str] =
-    &["axum", "dpop", "remote", "sign", "sqlx-postgres", "sqlx-sqlite", "testkit", "tonic"];
+/// The package whose every feature has its needs stated in the list of reasons.
+const LIBRARY: &str = "countersign";
 /// The names of integration tests, which `./test` runs by name.
 const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";
@@ -34,7 +33,7 @@ pub(crate) struct Packages {
     /// Name and version of what `countersign` needs with its default features.
     library: BTreeSet<String>,
     /// How many packages `countersign` needs with one feature alone.
-    with_feature: BTreeMap<&'static str, usize>,
+    with_feature: BTreeMap<String, usize>,
 }
 
 impl Packages {
@@ -59,15 +58,15 @@ impl Packages {
             built.contains(&format!("{} v{}", text(package, "name"), text(package, "version")))
         };
         let mut with_feature = BTreeMap::new();
-        for &feature in LIBRARY_FEATURES {
-            let what =
-                ["-p", "countersign", "--no-default-features", "--features", feature, "-e", "normal,build"];
-            with_feature.insert(feature, needed(tree, &what)?.len());
+        for feature in features(&packages, LIBRARY) {
+            let what = ["-p", LIBRARY, "--no-default-features", "--features", &feature, "-e", "normal,build"];
+            let count = needed(tree, &what)?.len();
+            with_feature.insert(feature, count);
         }
         Ok(Self {
             with_feature,
             built: packages.into_iter().filter(is_built).collect(),
-            library: needed(tree, &["-p", "countersign", "-e", "normal,build"])?,
+            library: needed(tree, &["-p", LIBRARY, "-e", "normal,build"])?,
         })
     }
 
@@ -144,8 +143,24 @@ impl Packages {
     }
 }
 
+/// The features of one of our packages, without those it has by default.
+fn features(packages: &[Value], name: &str) -> Vec<String> {
+    let package = packages.iter().find(|package| is_ours(package) && text(package, "name") == name);
+    let features = package.and_then(|package| package.get("features")).and_then(Value::as_object);
+    features
+        .into_iter()
+        .flat_map(|features| features.keys())
+        .filter(|name| *name != "default")
+        .cloned()
+        .collect()
+}
+
 /// What the list of reasons says of each feature of the library, against what is so.
-fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<&str, usize>) -> Vec<Fault> {
+fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<String, usize>) -> Vec<Fault> {
+    let stale = reasons.lines().filter_map(|line| line.strip_prefix("| with `")?.split('`').next());
+    let stale = stale
+        .filter(|feature| !with_feature.contains_key(*feature))
+        .map(|feature| Fault::of_file(REASONS, format!("`{LIBRARY}` has no feature `{feature}`")));
     let stated = |start: &str| {
         let row = reasons.lines().find_map(|line| line.strip_prefix(start))?;
         row.split('|').next()?.trim().parse::<usize>().ok()
@@ -154,6 +169,7 @@ fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<&str, u
     let rows = rows.chain([("| by default |".to_owned(), default)]);
     rows.filter(|(start, count)| stated(start) != Some(*count))
         .map(|(start, count)| Fault::of_file(REASONS, format!("the row `{start}` must say {count}")))
+        .chain(stale)
         .collect()
 }
 
@@ -227,14 +243,28 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
 mod tests {
     use serde_json::json;
 
-    use super::{feature_faults, package_faults};
+    use super::{feature_faults, features, package_faults};
 
     #[test]
     fn a_feature_that_needs_more_than_is_stated_is_a_fault() {
         let text = "| by default | 7 | x |\n| with `a` | 9 | y |\n";
-        let faults = |default, a| feature_faults(text, default, &[("a", a)].into()).len();
+        let of = |name: &str, count| [(name.to_owned(), count)].into();
+        let faults = |default, a| feature_faults(text, default, &of("a", a)).len();
         assert_eq!((faults(7, 9), faults(8, 9), faults(7, 8)), (0, 1, 1));
-        assert_eq!(feature_faults("", 7, &[("a", 9)].into()).len(), 2, "what is not stated");
+        assert_eq!(feature_faults("", 7, &of("a", 9)).len(), 2, "what is not stated");
+        assert_eq!(feature_faults(text, 7, &of("b", 9)).len(), 2, "one is not stated, and one is no more");
+    }
+
+    #[test]
+    fn the_features_are_those_of_the_manifest() {
+        let package = |name: &str, source: Option<&str>| {
+            json!({
+                "name": name, "source": source, "features": { "default": [], "a": ["dep:x"], "b": [] },
+            })
+        };
+        let packages = [package("x", Some("registry+x")), package("countersign", None)];
+        assert_eq!(features(&packages, "countersign"), ["a", "b"]);
+        assert!(features(&packages, "x").is_empty(), "not ours");
     }
 
     #[test]

@@ -213,9 +213,11 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::AudienceMismatch,
     TokenRefusal::ClaimMalformed(ClaimName::Actor),
     TokenRefusal::ClaimMissing(ClaimName::Audience),
+    TokenRefusal::ClaimRequired(ClaimName::Custom("")),
     TokenRefusal::CriticalHeader,
     TokenRefusal::IssuerUnknown,
     TokenRefusal::KeyUnknown,
+    TokenRefusal::OrganisationNotOfIssuer,
     TokenRefusal::PayloadMalformed,
     TokenRefusal::RevocationsUnavailable,
     TokenRefusal::SignatureInvalid,
@@ -230,6 +232,7 @@ const OF_THE_LIBRARY: &[TokenRefusal] = &[
     TokenRefusal::TokenNotYetValid,
     TokenRefusal::TokenOfOtherType,
     TokenRefusal::TokenRevoked,
+    TokenRefusal::TokenStatusUnchecked,
 ];
 
 impl From<TokenRefusal> for Refusal {

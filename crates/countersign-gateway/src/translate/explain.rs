@@ -147,12 +147,12 @@ impl Translation {
     fn explain_guarded(
         &self,
         guard: Option<&Guard>,
-        headers: &HeaderMap,
+        parts: &request::Parts,
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let stopped = |stage| move |refusal: TokenRefusal| refused(stage)(refusal.into());
         let guard = guard.ok_or_else(|| stopped("guard")(TokenRefusal::KeysUnavailable))?;
-        let token = guarded::bearer(headers).map_err(stopped("credential"))?;
+        let token = guarded::bearer(&parts.headers, parts.uri.query()).map_err(stopped("credential"))?;
         steps.push(Step::passed("credential", format!("bearer token, {} characters", token.len())));
         let judged = guard.verifier.verify_at(token.as_bytes(), self.clock.now().wall);
         let claims = judged
@@ -175,7 +175,7 @@ impl Translation {
             .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
         steps.push(Step::passed("route", describe(route)));
         if let Kind::Guard(guard) = &route.kind {
-            return self.explain_guarded(guard.as_ref(), &parts.headers, steps);
+            return self.explain_guarded(guard.as_ref(), parts, steps);
         }
         let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
         let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;

@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use countersign::{
     KeyId, SessionId, TokenRefusal, VerifiedClaims, Verifier,
     jws::{MAX_BYTES, Unverified},
+    tower::has_access_token,
 };
 use http::{HeaderMap, header::AUTHORIZATION, request};
 
@@ -30,7 +31,7 @@ impl Translation {
         now: Now,
     ) -> Result<Warm, Refuse> {
         let refuse = |refusal: TokenRefusal| Refuse::on(route, Refusal::from(refusal));
-        let token = bearer(&parts.headers).map_err(refuse)?;
+        let token = bearer(&parts.headers, parts.uri.query()).map_err(refuse)?;
         match guard.verifier.verify_at(token.as_bytes(), now.wall) {
             Ok(claims) => let_through(route, guard, token, claims).map(Warm::Decided),
             Err(TokenRefusal::KeyUnknown) => {
@@ -66,8 +67,9 @@ impl Translation {
     }
 }
 
-/// The token of a request, the text after `Bearer `; what it is, is for the verifier to say.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefusal> {
+/// The token of a request, the text after `Bearer `; what it is, is for the verifier to say. A second one in the query
+/// is one too many: the service may prefer it (RFC 6750 §2).
+pub(super) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, TokenRefusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenRefusal::TokenMissing)?;
     if values.next().is_some() {
@@ -79,7 +81,9 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, TokenRefusal> {
         return Err(TokenRefusal::TokenMissing);
     }
     match token.trim_matches([' ', '\t']) {
-        "" => Err(TokenRefusal::TokenMalformed),
+        // Nothing was presented, so nothing is wrong with it (RFC 6750 §3.1).
+        "" => Err(TokenRefusal::TokenMissing),
+        _ if query.is_some_and(has_access_token) => Err(TokenRefusal::TokenAmbiguous),
         token => Ok(token),
     }
 }

@@ -175,7 +175,7 @@ async fn the_demands_of_the_route_are_enforced_and_a_token_is_found_in_one_place
     for (lines, expected) in [
         (&[][..], ("401", Some("token_missing"))),
         (&["Authorization: Basic YTpi"], ("401", Some("token_missing"))),
-        (&["Authorization: Bearer"], ("401", Some("token_malformed"))),
+        (&["Authorization: Bearer"], ("401", Some("token_missing"))),
         (&[ALICE], ("401", Some("token_missing"))),
         (&[&good, &good], ("400", Some("token_ambiguous"))),
         (&[&good, "Authorization: Basic YTpi"], ("400", Some("token_ambiguous"))),
@@ -185,6 +185,8 @@ async fn the_demands_of_the_route_are_enforced_and_a_token_is_found_in_one_place
     }
     let query = guarded.house.send(&format!("GET /guarded/?access_token={}", of("editor")), &[]).await;
     assert_eq!(refused(&query), Some("token_missing"));
+    let both = guarded.house.send(&format!("GET /guarded/?access_token={}", of("admin")), &[&good]).await;
+    assert_eq!((status(&both), refused(&both)), ("400", Some("token_ambiguous")));
     let challenged = guarded.house.send("GET /guarded/", &[]).await;
     assert!(challenged.contains("\r\nwww-authenticate: Bearer realm="), "{challenged}");
 }

@@ -13,7 +13,7 @@ use super::{
     der,
     pem::Pem,
 };
-use crate::{Jwk, KeyId, Secret};
+use crate::{Jwk, KeyId, Secret, rule::Rule};
 
 /// Why a key cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -102,7 +102,7 @@ impl Material {
                 if x.len() != 32 {
                     return Err(KeyError::Malformed);
                 }
-                if is_small_order(x) {
+                if Rule::KeySmallOrder.is_broken_by(is_small_order(x)) {
                     return Err(KeyError::Weak);
                 }
                 ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError::Malformed)
@@ -210,7 +210,9 @@ impl SharedSecret {
     pub fn new(algorithm: Algorithm, secret: Secret<Vec<u8>>) -> Result<Self, KeyError> {
         let (hmac, least) = algorithm.hmac().ok_or(KeyError::AlgorithmMismatch)?;
         let bytes = secret.expose();
-        if bytes.len() < least || is_no_secret(bytes) {
+        if Rule::SecretLength.is_broken_by(bytes.len() < least)
+            || Rule::SecretIsSecret.is_broken_by(is_no_secret(bytes))
+        {
             return Err(KeyError::Weak);
         }
         Ok(Self { algorithm, key: hmac::Key::new(hmac, bytes) })
@@ -256,13 +258,11 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
         return Err(KeyError::Malformed);
     }
     let bits = n.len() * 8 - first.leading_zeros() as usize;
-    let strong = (2048..=8192).contains(&bits)
-        && last % 2 == 1
-        && e_last % 2 == 1
-        && e.len() <= 4
-        && e != [1]
-        && !super::roca::is_fingerprint(n);
-    if strong { Ok(()) } else { Err(KeyError::Weak) }
+    let weak = Rule::KeyLength.is_broken_by(!(2048..=8192).contains(&bits))
+        || Rule::KeyModulus.is_broken_by(last % 2 == 0)
+        || Rule::KeyExponent.is_broken_by(e_last % 2 == 0 || e.len() > 4 || e == [1])
+        || Rule::KeyRoca.is_broken_by(super::roca::is_fingerprint(n));
+    if weak { Err(KeyError::Weak) } else { Ok(()) }
 }
 
 /// The encodings of the points of order 1, 2, 4 and 8 (canonical and not, sign bit masked): under such a key some

@@ -54,12 +54,13 @@ pub(super) fn key_set_location(
     if issuer != metadata.issuer.as_str() {
         return Err(FetchError::OtherIssuer);
     }
-    Location::parse(&metadata.jwks_uri, insecure_http).map_err(FetchError::Location)
+    let issuer = Location::parse(issuer.as_str(), insecure_http).map_err(FetchError::Location)?;
+    issuer.named_by(&metadata.jwks_uri, insecure_http).map_err(FetchError::Location)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FetchError, key_set_location, metadata_locations};
+    use super::{FetchError, LocationError, key_set_location, metadata_locations};
 
     #[test]
     fn metadata_is_looked_for_where_both_standards_put_it() {
@@ -98,6 +99,38 @@ mod tests {
         assert!(matches!(found("<html>"), Err(FetchError::Metadata)));
         assert!(matches!(found(r#"{"issuer":"https://shop.example"}"#), Err(FetchError::Metadata)));
         let plain = good.replace("https://keys", "http://keys");
-        assert!(matches!(found(&plain), Err(FetchError::Location(_))));
+        assert!(matches!(found(&plain), Err(FetchError::Location(LocationError::Insecure(_)))));
+    }
+
+    #[test]
+    fn metadata_leads_neither_into_the_own_machine_nor_away_from_https() {
+        let found = |issuer: &str, keys: &str, insecure_http: bool| {
+            let metadata = format!(r#"{{"issuer":"{issuer}","jwks_uri":"{keys}"}}"#);
+            key_set_location(metadata.as_bytes(), &issuer.into(), insecure_http)
+        };
+        let shop = "https://shop.example";
+        for keys in [
+            "http://127.0.0.1:8500/v1/kv",
+            "http://localhost/k",
+            "http://[::1]/k",
+            "https://127.0.0.1/k",
+            "https://LOCALHOST/k",
+        ] {
+            for (issuer, insecure_http) in [(shop, false), (shop, true), ("http://shop.example", true)] {
+                let led = found(issuer, keys, insecure_http);
+                let is_refused = matches!(led, Err(FetchError::Location(LocationError::LedAstray(_))));
+                assert!(is_refused, "{issuer} {keys}");
+            }
+        }
+        let plain = found("https://localhost:8443", "http://localhost:8080/k", false);
+        assert!(matches!(plain, Err(FetchError::Location(LocationError::LedAstray(_)))));
+        for (issuer, keys, insecure_http) in [
+            (shop, "https://keys.example/k", false),
+            (shop, "http://keys.example/k", true),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8081/k", false),
+            ("http://127.0.0.1:8080", "https://keys.example/k", false),
+        ] {
+            assert!(found(issuer, keys, insecure_http).is_ok(), "{issuer} {keys}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! 1. A token is for one service. To call the next, the one who calls exchanges the caller's token for one of the next
 //!    service's audience; who the caller is stays in it, and who acts for them is added (`act`).
-//! 2. The caller's token itself is passed on only to its own audience. It goes to the gateway and nowhere else.
+//! 2. The caller's token itself is passed on only to its own audience. It goes to the gateway and nowhere else. A token
+//!    that is bound to a key goes nowhere ([`ExchangeError::Bound`]): only who has the key could prove it.
 //! 3. Exchanged tokens are kept, by SHA-256 of the caller's token and the audience, until 10 s before their end (or a
 //!    tenth of their life, if that is less): at most [`ExchangeBuilder::max_cached`] of them.
 //! 4. For one token and audience there is one exchange at a time, whose outcome all share who wait; it goes on if they
@@ -93,6 +94,10 @@ pub enum ExchangeSetupError {
 /// Why a token was not exchanged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExchangeError {
+    /// The caller's token is bound to a key (RFC 9449 §6), which this service does not have: wherever it went, it would
+    /// be refused.
+    #[error("the caller's token is bound to a key, and can be sent by its caller only")]
+    Bound,
     /// There are [`MAX_UNDER_WAY`] exchanges under way.
     #[error("too many exchanges are under way")]
     Busy,
@@ -192,12 +197,15 @@ impl Exchange {
     /// very audience, otherwise an exchanged one.
     ///
     /// # Errors
-    /// [`ExchangeError`].
+    /// [`ExchangeError`]; [`ExchangeError::Bound`] before anything is sent.
     pub async fn authorization(
         &self,
         caller: &CallerToken,
         audience: &Audience,
     ) -> Result<HeaderValue, ExchangeError> {
+        if caller.claims().bound_to().is_some() {
+            return Err(ExchangeError::Bound);
+        }
         if caller.audience() == audience {
             return bearer(caller.expose()).ok_or(ExchangeError::Unavailable);
         }

@@ -18,6 +18,10 @@ pub enum LocationError {
     /// Not an absolute `http` or `https` URL, or one with user, password or fragment.
     #[error("`{0}` is no http or https URL")]
     Malformed(String),
+    /// The metadata of an issuer elsewhere names a place on the own machine, or that of an `https` issuer one that is
+    /// plain `http` ([RFC 8725 §3.10](https://www.rfc-editor.org/rfc/rfc8725#section-3.10)).
+    #[error("`{0}` is less guarded, or closer to this machine, than the issuer whose metadata names it")]
+    LedAstray(String),
 }
 
 impl Location {
@@ -50,6 +54,19 @@ impl Location {
             Ok(uri) if self.0.query().is_none() => Ok(Self(uri)),
             _ => Err(LocationError::Malformed(own)),
         }
+    }
+
+    /// The place that an issuer's metadata names, from the place of the issuer itself. Metadata is an answer from
+    /// outside: it leads neither into the own machine nor from `https` to `http`.
+    pub(super) fn named_by(&self, url: &str, insecure_http: bool) -> Result<Self, LocationError> {
+        let named = Self::parse(url, insecure_http)?;
+        let comes_closer = named.is_own_machine() && !self.is_own_machine();
+        let loses_tls = self.is_https() && !named.is_https() && !insecure_http;
+        if comes_closer || loses_tls { Err(LocationError::LedAstray(url.to_owned())) } else { Ok(named) }
+    }
+
+    fn is_own_machine(&self) -> bool {
+        self.0.host().is_some_and(is_own_machine)
     }
 
     pub(super) fn is_https(&self) -> bool {

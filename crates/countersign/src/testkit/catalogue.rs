@@ -17,7 +17,7 @@ use super::{
     TestIssuer, TestKey,
     recipe::{Change, make},
 };
-use crate::{KeySet, Revocable, Revocations, Standing, TokenRefusal, Verifier};
+use crate::{KeySet, Organisations, Revocable, Revocations, Standing, TokenRefusal, Verifier};
 
 /// One way in which a token can be bad.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub enum Setup {
     Revoked,
     /// The test issuer, which shares [`TestKey::Hs256`].
     SharedSecret,
-    /// As `Keys`; and `https://other.test`, with [`TestKey::OF_OTHER`] and the same audience.
+    /// As `Keys`; and `https://other.test`, with [`TestKey::OF_OTHER`] and the same audience, which may name the
+    /// organisation `acme` alone.
     TwoIssuers,
 }
 
@@ -59,6 +60,9 @@ pub(super) use self::proof::{BAD as BAD_PROOFS, ODD as ODD_PROOFS};
 
 /// The issuer that [`Setup::TwoIssuers`] trusts as well.
 pub(super) const OTHER_ISSUER: &str = "https://other.test";
+
+/// The one organisation that it may name.
+const OF_OTHER_ISSUER: &str = "acme";
 
 /// Every bad token, group by group.
 pub fn bad_tokens() -> impl Iterator<Item = &'static BadToken> {
@@ -218,9 +222,11 @@ impl Setup {
             Self::SharedSecret => start.shared_secret(TestKey::shared_secret()),
             Self::TwoIssuers => start
                 .key_set(self.key_set())
+                .organisations(Organisations::Any)
                 .issuer(OTHER_ISSUER)
                 .audience(issuer.audience().clone())
-                .key_set(TestKey::set(&TestKey::OF_OTHER)),
+                .key_set(TestKey::set(&TestKey::OF_OTHER))
+                .organisations(Organisations::only([OF_OTHER_ISSUER]).expect("it is a name")),
         };
         complete.clock(issuer.clock().clone()).build().expect("issuer, audience and keys are given")
     }

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use crate::{
-    Audience, Issuer, Jwk, KeyId, KeySet, TokenId, UnixTime, Verifier,
+    Audience, ClaimPaths, Issuer, Jwk, KeyId, KeySet, Organisations, TokenId, UnixTime, Verifier,
     json::{self, Json},
     jws::{self, JwsError, Unverified, VerifyingKey},
     revocation::{Event, FeedReader, FeedWriter, Revoked, SnapshotPage, Stamp, Target, What},
@@ -68,8 +68,19 @@ pub fn claims(bytes: &[u8]) {
     let now = UnixTime::from_secs(1_800_000_000);
     let (issuer, audience) = (Issuer::from(TestIssuer::ISSUER), Audience::from("orders"));
     let (leeway, max_lifetime) = (Verifier::DEFAULT_LEEWAY, Verifier::DEFAULT_MAX_LIFETIME);
-    let expected =
-        Expected { issuer: &issuer, audience: &audience, max_lifetime, leeway, now, takes_proofs: false };
+    let expected = Expected {
+        issuer: &issuer,
+        audience: &audience,
+        max_lifetime,
+        leeway,
+        now,
+        takes_proofs: false,
+        ignores_status: false,
+        needs_session: false,
+        needs_organisation: false,
+        organisations: &Organisations::Any,
+        paths: &ClaimPaths::default(),
+    };
     let Ok(judged) = judge(bytes, &expected) else { return };
     let claims = judged.claims;
     assert!(claims.iss == issuer && claims.aud == audience);

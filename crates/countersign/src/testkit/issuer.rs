@@ -127,6 +127,11 @@ impl TestIssuer {
         }
     }
 
+    #[cfg(feature = "axum")]
+    pub(super) const fn has_own_keys(&self) -> bool {
+        self.own.is_some()
+    }
+
     pub(super) fn attacker(&self) -> &str {
         &self.attacker
     }
@@ -216,7 +221,7 @@ impl TestIssuer {
             ("sid", format!("session-{number}").into()),
         ];
         let claims = claims.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        TestToken { issuer: self, typ: "at+jwt".to_owned(), roles: Vec::new(), claims }
+        TestToken { issuer: self, key: self.key, typ: "at+jwt".to_owned(), roles: Vec::new(), claims }
     }
 }
 
@@ -225,6 +230,7 @@ impl TestIssuer {
 #[must_use = "a token is made by `sign`"]
 pub struct TestToken<'a> {
     issuer: &'a TestIssuer,
+    key: TestKey,
     typ: String,
     roles: Vec<Role>,
     claims: Vec<(String, Value)>,
@@ -294,6 +300,12 @@ impl TestToken<'_> {
         self
     }
 
+    /// Signed with another key than the issuer's tokens are as a rule.
+    pub const fn key(mut self, key: TestKey) -> Self {
+        self.key = key;
+        self
+    }
+
     /// Another `typ`.
     pub fn typ(mut self, typ: &str) -> Self {
         typ.clone_into(&mut self.typ);
@@ -308,8 +320,8 @@ impl TestToken<'_> {
             let roles: Vec<Value> = self.roles.iter().map(|role| role.as_str().into()).collect();
             self = self.claim("roles", roles);
         }
-        let Self { issuer, typ, claims, .. } = self;
+        let Self { issuer, key, typ, claims, .. } = self;
         let payload: serde_json::Map<String, Value> = claims.into_iter().collect();
-        issuer.signing_key(issuer.key).sign(&typ, &payload).expect("a test key signs")
+        issuer.signing_key(key).sign(&typ, &payload).expect("a test key signs")
     }
 }

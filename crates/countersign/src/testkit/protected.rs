@@ -11,8 +11,12 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 use tower_service::Service;
 
-use super::TestIssuer;
-use crate::TokenRefusal;
+use super::{BadToken, Setup, TestIssuer, TestKey, bad_tokens};
+use crate::{
+    TokenRefusal,
+    axum::{OpenRoutes, ProtectedRouter},
+    tower::Authenticate,
+};
 
 /// What was tried, all of it with the right answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +73,7 @@ pub async fn assert_protected<Path: AsRef<str>>(
 /// For each endpoint:
 /// 1. a good token of a caller without roles and organisation: anything but 400, 401 and 5xx;
 /// 2. no token: 401 `token_missing`; so it is for a good token in the query;
-/// 3. two `Authorization`: 400 `token_ambiguous`;
+/// 3. two `Authorization`, or one and a token in the query: 400 `token_ambiguous`;
 /// 4. every row of [`bad_tokens`](super::bad_tokens) for a single issuer: its status and code, and a challenge with a
 ///    401.
 ///
@@ -83,25 +87,115 @@ pub async fn check_protected<Path: AsRef<str>>(
     router: &Router,
     routes: impl IntoIterator<Item = Path>,
 ) -> Result<Protected, Unprotected> {
+    let routes: Vec<String> = routes.into_iter().map(|route| route.as_ref().to_owned()).collect();
+    let bad: Vec<_> = issuer.bad_tokens().collect();
+    try_all(router, &routes, &issuer.token().sign(), bad).await
+}
+
+/// As [`check_protected_router`].
+///
+/// # Panics
+/// At the first answer that is wrong, naming route, method, row, what was expected and what was found.
+#[expect(clippy::panic, reason = "this is how a test fails")]
+pub async fn assert_protected_router<S>(
+    issuer: &TestIssuer,
+    routes: &ProtectedRouter<S>,
+    state: &S,
+    public: &[&str],
+) -> Protected
+where
+    S: Clone + Send + Sync + 'static,
+{
+    check_protected_router(issuer, routes, state, public).await.unwrap_or_else(|cell| panic!("{cell}"))
+}
+
+/// Tries the whole catalogue on every route of a [`ProtectedRouter`] that is not built yet, none of which can be
+/// forgotten: it is built here, as it would be at start, with each verifier that a row of the catalogue is about
+/// ([`Setup`]), and each is asked for what [`check_protected`] asks for. An issuer with keys of its own is asked for
+/// [`Setup::Keys`] alone.
+///
+/// ```
+/// use axum::routing::get;
+/// use countersign::{Caller, axum::ProtectedRouter, testkit::{TestIssuer, assert_protected_router}};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let routes = ProtectedRouter::new()
+///     .route("/hello", get(async |caller: Caller| caller.subject().to_string()))
+///     .public_route("/healthz", get(async || "ok"));
+/// assert_protected_router(&TestIssuer::new("orders"), &routes, &(), &["/healthz"]).await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Unprotected`], the first answer that is wrong; or that other routes are open than `public` names.
+pub async fn check_protected_router<S>(
+    issuer: &TestIssuer,
+    routes: &ProtectedRouter<S>,
+    state: &S,
+    public: &[&str],
+) -> Result<Protected, Unprotected>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut all = Protected { endpoints: Vec::new(), cells: 0 };
+    for setup in Setup::ALL {
+        if setup != Setup::Keys && issuer.has_own_keys() {
+            continue;
+        }
+        let token = issuer.token();
+        let (verifier, token) = match setup {
+            Setup::Keys => (issuer.verifier(), token),
+            Setup::OneKey => (setup.verifier(issuer), token.key(TestKey::Ed25519)),
+            Setup::SharedSecret => (setup.verifier(issuer), token.key(TestKey::Hs256)),
+            Setup::Revoked | Setup::TwoIssuers => (setup.verifier(issuer), token),
+        };
+        let router = routes.clone().build(&Authenticate::new(verifier), public).map_err(not_as_named)?;
+        let rows = bad_tokens().filter(|row| row.setup() == setup).map(|row| (row, row.token(issuer)));
+        let paths = routes.protected_routes();
+        let done = try_all(&router.with_state(state.clone()), paths, &token.sign(), rows.collect()).await?;
+        all.cells += done.cells;
+        all.endpoints = done.endpoints;
+    }
+    Ok(all)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as an error is mapped")]
+fn not_as_named(open: OpenRoutes) -> Unprotected {
+    Unprotected {
+        endpoint: "the router".to_owned(),
+        tried: "no token".to_owned(),
+        expected: "exactly the routes that are named public to be open".to_owned(),
+        found: open.to_string(),
+    }
+}
+
+async fn try_all(
+    router: &Router,
+    routes: &[String],
+    good: &str,
+    bad: Vec<(&BadToken, String)>,
+) -> Result<Protected, Unprotected> {
     let mut done = Protected { endpoints: Vec::new(), cells: 0 };
-    let good = issuer.token().sign();
     // White space at the end of a header is no part of it, and what no header can hold never reaches a service.
     let can_be_sent = |token: &str| token.trim() == token && HeaderValue::from_str(token).is_ok();
-    let bad: Vec<_> = issuer.bad_tokens().filter(|(_, token)| can_be_sent(token)).collect();
+    let bad: Vec<_> = bad.into_iter().filter(|(_, token)| can_be_sent(token)).collect();
     for route in routes {
-        let path = filled(route.as_ref());
-        for method in methods(router, &path, &good).await? {
+        let path = filled(route);
+        for method in methods(router, &path, good).await? {
             let endpoint = Endpoint { router, method, path: &path };
-            endpoint.control(&good).await?;
+            endpoint.control(good).await?;
             endpoint.refuses("no token", None, &[], TokenRefusal::TokenMissing).await?;
             let query = format!("?access_token={good}");
             endpoint.refuses("a token in the query", Some(&query), &[], TokenRefusal::TokenMissing).await?;
-            let twice = [good.as_str(), good.as_str()];
-            endpoint.refuses("two tokens", None, &twice, TokenRefusal::TokenAmbiguous).await?;
+            let both = "a token in the header and the query";
+            endpoint.refuses(both, Some(&query), &[good], TokenRefusal::TokenAmbiguous).await?;
+            endpoint.refuses("two tokens", None, &[good, good], TokenRefusal::TokenAmbiguous).await?;
             for (row, token) in &bad {
                 endpoint.refuses(row.name(), None, &[token], row.refusal()).await?;
             }
-            done.cells += 3 + bad.len();
+            done.cells += 4 + bad.len();
             done.endpoints.push(endpoint.name());
         }
     }
@@ -235,7 +329,7 @@ mod tests {
     };
     use http::StatusCode;
 
-    use super::{check_protected, filled};
+    use super::{check_protected, check_protected_router, filled};
     use crate::{
         Caller, HasRole,
         axum::ProtectedRouter,
@@ -273,7 +367,7 @@ mod tests {
         expected.extend(any);
         expected.sort();
         assert_eq!(found, expected);
-        assert!((90..bad_tokens().count() + 3).contains(&(done.cells / 9)), "{}", done.cells);
+        assert!((90..bad_tokens().count() + 4).contains(&(done.cells / 9)), "{}", done.cells);
     }
 
     #[tokio::test]
@@ -307,6 +401,27 @@ mod tests {
         });
         let router = Router::new().route("/f", bare);
         assert!(fault(router, &["/f"]).await.contains("/f with a good token"));
+    }
+
+    #[tokio::test]
+    async fn a_router_that_is_not_built_yet_is_tried_with_every_row_of_the_catalogue() {
+        let issuer = TestIssuer::new("orders");
+        let routes = || {
+            ProtectedRouter::<u8>::new()
+                .route("/orders", get(read))
+                .public_route("/healthz", get(async || "ok"))
+        };
+        let done = check_protected_router(&issuer, &routes(), &7, &["/healthz"]).await.unwrap();
+        assert_eq!(done.endpoints, ["GET /orders", "HEAD /orders"]);
+        // But for what no header can hold.
+        let rows = bad_tokens().count();
+        assert!((rows - rows / 10..rows + 5 * 4).contains(&(done.cells / 2)), "{} of {rows}", done.cells);
+
+        let unnamed = check_protected_router(&issuer, &routes(), &7, &[]).await.unwrap_err();
+        assert!(unnamed.found.contains("/healthz"), "{unnamed}");
+        let refuses_all = routes().route("/none", get(async || StatusCode::UNAUTHORIZED));
+        let found = check_protected_router(&issuer, &refuses_all, &7, &["/healthz"]).await.unwrap_err();
+        assert!(found.to_string().starts_with("GET /none with a good token"), "{found}");
     }
 
     #[test]

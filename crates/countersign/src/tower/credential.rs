@@ -26,13 +26,13 @@ impl Presented {
     pub(super) fn of<Body>(request: &Request<Body>, verifier: &Verifier) -> Result<Self, TokenRefusal> {
         #[cfg(feature = "dpop")]
         if verifier.takes_proofs() && is_dpop(request.headers()) {
-            let token = token(request.headers(), DPOP)?.to_vec();
+            let token = one_token(request, DPOP)?.to_vec();
             return Ok(Self { token, proof: Some(ProofRequest::of(request)) });
         }
         #[cfg(not(feature = "dpop"))]
         let _ = verifier;
         Ok(Self {
-            token: token(request.headers(), BEARER)?.to_vec(),
+            token: one_token(request, BEARER)?.to_vec(),
             #[cfg(feature = "dpop")]
             proof: None,
         })
@@ -64,6 +64,42 @@ pub(super) fn is_dpop(headers: &HeaderMap) -> bool {
         .is_some_and(|value| scheme_and_rest(value.as_bytes()).0.eq_ignore_ascii_case(DPOP))
 }
 
+/// The token of the header, of a request that does not bring another in its query (RFC 6750 §2).
+fn one_token<'a, Body>(request: &'a Request<Body>, wanted: &[u8]) -> Result<&'a [u8], TokenRefusal> {
+    let token = token(request.headers(), wanted)?;
+    if request.uri().query().is_some_and(has_access_token) {
+        return Err(TokenRefusal::TokenAmbiguous);
+    }
+    Ok(token)
+}
+
+/// Whether a query has a parameter `access_token`
+/// ([RFC 6750 §2.3](https://www.rfc-editor.org/rfc/rfc6750#section-2.3)), its name percent-encoded or not, after `&`
+/// or `;`. Beside a token in the header it is one too many: some library behind may prefer it.
+#[must_use]
+pub fn has_access_token(query: &str) -> bool {
+    query.split(['&', ';']).any(|pair| {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        percent_decoded(name.as_bytes()).eq(b"access_token".iter().copied())
+    })
+}
+
+/// What is no percent-encoding stays as it is.
+fn percent_decoded(mut text: &[u8]) -> impl Iterator<Item = u8> {
+    std::iter::from_fn(move || {
+        let (&first, rest) = text.split_first()?;
+        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        if let (b'%', [high, low, after @ ..]) = (first, rest)
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            text = after;
+            return Some(high << 4 | low);
+        }
+        text = rest;
+        Some(first)
+    })
+}
+
 /// The bytes after that scheme. Whether they are a token is for the verifier to say.
 fn token<'a>(headers: &'a HeaderMap, wanted: &[u8]) -> Result<&'a [u8], TokenRefusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -77,7 +113,8 @@ fn token<'a>(headers: &'a HeaderMap, wanted: &[u8]) -> Result<&'a [u8], TokenRef
         return Err(TokenRefusal::TokenMissing);
     }
     match rest.trim_ascii() {
-        [] => Err(TokenRefusal::TokenMalformed),
+        // Nothing was presented, so nothing is wrong with it: no error in the challenge (RFC 6750 §3.1).
+        [] => Err(TokenRefusal::TokenMissing),
         token => Ok(token),
     }
 }
@@ -91,7 +128,7 @@ fn scheme_and_rest(value: &[u8]) -> (&[u8], &[u8]) {
 mod tests {
     use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-    use super::{BEARER, token};
+    use super::{BEARER, has_access_token, token};
     use crate::TokenRefusal;
 
     fn found(values: &[&'static str]) -> Result<String, TokenRefusal> {
@@ -116,7 +153,23 @@ mod tests {
             assert_eq!(found(values), Err(TokenRefusal::TokenMissing), "{values:?}");
         }
         for value in ["Bearer", "Bearer ", "bearer    "] {
-            assert_eq!(found(&[value]), Err(TokenRefusal::TokenMalformed), "{value:?}");
+            assert_eq!(found(&[value]), Err(TokenRefusal::TokenMissing), "{value:?}");
+        }
+        for query in
+            ["access_token=x", "a=1&access_token=x", "access_token", "%61ccess%5Ftoken=", "a;access_token=x"]
+        {
+            assert!(has_access_token(query), "{query}");
+        }
+        for query in [
+            "",
+            "access_token2=x",
+            "x_access_token=1",
+            "q=access_token",
+            "%6access_token=1",
+            "access%5token",
+            "a%",
+        ] {
+            assert!(!has_access_token(query), "{query}");
         }
         for values in [["Bearer a.b.c", "Bearer a.b.c"], ["Bearer a.b.c", "Basic YTpi"]] {
             assert_eq!(found(&values), Err(TokenRefusal::TokenAmbiguous), "{values:?}");

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 #[cfg(feature = "dpop")]
 use crate::dpop::{DpopPolicy, DpopPolicyError, Proofs};
 
-use super::{IssuerKeys, NoRevocations, Revocations, Trusted, Verifier};
+use super::{ClaimPaths, IssuerKeys, NoRevocations, Organisations, Revocations, Trusted, Verifier};
 use crate::{
     Audience, Clock, Issuer, KeySet, KeySource, StaticKeys, SystemClock,
     jws::{self, SharedSecret},
@@ -53,6 +53,9 @@ struct Settings {
     max_lifetime: Duration,
     max_token_bytes: usize,
     types: Vec<Box<str>>,
+    ignores_status: bool,
+    needs_session: bool,
+    needs_organisation: bool,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen_before: usize,
@@ -64,6 +67,9 @@ struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifierError {
+    /// A path of [`ClaimPaths`] that is empty, too deep, or begins with a claim that has a meaning for every token.
+    #[error("the issuer `{0}` cannot have its roles or organisation in that claim")]
+    ClaimPath(Issuer),
     /// The same issuer twice.
     #[error("the issuer `{0}` is there twice")]
     DuplicateIssuer(Issuer),
@@ -73,6 +79,10 @@ pub enum VerifierError {
     /// More leeway than [`Verifier::MAX_LEEWAY`].
     #[error("the leeway is longer than a minute")]
     LeewayTooLong,
+    /// There are several issuers, and of this one it is not said which organisations it may name
+    /// ([`VerifierBuilder::organisations`]).
+    #[error("with several issuers, say which organisations `{0}` may name")]
+    OrganisationsUnsaid(Issuer),
     /// The policy for proofs makes no sense.
     #[cfg(feature = "dpop")]
     #[error(transparent)]
@@ -90,6 +100,9 @@ impl VerifierBuilder<WantsIssuer> {
             max_lifetime: Verifier::DEFAULT_MAX_LIFETIME,
             max_token_bytes: jws::MAX_BYTES,
             types: vec!["at+jwt".into()],
+            ignores_status: false,
+            needs_session: false,
+            needs_organisation: false,
             clock: Arc::new(SystemClock),
             revocations: Arc::new(NoRevocations),
             seen_before: Verifier::DEFAULT_SEEN_BEFORE,
@@ -146,7 +159,13 @@ impl VerifierBuilder<WantsKeys> {
 
     fn trust(self, keys: IssuerKeys) -> VerifierBuilder<Complete> {
         let Self { step: WantsKeys { issuer, audience }, mut settings } = self;
-        settings.trusted.push(Trusted { issuer, audience, keys });
+        settings.trusted.push(Trusted {
+            issuer,
+            audience,
+            keys,
+            organisations: None,
+            paths: ClaimPaths::default(),
+        });
         VerifierBuilder { step: Complete(()), settings }
     }
 }
@@ -156,6 +175,54 @@ impl VerifierBuilder<Complete> {
     #[must_use]
     pub fn issuer(self, issuer: impl Into<Issuer>) -> VerifierBuilder<WantsAudience> {
         self.to(WantsAudience { issuer: issuer.into() })
+    }
+
+    /// Which organisations the issuer that was named last may name. By default a single issuer may name any; with
+    /// several there is no default, and [`build`](Self::build) demands it of each.
+    ///
+    /// ```
+    /// use countersign::{KeySet, Organisations, Verifier};
+    /// # fn key_set() -> KeySet { KeySet::default() }
+    /// let verifier = Verifier::builder()
+    ///     .issuer("https://shop.example").audience("orders").key_set(key_set())
+    ///     .organisations(Organisations::Any)
+    ///     .issuer("https://login.partner.example").audience("shop-orders").key_set(key_set())
+    ///     .organisations(Organisations::only(["partner"])?)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn organisations(mut self, organisations: Organisations) -> Self {
+        if let Some(last) = self.settings.trusted.last_mut() {
+            last.organisations = Some(organisations);
+        }
+        self
+    }
+
+    /// Where the tokens of the issuer that was named last say what. The default is [`ClaimPaths::default`].
+    #[must_use]
+    pub fn claim_paths(mut self, paths: ClaimPaths) -> Self {
+        if let Some(last) = self.settings.trusted.last_mut() {
+            last.paths = paths;
+        }
+        self
+    }
+
+    /// Refuses every token without `sid` ([`TokenRefusal::ClaimMissing`](crate::TokenRefusal), 401): for services that
+    /// serve people's sessions and no machines. By default a token need not have one.
+    #[must_use]
+    pub const fn require_session(mut self) -> Self {
+        self.settings.needs_session = true;
+        self
+    }
+
+    /// Refuses every token without an organisation ([`TokenRefusal::OrganisationMissing`](crate::TokenRefusal), 403:
+    /// another token of that caller has none either). By default a token need not have one, and only what asks for
+    /// [`InOrganisation`](crate::InOrganisation) is refused.
+    #[must_use]
+    pub const fn require_organisation(mut self) -> Self {
+        self.settings.needs_organisation = true;
+        self
     }
 
     /// How far the issuer's clock may differ from ours, in whole seconds. The default is 5 s, the most 60 s.
@@ -187,6 +254,31 @@ impl VerifierBuilder<Complete> {
     pub fn accept_type(mut self, typ: &str) -> Self {
         let typ = typ.to_ascii_lowercase();
         self.settings.types.push(typ.strip_prefix("application/").unwrap_or(&typ).into());
+        self
+    }
+
+    /// Accepts tokens with a `status`, as if they had none. By default they are refused
+    /// ([`TokenRefusal::TokenStatusUnchecked`](crate::TokenRefusal)): such a token says that its issuer's status list
+    /// ([draft-ietf-oauth-status-list §6](https://datatracker.ietf.org/doc/draft-ietf-oauth-status-list/)) knows
+    /// whether it is still good, and that list is not looked at here.
+    ///
+    /// A service that accepts them serves revoked tokens until their end, unless it looks at the list itself: the claim
+    /// is in [`VerifiedClaims::claim`](crate::VerifiedClaims::claim).
+    ///
+    /// ```
+    /// # use countersign::{KeySet, Verifier};
+    /// # fn key_set() -> KeySet { KeySet::default() }
+    /// let verifier = Verifier::builder()
+    ///     .issuer("https://shop.example")
+    ///     .audience("orders")
+    ///     .key_set(key_set())
+    ///     .dangerous_ignore_status()
+    ///     .build()?;
+    /// # Ok::<(), countersign::VerifierError>(())
+    /// ```
+    #[must_use]
+    pub const fn dangerous_ignore_status(mut self) -> Self {
+        self.settings.ignores_status = true;
         self
     }
 
@@ -230,7 +322,9 @@ impl VerifierBuilder<Complete> {
         if settings.leeway > Verifier::MAX_LEEWAY {
             return Err(VerifierError::LeewayTooLong);
         }
-        for (index, Trusted { issuer, audience, keys }) in settings.trusted.iter().enumerate() {
+        let several = settings.trusted.len() > 1;
+        for (index, trusted) in settings.trusted.iter().enumerate() {
+            let Trusted { issuer, audience, keys, organisations, paths } = trusted;
             if settings.trusted.iter().take(index).any(|other| other.issuer == *issuer) {
                 return Err(VerifierError::DuplicateIssuer(issuer.clone()));
             }
@@ -242,6 +336,12 @@ impl VerifierBuilder<Complete> {
             {
                 return Err(VerifierError::Secrets);
             }
+            if several && organisations.is_none() {
+                return Err(VerifierError::OrganisationsUnsaid(issuer.clone()));
+            }
+            if !paths.are_sound() {
+                return Err(VerifierError::ClaimPath(issuer.clone()));
+            }
         }
         Ok(Verifier(Arc::new(super::Inner {
             trusted: settings.trusted,
@@ -249,6 +349,9 @@ impl VerifierBuilder<Complete> {
             max_lifetime: settings.max_lifetime,
             max_token_bytes: settings.max_token_bytes,
             types: settings.types,
+            ignores_status: settings.ignores_status,
+            needs_session: settings.needs_session,
+            needs_organisation: settings.needs_organisation,
             clock: settings.clock,
             revocations: settings.revocations,
             seen: Seen::new(settings.seen_before),

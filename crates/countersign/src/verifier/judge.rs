@@ -4,7 +4,11 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{members::Members, verified::Actor};
+use super::{
+    members::Members,
+    trust::{ClaimPaths, NoObject, Organisations},
+    verified::Actor,
+};
 use crate::{
     Audience, ClaimName, Claims, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
     json::{self, Json},
@@ -25,6 +29,16 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: UnixTime,
     /// Whether a token may be bound to a key, because proofs of it are checked.
     pub(crate) takes_proofs: bool,
+    /// Whether a token may point into a status list, which is not looked at.
+    pub(crate) ignores_status: bool,
+    /// Whether every token has to name its session.
+    pub(crate) needs_session: bool,
+    /// Whether every token has to name an organisation.
+    pub(crate) needs_organisation: bool,
+    /// Those the issuer may name.
+    pub(crate) organisations: &'a Organisations,
+    /// Where the issuer's tokens say what.
+    pub(crate) paths: &'a ClaimPaths,
 }
 
 /// What a good token says.
@@ -37,17 +51,18 @@ pub(crate) struct Judged {
     pub(crate) others: Map<String, Value>,
 }
 
-/// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power.
+/// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power,
+/// status.
 pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
     let mut members = Members::default();
     json::read(payload, &mut members).map_err(|_| TokenRefusal::PayloadMalformed)?;
 
-    let issuer = required(text(members.iss, ClaimName::Issuer)?, ClaimName::Issuer)?;
+    let issuer = required(text(members.iss.take(), ClaimName::Issuer)?, ClaimName::Issuer)?;
     if Rule::Issuer.is_broken_by(expected.issuer != &*issuer) {
         return Err(TokenRefusal::IssuerUnknown);
     }
-    check_audience(members.aud, expected.audience)?;
-    let bound_to = members.cnf.map(|cnf| bound_to(&cnf, expected.takes_proofs)).transpose()?;
+    check_audience(members.aud.take(), expected.audience)?;
+    let bound_to = members.cnf.take().map(|cnf| bound_to(&cnf, expected.takes_proofs)).transpose()?;
 
     let exp = required(numeric_date(members.exp.as_ref(), ClaimName::Expires)?, ClaimName::Expires)?;
     let iat = required(numeric_date(members.iat.as_ref(), ClaimName::IssuedAt)?, ClaimName::IssuedAt)?;
@@ -57,18 +72,26 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         return Err(TokenRefusal::TokenLivesTooLong);
     }
 
-    let sub = required(name(members.sub, ClaimName::Subject)?, ClaimName::Subject)?;
-    let jti = required(name(members.jti, ClaimName::TokenId)?, ClaimName::TokenId)?;
-    let client_id = required(name(members.client_id, ClaimName::ClientId)?, ClaimName::ClientId)?;
-    let sid = name(members.sid, ClaimName::SessionId)?;
-    let username = text(members.preferred_username, ClaimName::Username)?;
-    let email = text(members.email, ClaimName::Email)?;
+    let sub = required(name(members.sub.take(), ClaimName::Subject)?, ClaimName::Subject)?;
+    let jti = required(name(members.jti.take(), ClaimName::TokenId)?, ClaimName::TokenId)?;
+    let client_id = required(name(members.client_id.take(), ClaimName::ClientId)?, ClaimName::ClientId)?;
+    let sid = name(members.sid.take(), ClaimName::SessionId)?;
+    if expected.needs_session && sid.is_none() {
+        return Err(TokenRefusal::ClaimMissing(ClaimName::SessionId));
+    }
+    let username = text(members.preferred_username.take(), ClaimName::Username)?;
+    let email = text(members.email.take(), ClaimName::Email)?;
 
-    let organisation = organisation(members.organisation.as_ref())?;
-    let roles = roles(members.roles)?;
-    let scope = text(members.scope, ClaimName::Scope)?;
+    let organisation = named_organisation(&mut members, expected)?;
+    let roles = given_roles(&mut members, expected.paths)?;
+    let scope = text(members.scope.take(), ClaimName::Scope)?;
     let actors = actors(members.act.as_ref())?;
-    let derived_from = derived_from(members.derived_from)?;
+    let derived_from = derived_from(members.derived_from.take())?;
+    // After everything else (Token Status List §8.3). Whatever the claim says: it is not absent.
+    let points_to_status = members.others.contains_key("status") && !expected.ignores_status;
+    if Rule::StatusUnchecked.is_broken_by(points_to_status) {
+        return Err(TokenRefusal::TokenStatusUnchecked);
+    }
 
     let claims = Claims {
         iss: expected.issuer.clone(),
@@ -150,7 +173,9 @@ pub(crate) fn numeric_date(
     let latest = UnixTime::MAX.as_secs();
     match value {
         None => Ok(None),
-        Some(&Json::Unsigned(seconds)) if seconds <= latest => Ok(Some(UnixTime::from_secs(seconds))),
+        Some(&Json::Unsigned(seconds)) if !Rule::DateRange.is_broken_by(seconds > latest) => {
+            Ok(Some(UnixTime::from_secs(seconds)))
+        }
         // The range holds no value that the conversion could change but for its fraction.
         Some(&Json::Float(seconds)) if (0.0..=latest as f64).contains(&seconds) => {
             Ok(Some(UnixTime::from_secs(seconds as u64)))
@@ -192,20 +217,51 @@ fn is_sha256(text: &str) -> bool {
     jws::decode(text.as_bytes()).is_some_and(|hash| hash.len() == 32)
 }
 
-/// Exactly one organisation, or none.
-fn organisation(value: Option<&Json<'_>>) -> Result<Option<OrganisationId>, TokenRefusal> {
-    let Some(value) = value else { return Ok(None) };
-    let text = value.text().ok_or(TokenRefusal::OrganisationInvalid)?;
-    OrganisationId::new(text).map(Some).map_err(|_| TokenRefusal::OrganisationInvalid)
+/// Exactly one organisation, or none, from the place where the issuer writes it. What stands in the usual place of another
+/// is a claim like any other.
+fn named_organisation(
+    members: &mut Members<'_>,
+    expected: &Expected<'_>,
+) -> Result<Option<OrganisationId>, TokenRefusal> {
+    let invalid = TokenRefusal::OrganisationInvalid;
+    let usual = members.organisation.take();
+    let named = match (&expected.paths.organisation, usual) {
+        (None, None) => None,
+        (None, Some(usual)) => Some(OrganisationId::new(usual.text().ok_or(invalid)?)),
+        (Some(path), usual) => {
+            members.keep("organisation", usual);
+            let found = path.find(&members.others).map_err(|NoObject| invalid)?;
+            found.map(|found| found.as_str().ok_or(invalid).map(OrganisationId::new)).transpose()?
+        }
+    };
+    match named.transpose().map_err(|_| invalid)? {
+        None if expected.needs_organisation => Err(TokenRefusal::OrganisationMissing),
+        Some(named) if Rule::OrganisationOfIssuer.is_broken_by(!expected.organisations.may_be(&named)) => {
+            Err(TokenRefusal::OrganisationNotOfIssuer)
+        }
+        named => Ok(named),
+    }
 }
 
-/// An array of strings; a single string could be one role or several, so it is neither.
-fn roles(value: Option<Json<'_>>) -> Result<Vec<Role>, TokenRefusal> {
+/// An array of strings, from the place where the issuer writes it; a single string could be one role or several, so it is
+/// neither.
+fn given_roles(members: &mut Members<'_>, paths: &ClaimPaths) -> Result<Vec<Role>, TokenRefusal> {
     let malformed = TokenRefusal::ClaimMalformed(ClaimName::Roles);
-    match value {
+    let usual = members.roles.take();
+    let Some(path) = &paths.roles else {
+        return match usual {
+            None => Ok(Vec::new()),
+            Some(Json::Array(roles)) => {
+                roles.iter().map(|role| role.text().map(Role::from).ok_or(malformed)).collect()
+            }
+            Some(_) => Err(malformed),
+        };
+    };
+    members.keep("roles", usual);
+    match path.find(&members.others).map_err(|NoObject| malformed)? {
         None => Ok(Vec::new()),
-        Some(Json::Array(roles)) => {
-            roles.iter().map(|role| role.text().map(Role::from).ok_or(malformed)).collect()
+        Some(Value::Array(roles)) => {
+            roles.iter().map(|role| role.as_str().map(Role::from).ok_or(malformed)).collect()
         }
         Some(_) => Err(malformed),
     }
@@ -231,7 +287,7 @@ fn derived_from(value: Option<Json<'_>>) -> Result<Vec<TokenId>, TokenRefusal> {
     let malformed = TokenRefusal::ClaimMalformed(ClaimName::DerivedFrom);
     match value {
         None => Ok(Vec::new()),
-        Some(Json::Array(names)) if names.len() <= MAX_ANCESTORS => {
+        Some(Json::Array(names)) if !Rule::Ancestors.is_broken_by(names.len() > MAX_ANCESTORS) => {
             let name = |name: &Json<'_>| name.text().filter(|name| !name.is_empty()).map(TokenId::from);
             names.iter().map(|named| name(named).ok_or(malformed)).collect()
         }

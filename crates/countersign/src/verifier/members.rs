@@ -58,6 +58,13 @@ impl<'a> Members<'a> {
         };
         place.replace(value).is_none()
     }
+
+    /// Puts a claim that has no meaning here after all beside the others.
+    pub(super) fn keep(&mut self, name: &str, value: Option<Json<'a>>) {
+        if let Some(value) = value {
+            self.others.insert(name.to_owned(), value.into_value());
+        }
+    }
 }
 
 /// Fills them from an object; they are too large to be handed from one function to the next.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Revocable, Revocations, Standing, Verifier, VerifierError};
+use super::{ClaimPaths, Organisations, Revocable, Revocations, Standing, Verifier, VerifierError};
 use crate::{
     ClaimName, Clock, KeyId, KeySource, PublishedKeys, TokenRefusal, UnixTime,
     jws::Algorithm,
@@ -214,9 +214,11 @@ fn each_issuer_has_its_own_keys_and_audience() {
     let ours = TestIssuer::new("orders");
     let verifier = ours
         .verifier_builder()
+        .organisations(Organisations::Any)
         .issuer("https://other.test")
         .audience("shop/orders")
         .key_set(TestKey::set(&TestKey::OF_OTHER))
+        .organisations(Organisations::Any)
         .build()
         .unwrap();
     verifier.verify(ours.token().sign()).unwrap();
@@ -246,10 +248,23 @@ fn a_verifier_that_makes_no_sense_is_not_built() {
     let issuer = TestIssuer::new("orders");
     let complete = || issuer.verifier_builder();
     assert_eq!(complete().leeway(Duration::from_secs(61)).build().unwrap_err(), VerifierError::LeewayTooLong);
+    let complete = || complete().organisations(Organisations::Any);
     let twice = complete().issuer(TestIssuer::ISSUER).audience("x").shared_secret(TestKey::shared_secret());
     assert!(matches!(twice.build().unwrap_err(), VerifierError::DuplicateIssuer(_)));
     let none = complete().issuer("https://other.test").audience("x").shared_secrets([]);
     assert_eq!(none.build().unwrap_err(), VerifierError::Secrets);
+    let unsaid = complete()
+        .organisations(Organisations::Any)
+        .issuer("https://other.test")
+        .audience("x")
+        .shared_secret(TestKey::shared_secret());
+    assert_eq!(unsaid.build().unwrap_err(), VerifierError::OrganisationsUnsaid("https://other.test".into()));
+    let deep = ["a"; ClaimPaths::MAX_DEPTH + 1];
+    for path in [&[][..], &["sub"], &["aud", "roles"], &[""; 9], &deep] {
+        let paths = ClaimPaths::default().organisation(path.iter().copied());
+        let refused = complete().claim_paths(paths).build().unwrap_err();
+        assert_eq!(refused, VerifierError::ClaimPath(TestIssuer::ISSUER.into()), "{path:?}");
+    }
     let empty = complete().issuer("https://other.test").audience("").shared_secret(TestKey::shared_secret());
     assert_eq!(empty.build().unwrap_err(), VerifierError::Empty);
 }
@@ -267,6 +282,13 @@ fn options_do_what_they_say() {
     assert_eq!(issuer.verifier().verify(&untyped).unwrap_err(), TokenRefusal::TokenOfOtherType);
     let lax = issuer.verifier_builder().accept_type("application/JWT").build().unwrap();
     lax.verify(&untyped).unwrap();
+
+    let listed =
+        issuer.token().claim("status", json!({"status_list": {"idx": 7, "uri": "https://x.test/1"}}));
+    let lax = issuer.verifier_builder().dangerous_ignore_status().build().unwrap();
+    let found = lax.verify(listed.clone().sign()).unwrap();
+    assert_eq!(found.claim("status").unwrap()["status_list"]["idx"], 7);
+    assert_eq!(issuer.verifier().verify(listed.sign()).unwrap_err(), TokenRefusal::TokenStatusUnchecked);
 
     let token = issuer.token().sign();
     let small = issuer.verifier_builder().max_token_bytes(token.len() - 1).build().unwrap();
@@ -312,4 +334,88 @@ fn what_a_token_was_exchanged_for_is_read_or_refused_and_never_absent() {
         let malformed = TokenRefusal::ClaimMalformed(ClaimName::DerivedFrom);
         assert_eq!(of(bad.clone()).unwrap_err(), malformed, "{bad}");
     }
+}
+
+/// An issuer whose administrators may call an organisation what they like reads nobody else's rows.
+#[test]
+fn an_issuer_names_only_the_organisations_it_may() {
+    let ours = TestIssuer::new("orders");
+    let other = TestIssuer::new("orders").named("https://other.test").signing_with(TestKey::Es256OfOther);
+    let trusting = |organisations: Organisations| {
+        ours.verifier_builder()
+            .organisations(Organisations::Any)
+            .issuer("https://other.test")
+            .audience("orders")
+            .key_set(TestKey::set(&TestKey::OF_OTHER))
+            .organisations(organisations)
+            .build()
+            .unwrap()
+    };
+    let partner = trusting(Organisations::only(["partner", "globex"]).unwrap());
+    let of = |issuer: &TestIssuer, name: &str| issuer.token().organisation(name).sign();
+    for name in ["acme", "partner"] {
+        partner.verify(of(&ours, name)).unwrap();
+    }
+    for name in ["partner", "globex"] {
+        assert_eq!(partner.verify(of(&other, name)).unwrap().organisation().unwrap().as_str(), name);
+    }
+    for name in ["acme", "Partner", "partner2"] {
+        let refused = partner.verify(of(&other, name)).unwrap_err();
+        assert_eq!(refused, TokenRefusal::OrganisationNotOfIssuer, "{name}");
+    }
+    partner.verify(other.token().sign()).unwrap();
+    let nobody = trusting(Organisations::Only(Vec::new()));
+    assert_eq!(nobody.verify(of(&other, "x")).unwrap_err(), TokenRefusal::OrganisationNotOfIssuer);
+    nobody.verify(other.token().sign()).unwrap();
+    trusting(Organisations::Any).verify(of(&other, "acme")).unwrap();
+    assert!(Organisations::only(["*"]).is_err());
+    let alone =
+        ours.verifier_builder().organisations(Organisations::only(["acme"]).unwrap()).build().unwrap();
+    assert_eq!(alone.verify(of(&ours, "globex")).unwrap_err(), TokenRefusal::OrganisationNotOfIssuer);
+}
+
+#[test]
+fn what_every_token_must_name_is_demanded_of_every_token() {
+    let issuer = TestIssuer::new("orders");
+    let strict = issuer.verifier_builder().require_session().require_organisation().build().unwrap();
+    let token = || issuer.token().organisation("acme").session("s1");
+    for _ in 0..2 {
+        strict.verify(token().sign()).unwrap();
+    }
+    let missing = TokenRefusal::ClaimMissing(ClaimName::SessionId);
+    assert_eq!(strict.verify(token().without("sid").sign()).unwrap_err(), missing);
+    let nowhere = strict.verify(token().without("organisation").sign()).unwrap_err();
+    assert_eq!((nowhere, nowhere.status().as_u16()), (TokenRefusal::OrganisationMissing, 403));
+    issuer.verifier().verify(issuer.token().without("sid").sign()).unwrap();
+}
+
+#[test]
+fn roles_and_organisation_are_where_the_issuer_writes_them_and_nowhere_else() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = |paths: ClaimPaths| issuer.verifier_builder().claim_paths(paths).build().unwrap();
+    let keycloak =
+        verifier(ClaimPaths::default().roles(["realm_access", "roles"]).organisation(["organisation", "id"]));
+    let token = || issuer.token().claim("organisation", json!({"id": "acme"}));
+    let claims = keycloak.verify(token().claim("realm_access", json!({"roles": ["editor"]})).sign()).unwrap();
+    assert_eq!((claims.roles(), claims.organisation().unwrap().as_str()), (&["editor".into()][..], "acme"));
+    // The usual places are claims like any other now.
+    let claims = keycloak.verify(token().role("admin").sign()).unwrap();
+    assert!(claims.roles().is_empty());
+    assert_eq!(claims.claim("roles"), Some(&json!(["admin"])));
+    let claims = keycloak.verify(issuer.token().claim("organisation", json!({})).sign()).unwrap();
+    assert_eq!(claims.organisation(), None);
+
+    let malformed = TokenRefusal::ClaimMalformed(ClaimName::Roles);
+    for bad in [json!("editor"), json!(null), json!([]), json!({"roles": "editor"}), json!({"roles": [1]})] {
+        let refused = keycloak.verify(token().claim("realm_access", bad.clone()).sign()).unwrap_err();
+        assert_eq!(refused, malformed, "{bad}");
+    }
+    for bad in [json!("acme"), json!(null), json!({"id": ["acme"]}), json!({"id": ""}), json!({"id": "*"})] {
+        let refused = keycloak.verify(issuer.token().claim("organisation", bad.clone()).sign()).unwrap_err();
+        assert_eq!(refused, TokenRefusal::OrganisationInvalid, "{bad}");
+    }
+    let namespaced = verifier(ClaimPaths::default().roles(["https://shop.example/roles"]));
+    let token = issuer.token().organisation("acme").claim("https://shop.example/roles", json!(["editor"]));
+    let claims = namespaced.verify(token.sign()).unwrap();
+    assert_eq!((claims.roles(), claims.organisation().unwrap().as_str()), (&["editor".into()][..], "acme"));
 }

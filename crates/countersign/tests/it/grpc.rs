@@ -5,12 +5,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use ::tower::service_fn;
 use bytes::{Buf as _, BufMut as _};
 use countersign::{
-    HasRole, InOrganisation, Secret, Verifier,
+    Caller, CustomClaim, HasAnyRole, HasClaim, HasRole, HasScope, InOrganisation, Secret, Verifier,
     dpop::DpopPolicy,
     testkit::{TestIssuer, TestKey},
-    tonic::{Authenticate, Require as _},
+    tonic::{Authenticate, Require as _, Requirement},
     tower,
 };
 use tokio::net::TcpListener;
@@ -25,6 +26,19 @@ use tonic::{
 
 countersign::roles! {
     Editor = "editor";
+    Owner = "owner";
+}
+
+countersign::scopes! {
+    Read = "orders:read";
+}
+
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "only whether it can be read matters")]
+struct Limit(u32);
+
+impl CustomClaim for Limit {
+    const NAME: &'static str = "limit";
 }
 
 /// Messages are plain text.
@@ -73,6 +87,12 @@ async fn remove(request: Request<String>) -> Result<Response<String>, Status> {
     Ok(Response::new(text))
 }
 
+/// A handler whose only question is who calls.
+async fn admits<R: Requirement>(request: Request<String>) -> Result<Response<String>, Status> {
+    request.require::<R>()?;
+    Ok(Response::new("in".to_owned()))
+}
+
 #[derive(Clone)]
 struct Orders;
 
@@ -91,8 +111,20 @@ impl tower_service::Service<http::Request<Body>> for Orders {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async move {
-            let handler = ::tower::service_fn(remove);
-            Ok(tonic::server::Grpc::new(Text).unary(handler, request).await)
+            let mut grpc = tonic::server::Grpc::new(Text);
+            let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+            Ok(match &*method {
+                "Remove" => grpc.unary(service_fn(remove), request).await,
+                "Caller" => grpc.unary(service_fn(admits::<Caller>), request).await,
+                "Any" => grpc.unary(service_fn(admits::<HasAnyRole<(Editor, Owner)>>), request).await,
+                "Scope" => grpc.unary(service_fn(admits::<HasScope<Read>>), request).await,
+                "Claim" => grpc.unary(service_fn(admits::<HasClaim<Limit>>), request).await,
+                "Three" => {
+                    let all = service_fn(admits::<(HasRole<Editor>, HasScope<Read>, HasClaim<Limit>)>);
+                    grpc.unary(all, request).await
+                }
+                other => panic!("{other}"),
+            })
         })
     }
 }
@@ -120,12 +152,20 @@ async fn client_of(verifier: Option<Verifier>) -> Grpc<Channel> {
 }
 
 async fn call(client: &mut Grpc<Channel>, token: Option<&str>) -> Result<String, (Code, String)> {
+    call_method(client, "Remove", token).await
+}
+
+async fn call_method(
+    client: &mut Grpc<Channel>,
+    method: &str,
+    token: Option<&str>,
+) -> Result<String, (Code, String)> {
     client.ready().await.unwrap();
     let mut request = Request::new("order 7".to_owned());
     if let Some(token) = token {
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     }
-    let path = http::uri::PathAndQuery::from_static("/shop.Orders/Remove");
+    let path = http::uri::PathAndQuery::try_from(format!("/shop.Orders/{method}")).unwrap();
     match client.unary(request, path, Text).await {
         Ok(answer) => Ok(answer.into_inner()),
         Err(status) => {
@@ -160,6 +200,38 @@ async fn a_call_needs_a_good_token_and_what_its_handler_asks_for() {
         } else {
             assert!(found.is_err(), "{}", row.name());
         }
+    }
+}
+
+#[tokio::test]
+async fn every_requirement_lets_in_who_has_it_and_nobody_else() {
+    let issuer = TestIssuer::new("orders");
+    let mut client = client(Some(&issuer)).await;
+    let ann = || issuer.token().subject("ann");
+    let all = || ann().role("editor").scope("orders:read").claim("limit", 7);
+    let denied = |code: &str| Err((Code::PermissionDenied, code.to_owned()));
+    let good = || Ok("in".to_owned());
+    for (method, token, expected) in [
+        ("Caller", ann(), good()),
+        ("Any", ann().role("owner"), good()),
+        ("Any", ann().role("Owner"), denied("role_missing")),
+        ("Scope", ann().scope("openid orders:read"), good()),
+        ("Scope", ann().scope("orders:reader"), denied("scope_missing")),
+        ("Claim", ann().claim("limit", 7), good()),
+        ("Claim", ann(), denied("claim_required")),
+        ("Claim", ann().claim("limit", "7"), Err((Code::Unauthenticated, "claim_malformed".to_owned()))),
+        ("Three", all(), good()),
+        // The first that is not met is the answer.
+        ("Three", ann(), denied("role_missing")),
+        ("Three", ann().role("editor"), denied("scope_missing")),
+        ("Three", all().without("limit"), denied("claim_required")),
+    ] {
+        let found = call_method(&mut client, method, Some(&token.sign())).await;
+        assert_eq!(found, expected, "{method}");
+    }
+    for method in ["Caller", "Any", "Scope", "Claim", "Three"] {
+        let nobody = call_method(&mut client, method, None).await;
+        assert_eq!(nobody, Err((Code::Unauthenticated, "token_missing".to_owned())), "{method}");
     }
 }
 

@@ -21,6 +21,8 @@ mod rfc7638;
 mod rfc7797;
 mod rfc8037;
 mod rfc9068;
+mod rfc9449;
+mod sections;
 mod service;
 mod support;
 mod vectors;

@@ -2,7 +2,7 @@
 
 use axum::{Router, body::Body, routing::get};
 use countersign::{
-    Caller, HasRole, HasScope, ScopeName, Secret,
+    Caller, Clock as _, HasRole, HasScope, ScopeName, Secret,
     axum::ProtectedRouter,
     dpop::DpopPolicy,
     testkit::{TestIssuer, TestKey, bad_proofs, check_protected, odd_proofs},
@@ -117,7 +117,7 @@ async fn a_token_of_each_kind_counts_in_its_own_way() {
             "proof_of_other_key",
             r#"DPoP error="invalid_token", algs="#,
         ),
-        ("DPoP".to_owned(), vec![proof()], "token_malformed", r#"DPoP error="invalid_token", algs="#),
+        ("DPoP".to_owned(), vec![proof()], "token_missing", "Bearer, DPoP algs="),
         ("DPoP rubbish".to_owned(), vec![proof()], "token_malformed", r#"DPoP error="invalid_token", algs="#),
     ] {
         let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();
@@ -127,6 +127,23 @@ async fn a_token_of_each_kind_counts_in_its_own_way() {
         assert!(refused.challenge().contains(r#"algs="ES256 ES384 "#), "{}", refused.challenge());
         assert_eq!(refused.header("cache-control"), Some("no-store"));
         assert_eq!(refused.header("dpop-nonce"), None);
+    }
+}
+
+/// RFC 9449 §11.1: what is remembered is the proof's `jti`, and not its bytes, of which ECDSA gives others each time.
+#[tokio::test]
+async fn a_proof_signed_anew_under_the_same_name_is_the_same_proof() {
+    let issuer = TestIssuer::new("orders");
+    let router = router(&issuer, DpopPolicy::new(ORIGIN));
+    let bound = issuer.token().subject("ada").bound_to(TestKey::CLIENT).sign();
+    let proof = issuer.proof("GET", "https://orders.test/orders/7", &bound).claim("jti", "once");
+    let (first, second) = (proof.clone().sign(), proof.clone().sign());
+    assert_ne!(first, second);
+    let good = ask(&router, "/orders/7", &format!("DPoP {bound}"), &[&first]).await;
+    assert_eq!(good.status, StatusCode::OK);
+    for again in [second, proof.claim("iat", issuer.clock().now().as_secs() + 1).sign()] {
+        let refused = ask(&router, "/orders/7", &format!("DPoP {bound}"), &[&again]).await;
+        assert_eq!((refused.status, &*refused.code()), (StatusCode::UNAUTHORIZED, "proof_replayed"));
     }
 }
 

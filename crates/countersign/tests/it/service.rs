@@ -1,6 +1,8 @@
 //! A service as its team would write it: router, requirements, scope.
 
+mod log;
 mod order_of_answers;
+mod requirements;
 mod rotation;
 mod routes;
 

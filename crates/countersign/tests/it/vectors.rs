@@ -95,6 +95,7 @@ fn setups() -> Value {
                     "issuer": "https://other.test",
                     "audience": AUDIENCE,
                     "key_set": TestKey::set(&TestKey::OF_OTHER),
+                    "organisations": ["acme"],
                 });
             }
             if setup == Setup::Revoked {

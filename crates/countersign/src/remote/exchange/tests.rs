@@ -111,6 +111,27 @@ async fn the_token_itself_goes_to_its_own_audience_only() {
     assert_ne!(authorization(&exchange, &ann, "Orders").await.unwrap(), format!("Bearer {}", ann.expose()));
 }
 
+#[cfg(feature = "dpop")]
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_goes_nowhere() {
+    use crate::{
+        dpop::{DpopPolicy, ProofRequest},
+        testkit::TestKey,
+    };
+    let (issuer, gateway) = (TestIssuer::new("orders"), gateway().await);
+    let verifier = issuer.verifier_builder().dpop(DpopPolicy::new("https://orders.test")).build().unwrap();
+    let token = issuer.token().subject("ann").bound_to(TestKey::CLIENT).sign();
+    let proof = issuer.proof("GET", "https://orders.test/", &token).sign();
+    let request = Request::get("/").header("DPoP", proof).body(()).unwrap();
+    let claims = verifier.verify_with_proof(&token, &ProofRequest::of(&request)).unwrap();
+    let ann = CallerToken::new(token.into_bytes(), &claims).unwrap();
+    let exchange = gateway.exchange(&issuer);
+    for audience in ["orders", "notes"] {
+        assert_eq!(authorization(&exchange, &ann, audience).await, Err(ExchangeError::Bound), "{audience}");
+    }
+    assert_eq!(gateway.asked(), 0);
+}
+
 #[tokio::test]
 async fn it_is_exchanged_again_before_its_end() {
     let (issuer, gateway) = (TestIssuer::new("orders"), gateway().await);

@@ -215,6 +215,54 @@ static OTHERS: &[BadToken] = &[
         ],
     )
     .twin_is(&[Key(TestKey::Rs256)]),
+    bad(
+        "algorithm/rs256-pem-after-space-as-secret",
+        CONFUSION,
+        AlgorithmMismatch,
+        &[
+            Key(TestKey::Rs256),
+            HS256,
+            Sign(HmacOf(TestKey::Rs256, |key| format!(" {}", pem(key)).into_bytes())),
+        ],
+    )
+    .twin_is(&[Key(TestKey::Rs256)]),
+    bad(
+        "algorithm/rs256-ssh-as-secret",
+        CONFUSION,
+        AlgorithmMismatch,
+        &[Key(TestKey::Rs256), HS256, Sign(HmacOf(TestKey::Rs256, ssh))],
+    )
+    .twin_is(&[Key(TestKey::Rs256)]),
+    bad("algorithm/post-quantum", "RFC 9964 §3", AlgorithmMismatch, &[Header("alg", "\"ML-DSA-44\"")]),
+    // Where a secret is shared, the bytes matter and not only the kind of algorithm.
+    bad(
+        "algorithm/pem-for-shared-secret",
+        CONFUSION,
+        SignatureInvalid,
+        &[Key(TestKey::Hs256), Sign(HmacOf(TestKey::Rs256, |key| pem(key).into_bytes()))],
+    )
+    .asked(Setup::SharedSecret),
+    bad(
+        "algorithm/jwk-for-shared-secret",
+        CONFUSION,
+        SignatureInvalid,
+        &[Key(TestKey::Hs256), Sign(HmacOf(TestKey::Es256, jwk))],
+    )
+    .asked(Setup::SharedSecret),
+    bad(
+        "algorithm/ssh-for-shared-secret",
+        CONFUSION,
+        SignatureInvalid,
+        &[Key(TestKey::Hs256), Sign(HmacOf(TestKey::Rs256, ssh))],
+    )
+    .asked(Setup::SharedSecret),
+    bad(
+        "algorithm/one-byte-secret",
+        "CVE-2019-20933",
+        SignatureInvalid,
+        &[Key(TestKey::Hs256), Sign(Hmac(|| b"a".to_vec()))],
+    )
+    .asked(Setup::SharedSecret),
     bad("algorithm/asymmetric-for-shared-secret", ONE_ALGORITHM, AlgorithmMismatch, &[Key(TestKey::Es256)])
         .asked(Setup::SharedSecret),
     bad(
@@ -312,6 +360,15 @@ fn pem(key: &SigningKey) -> String {
     }
     pem.push_str("-----END PUBLIC KEY-----\n");
     pem
+}
+
+/// An RSA key as OpenSSH publishes it (RFC 4253 §6.6).
+fn ssh(key: &SigningKey) -> Vec<u8> {
+    let field =
+        |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes(), bytes].concat();
+    let modulus = der(key).get(32..289).unwrap_or_default().to_vec();
+    let blob = [field(b"ssh-rsa"), field(&[1, 0, 1]), field(&modulus)].concat();
+    format!("ssh-rsa {}", STANDARD.encode(blob)).into_bytes()
 }
 
 fn jwk(key: &SigningKey) -> Vec<u8> {

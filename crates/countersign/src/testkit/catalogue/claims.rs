@@ -3,11 +3,12 @@
 use super::{BadToken, Setup, bad};
 use crate::{
     ClaimName::{
-        Actor, Audience, ClientId, Email, Issuer, Roles, Scope, SessionId, Subject, TokenId, Username,
+        Actor, Audience, ClientId, DerivedFrom, Email, Issuer, Roles, Scope, SessionId, Subject, TokenId,
+        Username,
     },
     TokenRefusal::{
         AudienceMismatch, ClaimMalformed, ClaimMissing, IssuerUnknown, OrganisationInvalid, TokenBound,
-        TokenRevoked,
+        TokenRevoked, TokenStatusUnchecked,
     },
     testkit::recipe::Change::{Claim, NoClaim},
 };
@@ -19,6 +20,8 @@ const EXACT_AUDIENCE: &str = "RFC 7519 §4.1.3, RFC 9068 §4";
 const ONE_ORGANISATION: &str = "exactly one organisation, or none";
 const BOUND: &str = "RFC 7800 §3, RFC 9449 §6, RFC 8705 §3";
 const ROLES: &str = "RFC 9068 §2.2.3.1: an array of strings";
+const LINEAGE: &str = "an exchanged token names what it was made of: a revocation of that is one of it";
+const STATUS: &str = "draft-ietf-oauth-status-list §6, §8.3";
 const REVOKED: &str = "a revoked token, session, subject or organisation";
 
 /// Rows about a string claim that is no string.
@@ -289,6 +292,71 @@ static POWER: &[BadToken] = &[
     ),
 ];
 
+static ANCESTORS: &[BadToken] = &[
+    bad(
+        "claims/derived-from-string",
+        LINEAGE,
+        ClaimMalformed(DerivedFrom),
+        &[Claim("derived_from", "\"a\"")],
+    )
+    .twin_is(&[Claim("derived_from", "[\"a\"]")]),
+    bad("claims/derived-from-null", LINEAGE, ClaimMalformed(DerivedFrom), &[Claim("derived_from", "null")]),
+    bad(
+        "claims/derived-from-numbers",
+        LINEAGE,
+        ClaimMalformed(DerivedFrom),
+        &[Claim("derived_from", "[\"a\",7]")],
+    ),
+    bad(
+        "claims/derived-from-nobody",
+        LINEAGE,
+        ClaimMalformed(DerivedFrom),
+        &[Claim("derived_from", "[\"\"]")],
+    ),
+    bad(
+        "claims/derived-from-too-many",
+        "sixteen exchanges at most",
+        ClaimMalformed(DerivedFrom),
+        &[Claim("derived_from", SEVENTEEN)],
+    )
+    .twin_is(&[Claim("derived_from", SIXTEEN)]),
+];
+
+const SIXTEEN: &str = r#"["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16"]"#;
+const SEVENTEEN: &str = r#"["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"]"#;
+
+/// Whatever the list would say: it is not looked at.
+static STATUSES: &[BadToken] = &[
+    bad(
+        "claims/status-in-list",
+        STATUS,
+        TokenStatusUnchecked,
+        &[Claim("status", "{\"status_list\":{\"idx\":413,\"uri\":\"{iss}/statuslists/1\"}}")],
+    ),
+    bad(
+        "claims/status-in-list-of-attacker",
+        "draft-ietf-oauth-status-list §11.4: a look at it would be a request to anywhere",
+        TokenStatusUnchecked,
+        &[Claim("status", "{\"status_list\":{\"idx\":0,\"uri\":\"{attacker}\"}}")],
+    ),
+    bad(
+        "claims/status-index-negative",
+        STATUS,
+        TokenStatusUnchecked,
+        &[Claim("status", "{\"status_list\":{\"idx\":-1,\"uri\":\"{iss}/statuslists/1\"}}")],
+    ),
+    bad(
+        "claims/status-index-string",
+        STATUS,
+        TokenStatusUnchecked,
+        &[Claim("status", "{\"status_list\":{\"idx\":\"413\",\"uri\":\"{iss}/statuslists/1\"}}")],
+    ),
+    bad("claims/status-of-unknown-kind", STATUS, TokenStatusUnchecked, &[Claim("status", "{\"other\":{}}")]),
+    bad("claims/status-empty", STATUS, TokenStatusUnchecked, &[Claim("status", "{}")]),
+    bad("claims/status-null", STATUS, TokenStatusUnchecked, &[Claim("status", "null")]),
+    bad("claims/status-string", STATUS, TokenStatusUnchecked, &[Claim("status", "\"valid\"")]),
+];
+
 static REVOCATION: &[BadToken] = &[
     bad("claims/token-revoked", REVOKED, TokenRevoked, &[Claim("jti", "\"revoked\"")]).asked(Setup::Revoked),
     bad("claims/session-revoked", REVOKED, TokenRevoked, &[Claim("sid", "\"revoked\"")])
@@ -299,5 +367,16 @@ static REVOCATION: &[BadToken] = &[
         .asked(Setup::Revoked),
 ];
 
-pub(super) static ROWS: &[&[BadToken]] =
-    &[&NO_STRING, &NO_SINGLE_STRING, &MISSING, &EMPTY, ISSUER, AUDIENCE, BINDING, POWER, REVOCATION];
+pub(super) static ROWS: &[&[BadToken]] = &[
+    &NO_STRING,
+    &NO_SINGLE_STRING,
+    &MISSING,
+    &EMPTY,
+    ISSUER,
+    AUDIENCE,
+    BINDING,
+    POWER,
+    ANCESTORS,
+    STATUSES,
+    REVOCATION,
+];

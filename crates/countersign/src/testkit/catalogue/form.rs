@@ -2,13 +2,30 @@
 
 use super::{BadToken, bad};
 use crate::{
-    TokenRefusal::{HeaderMalformed, PayloadMalformed, SignatureInvalid, TokenMalformed, TokenTooLarge},
+    TokenRefusal::{
+        HeaderMalformed, PayloadMalformed, SignatureInvalid, TokenMalformed, TokenMissing, TokenTooLarge,
+    },
     jws,
     testkit::recipe::Change::{Claim, Encoded, Header, Payload, Token},
 };
 
+/// The good token inside a JWE with that header. It is never looked at: no segment is decrypted or inflated.
+macro_rules! encrypted {
+    ($name:literal, $source:literal, $header:literal) => {
+        bad(
+            concat!("form/", $name),
+            $source,
+            TokenMalformed,
+            &[Token(|token| {
+                let [header, content] = [$header.as_bytes(), token.as_bytes()].map(jws::encode);
+                format!("{header}.AAAA.AAAAAAAAAAAAAAAA.{content}.AAAAAAAAAAAAAAAAAAAAAA")
+            })],
+        )
+    };
+}
+
 static ALL: &[BadToken] = &[
-    bad("form/empty", "RFC 7515 §7.1", TokenMalformed, &[Token(|_| String::new())]),
+    bad("form/empty", "RFC 6750 §3.1: no token, so no error", TokenMissing, &[Token(|_| String::new())]),
     bad("form/one-segment", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| segment(&token, 1))]),
     bad("form/two-segments", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| without_last(&token))]),
     bad("form/four-segments", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| token + ".AA")]),
@@ -19,6 +36,28 @@ static ALL: &[BadToken] = &[
         TokenMalformed,
         &[Token(|token| token + ".AA.AA")],
     ),
+    encrypted!(
+        "encrypted",
+        "RFC 7516 §3.1, RFC 8725 §2.3",
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","cty":"JWT"}"#
+    ),
+    encrypted!("encrypted-unsigned", "CVE-2026-29000", r#"{"alg":"dir","enc":"A256GCM"}"#),
+    encrypted!(
+        "encrypted-compressed",
+        "CVE-2024-28176, CVE-2024-28180",
+        r#"{"alg":"RSA-OAEP-256","enc":"A256GCM","zip":"DEF"}"#
+    ),
+    encrypted!(
+        "encrypted-with-costly-password",
+        "CVE-2023-52428",
+        r#"{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,"p2s":"AAAAAAAAAAA"}"#
+    ),
+    encrypted!(
+        "encrypted-to-invalid-point",
+        "RFC 7518 §4.6",
+        r#"{"alg":"ECDH-ES","enc":"A128GCM","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}"#
+    ),
+    encrypted!("encrypted-with-padding-oracle", "RFC 7518 §4.2", r#"{"alg":"RSA1_5","enc":"A128CBC-HS256"}"#),
     bad("form/six-segments", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| token + ".AA.AA.AA")]),
     bad("form/leading-dot", "RFC 7515 §7.1", TokenMalformed, &[Token(|token| format!(".{token}"))]),
     bad("form/one-dot", "RFC 7515 §7.1", TokenMalformed, &[Token(|_| ".".to_owned())]),
@@ -146,7 +185,7 @@ static ALL: &[BadToken] = &[
     ),
     bad(
         "form/json-flattened",
-        "RFC 7515 §7.2.2, RFC 8725 §3.14",
+        "RFC 7515 §7.2.2, draft-ietf-oauth-rfc8725bis §3.14",
         TokenMalformed,
         &[Token(|token| flattened(&token, ""))],
     ),

@@ -46,6 +46,8 @@ pub(super) static ROWS: &[OddToken] = &[
     odd("good/roles-empty", "RFC 9068 §2.2.3.1", &[Claim("roles", "[]")]),
     odd("good/roles-doubled", "RFC 9068 §2.2.3.1", &[Claim("roles", "[\"editor\",\"editor\"]")]),
     odd("good/roles-unknown", "RFC 9068 §2.2.3.1", &[Claim("roles", "[\"never-heard-of\",\"*\",\"\"]")]),
+    odd("good/roles-in-the-header", "RFC 7515 §4: it says nothing", &[Header("roles", "[\"admin\"]")]),
+    odd("good/roles-look-alike", "another role, with a Cyrillic letter", &[Claim("roles", "[\"аdmin\"]")]),
     odd("good/no-organisation", "not every caller has one", &[NoClaim("organisation")]),
     odd("good/no-session", "RFC 9068 §2.2", &[NoClaim("sid")]),
     odd("good/no-scope", "RFC 9068 §2.2.3", &[NoClaim("scope")]),

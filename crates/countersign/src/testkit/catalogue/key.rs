@@ -2,7 +2,10 @@
 
 use super::{BadToken, Setup, bad};
 use crate::{
-    TokenRefusal::{AlgorithmMismatch, HeaderMalformed, IssuerUnknown, KeyUnknown, SignatureInvalid},
+    TokenRefusal::{
+        AlgorithmMismatch, HeaderMalformed, IssuerUnknown, KeyUnknown, OrganisationNotOfIssuer,
+        SignatureInvalid,
+    },
     testkit::{
         TestKey,
         recipe::{
@@ -45,6 +48,8 @@ static ALL: &[BadToken] = &[
     points!("url-of-metadata-service", POINTED_TO, "jku", "\"http://169.254.169.254/latest/\""),
     points!("url-of-file", POINTED_TO, "jku", "\"file:///etc/hostname\""),
     points!("url-with-user", POINTED_TO, "jku", "\"https://issuer.test@evil.test/jwks.json\""),
+    points!("url-that-redirects", POINTED_TO, "jku", "\"https://issuer.test/leave?to={attacker}\""),
+    points!("url-of-look-alike-host", POINTED_TO, "jku", "\"https://issuer.test.evil.test/jwks.json\""),
     points!("certificate-url", POINTED_TO, "x5u", "\"https://evil.test/chain.pem\""),
     points!("certificate-chain", POINTED_TO, "x5c", "[\"MIIBszCCAVmgAwIBAgIUE\"]"),
     points!("certificate-thumbprint", POINTED_TO, "x5t", "\"3fIwGbEyc5rkc7Wcyqfqk0bZqkE\""),
@@ -110,6 +115,18 @@ static ALL: &[BadToken] = &[
     bad("key/ours-for-other-issuer", ISSUER, KeyUnknown, &[Claim("iss", "\"https://other.test\"")])
         .asked(Setup::TwoIssuers)
         .twin_is(&[Claim("iss", "\"https://other.test\""), Key(TestKey::Ed25519OfOther)]),
+    bad(
+        "key/organisation-of-other-issuer",
+        "an issuer names only the organisations it may",
+        OrganisationNotOfIssuer,
+        &[
+            Claim("iss", "\"https://other.test\""),
+            Key(TestKey::Ed25519OfOther),
+            Claim("organisation", "\"globex\""),
+        ],
+    )
+    .asked(Setup::TwoIssuers)
+    .twin_is(&[Claim("iss", "\"https://other.test\""), Key(TestKey::Ed25519OfOther)]),
     bad("key/issuer-not-trusted", ISSUER, IssuerUnknown, &[Claim("iss", "\"https://third.test\"")])
         .asked(Setup::TwoIssuers),
     bad(

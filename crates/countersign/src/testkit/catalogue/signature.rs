@@ -32,6 +32,14 @@ macro_rules! ecdsa {
     };
 }
 
+/// A row about ES384 or ES512.
+macro_rules! wider {
+    ($name:literal, $source:expr, $key:ident, $work:expr) => {
+        bad(concat!("signature/", $name), $source, SignatureInvalid, &[Key(TestKey::$key), Signature($work)])
+            .twin_is(&[Key(TestKey::$key)])
+    };
+}
+
 /// A row about RS256.
 macro_rules! rsa {
     ($name:literal, $work:expr) => {
@@ -200,6 +208,28 @@ static ALL: &[BadToken] = &[
         ],
     )
     .twin_is(&[Key(TestKey::Es512)]),
+    wider!("es384-zero", PSYCHIC, Es384, |signature| *signature = vec![0; 96]),
+    wider!("es384-r-is-order", PSYCHIC, Es384, |signature| put(signature, 0, &P384_ORDER)),
+    wider!("es384-s-is-order", PSYCHIC, Es384, |signature| put(signature, 48, &P384_ORDER)),
+    wider!("es384-95-bytes", EXACT_LENGTH, Es384, |signature| {
+        signature.remove(0);
+    }),
+    wider!("es384-97-bytes", EXACT_LENGTH, Es384, |signature| signature.insert(0, 0)),
+    wider!("es384-128-bytes", EXACT_LENGTH, Es384, |signature| {
+        let (mut r, mut s) = (vec![0; 16], vec![0; 16]);
+        r.extend(signature.drain(..48));
+        s.append(signature);
+        *signature = [r, s].concat();
+    }),
+    wider!("es384-one-byte", EXACT_LENGTH, Es384, |signature| *signature = vec![1]),
+    wider!("es512-zero", PSYCHIC, Es512, |signature| *signature = vec![0; 132]),
+    wider!("es512-r-is-order", PSYCHIC, Es512, |signature| put(signature, 0, &P521_ORDER)),
+    wider!("es512-s-is-order", PSYCHIC, Es512, |signature| put(signature, 66, &P521_ORDER)),
+    wider!("es512-131-bytes", EXACT_LENGTH, Es512, |signature| {
+        signature.remove(0);
+    }),
+    wider!("es512-133-bytes", EXACT_LENGTH, Es512, |signature| signature.insert(0, 0)),
+    wider!("es512-halves-swapped", EXACT_LENGTH, Es512, |signature| signature.rotate_left(66)),
     bad(
         "signature/ed25519-s-plus-order",
         EDWARDS,
@@ -278,6 +308,21 @@ pub(super) static ROWS: &[&[BadToken]] = &[ALL];
 pub(super) const P256_ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
     0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The order of P-384 (SEC 2 §2.5.1).
+const P384_ORDER: [u8; 48] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf, 0x58, 0x1a,
+    0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+];
+
+/// The order of P-521 (SEC 2 §2.6.1).
+const P521_ORDER: [u8; 66] = [
+    0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfa,
+    0x51, 0x86, 0x87, 0x83, 0xbf, 0x2f, 0x96, 0x6b, 0x7f, 0xcc, 0x01, 0x48, 0xf7, 0x09, 0xa5, 0xd0, 0x3b,
+    0xb5, 0xc9, 0xb8, 0x89, 0x9c, 0x47, 0xae, 0xbb, 0x6f, 0xb7, 0x1e, 0x91, 0x38, 0x64, 0x09,
 ];
 
 /// The order of the base point of Ed25519, little-endian (RFC 8032 §5.1).

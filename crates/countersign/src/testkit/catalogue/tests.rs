@@ -88,10 +88,10 @@ fn the_catalogue_works_for_any_audience_and_any_later_moment() {
 #[test]
 fn no_rule_can_be_switched_off_unnoticed() {
     let issuer = TestIssuer::new("orders");
-    // Not about a token alone: the verifier's own tests prove it.
+    // About a token that was good before: `a_token_seen_before_dies_with_its_key` fails without it.
     let proved_elsewhere = [Rule::KeyStillPublished];
     // Another rule stands behind: the token is refused all the same, for another reason.
-    let backed_up = [Rule::AlgorithmKind, Rule::KeyIdLength];
+    let backed_up = [Rule::AlgorithmKind, Rule::DateRange, Rule::KeyIdLength];
     for &rule in Rule::ALL.iter().filter(|rule| !proved_elsewhere.contains(rule)) {
         let verdicts = bad_tokens().map(|row| {
             let (verifier, token) = (row.setup().verifier(&issuer), row.token(&issuer));

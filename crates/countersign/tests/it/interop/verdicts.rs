@@ -44,6 +44,10 @@ const STRICTER: &[(&str, &str)] = &[
         "they decode what is not canonical base64url (padding, white space, trailing bits): one token has several spellings, and a list of revoked tokens by their text is evaded",
     ),
     ("token_of_other_type", "PyJWT, joserfc and golang-jwt cannot be told the `typ` (RFC 9068 §4)"),
+    (
+        "token_status_unchecked",
+        "they do not look at `status`: a token that its issuer's list has revoked counts until its end",
+    ),
     ("token_too_large", "no other verifier bounds the length of a token"),
 ];
 
@@ -53,6 +57,11 @@ const LAXER: &[(&str, &str, &str)] = &[
         "joserfc",
         "good/unknown-header-parameter",
         "refuses header parameters it does not know; RFC 7515 §4 has them ignored",
+    ),
+    (
+        "joserfc",
+        "good/roles-in-the-header",
+        "the same: a header parameter that it does not know; here it is passed over, and gives no role",
     ),
     (
         "joserfc",

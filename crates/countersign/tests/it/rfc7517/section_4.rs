@@ -171,10 +171,46 @@ fn weak_keys_are_refused() {
         read(&with(TestKey::Rs256, "e", json!("AAEAAQ"))).unwrap_err(),
         JwkError::Key(KeyError::Malformed)
     );
-    // Points of small order, under which a signature can hold for every message.
-    for x in [[0; 32], first(1), first_and_rest(0xec, 0xff, 0x7f), first_and_rest(0xed, 0xff, 0x7f)] {
-        assert_eq!(read(&with(TestKey::Ed25519, "x", json!(encode(x)))).unwrap_err(), weak, "{x:?}");
+}
+
+/// CVE-2017-15361: the private key of such a modulus can be computed.
+#[test]
+fn a_modulus_of_the_roca_generator_is_refused() {
+    // 2048 bits, and a power of 65537 modulo each of the 39 primes.
+    let tail = decode("pnThwPaTQQ7G0gOxxOU4d6FDCPLJ9h96aW_i9xQaJkgRx90");
+    let mut n = vec![0; 256];
+    n[0] = 0x80;
+    n[256 - tail.len()..].copy_from_slice(&tail);
+    let of = |n: &[u8]| read(&with(TestKey::Rs256, "n", json!(encode(n))));
+    assert_eq!(of(&n).unwrap_err(), JwkError::Key(KeyError::Weak));
+    // Two more is as long and as odd, and no such power.
+    *n.last_mut().unwrap() += 2;
+    of(&n).unwrap();
+}
+
+/// RFC 8032 §5.1.3: the points of order 1, 2, 4 and 8, under which a signature can hold for every message, in each of
+/// their encodings, with the sign bit and without.
+#[test]
+fn points_of_small_order_are_refused() {
+    let mut points = vec![
+        [0; 32],
+        first(1),
+        first_and_rest(0xec, 0xff, 0x7f),
+        first_and_rest(0xed, 0xff, 0x7f),
+        first_and_rest(0xee, 0xff, 0x7f),
+    ];
+    let order_8 =
+        ["JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o"];
+    points.extend(order_8.map(|point| <[u8; 32]>::try_from(decode(point)).unwrap()));
+    for mut x in points {
+        for sign in [0, 0x80] {
+            x[31] = x[31] & 0x7f | sign;
+            let refusal = read(&with(TestKey::Ed25519, "x", json!(encode(x)))).unwrap_err();
+            assert_eq!(refusal, JwkError::Key(KeyError::Weak), "{x:x?}");
+        }
     }
+    let good = decode(good(TestKey::Ed25519)["x"].as_str().unwrap());
+    read(&with(TestKey::Ed25519, "x", json!(encode(good)))).unwrap();
 }
 
 fn first(byte: u8) -> [u8; 32] {

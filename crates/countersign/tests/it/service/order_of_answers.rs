@@ -7,8 +7,11 @@ async fn no_token_is_401_with_the_bare_challenge() {
     assert_eq!(answer.refused(), (401, "token_missing".to_owned()));
     assert_eq!(answer.challenge.as_deref(), Some("Bearer"));
     assert_eq!(answer.content_type.as_deref(), Some("application/problem+json"));
-    let other_scheme = service.ask("GET", "/hello", &["Basic YTpi"], "").await;
-    assert_eq!(other_scheme.refused(), (401, "token_missing".to_owned()));
+    for nothing in ["Basic YTpi", "Bearer", "bearer  ", "DPoP a.b.c"] {
+        let answer = service.ask("GET", "/hello", &[nothing], "").await;
+        assert_eq!(answer.refused(), (401, "token_missing".to_owned()), "{nothing}");
+        assert_eq!(answer.challenge.as_deref(), Some("Bearer"), "{nothing}");
+    }
 }
 
 #[tokio::test]
@@ -25,9 +28,15 @@ async fn a_token_counts_in_the_header_only() {
 async fn two_tokens_are_one_too_many() {
     let service = Service::start().await;
     let bearer = format!("Bearer {}", service.token("acme", &[]));
-    let answer = service.ask("GET", "/hello", &[&bearer, &bearer], "").await;
-    assert_eq!(answer.refused(), (400, "token_ambiguous".to_owned()));
-    assert_eq!(answer.challenge.as_deref(), Some(r#"Bearer error="invalid_request""#));
+    let query = format!("/hello?page=2&{}={}", "access_token", service.token("globex", &["editor"]));
+    let encoded = query.replace("access_token", "%61ccess%5ftoken");
+    for (path, headers) in
+        [("/hello", &[&*bearer, &*bearer][..]), (&*query, &[&*bearer]), (&*encoded, &[&*bearer])]
+    {
+        let answer = service.ask("GET", path, headers, "").await;
+        assert_eq!(answer.refused(), (400, "token_ambiguous".to_owned()), "{path}");
+        assert_eq!(answer.challenge.as_deref(), Some(r#"Bearer error="invalid_request""#), "{path}");
+    }
 }
 
 #[tokio::test]

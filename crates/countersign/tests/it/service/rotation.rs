@@ -1,75 +1,87 @@
-//! A key that was not announced, over real HTTP.
+//! Keys that were not announced, and a key set that cannot be fetched, over real HTTP.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use axum::{Router, body::Body, extract::State, http::Request, routing::get};
+use axum::{Router, body::Body, http::Request, routing::get};
 use countersign::{
-    Caller, KeySet, SigningKey, Verifier, axum::ProtectedRouter, jws::Algorithm, remote::RemoteKeys,
+    Caller, Verifier,
+    axum::ProtectedRouter,
+    remote::RemoteKeys,
+    testkit::{ServedIssuer, TestIssuer, TestKey, TestToken},
     tower::Authenticate,
 };
-use tokio::net::TcpListener;
 use tower::ServiceExt;
 
-use super::{Answer, ISSUER, token};
+use super::Answer;
 
-#[derive(Clone, Default)]
-struct Published {
-    keys: Arc<Mutex<KeySet>>,
-    fetches: Arc<AtomicU32>,
+fn router(issuer: &ServedIssuer, keys: &RemoteKeys) -> Router {
+    let verifier = Verifier::builder()
+        .issuer(issuer.issuer().clone())
+        .audience("orders")
+        .keys(keys.clone())
+        .clock(issuer.clock().clone())
+        .build()
+        .unwrap();
+    let layer = Authenticate::new(verifier).wait_for_rotation(keys.clone());
+    ProtectedRouter::new().route("/", get(async |_: Caller| "in")).build(&layer, &[]).unwrap()
 }
 
-impl Published {
-    fn set(&self, keys: &[&SigningKey]) {
-        *self.keys.lock().unwrap() =
-            KeySet::new(keys.iter().map(|key| key.verifying_key().unwrap())).unwrap();
-    }
-
-    async fn serve(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let router = Router::new().route("/keys", get(key_set)).with_state(self.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        url
-    }
-}
-
-async fn key_set(State(published): State<Published>) -> axum::Json<KeySet> {
-    published.fetches.fetch_add(1, Ordering::Relaxed);
-    let keys = published.keys.lock().unwrap().clone();
-    axum::Json(keys)
-}
-
-async fn status(router: &Router, key: &SigningKey) -> (u16, String) {
-    let bearer = format!("Bearer {}", token(key, "acme", &[]));
+async fn status(router: &Router, token: TestToken<'_>) -> (u16, String) {
+    let bearer = format!("Bearer {}", token.sign());
     let request = Request::get("/").header("Authorization", bearer).body(Body::empty()).unwrap();
     Answer::of(router.clone().oneshot(request).await.unwrap()).await.refused()
 }
 
 #[tokio::test]
 async fn the_first_token_of_a_new_key_passes_and_a_forged_one_does_not() {
-    let [old, new, forged] = [(); 3].map(|()| SigningKey::generate(Algorithm::Es256).unwrap());
-    let published = Published::default();
-    published.set(&[&old]);
-    let keys = RemoteKeys::builder().key_set(published.serve().await).start().unwrap();
+    let issuer = TestIssuer::new("orders").serve().await;
+    issuer.publish(&[TestKey::Es256]);
+    let keys = issuer.remote_keys().start().unwrap();
     assert!(keys.ready(Duration::from_secs(10)).await);
-    let verifier = Verifier::builder().issuer(ISSUER).audience("orders").keys(keys.clone()).build().unwrap();
-    let router: Router = ProtectedRouter::new()
-        .route("/", get(async |_: Caller| "in"))
-        .build(&Authenticate::new(verifier).wait_for_rotation(keys), &[])
-        .unwrap();
+    let router = router(&issuer, &keys);
 
-    assert_eq!(status(&router, &old).await.0, 200);
-    published.set(&[&new]);
-    assert_eq!(status(&router, &new).await.0, 200);
-    assert_eq!(status(&router, &old).await, (401, "key_unknown".to_owned()), "it was withdrawn");
+    assert_eq!(status(&router, issuer.token()).await.0, 200);
+    issuer.publish(&[TestKey::Ed25519]);
+    assert_eq!(status(&router, issuer.token().key(TestKey::Ed25519)).await.0, 200);
+    let withdrawn = status(&router, issuer.token()).await;
+    assert_eq!(withdrawn, (401, "key_unknown".to_owned()));
     for _ in 0..20 {
-        assert_eq!(status(&router, &forged).await, (401, "key_unknown".to_owned()));
+        let forged = status(&router, issuer.token().key(TestKey::Es256OfOther)).await;
+        assert_eq!(forged, (401, "key_unknown".to_owned()));
     }
-    assert!(published.fetches.load(Ordering::Relaxed) <= 4, "{:?}", published.fetches);
+    assert!(issuer.fetches() <= 4, "{}", issuer.fetches());
+}
+
+#[tokio::test]
+async fn an_outage_costs_no_good_token_until_the_keys_are_too_old() {
+    let issuer = TestIssuer::new("orders").serve().await;
+    let hour = Duration::from_secs(60 * 60);
+    let keys = RemoteKeys::builder().key_set(issuer.key_set_url()).max_stale(hour);
+    let keys = keys.clock(std::sync::Arc::new(issuer.clock().clone())).start().unwrap();
+    assert!(keys.ready(Duration::from_secs(10)).await);
+    let router = router(&issuer, &keys);
+
+    issuer.go_down();
+    assert_eq!(status(&router, issuer.token()).await.0, 200);
+    let before = issuer.fetches();
+    let unknown = status(&router, issuer.token().key(TestKey::Es256OfOther)).await;
+    assert_eq!(unknown, (401, "key_unknown".to_owned()));
+    assert_eq!(issuer.fetches(), before + 1, "it was looked for, in vain");
+    issuer.clock().advance(hour - Duration::from_secs(60));
+    assert_eq!(status(&router, issuer.token()).await.0, 200);
+    issuer.clock().advance(Duration::from_secs(61));
+    assert_eq!(status(&router, issuer.token()).await, (503, "keys_unavailable".to_owned()));
+}
+
+#[tokio::test]
+async fn a_service_that_starts_in_an_outage_blames_no_token_and_serves_when_it_is_over() {
+    let issuer = TestIssuer::new("orders").serve().await;
+    issuer.go_down();
+    let keys = issuer.remote_keys().start().unwrap();
+    let router = router(&issuer, &keys);
+    assert!(!keys.ready(Duration::from_millis(50)).await);
+    assert_eq!(status(&router, issuer.token()).await, (503, "keys_unavailable".to_owned()));
+    issuer.come_back();
+    assert!(keys.ready(Duration::from_secs(30)).await);
+    assert_eq!(status(&router, issuer.token()).await.0, 200);
 }
