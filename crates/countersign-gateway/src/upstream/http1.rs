@@ -161,6 +161,12 @@ impl Client {
         }
     }
 
+    /// Forgets that something happened while it was idle, as if it happened only now. False: nothing did.
+    #[cfg(test)]
+    pub(super) fn overlook(&self) -> bool {
+        self.relay.take_woken()
+    }
+
     /// The stream below after a switch of protocols, with what was read beyond the answer.
     pub(super) fn into_stream(self) -> Parts<TokioIo<Stream>> {
         self.connection.into_parts()
