@@ -31,6 +31,8 @@ mod demo;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod guarded;
 #[cfg(test)]
 mod job;
@@ -42,6 +44,8 @@ mod reload;
 mod replicas;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod session_end;
 #[cfg(test)]
