@@ -101,7 +101,7 @@ impl Gateway {
         command.envs(environment.iter().copied());
         // Every other one tells all it can, so that secrets are looked for there too.
         static STARTED: AtomicUsize = AtomicUsize::new(0);
-        if STARTED.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if STARTED.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             command.arg("--verbose");
         }
         Self { process: Process::start(command), setting, stopped: false }

@@ -1,7 +1,6 @@
 //! Services in other languages verify from the published key set alone: jose and PyJWT.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use countersign::{Clock as _, SystemClock};
 use serde_json::json;
 
 use crate::{
@@ -89,7 +88,7 @@ async fn other_verifiers_accept_what_a_shared_secret_signs_for_a_discovered_sess
     gateway.keep_secret(token);
 
     let hexadecimal = |secret: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = SystemClock.now().as_secs();
     let changed = changed(token);
     for verifier in Verifier::all() {
         let ask = |token: &str, secret: &str, audience: &str| {
