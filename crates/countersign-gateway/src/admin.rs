@@ -3,7 +3,7 @@
 //! | listener | who reaches it | what |
 //! |---|---|---|
 //! | `admin_listen` (TCP) | whoever reaches the address | `/metrics`, `/healthz`, `/readyz`, `/.well-known/jwks.json` |
-//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload`, `POST /keys/rotate`, `/keys/retire`, `/keys/import` |
+//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload`, `POST /revoke`, `POST /keys/rotate`, `/keys/retire`, `/keys/import` |
 //!
 //! 1. Nothing on the read-only listener changes anything, and nothing on either shows a secret.
 //! 2. `/healthz` says that the process runs and answers: restart it when it does not. `/readyz` says whether it

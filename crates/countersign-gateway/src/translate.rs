@@ -121,6 +121,7 @@ impl Translation {
         let demands = match &route.kind {
             Kind::Guard(None) => return Err(refuse(TokenRefusal::KeysUnavailable.into())),
             Kind::Guard(Some(guard)) => return self.warm_guarded((route, guard), (parts, client), now),
+            // Upgrades and unsafe methods of other sites too: the old application decides about them as it always did.
             Kind::Legacy => return pass(Remove::IdentityHeaders),
             Kind::Public => return pass(Remove::Credential),
             Kind::Translate(demands) => demands,

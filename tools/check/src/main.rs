@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 mod architecture;
+mod claims;
 mod exceptions;
 mod fault;
 mod licence;
@@ -40,6 +41,7 @@ fn check() -> Result<(Vec<fault::Fault>, usize), Box<dyn std::error::Error>> {
     faults.extend(size::faults(&tree));
     faults.extend(stages::faults(&tree));
     faults.extend(architecture::faults(&tree));
+    faults.extend(claims::faults(&tree));
     faults.extend(packages.faults(&tree));
     faults.extend(words::faults(&tree));
     faults.sort();

@@ -24,7 +24,7 @@ pub(crate) fn node(name: &str) -> Command {
 }
 
 /// A program in Python, with the packages that `./test` installed.
-fn python(name: &str) -> Command {
+pub(crate) fn python(name: &str) -> Command {
     let packages = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.e2e/python");
     assert!(packages.is_dir(), "the Python packages are missing: run `./test e2e`");
     let mut command = Command::new("python3");

@@ -5,9 +5,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
@@ -39,6 +41,20 @@ impl Setting {
         fs::write(&path, secret).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// What a secret looks like in `Authorization: Basic`, for every client that the configuration names.
+    fn remember_credentials(&mut self, config: &str) {
+        let clients = config.split("client_id = \"").skip(1).filter_map(|rest| rest.split('"').next());
+        let plain = self.secrets.clone();
+        for client in clients {
+            for secret in &plain {
+                let encoded: String = form_urlencoded(secret);
+                for secret in [secret, &encoded] {
+                    self.secrets.push(STANDARD.encode(format!("{client}:{secret}")));
+                }
+            }
+        }
     }
 
     /// The command with a configuration; `listen`, `admin_listen`, `state_dir` and `workers` are filled in.
@@ -75,14 +91,19 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts `countersign run`.
     pub(crate) fn start(setting: Setting, config: &str) -> Self {
-        let process = Process::start(setting.command("run", config));
-        Self { process, setting, stopped: false }
+        Self::start_with(setting, config, &[])
     }
 
     /// The same, with more in its environment.
-    pub(crate) fn start_with(setting: Setting, config: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(mut setting: Setting, config: &str, environment: &[(&str, &str)]) -> Self {
+        setting.remember_credentials(config);
         let mut command = setting.command("run", config);
         command.envs(environment.iter().copied());
+        // Every other one tells all it can, so that secrets are looked for there too.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        if STARTED.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            command.arg("--verbose");
+        }
         Self { process: Process::start(command), setting, stopped: false }
     }
 
@@ -195,6 +216,16 @@ impl Gateway {
         }
         assert!(!holds_token(&text), "a token stands in {place}");
     }
+}
+
+/// As in a form, which RFC 6749 §2.3.1 wants of both halves.
+fn form_urlencoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(byte).to_string(),
+        b' ' => "+".to_owned(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 /// Whether a text holds what looks like a JWT: a base64url header that begins an object, a full stop, a payload.

@@ -31,6 +31,8 @@ mod demo;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod guarded;
 #[cfg(test)]
 mod job;
@@ -44,6 +46,8 @@ mod replicas;
 mod restart;
 #[cfg(test)]
 mod revocation;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod session_end;
 #[cfg(test)]

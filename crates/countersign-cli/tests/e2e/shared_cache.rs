@@ -45,20 +45,27 @@ public = true
     let (ada, bob) = (server.log_in("ada", "legacy-app").await, server.log_in("bob", "legacy-app").await);
     gateway.keep_secret(&ada);
     gateway.keep_secret(&bob);
-    for (user, session) in [("ada", &ada), ("bob", &bob), ("ada", &ada)] {
-        let page = through(&front, session).await.expect(200);
-        let seen: Value = page.json();
-        assert_eq!(verified(&mut gateway, seen["authorization"].as_str().unwrap(), "orders")["sub"], user);
+    // nor one that the service itself gives to everybody
+    for path in ["/orders/mine", "/orders/kept"] {
+        for (user, session) in [("ada", &ada), ("bob", &bob), ("ada", &ada)] {
+            let page = through(&front, path, session).await.expect(200);
+            assert_ne!(page.header("cache-status"), Some("HIT"), "{path}: {page:?}");
+            let seen: Value = page.json();
+            assert_eq!(
+                verified(&mut gateway, seen["authorization"].as_str().unwrap(), "orders")["sub"],
+                user
+            );
+        }
     }
     let nobody = Call::get(format!("{}/orders/mine", front.origin())).send().await;
     nobody.expect_refusal(401, "credential_missing");
     // and a refusal is not kept for those who may
-    through(&front, &bob).await.expect(200);
+    through(&front, "/orders/mine", &bob).await.expect(200);
     gateway.stop().await;
 }
 
-async fn through(front: &Nginx, session: &str) -> Answer {
-    Call::get(format!("{}/orders/mine", front.origin()))
+async fn through(front: &Nginx, path: &str, session: &str) -> Answer {
+    Call::get(format!("{}{path}", front.origin()))
         .header("cookie", format!("{COOKIE}={session}"))
         .send()
         .await

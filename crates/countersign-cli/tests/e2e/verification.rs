@@ -1,5 +1,6 @@
 //! Services in other languages verify from the published key set alone: jose and PyJWT.
 
+use countersign::{Clock as _, SystemClock};
 use serde_json::json;
 
 use crate::{
@@ -57,6 +58,52 @@ async fn with_algorithm(algorithm: &str) {
         ] {
             let answer = verifier.verify(token, &keys, issuer, audience);
             assert!(answer["refused"].is_string(), "{}, {algorithm}, {name}: {answer}", verifier.name);
+        }
+    }
+    gateway.stop().await;
+}
+
+/// One secret for one audience: HS256. And the endpoint of the sessions is found in the server's metadata.
+#[tokio::test]
+async fn other_verifiers_accept_what_a_shared_secret_signs_for_a_discovered_session() {
+    const SECRET: &str = "shared-with-orders-0123456789-abcdef";
+    let server = AuthorizationServer::shared();
+    let service = LocalServer::recording().await;
+    let mut setting = Setting::new();
+    let (client, shared) =
+        (setting.secret_file("secret", BASIC_SECRET), setting.secret_file("orders", SECRET));
+    let config = format!(
+        "issuer = \"{ISSUER}\"\n[session]\ncookie = \"{COOKIE}\"\ndiscover = \"{}\"\n\
+         client_id = \"gateway-basic\"\nclient_secret_file = \"{client}\"\n\
+         [[token.shared_secret]]\naudience = \"orders\"\nsecret_file = \"{shared}\"\n\
+         [[route]]\npath = \"/orders/\"\nupstream = \"{}\"\naudience = \"orders\"\n",
+        server.url(""),
+        service.origin()
+    );
+    let mut gateway = Gateway::start(setting, &config);
+    let session = server.log_in("ada", "legacy-app").await;
+    gateway.get("/orders/", COOKIE, &session).await.expect(200);
+    let authorization = service.last().header("authorization").unwrap().to_owned();
+    let token = authorization.strip_prefix("Bearer ").unwrap();
+    gateway.keep_secret(token);
+
+    let hexadecimal = |secret: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let now = SystemClock.now().as_secs();
+    let changed = changed(token);
+    for verifier in Verifier::all() {
+        let ask = |token: &str, secret: &str, audience: &str| {
+            let secret = hexadecimal(secret);
+            verifier.ask(&json!({ "token": token, "secret": secret, "issuer": ISSUER, "audience": audience, "now": now }))
+        };
+        let good = ask(token, SECRET, "orders");
+        assert_eq!(good["claims"]["sub"], json!("ada"), "{}: {good}", verifier.name);
+        assert_eq!(good["header"]["alg"], json!("HS256"), "{}: {good}", verifier.name);
+        for (name, answer) in [
+            ("another secret", ask(token, "shared-with-nobody-0123456789-abcdef", "orders")),
+            ("another audience", ask(token, SECRET, "invoices")),
+            ("a changed claim", ask(&changed, SECRET, "orders")),
+        ] {
+            assert!(answer["refused"].is_string(), "{}, {name}: {answer}", verifier.name);
         }
     }
     gateway.stop().await;

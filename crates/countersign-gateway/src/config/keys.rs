@@ -363,20 +363,21 @@ pub const KEYS: &[Key] = &[
     key("limits.header_bytes", Kind::Size { min: "4KiB", max: "256KiB" }, Absent::Default("\"32KiB\""),
         "Header section of a request."),
     key("limits.header_count", Kind::Count { min: 8, max: 100 }, Absent::Default("100"),
-        "Header fields of a request."),
+        "Header fields of a request. The pieces of a cookie that was split over HTTP/2 are one."),
     key("limits.body_bytes", Kind::Size { min: "0B", max: "1024GiB" }, Absent::Default("\"16MiB\""),
         "Body of a request. 0 is no limit."),
     key("limits.connections", Kind::Count { min: 16, max: 1_000_000 }, Absent::Default("10_000"),
-        "Open connections, together for all workers."),
+        "Open connections, together for all workers. Read at the start."),
     key("limits.connections_per_client", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("1_024"),
         "Open connections of one client address (of one /64 with IPv6); those beyond are closed as soon as they are \
          accepted. `trusted_proxies` have no such bound: list the proxy that all requests come from."),
     key("limits.header_timeout", Kind::Duration { min: "100ms", max: "5m" }, Absent::Default("\"10s\""),
-        "For the whole header section of a request."),
+        "For the whole header section of a request. Over HTTP/2 `limits.idle_timeout` bounds one that drips in."),
     key("limits.idle_timeout", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"60s\""),
         "Between two requests on one connection."),
     key("limits.body_timeout", Kind::Duration { min: "100ms", max: "1h" }, Absent::Default("\"30s\""),
-        "Between two pieces of a body, either way."),
+        "Between two pieces of a body, either way. What a client does not take for so long is closed; over HTTP/2 its \
+         stream is reset, where it takes less than 16 KiB in that time."),
     key("limits.connect_timeout", Kind::Duration { min: "10ms", max: "1m" }, Absent::Default("\"2s\""),
         "TCP and TLS to an upstream."),
     key("limits.first_byte_timeout", Kind::Duration { min: "100ms", max: "1h" }, Absent::Default("\"60s\""),
@@ -395,7 +396,8 @@ pub const KEYS: &[Key] = &[
     key("log.json", Kind::Flag, Absent::Default("true"),
         "JSON lines instead of text."),
     key("log.requests", Kind::Flag, OFF,
-        "A line for each forwarded request. Refusals, look-ups and key events are always written."),
+        "A line for each forwarded request. Refusals, look-ups that failed and key events are always written; look-ups \
+         that worked with `run --verbose`."),
 ];
 
 /// The row of a key.

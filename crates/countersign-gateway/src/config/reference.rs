@@ -32,6 +32,39 @@ const FORMS: &str = "
   key that begins with `insecure_` names it. `countersign check` lists those that are on.
 ";
 
+/// Bounds that no key changes. A test holds them to the constants in the source.
+const FIXED_BOUNDS: &str = "
+## Fixed bounds
+
+What no key changes.
+
+| what | bound | beyond it |
+|---|---|---|
+| request target | 8 KiB | 414 `uri_too_long` |
+| method | 32 bytes | 400 `request_line_malformed` |
+| extensions of one chunk | 256 bytes | 400 `framing` |
+| chunk extensions of one body | 8 KiB | 400 `framing` |
+| trailers of a request over HTTP/1.1 | 8 KiB | the request ends unfinished |
+| credential | 8 KiB | 431 `credential_too_large` |
+| answer of the authorization server | 64 KiB, 16 KiB of headers | 503 `source_nonsense` |
+| HTTP/2 streams a client resets before they are taken | 20 | the connection ends |
+| HTTP/2 streams that end by a client's errors | 1,024 | the connection ends |
+| HTTP/2 answer waiting for a client, for each stream | 64 KiB | the service is not read on |
+| first request of a connection that is open when a drain begins | 1 s | the connection is closed |
+| connections that a worker opens to one upstream at once | 64 | the request waits |
+| waiting for one's turn to connect | 15 × `limits.connect_timeout` | 502 `upstream_unreachable` |
+| idle connection to an upstream over HTTP/1.1 | 4 s | it is closed |
+| addresses of an upstream's name | 30 s | the name is resolved again |
+| an upstream after 3 failures to connect within 10 s | 10 s | it is left out, as long as there is another |
+| HTTP/2 connections of a worker to one upstream | 4, a new one beyond 100 streams | they are shared |
+| HTTP/2 upstream that is silent while requests are open | 20 s, then 10 s for the answer to a ping | the connection ends |
+| header fields of a service's answer over HTTP/1.1 | 100 | 502 `upstream_malformed` |
+| a client's connection that is to leave HTTP, once the service agreed | 10 s | the connection is closed |
+| `admin_listen` and `control.sock`, each | 64 connections, 16 KiB and 10 s for a head, 30 s for all | the next waits; the connection is closed |
+| `internal_listen` | 1,024 connections, 32 KiB and 10 s for a head, 64 KiB for a form | the next waits; it is refused |
+| revocation feed | 1,000 streams, 16 pieces and 5 s behind for each | refused; the stream is cut |
+";
+
 /// The page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
@@ -41,6 +74,7 @@ pub fn markdown() -> String {
     for table in KEYS.iter().filter(|key| is_table(key)) {
         section(&mut page, table);
     }
+    page.push_str(FIXED_BOUNDS);
     page.push_str(FORMS);
     page
 }

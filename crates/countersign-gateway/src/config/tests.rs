@@ -1,6 +1,7 @@
 //! Files in, configurations or faults out.
 
 mod accepted;
+mod fixed_bounds;
 mod hostile;
 mod refused;
 mod table;

@@ -1,6 +1,8 @@
 //! The head of a request, made ready for a service: HTTP/1.1, origin form, one `Host`, one `Cookie`.
 //!
 //! The path is never rewritten but for the prefix a route strips: what was decided is, byte for byte, what is sent.
+//! A fragment in `:path` is the exception: h2 drops it before anybody here sees it, so that it is neither decided nor
+//! sent. HTTP/1.1 refuses one.
 
 use http::{
     HeaderMap, HeaderValue, Uri, Version,

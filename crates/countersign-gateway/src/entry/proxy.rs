@@ -173,7 +173,12 @@ impl Handler for Proxy {
 
 impl Call<'_> {
     async fn answer(&self, parts: request::Parts, body: Inbound) -> Response<Outbound> {
-        if let Some(refusal) = head_guard::refusal_from(&parts.headers) {
+        if parts.version == Version::HTTP_2 {
+            if let Some(refusal) = head_guard::fault_in(&parts, self.snapshot.limits.header_count) {
+                self.observe_refusal(refusal, None, None, None);
+                return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing);
+            }
+        } else if let Some(refusal) = head_guard::refusal_from(&parts.headers) {
             self.observe_refusal(refusal, None, None, None);
             return refuse::answer_and_close(refusal, self.id, &parts.method);
         }

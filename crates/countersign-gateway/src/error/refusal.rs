@@ -30,8 +30,6 @@ pub enum Refusal {
     CredentialMissing,
     /// The credential cannot be one: empty, or with bytes that no token has.
     CredentialMalformed,
-    /// The gateway is shutting down.
-    Draining,
     /// The request's framing could be read in two ways (RFC 9112 §6, §11.2).
     Framing,
     /// A header field is not one (RFC 9110 §5.5, RFC 9112 §5).
@@ -124,7 +122,6 @@ impl Refusal {
         Self::CredentialMissing,
         Self::CredentialTooLarge,
         Self::Csrf,
-        Self::Draining,
         Self::Framing,
         Self::HeaderMalformed,
         Self::HeaderTimeout,

@@ -92,13 +92,6 @@ impl Refusal {
                 None,
                 "nothing shows that this request comes from one of our pages",
             ),
-            Self::Draining => (
-                "draining",
-                StatusCode::SERVICE_UNAVAILABLE,
-                NoChallenge,
-                SOON,
-                "the gateway is shutting down; try again",
-            ),
             Self::Framing => (
                 "framing",
                 StatusCode::BAD_REQUEST,

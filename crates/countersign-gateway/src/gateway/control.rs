@@ -286,6 +286,7 @@ fn needs_a_restart(present: &Config, next: &Config) -> Option<&'static str> {
             present.session.max_lookups_per_client != next.session.max_lookups_per_client,
         ),
         ("log", present.log != next.log),
+        ("limits.connections", present.limits.connections != next.limits.connections),
     ]
     .into_iter()
     .find_map(|(key, differs)| differs.then_some(key))

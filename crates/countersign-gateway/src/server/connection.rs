@@ -52,6 +52,12 @@ impl<H> Scope<H> {
             self.shared.worker.observer.metrics().connection(ConnectionEvent::ProtocolError);
         }
     }
+
+    /// One stream is reset because the client took nothing of its answer for too long.
+    pub(super) fn note_untaken(&self) {
+        tracing::debug!(peer = %self.connection.peer, "stream reset: its answer is not taken");
+        self.shared.worker.observer.metrics().connection(ConnectionEvent::ProtocolError);
+    }
 }
 
 /// The first bytes of HTTP/2 (RFC 9113 §3.4).

@@ -21,6 +21,7 @@
 //! identity headers he likes.
 
 mod chunked;
+mod decoded;
 mod field;
 mod follow;
 mod request_line;
@@ -37,6 +38,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub use decoded::fault_in;
 pub use follow::{Follow, Outcome, Step};
 pub use watch::{Phase, Watch};
 
@@ -66,7 +68,8 @@ pub fn violation_in(error: &(dyn Error + 'static)) -> Option<Refusal> {
 
 /// The refusal that a request stands for, if the guard put it in the place of a bad head. Answer it and close.
 ///
-/// Over HTTP/1 no client can send such a request: its head would be a bad one. Over HTTP/2 one that does is refused.
+/// For HTTP/1 alone, over which no client can send such a request: its head would be a bad one. What HTTP/2 brought is
+/// judged by [`fault_in`].
 #[must_use]
 pub fn refusal_from(headers: &HeaderMap) -> Option<Refusal> {
     let code = headers.get(&FRAMING)?;
@@ -128,9 +131,25 @@ impl<T> Guarded<T> {
         (self.io, self.held.freeze())
     }
 
+    /// The same connection with this refusal in the place of the head that has begun.
+    #[must_use]
+    pub fn refused(mut self, refusal: Refusal) -> Self {
+        self.held.truncate(self.ready);
+        self.stand_in(refusal);
+        self
+    }
+
     /// The connection below.
     pub fn inner(&self) -> &T {
         &self.io
+    }
+
+    fn stand_in(&mut self, refusal: Refusal) {
+        for part in [STAND_IN.0, refusal.code(), STAND_IN.1] {
+            self.held.extend_from_slice(part.as_bytes());
+        }
+        self.ready = self.held.len();
+        self.then = Then::Nothing;
     }
 
     /// Hands out what is ready, as far as it fits.
@@ -173,11 +192,7 @@ impl<T> Guarded<T> {
             Outcome::Refused(_) if self.follow.may_have_left_http() => self.then = Then::Keep,
             Outcome::Refused(refusal) => {
                 self.held.truncate(self.ready);
-                for part in [STAND_IN.0, refusal.code(), STAND_IN.1] {
-                    self.held.extend_from_slice(part.as_bytes());
-                }
-                self.ready = self.held.len();
-                self.then = Then::Nothing;
+                self.stand_in(refusal);
             }
             Outcome::Violated(refusal) => {
                 self.held.truncate(self.ready);

@@ -6,6 +6,8 @@
 //! 3. `pipeline_flush` is off: it would suppress the automatic 400 and 431.
 //! 4. What hyper reads has passed the head guard.
 //! 5. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
+//! 6. A header section that is late is answered by the handler, as every refusal is. A connection on which nothing
+//!    came is closed without a word: an answer would be taken for that to a request yet to be sent.
 
 use std::{
     convert::Infallible,
@@ -18,7 +20,7 @@ use std::{
 
 use hyper::{server::conn::http1::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Handler,
@@ -28,7 +30,10 @@ use super::{
     io::Io,
     watch::{Late, Situation, Watch},
 };
-use crate::upstream::{Deadline, Inbound};
+use crate::{
+    error::Refusal,
+    upstream::{Deadline, Inbound},
+};
 
 /// hyper's smallest buffer.
 const SMALLEST_BUFFER: usize = 8 * 1024;
@@ -55,12 +60,12 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     });
     let io = Guarded::new(io, &limits);
     let guard = io.watch();
-    let mut http = Builder::new()
+    let mut builder = Builder::new();
+    builder
         .header_read_timeout(None)
         .max_buf_size(limits.header_bytes.max(BODY_BUFFER).max(SMALLEST_BUFFER))
-        .max_header_size(limits.header_bytes)
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
+        .max_header_size(limits.header_bytes);
+    let mut http = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
 
     let drain = &scope.shared.drain;
     let mut notified = pin!(drain.notified());
@@ -96,20 +101,13 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         Ok(Err(error)) => scope.note_end(&error),
         Err(late) => {
             scope.note_late(late);
-            if let (Late::Head, Some(parts)) = (late, http.into_parts()) {
-                goodbye(parts.io.into_inner().into_parts().0).await;
+            if late == Late::Head
+                && guard.phase() == Phase::Head
+                && let Some(parts) = http.into_parts()
+            {
+                let io = parts.io.into_inner().refused(Refusal::HeaderTimeout);
+                let _ = timeout(GOODBYE, builder.serve_connection(TokioIo::new(io), parts.service)).await;
             }
         }
     }
-}
-
-/// Tells a client that its header section took too long.
-async fn goodbye(mut io: Io) {
-    const TEXT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\
-        Countersign-Refused: header_timeout\r\nCountersign-Forwarded: 0\r\n\r\n";
-    let _ = timeout(GOODBYE, async {
-        io.write_all(TEXT).await?;
-        io.shutdown().await
-    })
-    .await;
 }

@@ -3,6 +3,11 @@
 //! Against floods of resets hyper and h2 close the connection: more than 20 streams that were reset before they were
 //! accepted (`max_pending_accept_reset_streams`), or more than 1,024 that we had to reset
 //! (`max_local_error_reset_streams`). Extended CONNECT (RFC 8441) is not offered.
+//!
+//! A header section that drips in is bounded by `idle_timeout` alone, and while another stream is open, by what bounds
+//! that one: it holds at most `header_bytes`, and frames that add nothing to it end the connection.
+
+mod stream;
 
 use std::{
     convert::Infallible,
@@ -17,6 +22,7 @@ use hyper::{rt::Executor, server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
+use self::stream::{Bounds, Ended, Pieces, Turn};
 use super::{
     Handler,
     answer::Open,
@@ -37,9 +43,10 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let limits = scope.limits;
+    let turn = Arc::new(Turn::default());
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
         let open = Open::begin(&scope.connection);
-        let scope = Arc::clone(&scope);
+        let (scope, turn) = (Arc::clone(&scope), Arc::clone(&turn));
         async move {
             let limits = &scope.limits;
             let deadline = Arc::new(Deadline::default());
@@ -47,11 +54,12 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
                 .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline));
             let shared = &scope.shared;
             let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
-            Ok::<_, Infallible>(open.answer(response))
+            Ok::<_, Infallible>(open.answer(response).map(|answer| Pieces::new(answer, turn)))
         }
     });
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-    let mut http = Builder::new(Streams { longest: limits.max_stream })
+    let streams = Streams { scope: Arc::clone(&scope), turn: Arc::clone(&turn) };
+    let mut http = Builder::new(streams)
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(header_bytes)
         .max_pending_accept_reset_streams(PENDING_RESETS)
@@ -93,18 +101,30 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     }
 }
 
-/// Runs streams as tasks of this worker. A stream whose client takes nothing of the answer is not polled, so its
-/// longest life is kept here.
-#[derive(Debug, Clone, Copy)]
-struct Streams {
-    longest: Duration,
+/// Runs streams as tasks of this worker.
+struct Streams<H> {
+    scope: Arc<Scope<H>>,
+    turn: Arc<Turn>,
 }
 
-impl<F> Executor<F> for Streams
+impl<H> Clone for Streams<H> {
+    fn clone(&self) -> Self {
+        Self { scope: Arc::clone(&self.scope), turn: Arc::clone(&self.turn) }
+    }
+}
+
+impl<H, F> Executor<F> for Streams<H>
 where
+    H: Handler,
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(timeout(self.longest, stream));
+        let Self { scope, turn } = self.clone();
+        tokio::spawn(async move {
+            let bounds = Bounds { piece: scope.limits.body_timeout, whole: scope.limits.max_stream };
+            if stream::run(stream, turn, bounds).await == Ended::Untaken {
+                scope.note_untaken();
+            }
+        });
     }
 }

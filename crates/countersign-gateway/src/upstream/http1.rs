@@ -31,7 +31,8 @@ use super::{
 /// wake-up between tasks.
 pub(super) struct Client {
     sender: SendRequest<Inbound>,
-    connection: Connection<TokioIo<Stream>, Inbound>,
+    /// None once it has ended with a request in its queue.
+    connection: Option<Connection<TokioIo<Stream>, Inbound>>,
     done: bool,
     relay: Arc<Relay>,
     waker: Waker,
@@ -83,6 +84,7 @@ impl Client {
         let relay = Relay::new();
         let waker = Waker::from(Arc::clone(&relay));
         let used = Instant::now();
+        let connection = Some(connection);
         Ok(Box::new(Self { sender, connection, done: false, relay, waker, used, keep: 0, pool }))
     }
 
@@ -106,6 +108,13 @@ impl Client {
             if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
                 return Poll::Ready(Some(outcome));
             }
+            if self.done {
+                // It has ended before it took the request, which comes back when the queue is dropped.
+                self.connection = None;
+                if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
+                    return Poll::Ready(Some(outcome));
+                }
+            }
             // In no case beyond `last`: a body that drips is not endless.
             let late = (deadline.body_progress_since(now) + limit).min(last);
             if deadline.poll(cx, first.take().unwrap_or_else(Instant::now), late).is_ready() {
@@ -122,9 +131,9 @@ impl Client {
     pub(super) fn drive(&mut self) {
         self.relay.hush();
         self.relay.take_woken();
-        if !self.done {
+        if let (false, Some(connection)) = (self.done, &mut self.connection) {
             let mut cx = Context::from_waker(&self.waker);
-            self.done = self.connection.poll_without_shutdown(&mut cx).is_ready();
+            self.done = connection.poll_without_shutdown(&mut cx).is_ready();
         }
     }
 
@@ -161,9 +170,15 @@ impl Client {
         }
     }
 
+    /// Forgets that something happened while it was idle, as if it happened only now. False: nothing did.
+    #[cfg(test)]
+    pub(super) fn overlook(&self) -> bool {
+        self.relay.take_woken()
+    }
+
     /// The stream below after a switch of protocols, with what was read beyond the answer.
-    pub(super) fn into_stream(self) -> Parts<TokioIo<Stream>> {
-        self.connection.into_parts()
+    pub(super) fn into_stream(self) -> Option<Parts<TokioIo<Stream>>> {
+        self.connection.map(Connection::into_parts)
     }
 
     fn is_ready(&self) -> bool {

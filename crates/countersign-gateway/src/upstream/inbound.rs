@@ -49,6 +49,19 @@ impl Inbound {
         Self { incoming: Some(incoming), left, timeout, waiting_since: None, deadline, removed: None }
     }
 
+    /// The body of a request that never had one.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self {
+            incoming: None,
+            left: 0,
+            timeout: Duration::ZERO,
+            waiting_since: None,
+            deadline: Arc::default(),
+            removed: None,
+        }
+    }
+
     /// No body, for a request that is made anew. It is part of the same task as this one.
     #[must_use]
     pub fn emptied(&self) -> Self {

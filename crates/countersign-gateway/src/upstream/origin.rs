@@ -163,6 +163,12 @@ impl Pool {
         }
     }
 
+    /// See [`http1::Client::overlook`], of any idle connection.
+    #[cfg(test)]
+    pub(super) fn overlook(&self) -> bool {
+        self.idle().clients.iter().any(|client| client.overlook())
+    }
+
     /// Closes the idle connections and keeps none from now on.
     fn close(&self) {
         let closing = {

@@ -24,7 +24,7 @@ pub const PATIENCE: u32 = 15;
 /// The way of one worker to every upstream.
 ///
 /// 1. A request is sent once. It is sent again, and only once more, when the connection hands it back unsent:
-///    then on a fresh connection, or at another origin if no connection could be opened.
+///    then on a fresh connection (over HTTP/2 on another one), or at another origin if none could be opened.
 /// 2. A connection that is closed by the service after bytes of the request were written is an error
 ///    ([`UpstreamError::Closed`]): the service may have acted on it.
 /// 3. Dropping the future or the body of the answer ends the exchange: HTTP/1.1 closes the connection, HTTP/2
@@ -272,3 +272,6 @@ pub(super) fn into_origin_form(request: &mut Request<Inbound>) -> Result<(), Ups
     *request.uri_mut() = Uri::from(path);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

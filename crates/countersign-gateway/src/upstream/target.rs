@@ -128,3 +128,6 @@ impl Target {
         self.origins.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

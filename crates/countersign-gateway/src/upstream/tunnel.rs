@@ -107,7 +107,7 @@ impl Pools {
         if !response.headers().get(header::UPGRADE).is_some_and(same) {
             return Err(self.failed(UpstreamError::Malformed));
         }
-        let parts = connection.into_stream();
+        let Some(parts) = connection.into_stream() else { return Err(UpstreamError::Closed) };
         let tunnels = Arc::clone(&self.tunnels);
         tokio::spawn(async move { tunnels.run(client, (parts.io.into_inner(), parts.read_buf), ends).await });
         Ok(response.map(|_| Body::none(deadline)))

@@ -114,7 +114,8 @@ async fn echoing() -> Recorder {
 async fn websocket_house() -> House {
     let service = echoing().await;
     let route = format!(
-        "[[route]]\npath = \"/socket/\"\nupstream = \"http://{}\"\naudience = \"orders\"\nupgrade = true\n",
+        "[[route]]\npath = \"/socket/\"\nupstream = \"http://{0}\"\naudience = \"orders\"\nupgrade = true\n\
+        [[route]]\npath = \"/legacy-socket/\"\nupstream = \"http://{0}\"\nlegacy = true\nupgrade = true\n",
         service.address
     );
     House::with("", &route, service, who).await
@@ -187,4 +188,24 @@ async fn g16_our_own_page_does_and_every_byte_passes() {
             && !head.contains("root")
             && !head.contains("alice-session")
     );
+}
+
+/// What another site sends there reaches it as it did before there was a gateway: cookie and `Origin` included.
+#[tokio::test]
+async fn g16_a_legacy_route_leaves_the_decision_to_the_old_application() {
+    let house = websocket_house().await;
+    let mut socket = TcpStream::connect(house.address).await.unwrap();
+    let lines = [ALICE, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"];
+    socket.write_all(handshake("/legacy-socket/", &lines).as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 101");
+    let head = house.received().pop().unwrap().to_ascii_lowercase();
+    for line in
+        ["cookie: session=alice-session", "origin: https://evil.example", "sec-fetch-site: cross-site"]
+    {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line}: {head}");
+    }
+    assert!(!head.contains("\r\nauthorization:"), "{head}");
+    assert!(house.server.arrived().is_empty(), "nobody is asked");
 }

@@ -2,4 +2,5 @@
 
 mod downgrade;
 mod floods;
-mod frames;
+pub(crate) mod frames;
+mod stalled;

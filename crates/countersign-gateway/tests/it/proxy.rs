@@ -4,4 +4,6 @@ mod counted;
 pub(crate) mod house;
 mod job;
 mod keep_alive;
+mod reload;
 mod rotation;
+mod streams;

@@ -49,6 +49,43 @@ async fn an_open_answer_completes_and_says_close() {
     assert_eq!(soon(draining).await.unwrap().cut, 0);
 }
 
+/// Half of each answer has been sent when the drain begins.
+#[tokio::test]
+async fn answers_that_are_half_sent_complete() {
+    const ANSWERS: usize = 100;
+    let go = Arc::new(tokio::sync::Semaphore::new(0));
+    let service = Recorder::start({
+        let go = Arc::clone(&go);
+        move |mut socket, _, record| {
+            let go = Arc::clone(&go);
+            async move {
+                record.take(&mut socket).await;
+                socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await.unwrap();
+                go.acquire().await.unwrap().forget();
+                socket.write_all(b"rest").await.unwrap();
+            }
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut clients = Vec::new();
+    for _ in 0..ANSWERS {
+        let mut client = gateway.connect().await;
+        client.write_all(GET).await.unwrap();
+        let mut begun = Vec::new();
+        while !begun.ends_with(b"\r\n\r\nhalf") {
+            begun.push(soon(client.read_u8()).await.unwrap());
+        }
+        clients.push(client);
+    }
+    let draining = tokio::spawn(gateway.drained());
+    go.add_permits(ANSWERS);
+    for client in &mut clients {
+        assert_eq!(rest(client).await, b"rest");
+    }
+    assert_eq!(soon(draining).await.unwrap().cut, 0);
+}
+
 #[tokio::test]
 async fn idle_connections_end_at_once_and_no_new_one_begins() {
     let service = Recorder::answering(OK).await;

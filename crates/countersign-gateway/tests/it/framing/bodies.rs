@@ -6,7 +6,11 @@ use tokio::{
 };
 
 use crate::{
-    proxy::house::House,
+    proxy::house::{House, who},
+    server::{
+        harness::{answer, rest, soon},
+        recorder::{OK, Recorder},
+    },
     wire::{ALICE, OURS, exchange, exchange_in_parts, refused, statuses},
 };
 
@@ -81,6 +85,7 @@ async fn p04_bad_chunks_never_make_a_whole_request() {
         assert_eq!(statuses(&answers), ["400"], "{body:?}: {answers}");
         assert!(matches!(refused(&answers), Some("framing" | "header_malformed")), "{body:?}: {answers}");
         assert_eq!(house.received().len(), 0, "{body:?}");
+        no_second_request(&house, "POST /orders/ ", body);
     }
     let long = format!("5;{}\r\nhello\r\n0\r\n\r\n", "x".repeat(300));
     let answers = exchange(house.address, (chunked(&long) + AFTER).as_bytes()).await;
@@ -119,8 +124,93 @@ async fn p17_a_body_that_stops_is_no_request() {
         let mut answer = Vec::new();
         let _ = socket.read_to_end(&mut answer).await;
         assert!(!answer.starts_with(b"HTTP/1.1 200"), "{stream}");
+        no_second_request(&house, "POST /orders/ ", &stream);
     }
     assert_eq!(house.received().len(), 0);
+}
+
+/// What arrived of requests that never became whole: of each a part, on a connection that had no other.
+fn no_second_request(house: &House, first: &str, case: &str) {
+    let begun = house.service.record.begun();
+    for bytes in &begun {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(text.starts_with(first) || first.starts_with(&*text), "{case:?}: {text}");
+        assert_eq!(text.matches(" HTTP/1.1\r\n").count(), 1, "{case:?}: {text}");
+        assert!(!text.contains("/orders/after"), "{case:?}: {text}");
+    }
+    assert!(begun.len() <= house.service.record.connections(), "{case:?}: a connection was used again");
+}
+
+/// The body is sent after the refusal was read: it must be taken for a body, or not at all.
+#[tokio::test]
+async fn p17_a_body_that_comes_after_its_refusal_is_no_request() {
+    let house = House::new().await;
+    let smuggled =
+        "GET /orders/smuggled HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=alice-session\r\n\r\n";
+    let length = format!("Content-Length: {}", smuggled.len());
+    let chunk = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
+    for (framing, body) in [(length.as_str(), smuggled), ("Transfer-Encoding: chunked", &chunk)] {
+        for lines in [format!("{ALICE}\r\n"), format!("{OURS}\r\n")] {
+            let mut socket = TcpStream::connect(house.address).await.unwrap();
+            let head = format!("POST /orders/ HTTP/1.1\r\nHost: shop.example\r\n{lines}{framing}\r\n\r\n");
+            socket.write_all(head.as_bytes()).await.unwrap();
+            let (head, _) = answer(&mut socket).await.unwrap();
+            assert!(matches!(statuses(&head)[..], ["401" | "403"]), "{head}");
+            // The gateway may have closed the connection, and may do so while this is sent.
+            let _ = socket.write_all(format!("{body}{AFTER}").as_bytes()).await;
+            let answers = String::from_utf8(rest(&mut socket).await).unwrap();
+            assert!(matches!(statuses(&answers)[..], [] | ["200"]), "{answers}");
+        }
+    }
+    let received = house.received();
+    assert!(received.iter().all(|head| head.starts_with("GET /orders/after ")), "{received:?}");
+}
+
+/// The service answers before the body has come, and keeps the connection: what follows there is the body, and no
+/// request of anybody else stands in it.
+#[tokio::test]
+async fn p17_an_early_answer_leaves_its_body_where_it_belongs() {
+    let service = Recorder::start(|mut socket, _, record| async move {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\r\n\r\n") {
+            match socket.read_u8().await {
+                Ok(byte) => seen.push(byte),
+                Err(_) => return,
+            }
+        }
+        let is_early = seen.starts_with(b"POST ");
+        record.note(&seen);
+        socket.write_all(OK.as_bytes()).await.unwrap();
+        if is_early {
+            let mut later = Vec::new();
+            let _ = socket.read_to_end(&mut later).await;
+            record.note(&later);
+        }
+    })
+    .await;
+    let house = House::with("", "", service, who).await;
+    let body = "GET /orders/smuggled HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    let mut socket = TcpStream::connect(house.address).await.unwrap();
+    socket.write_all(post(&format!("Content-Length: {}", body.len()), "").as_bytes()).await.unwrap();
+    assert_eq!(statuses(&answer(&mut socket).await.unwrap().0), ["200"]);
+    // Somebody else, while that body is not yet sent.
+    let other = exchange(house.address, AFTER.as_bytes()).await;
+    assert_eq!(statuses(&other), ["200"]);
+    let _ = socket.write_all(body.as_bytes()).await;
+    drop(socket);
+    soon(async {
+        while house.service.record.begun().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let begun = house.service.record.begun();
+    assert_eq!(house.service.record.connections(), 2, "none is shared with a body that is not at its end");
+    for text in begun.iter().map(|bytes| String::from_utf8_lossy(bytes)) {
+        let is_whole = text.starts_with("POST /orders/ ") || text.starts_with("GET /orders/after ");
+        assert!(is_whole || body.starts_with(&*text), "{text}");
+        assert!(text.matches("/orders/after").count() <= 1, "{text}");
+    }
 }
 
 #[tokio::test]

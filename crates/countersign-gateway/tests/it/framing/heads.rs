@@ -1,7 +1,8 @@
 //! Heads that could be read in two ways: the service hears of none of them.
 
 use crate::{
-    proxy::house::House,
+    proxy::house::{House, who},
+    server::recorder::{OK, Recorder},
     wire::{ALICE, OURS, exchange, exchange_in_parts, refused, statuses},
 };
 
@@ -240,4 +241,30 @@ async fn the_verdict_does_not_depend_on_packets() {
         assert_eq!((statuses(&answers), refused(&answers)), (vec!["200", "400"], Some("header_malformed")));
     }
     assert_eq!(house.received().len(), 3);
+}
+
+/// P19: named, counted and with a decision of its own, as every refusal is.
+#[tokio::test]
+async fn p19_a_head_that_is_late() {
+    let limits = "[limits]\nheader_timeout = \"300ms\"\n";
+    let house = House::with("", limits, Recorder::answering(OK).await, who).await;
+    let started = tokio::time::Instant::now();
+    let answer = exchange(house.address, b"GET /orders/ HTTP/1.1\r\nHost: shop.exa").await;
+    assert!(started.elapsed() >= std::time::Duration::from_millis(300));
+    assert_eq!((statuses(&answer), refused(&answer)), (vec!["408"], Some("header_timeout")));
+    let lower = answer.to_ascii_lowercase();
+    for line in [
+        "content-type: application/problem+json",
+        "countersign-decision: ",
+        "countersign-forwarded: 0",
+        "connection: close",
+    ] {
+        assert!(lower.contains(&format!("\r\n{line}")), "{line}: {answer}");
+    }
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&body["code"], &body["status"]), (&"header_timeout".into(), &408.into()));
+    let metrics = house.metrics().await;
+    assert!(metrics.contains("countersign_refusals_total{code=\"header_timeout\"} 1\n"), "{metrics}");
+    assert_eq!((house.received().len(), house.server.arrived().len()), (0, 0));
 }

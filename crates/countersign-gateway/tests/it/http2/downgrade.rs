@@ -1,7 +1,7 @@
 //! What must not become HTTP/1.1 (RFC 9113 §8), and what it becomes where it may.
 
 use super::frames::{DATA, END_STREAM, End, Field, Raw, field};
-use crate::proxy::house::House;
+use crate::{proxy::house::House, server::harness::soon};
 
 /// Alice's request for `/orders/1` with more fields.
 fn request(more: &[Field]) -> Vec<Field> {
@@ -126,10 +126,72 @@ async fn a_length_that_is_not_the_bodys_is_refused() {
         assert!(is_refused(end), "{name}: {end:?}");
         let whole = house.service.record.requests().into_iter().skip(1).collect::<Vec<_>>();
         assert!(whole.is_empty(), "{name}: a service has seen a whole request: {whole:?}");
+        for begun in house.service.record.begun() {
+            let begun = String::from_utf8_lossy(&begun).into_owned();
+            assert!(begun.starts_with("POST /orders/1 HTTP/1.1\r\n"), "{name}: {begun}");
+            assert!(!begun.contains("/admin"), "{name}: {begun}");
+        }
     }
     let end = post(&house, &["9"], b"body").await;
     assert!(is_refused(end) || matches!(end, End::Status(408 | 502)), "less than it says: {end:?}");
     assert_eq!(house.received().len(), 1, "a request cut short is never whole");
+}
+
+/// The bounds of HTTP/1.1 hold here too.
+#[tokio::test]
+async fn too_many_fields_and_too_long_a_target_are_refused() {
+    let house = House::new().await;
+    let with_fields = |count: usize| {
+        let mut fields = request(&[]);
+        // Two of them are no pseudo-headers.
+        fields.extend((2..count).map(|n| field(format!("x-{n}"), "1")));
+        fields
+    };
+    assert_eq!(send(&house, &with_fields(100)).await, End::Status(200));
+    assert_eq!(send(&house, &with_fields(101)).await, End::Status(431));
+    let crumbs: Vec<Field> = (0..120).map(|n| field("cookie", format!("c{n}=1"))).collect();
+    assert_eq!(send(&house, &request(&crumbs)).await, End::Status(200), "one cookie in pieces");
+    let path = |length: usize| format!("/orders/{}", "a".repeat(length - 8));
+    assert_eq!(send(&house, &with(":path", Some(path(8_192).as_bytes()))).await, End::Status(200));
+    assert_eq!(send(&house, &with(":path", Some(path(8_193).as_bytes()))).await, End::Status(414));
+    assert_eq!(house.received().len(), 3);
+    let metrics = house.metrics().await;
+    for code in ["header_too_large", "uri_too_long"] {
+        assert!(metrics.contains(&format!("countersign_refusals_total{{code=\"{code}\"}} 1\n")), "{metrics}");
+    }
+}
+
+/// Over HTTP/1.1 the guard below hyper names a refusal by this field. A client that sends it names none.
+#[tokio::test]
+async fn nobody_chooses_his_own_refusal() {
+    let house = House::new().await;
+    for code in ["revoked", "bug", "keys_unavailable", "role_missing", "anything"] {
+        let end = send(&house, &request(&[field("countersign-framing", code)])).await;
+        assert_eq!(end, End::Status(400), "{code}");
+    }
+    assert!(house.received().is_empty());
+    let metrics = house.metrics().await;
+    assert!(metrics.contains("countersign_refusals_total{code=\"header_malformed\"} 5\n"), "{metrics}");
+    for code in ["revoked", "bug", "keys_unavailable"] {
+        let counted =
+            metrics.lines().find(|line| line.contains(&format!("refusals_total{{code=\"{code}\"}}")));
+        assert!(counted.is_none_or(|line| line.ends_with(" 0")), "{counted:?}");
+    }
+    // What is written after it has been written.
+    let unsafe_method = with(":method", Some(b"POST")).into_iter().filter(|(name, _)| name != b"origin");
+    assert_eq!(send(&house, &unsafe_method.collect::<Vec<_>>()).await, End::Status(403));
+    let audit = house.state.path().join("state/audit.jsonl");
+    let written = soon(async {
+        loop {
+            let written = std::fs::read_to_string(&audit).unwrap_or_default();
+            if written.contains("csrf") {
+                break written;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    });
+    let written = written.await;
+    assert_eq!(written.matches("\"refused\"").count(), 1, "{written}");
 }
 
 /// RFC 9113 §8.3.1 would let the authority win; whoever stands before us may have listened to the other one.

@@ -11,28 +11,29 @@ use tokio::{
 /// A gateway that has not answered by then never will.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-pub(super) const PING: u8 = 6;
-pub(super) const GOAWAY: u8 = 7;
-pub(super) const CONTINUATION: u8 = 9;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
-pub(super) const END_STREAM: u8 = 1;
-pub(super) const END_HEADERS: u8 = 4;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// A field of a header section, as it is sent.
-pub(super) type Field = (Vec<u8>, Vec<u8>);
+pub(crate) type Field = (Vec<u8>, Vec<u8>);
 
 /// `name: value`, whatever bytes they have.
-pub(super) fn field(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Field {
+pub(crate) fn field(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Field {
     (name.as_ref().to_vec(), value.as_ref().to_vec())
 }
 
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// The gateway ended the connection, with or without a last word.
     Connection,
     /// The gateway reset the stream.
@@ -43,18 +44,18 @@ pub(super) enum End {
 
 /// One frame as it came.
 #[derive(Debug)]
-pub(super) struct Frame {
-    pub(super) kind: u8,
-    pub(super) stream: u32,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// A connection to the gateway. What it sends may be refused at any time, which is no error of the test.
-pub(super) struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
     /// Connects and says what HTTP/2 begins with (RFC 9113 §3.4).
-    pub(super) async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).await.unwrap();
         socket.set_nodelay(true).unwrap();
         let mut raw = Self(socket);
@@ -64,22 +65,22 @@ impl Raw {
     }
 
     /// Sends one frame; false when the gateway takes no more.
-    pub(super) async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+    pub(crate) async fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
         self.write(&frame(kind, flags, stream, payload)).await
     }
 
     /// Sends a header section in one frame.
-    pub(super) async fn headers(&mut self, stream: u32, flags: u8, fields: &[Field]) -> bool {
+    pub(crate) async fn headers(&mut self, stream: u32, flags: u8, fields: &[Field]) -> bool {
         self.frame(HEADERS, END_HEADERS | flags, stream, &section(fields)).await
     }
 
     /// Sends bytes as they are; false when the gateway takes no more.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
         timeout(PATIENCE, self.0.write_all(bytes)).await.expect("the gateway reads or closes").is_ok()
     }
 
     /// The next frame; `None` at the end of the connection.
-    pub(super) async fn next(&mut self) -> Option<Frame> {
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
         timeout(PATIENCE, self.read()).await.expect("the gateway sends or closes")
     }
 
@@ -93,7 +94,7 @@ impl Raw {
     }
 
     /// How `stream` ends.
-    pub(super) async fn end(&mut self, stream: u32) -> End {
+    pub(crate) async fn end(&mut self, stream: u32) -> End {
         loop {
             match self.next().await {
                 None => return End::Connection,
@@ -110,7 +111,7 @@ impl Raw {
 }
 
 /// One frame as bytes (RFC 9113 §4.1).
-pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut bytes = vec![length[1], length[2], length[3], kind, flags];
     bytes.extend_from_slice(&stream.to_be_bytes());
@@ -119,7 +120,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 }
 
 /// A header section of literal fields, not indexed and not compressed (RFC 7541 §6.2.2).
-pub(super) fn section(fields: &[Field]) -> Vec<u8> {
+pub(crate) fn section(fields: &[Field]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in fields {
         bytes.push(0);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_gateway::{
-    admin::client::call,
+    admin::client::{Reply, call},
     clock::SystemClock,
     config::{Environment, FileContent, SystemEnvironment, resolved::Config},
     entropy::SystemEntropy,
@@ -182,13 +182,18 @@ legacy = true
 
     /// Writes something else in one place of the configuration, and has it read again.
     pub(crate) async fn rewrite(&self, from: &str, to: &str) {
+        let reply = self.try_rewrite(from, to).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+
+    /// The same, and what the gateway says to it.
+    pub(crate) async fn try_rewrite(&self, from: &str, to: &str) -> Reply {
         {
             let mut text = self.written.0.lock().unwrap();
             assert_eq!(text.matches(from).count(), 1, "{from}\n{text}");
             *text = text.replace(from, to);
         }
-        let reply = call(&self.state.path().join("state"), Method::POST, "/reload", "").await.unwrap();
-        assert_eq!(reply.status, 200, "{reply:?}");
+        call(&self.state.path().join("state"), Method::POST, "/reload", "").await.unwrap()
     }
 
     /// What `/metrics` says.

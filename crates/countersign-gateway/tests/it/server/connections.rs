@@ -198,3 +198,48 @@ async fn connections_are_spread_over_the_workers() {
     assert_eq!(seen, [0, 0, 1, 1, 2, 2]);
     assert_eq!(gateway.running().connections(), 6);
 }
+
+#[tokio::test]
+async fn the_number_of_fields_is_the_one_of_the_limits() {
+    let service = Recorder::answering(OK).await;
+    let gateway = Plan::limits(|limits| limits.header_count = 10).start(&[http1(service.address)]);
+    for (fields, status) in [(10, "200"), (11, "431")] {
+        let more: String = (1..fields).map(|n| format!("X-{n}: 1\r\n")).collect();
+        let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+        let (head, _) = exchange(&mut gateway.connect().await, request.as_bytes()).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {head}");
+    }
+}
+
+/// So many requests at once use as many connections; of those only so many are kept for later ones.
+#[tokio::test]
+async fn no_more_idle_connections_are_kept_than_the_limits_say() {
+    const AT_ONCE: usize = 4;
+    for (kept, later) in [(0, AT_ONCE), (1, AT_ONCE - 1), (AT_ONCE, 0)] {
+        let together = std::sync::Arc::new(tokio::sync::Barrier::new(AT_ONCE));
+        let service = Recorder::start(move |mut socket, _, record| {
+            let together = std::sync::Arc::clone(&together);
+            async move {
+                while record.take(&mut socket).await.is_some() {
+                    together.wait().await;
+                    socket.write_all(OK.as_bytes()).await.unwrap();
+                }
+            }
+        })
+        .await;
+        let gateway = Plan::limits(|limits| limits.upstream_idle = kept).start(&[http1(service.address)]);
+        for round in 1..=2 {
+            let mut clients = Vec::new();
+            for _ in 0..AT_ONCE {
+                let mut client = gateway.connect().await;
+                client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+                clients.push(client);
+            }
+            for client in &mut clients {
+                answer(client).await.unwrap();
+            }
+            let connections = AT_ONCE + (round - 1) * later;
+            assert_eq!(service.record.connections(), connections, "{kept} kept, round {round}");
+        }
+    }
+}

@@ -89,14 +89,23 @@ impl Plan {
     }
 
     /// Starts a gateway before these origins.
-    pub(crate) fn start(mut self, origins: &[UpstreamOrigin]) -> Gateway {
+    pub(crate) fn start(self, origins: &[UpstreamOrigin]) -> Gateway {
+        self.start_with(origins, Forward)
+    }
+
+    /// Starts a gateway with another handler before these origins.
+    pub(crate) fn start_with<H: Handler>(
+        mut self,
+        origins: &[UpstreamOrigin],
+        handler: impl FnOnce(Arc<Target>) -> H,
+    ) -> Gateway {
         let workers = NonZeroUsize::new(self.workers).unwrap();
         let mut registry = Registry::new(workers);
         if let Some(roots) = self.roots.take() {
             registry = registry.with_roots(roots);
         }
         let target = registry.target(origins, &self.limits);
-        self.serve_with(registry, Arc::new(Forward(target)))
+        self.serve_with(registry, Arc::new(handler(target)))
     }
 
     /// Starts a gateway with another handler.

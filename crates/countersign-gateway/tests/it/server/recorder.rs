@@ -18,8 +18,12 @@ use tokio::{
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     requests: Mutex<Vec<(String, Vec<u8>)>>,
+    /// The bytes of each request, also of those that never became whole.
+    begun: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
 }
+
+type Seen = Arc<Mutex<Vec<u8>>>;
 
 impl Record {
     pub(crate) fn connections(&self) -> usize {
@@ -30,9 +34,23 @@ impl Record {
         self.requests.lock().unwrap().clone()
     }
 
+    /// Every byte that arrived, by the request it was read for: also of those that never became whole.
+    pub(crate) fn begun(&self) -> Vec<Vec<u8>> {
+        let begun = self.begun.lock().unwrap();
+        begun.iter().map(|seen| seen.lock().unwrap().clone()).filter(|bytes| !bytes.is_empty()).collect()
+    }
+
+    /// Remembers bytes that the service has read by itself.
+    pub(crate) fn note(&self, bytes: &[u8]) {
+        self.begun.lock().unwrap().push(Arc::new(Mutex::new(bytes.to_vec())));
+    }
+
     /// Reads one request and remembers it.
     pub(crate) async fn take(&self, socket: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-        let request = message(socket).await?;
+        let seen = Seen::default();
+        self.begun.lock().unwrap().push(Arc::clone(&seen));
+        let request =
+            read_message(socket, &mut |bytes| seen.lock().unwrap().extend_from_slice(bytes)).await?;
         self.requests.lock().unwrap().push(request.clone());
         Some(request)
     }
@@ -88,23 +106,47 @@ pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// One message: its head, and the raw bytes of its body by `Content-Length` or chunks. `None` at the end of the
 /// stream.
 pub(crate) async fn message(socket: &mut (impl AsyncReadExt + Unpin)) -> Option<(String, Vec<u8>)> {
+    read_message(socket, &mut |_| {}).await
+}
+
+/// The same; every byte is told of as it comes.
+async fn read_message(
+    socket: &mut (impl AsyncReadExt + Unpin),
+    tell: &mut (impl FnMut(&[u8]) + Send),
+) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(socket.read_u8().await.ok()?);
+        read_byte(socket, &mut head, tell).await?;
     }
     let head = String::from_utf8(head).unwrap();
     let lower = head.to_ascii_lowercase();
     let mut body = Vec::new();
     if lower.contains("\r\ntransfer-encoding: chunked\r\n") {
         while !(body.ends_with(b"\r\n\r\n") && (body.starts_with(b"0\r\n") || find(&body, b"\r\n0\r\n"))) {
-            body.push(socket.read_u8().await.ok()?);
+            read_byte(socket, &mut body, tell).await?;
         }
     } else if let Some(at) = lower.find("\r\ncontent-length: ") {
         let length = lower[at + 18..].split("\r\n").next().unwrap().parse().unwrap();
         body.resize(length, 0);
-        socket.read_exact(&mut body).await.ok()?;
+        let mut filled = 0;
+        while filled < length {
+            let more = socket.read(&mut body[filled..]).await.ok().filter(|more| *more > 0)?;
+            tell(&body[filled..filled + more]);
+            filled += more;
+        }
     }
     Some((head, body))
+}
+
+async fn read_byte(
+    socket: &mut (impl AsyncReadExt + Unpin),
+    bytes: &mut Vec<u8>,
+    tell: &mut (impl FnMut(&[u8]) + Send),
+) -> Option<()> {
+    let byte = socket.read_u8().await.ok()?;
+    tell(&[byte]);
+    bytes.push(byte);
+    Some(())
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> bool {

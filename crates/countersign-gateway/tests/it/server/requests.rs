@@ -1,6 +1,6 @@
 //! Requests that go through.
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     harness::{Plan, answer, exchange, http1, rest, soon},
@@ -75,6 +75,34 @@ async fn chunks_stream_both_ways() {
         assert!(body.ends_with(b"0\r\n\r\n"));
     }
     assert_eq!(service.record.connections(), 1);
+}
+
+/// The client sends the next piece only when the service has the one before.
+#[tokio::test]
+async fn a_request_body_arrives_piece_by_piece() {
+    let (arrived, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let service = Recorder::start(move |mut socket, _, _| {
+        let arrived = arrived.clone();
+        async move {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n0\r\n\r\n") {
+                seen.push(socket.read_u8().await.unwrap());
+                let _ = arrived.send(String::from_utf8(seen.clone()).unwrap());
+            }
+            socket.write_all(OK.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    for (sent, expected) in
+        [("3\r\nabc\r\n", "abc\r\n"), ("2\r\nde\r\n", "de\r\n"), ("0\r\n\r\n", "0\r\n\r\n")]
+    {
+        client.write_all(sent.as_bytes()).await.unwrap();
+        while !soon(arrivals.recv()).await.unwrap().ends_with(expected) {}
+    }
+    assert!(answer(&mut client).await.unwrap().0.starts_with("HTTP/1.1 200 "));
 }
 
 #[tokio::test]

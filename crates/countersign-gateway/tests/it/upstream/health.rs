@@ -86,3 +86,28 @@ async fn the_last_one_is_tried_even_when_it_is_out() {
         gateway.counts("upstream", event, count).await;
     }
 }
+
+/// Two that are both out are both still tried, and the first that is there again answers.
+#[tokio::test]
+async fn of_two_that_are_out_one_is_still_tried() {
+    let (one, two) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let addresses = [one.local_addr().unwrap(), two.local_addr().unwrap()];
+    drop((one, two));
+    let gateway = Plan::default().start(&addresses.map(http1));
+    let mut client = gateway.connect().await;
+    for _ in 0..EJECT_FAILURES {
+        assert!(exchange(&mut client, GET).await.0.contains("upstream_unreachable"));
+    }
+    gateway.counts("upstream", "ejected", 2).await;
+    let listener = TcpListener::bind(addresses[1]).await.unwrap();
+    let back = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        crate::server::recorder::message(&mut socket).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, OK.as_bytes()).await.unwrap();
+    });
+    let (head, _) = exchange(&mut client, GET).await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    back.await.unwrap();
+    gateway.counts("upstream", "recovered", 1).await;
+}

@@ -130,6 +130,19 @@ async fn an_answer_that_is_not_http_is_said_to_be_so() {
 }
 
 #[tokio::test]
+async fn an_answer_with_too_many_fields_is_refused() {
+    for (fields, status) in [(100, "200"), (101, "502")] {
+        let more: String = (1..fields).map(|n| format!("x-{n}: 1\r\n")).collect();
+        let answer: &str = format!("HTTP/1.1 200 OK\r\n{more}Content-Length: 2\r\n\r\nok").leak();
+        let service = Recorder::answering(answer).await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {head}");
+        assert_eq!(head.contains("upstream_malformed"), status == "502", "{head}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_cut_short_is_cut_short_for_the_client_too() {
     let service = Recorder::start(|mut socket, _, record| async move {
         record.take(&mut socket).await;
