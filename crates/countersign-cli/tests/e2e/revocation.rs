@@ -61,7 +61,7 @@ impl Followed {
                 let form = String::from_utf8_lossy(&seen.body);
                 let answers = answers.lock().unwrap();
                 let found = answers.iter().find(|(session, _)| form.contains(session));
-                Reply::json(&found.map_or(json!({ "active": false }), |(_, answer)| answer.clone()))
+                Reply::json(&found.map_or_else(|| json!({ "active": false }), |(_, answer)| answer.clone()))
             }
         })
         .await;

@@ -354,15 +354,15 @@ async fn ask_admin(house: &House) -> String {
 
 #[tokio::test]
 async fn a_lift_takes_back_every_name_of_a_session_whose_cookie_moved() {
-    let replacing = |asked: &crate::sources::fake::Arrived| {
+    let replacing = |asked: &Arrived| {
         let json = "content-type: application/json\r\n";
         let alice = r#"{"sub":"alice","org":{"id":"acme"},"roles":[]}"#;
         match asked.header("cookie").unwrap_or_default() {
             "SESSION=first" => {
                 let fields = format!("{json}set-cookie: SESSION=second; Path=/\r\n");
-                crate::sources::fake::answer(200, &fields, alice)
+                fake::answer(200, &fields, alice)
             }
-            _ => crate::sources::fake::answer(200, json, alice),
+            _ => fake::answer(200, json, alice),
         }
     };
     let house = House::asking("whoami = \"WHOAMI\"", "", "", Recorder::answering(OK).await, replacing).await;

@@ -164,7 +164,7 @@ async fn without_the_table_there_are_no_endpoints() {
 
 #[tokio::test]
 async fn a_server_with_only_a_page_that_knows_its_cookie_will_do() {
-    let respond = |arrived: &crate::sources::fake::Arrived| match arrived.header("cookie") {
+    let respond = |arrived: &Arrived| match arrived.header("cookie") {
         Some("SESSION=alice-session") => json(200, r#"{"sub":"alice","org":{"id":"acme"}}"#),
         _ => json(401, "{}"),
     };
@@ -205,7 +205,7 @@ async fn while_the_server_is_away_pages_are_told_so_and_a_log_out_holds() {
             "{answer}"
         );
     }
-    let begin = std::time::Instant::now();
+    let begin = tokio::time::Instant::now();
     for line in pages {
         while verdict(&send(line, ALICE).await) == ("200", None) {
             assert!(begin.elapsed() < Duration::from_secs(5), "{line}: it is served for ever");
@@ -219,7 +219,7 @@ async fn while_the_server_is_away_pages_are_told_so_and_a_log_out_holds() {
     let answer = send("POST /.countersign/logout", ALICE).await;
     assert_eq!((verdict(&answer), &body(&answer)["server_session"]), (("200", None), &"unknown".into()));
     fails.store(false, Ordering::SeqCst);
-    let begin = std::time::Instant::now();
+    let begin = tokio::time::Instant::now();
     while verdict(&send(pages[0], ALICE).await) != ("401", Some("revoked")) {
         assert!(begin.elapsed() < Duration::from_secs(10), "the server is back");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -41,14 +41,14 @@ impl LogoutIssuer {
         self.key.sign(typ, &claims).unwrap()
     }
 
-    /// A good one about somebody; `null` is left out.
-    pub(super) fn about(&self, jti: &str, sub: Value, sid: Value) -> String {
+    /// A good one about somebody; what is not there is left out.
+    pub(super) fn about(&self, jti: &str, sub: Option<&str>, sid: Option<&str>) -> String {
         self.token("logout+jwt", &|claims| {
             claims["jti"] = json!(jti);
-            for (name, value) in [("sub", &sub), ("sid", &sid)] {
-                claims[name] = value.clone();
-                if value.is_null() {
-                    drop(claims.as_object_mut().unwrap().remove(name));
+            for (name, value) in [("sub", sub), ("sid", sid)] {
+                match value {
+                    Some(value) => claims[name] = json!(value),
+                    None => drop(claims.as_object_mut().unwrap().remove(name)),
                 }
             }
         })
@@ -165,11 +165,11 @@ async fn where_answers_name_no_session_a_log_out_ends_those_of_the_user_and_with
     for cookie in ["alice-1", "alice-2", "bob-1"] {
         assert!(is_served(&send(&house, cookie).await));
     }
-    let by_name = issuer.about("1", Value::Null, json!("server-alice"));
+    let by_name = issuer.about("1", None, Some("server-alice"));
     let refused = post(&house, &by_name).await;
     assert!(refused.starts_with("HTTP/1.1 400 "), "it would end nothing: {refused}");
     assert!(is_served(&send(&house, "alice-1").await));
-    let both = issuer.about("2", json!("alice"), json!("server-alice"));
+    let both = issuer.about("2", Some("alice"), Some("server-alice"));
     assert!(is_served(&post(&house, &both).await));
     for cookie in ["alice-1", "alice-2", "alice-3"] {
         assert!(is_revoked(&send(&house, cookie).await), "{cookie}");
@@ -182,9 +182,9 @@ async fn a_gateway_that_has_seen_no_answer_yet_ends_both_the_session_and_the_ses
     for names_sessions in [true, false] {
         let issuer = LogoutIssuer::start().await;
         let house = house(&issuer, names_sessions).await;
-        let both = issuer.about("1", json!("alice"), json!("server-alice"));
+        let both = issuer.about("1", Some("alice"), Some("server-alice"));
         assert!(is_served(&post(&house, &both).await));
-        let by_name = issuer.about("2", Value::Null, json!("server-carol"));
+        let by_name = issuer.about("2", None, Some("server-carol"));
         assert!(is_served(&post(&house, &by_name).await));
         assert!(is_revoked(&send(&house, "alice-1").await), "names sessions: {names_sessions}");
         assert_eq!(is_revoked(&send(&house, "carol-1").await), names_sessions);

@@ -147,7 +147,7 @@ impl Streams {
                 assert!(given.starts_with("HTTP/1.1 200 "), "{given}");
             }
             Cause::LogOutToken => {
-                let token = self.issuer.about("1", json!("dora"), json!("server-alice"));
+                let token = self.issuer.about("1", Some("dora"), Some("server-alice"));
                 let ended = post(&self.house, &token).await;
                 assert!(ended.starts_with("HTTP/1.1 200 "), "{ended}");
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -26,7 +26,7 @@ async fn what_cannot_be_written_is_acknowledged_at_no_door_and_holds_all_the_sam
     house.send("GET /orders/", &[ALICE]).await;
     let head = house.received().remove(0);
     let (token, claims) = (token_in(&head), claims_in(&head));
-    let logout_token = issuer.about("1", json!("alice"), Value::Null);
+    let logout_token = issuer.about("1", Some("alice"), None);
     let page = async || {
         let lines = [&PAGE[..], &[ALICE, "Content-Length: 0"]].concat();
         house.send("POST /.countersign/logout", &lines).await
