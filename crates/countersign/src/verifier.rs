@@ -209,6 +209,12 @@ impl Verifier {
         self.0.proofs.as_ref().and_then(|proofs| proofs.present_nonce(self.0.clock.now()))
     }
 
+    /// Whether both are clones of one.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     #[cfg(feature = "dpop")]
     pub(crate) fn now(&self) -> UnixTime {
         self.0.clock.now()
