@@ -208,7 +208,7 @@ impl Forgotten {
 impl Kept {
     /// INVARIANT: a [`UnixTime`] is at most [`UnixTime::MAX`], which has 38 bits.
     const fn new(until: UnixTime, caller: u64) -> Self {
-        Self(until.as_secs() << CALLER_BITS | caller % CALLERS as u64)
+        Self((until.as_secs() << CALLER_BITS) | (caller % CALLERS as u64))
     }
 
     const fn until(self) -> UnixTime {
