@@ -4,9 +4,13 @@ use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{members::Members, verified::Actor};
+use super::{
+    members::{Members, Roles},
+    verified::Actor,
+};
 use crate::{
-    Audience, ClaimName, Claims, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
+    Audience, ClaimName, Claims, ClientId, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal,
+    UnixTime,
     json::{self, Json},
     jws,
     rule::Rule,
@@ -25,6 +29,23 @@ pub(crate) struct Expected<'a> {
     pub(crate) now: UnixTime,
     /// Whether a token may be bound to a key, because proofs of it are checked.
     pub(crate) takes_proofs: bool,
+    /// Another good token's, which are kept once where they are the same. They decide nothing.
+    pub(crate) usual: Option<&'a Names>,
+}
+
+/// Names that tokens mostly have in common; none that tells who anybody is.
+#[derive(Debug)]
+pub(crate) struct Names {
+    client_id: ClientId,
+    organisation: Option<OrganisationId>,
+    roles: Vec<Role>,
+}
+
+impl Names {
+    pub(super) fn of(claims: &Claims) -> Self {
+        let Claims { client_id, organisation, roles, .. } = claims.clone();
+        Self { client_id, organisation, roles }
+    }
 }
 
 /// What a good token says.
@@ -39,8 +60,9 @@ pub(crate) struct Judged {
 
 /// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power.
 pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
-    let mut members = Members::default();
-    json::read(payload, &mut members).map_err(|_| TokenRefusal::PayloadMalformed)?;
+    let usual = expected.usual;
+    let mut members = Members::knowing(usual.map_or(&[][..], |usual| usual.roles.as_slice()));
+    members.fill(payload).map_err(|_| TokenRefusal::PayloadMalformed)?;
 
     let issuer = required(text(members.iss, ClaimName::Issuer)?, ClaimName::Issuer)?;
     if Rule::Issuer.is_broken_by(expected.issuer != &*issuer) {
@@ -64,7 +86,8 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
     let username = text(members.preferred_username, ClaimName::Username)?;
     let email = text(members.email, ClaimName::Email)?;
 
-    let organisation = organisation(members.organisation.as_ref())?;
+    let known = usual.and_then(|usual| usual.organisation.as_ref());
+    let organisation = organisation(members.organisation.as_ref(), known)?;
     let roles = roles(members.roles)?;
     let scope = text(members.scope, ClaimName::Scope)?;
     let actors = actors(members.act.as_ref())?;
@@ -74,7 +97,7 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         iss: expected.issuer.clone(),
         aud: expected.audience.clone(),
         sub: (&*sub).into(),
-        client_id: (&*client_id).into(),
+        client_id: shared(&client_id, usual.map(|usual| &usual.client_id)),
         iat,
         exp,
         jti: (&*jti).into(),
@@ -192,22 +215,33 @@ fn is_sha256(text: &str) -> bool {
     jws::decode(text.as_bytes()).is_some_and(|hash| hash.len() == 32)
 }
 
+/// A name: the known one, where it is the same.
+pub(super) fn shared<N>(text: &str, known: Option<&N>) -> N
+where
+    N: AsRef<str> + Clone + for<'a> From<&'a str>,
+{
+    known.filter(|known| (*known).as_ref() == text).cloned().unwrap_or_else(|| text.into())
+}
+
 /// Exactly one organisation, or none.
-fn organisation(value: Option<&Json<'_>>) -> Result<Option<OrganisationId>, TokenRefusal> {
+fn organisation(
+    value: Option<&Json<'_>>,
+    known: Option<&OrganisationId>,
+) -> Result<Option<OrganisationId>, TokenRefusal> {
     let Some(value) = value else { return Ok(None) };
     let text = value.text().ok_or(TokenRefusal::OrganisationInvalid)?;
+    if let Some(known) = known.filter(|known| known.as_str() == text) {
+        return Ok(Some(known.clone()));
+    }
     OrganisationId::new(text).map(Some).map_err(|_| TokenRefusal::OrganisationInvalid)
 }
 
 /// An array of strings; a single string could be one role or several, so it is neither.
-fn roles(value: Option<Json<'_>>) -> Result<Vec<Role>, TokenRefusal> {
-    let malformed = TokenRefusal::ClaimMalformed(ClaimName::Roles);
+fn roles(value: Option<Roles>) -> Result<Vec<Role>, TokenRefusal> {
     match value {
         None => Ok(Vec::new()),
-        Some(Json::Array(roles)) => {
-            roles.iter().map(|role| role.text().map(Role::from).ok_or(malformed)).collect()
-        }
-        Some(_) => Err(malformed),
+        Some(Roles::Names(roles)) => Ok(roles),
+        Some(Roles::Other) => Err(TokenRefusal::ClaimMalformed(ClaimName::Roles)),
     }
 }
 
