@@ -19,9 +19,8 @@ const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 const REASONS: &str = "docs/dependencies.md";
 /// Most packages that `countersign` may need with its default features, itself included.
 const LIBRARY_PACKAGES: usize = 60;
-/// The features of `countersign` whose needs are stated in the list of reasons.
-const LIBRARY_FEATURES: &[&str] =
-    &["axum", "dpop", "remote", "sign", "sqlx-postgres", "sqlx-sqlite", "testkit", "tonic"];
+/// How long the library takes to build, feature by feature; measured by hand, so that it may not be there.
+const BUILDS: &str = "bench/BUILDS.md";
 /// The names of integration tests, which `./test` runs by name.
 const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";
@@ -34,7 +33,7 @@ pub(crate) struct Packages {
     /// Name and version of what `countersign` needs with its default features.
     library: BTreeSet<String>,
     /// How many packages `countersign` needs with one feature alone.
-    with_feature: BTreeMap<&'static str, usize>,
+    with_feature: BTreeMap<String, usize>,
 }
 
 impl Packages {
@@ -59,10 +58,11 @@ impl Packages {
             built.contains(&format!("{} v{}", text(package, "name"), text(package, "version")))
         };
         let mut with_feature = BTreeMap::new();
-        for &feature in LIBRARY_FEATURES {
+        for feature in features(&packages, "countersign") {
             let what =
-                ["-p", "countersign", "--no-default-features", "--features", feature, "-e", "normal,build"];
-            with_feature.insert(feature, needed(tree, &what)?.len());
+                ["-p", "countersign", "--no-default-features", "--features", &feature, "-e", "normal,build"];
+            let count = needed(tree, &what)?.len();
+            with_feature.insert(feature, count);
         }
         Ok(Self {
             with_feature,
@@ -77,11 +77,11 @@ impl Packages {
         faults.extend(self.built.iter().flat_map(package_faults));
         faults.extend(self.duplicates());
         faults.extend(self.unexplained(tree));
-        faults.extend(feature_faults(
-            tree.text(REASONS).unwrap_or_default(),
-            self.library.len(),
-            &self.with_feature,
-        ));
+        let reasons = tree.text(REASONS).unwrap_or_default();
+        faults.extend(feature_faults((REASONS, reasons), self.library.len(), &self.with_feature));
+        if let Some(builds) = tree.text(BUILDS) {
+            faults.extend(feature_faults((BUILDS, builds), self.library.len(), &self.with_feature));
+        }
         if self.library.len() > LIBRARY_PACKAGES {
             let what = format!(
                 "`countersign` needs {} packages with its default features; at most {LIBRARY_PACKAGES}",
@@ -144,16 +144,32 @@ impl Packages {
     }
 }
 
-/// What the list of reasons says of each feature of the library, against what is so.
-fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<&str, usize>) -> Vec<Fault> {
+/// The features of one of our packages, but for what is there by default.
+fn features(packages: &[Value], name: &str) -> Vec<String> {
+    let ours = packages.iter().find(|package| is_ours(package) && text(package, "name") == name);
+    let features = ours.and_then(|package| package.get("features")?.as_object());
+    features
+        .into_iter()
+        .flat_map(|features| features.keys())
+        .filter(|name| *name != "default")
+        .cloned()
+        .collect()
+}
+
+/// What a page says of each feature of the library, against what is so.
+fn feature_faults(
+    (page, lines): (&'static str, &str),
+    default: usize,
+    with_feature: &BTreeMap<String, usize>,
+) -> Vec<Fault> {
     let stated = |start: &str| {
-        let row = reasons.lines().find_map(|line| line.strip_prefix(start))?;
+        let row = lines.lines().find_map(|line| line.strip_prefix(start))?;
         row.split('|').next()?.trim().parse::<usize>().ok()
     };
     let rows = with_feature.iter().map(|(feature, &count)| (format!("| with `{feature}` |"), count));
     let rows = rows.chain([("| by default |".to_owned(), default)]);
     rows.filter(|(start, count)| stated(start) != Some(*count))
-        .map(|(start, count)| Fault::of_file(REASONS, format!("the row `{start}` must say {count}")))
+        .map(|(start, count)| Fault::of_file(page, format!("the row `{start}` must say {count}")))
         .collect()
 }
 
@@ -227,14 +243,25 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
 mod tests {
     use serde_json::json;
 
-    use super::{feature_faults, package_faults};
+    use super::{feature_faults, features, package_faults};
 
     #[test]
     fn a_feature_that_needs_more_than_is_stated_is_a_fault() {
         let text = "| by default | 7 | x |\n| with `a` | 9 | y |\n";
-        let faults = |default, a| feature_faults(text, default, &[("a", a)].into()).len();
+        let counted = |text: &str, default, a| {
+            feature_faults(("page", text), default, &[("a".to_owned(), a)].into()).len()
+        };
+        let faults = |default, a| counted(text, default, a);
         assert_eq!((faults(7, 9), faults(8, 9), faults(7, 8)), (0, 1, 1));
-        assert_eq!(feature_faults("", 7, &[("a", 9)].into()).len(), 2, "what is not stated");
+        assert_eq!(counted("", 7, 9), 2, "what is not stated");
+    }
+
+    #[test]
+    fn features_are_those_of_the_manifest() {
+        let package = |name: &str, source: Option<&str>| json!({ "name": name, "source": source, "features": { "default": [], "new": [], "old": ["new"] } });
+        let packages = [package("a", Some("registry")), package("b", None), package("a", None)];
+        assert_eq!(features(&packages, "a"), ["new", "old"]);
+        assert_eq!(features(&packages, "c"), [""; 0]);
     }
 
     #[test]
