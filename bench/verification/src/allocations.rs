@@ -2,7 +2,8 @@
 
 use std::{alloc::System, collections::BTreeMap};
 
-use countersign_verification_bench::{ALGORITHMS, Case};
+use countersign::jws::Algorithm;
+use countersign_verification_bench::Case;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -19,18 +20,18 @@ fn counted(mut work: impl FnMut(usize)) -> f64 {
 
 fn main() {
     let mut table: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
-    for (algorithm, key) in ALGORITHMS {
-        let case = Case::new(algorithm, key, 2 * COUNT);
+    for &algorithm in Algorithm::ALL {
+        let case = Case::new(algorithm, 2 * COUNT);
         let verifier = case.verifier();
         // The memory of tokens has grown before the counting begins.
         case.tokens[COUNT..].iter().for_each(|token| drop(verifier.verify(token).unwrap()));
-        let row = BTreeMap::from([
+        let mut row = BTreeMap::from([
             ("bare", counted(case.bare())),
             ("countersign", counted(|at| drop(verifier.verify(&case.tokens[at]).unwrap()))),
             ("countersign_seen_before", counted(|at| drop(verifier.verify(&case.tokens[at]).unwrap()))),
-            ("jsonwebtoken", counted(case.jsonwebtoken())),
-            ("jwt_simple", counted(case.jwt_simple())),
         ]);
+        row.extend(case.jsonwebtoken().map(|work| ("jsonwebtoken", counted(work))));
+        row.extend(case.jwt_simple().map(|work| ("jwt_simple", counted(work))));
         table.insert(algorithm.name(), row);
     }
     println!("{}", serde_json::to_string_pretty(&table).unwrap());

@@ -5,8 +5,8 @@
 
 use std::{hint::black_box, time::Instant};
 
-use countersign::Verifier;
-use countersign_verification_bench::{ALGORITHMS, Case, Table, median};
+use countersign::{Verifier, jws::Algorithm};
+use countersign_verification_bench::{Case, Table, Work, median};
 use serde_json::json;
 
 /// Tokens of a case, and calls in one measurement.
@@ -28,28 +28,25 @@ fn main() {
 /// The contenders take turns with every token, so that what happens to the machine happens to all.
 fn first_sight(rounds: usize) -> Table {
     let mut table = Table::new();
-    for (algorithm, key) in ALGORITHMS {
-        let case = Case::new(algorithm, key, TOKENS);
-        let fresh = case.fresh();
-        let (mut bare, mut jsonwebtoken, mut jwt_simple) = (case.bare(), case.jsonwebtoken(), case.jwt_simple());
-        let mut times: [Vec<f64>; 4] = Default::default();
+    for &algorithm in Algorithm::ALL {
+        let case = std::rc::Rc::new(Case::new(algorithm, TOKENS));
+        let mut contenders: Vec<(&str, Work)> = vec![("bare", case.bare()), ("countersign", Box::new(|_| {}))];
+        contenders.extend(case.jsonwebtoken().map(|work| ("jsonwebtoken", work)));
+        contenders.extend(case.jwt_simple().map(|work| ("jwt_simple", work)));
+        let mut times = vec![Vec::with_capacity(rounds * TOKENS); contenders.len()];
         for round in 0..rounds {
-            let verifier = fresh();
+            // A new one, with an empty memory.
+            let (verifier, tokens) = (case.verifier(), std::rc::Rc::clone(&case));
+            contenders[1].1 = Box::new(move |at| drop(black_box(verifier.verify(&tokens.tokens[at]).unwrap())));
             for at in 0..TOKENS {
-                for turn in 0..times.len() {
-                    let who = (round + at + turn) % times.len();
-                    let time = match who {
-                        0 => timed(|| bare(at)),
-                        1 => timed(|| drop(black_box(verifier.verify(&case.tokens[at]).unwrap()))),
-                        2 => timed(|| jsonwebtoken(at)),
-                        _ => timed(|| jwt_simple(at)),
-                    };
-                    times[who].push(time);
+                for turn in 0..contenders.len() {
+                    let who = (round + at + turn) % contenders.len();
+                    times[who].push(timed(|| contenders[who].1(at)));
                 }
             }
         }
         let mut row = std::collections::BTreeMap::new();
-        for (name, times_of) in ["bare", "countersign", "jsonwebtoken", "jwt_simple"].iter().zip(&times) {
+        for ((name, _), times_of) in contenders.iter().zip(&times) {
             row.insert((*name).to_owned(), median(times_of.clone()));
             let ratios = times_of.iter().zip(&times[0]).map(|(time, bare)| time / bare).collect();
             row.insert(format!("{name}_ratio"), median(ratios));
@@ -72,8 +69,8 @@ fn timed(work: impl FnOnce()) -> f64 {
 /// Nanoseconds of a token seen before, with the machine's clock.
 fn seen_before(rounds: usize) -> Table {
     let mut table = Table::new();
-    for (algorithm, key) in ALGORITHMS.into_iter().filter(|(algorithm, _)| !algorithm.is_symmetric()) {
-        let case = Case::new(algorithm, key, 1_000);
+    for &algorithm in Algorithm::ALL {
+        let case = Case::new(algorithm, 1_000);
         let (plain, revoking) = (case.verifier(), case.verifier_with_revocations());
         let mut times: [Vec<f64>; 4] = Default::default();
         for _ in 0..rounds * 5 {
@@ -104,8 +101,7 @@ fn again(verifier: &Verifier, tokens: &[String]) -> f64 {
 }
 
 fn alone(what: &str, algorithm: &str, count: usize) {
-    let (algorithm, key) = ALGORITHMS.into_iter().find(|(known, _)| known.name() == algorithm).unwrap();
-    let case = Case::new(algorithm, key, TOKENS);
+    let case = Case::new(Algorithm::from_name(algorithm).unwrap(), TOKENS);
     match what {
         "seen" | "revocations" => {
             let verifier = if what == "seen" { case.verifier() } else { case.verifier_with_revocations() };
@@ -113,14 +109,22 @@ fn alone(what: &str, algorithm: &str, count: usize) {
                 black_box(verifier.verify(black_box(&case.tokens[0])).unwrap());
             }
         }
+        // Each token is another one, and signing them is counted by itself.
+        "made" => drop(black_box(Case::new(case.algorithm, count))),
+        "remember" => {
+            let (verifier, many) = (case.verifier(), Case::new(case.algorithm, count));
+            for token in &many.tokens {
+                black_box(verifier.verify(black_box(token)).unwrap());
+            }
+        }
         _ => {
             // Nothing is remembered, so that every sight is a first one.
             let verifier = case.verifier_that_forgets();
-            let mut work: Box<dyn FnMut(usize)> = match what {
+            let mut work: Work = match what {
                 "bare" => case.bare(),
-                "first" => Box::new(|at| drop(black_box(verifier.verify(&case.tokens[at]).unwrap()))),
-                "jsonwebtoken" => case.jsonwebtoken(),
-                "jwt_simple" => case.jwt_simple(),
+                "first" => Box::new(move |at| drop(black_box(verifier.verify(&case.tokens[at]).unwrap()))),
+                "jsonwebtoken" => case.jsonwebtoken().unwrap(),
+                "jwt_simple" => case.jwt_simple().unwrap(),
                 other => panic!("{other}"),
             };
             (0..count).for_each(|at| work(at % TOKENS));

@@ -111,7 +111,10 @@ fn claims(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
     use countersign::testkit::bad_tokens;
+    use serde_json::Value;
 
     use super::class_of;
     use crate::findings::kind;
@@ -123,5 +126,29 @@ mod tests {
             assert!(kind(class).is_some(), "{}: {class}", row.name());
             assert_ne!(class, "bad-token-accepted", "{} is of a group that has no class yet", row.name());
         }
+    }
+
+    /// What others read of the catalogue (`vectors/`) is what an audit tries.
+    #[test]
+    fn every_published_vector_has_a_finding() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+        let mut published = BTreeSet::new();
+        for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            // Setups are no tokens, and a service that checks proofs is audited without them.
+            if file.extension().is_none_or(|end| end != "json") || ["setups", "proof"].contains(&name) {
+                continue;
+            }
+            let text: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            for vector in text["vectors"].as_array().unwrap() {
+                if vector["refusal"].is_object() {
+                    let name = vector["name"].as_str().unwrap().to_owned();
+                    assert!(kind(class_of(&name)).is_some(), "{name}");
+                    published.insert(name);
+                }
+            }
+        }
+        let tried: BTreeSet<String> = bad_tokens().map(|row| row.name().to_owned()).collect();
+        assert_eq!(published, tried);
     }
 }

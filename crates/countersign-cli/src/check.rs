@@ -15,7 +15,11 @@ use serde::Serialize;
 
 use crate::{
     arguments::CheckArguments,
-    check::{cookie::Graded, server::Asked, tokens::Tokens},
+    check::{
+        cookie::{Graded, Of},
+        server::Asked,
+        tokens::Tokens,
+    },
     configuration,
     exit::Exit,
     fetch,
@@ -121,7 +125,9 @@ impl Checked {
             text.push_str(&items(screen, &self.tokens.remarks));
         }
         if let Some(graded) = &self.cookie {
-            text.push_str(&screen.heading(&format!("old cookie `{}`: grade {}", graded.name, graded.grade)));
+            let of = if graded.of == Of::Value { " of its value" } else { "" };
+            let heading = format!("old cookie `{}`: grade {}{of}", graded.name, graded.grade);
+            text.push_str(&screen.heading(&heading));
             text.push_str(&items(screen, &graded.reasons));
         } else if !self.cookie_remarks.is_empty() {
             text.push_str(&screen.heading("old cookie"));

@@ -97,6 +97,14 @@ fn stages(criterion: &mut Criterion) {
         b.iter(|| black_box(translation.credentials.find(black_box(&parts.headers)).is_ok()));
     });
     criterion.bench_function("session: key", |b| b.iter(|| black_box(keyer.key(black_box(&credential)))));
+    let key = keyer.key(&credential);
+    criterion.bench_function("session: cache read", |b| {
+        b.iter(|| {
+            let entry = translation.sessions.cache().find(black_box(&key)).unwrap();
+            black_box(translation.sessions.freshness(&entry, NOW));
+            entry
+        });
+    });
     criterion
         .bench_function("identity", |b| b.iter(|| black_box(mapping.identity(black_box(&answer)).is_ok())));
     criterion

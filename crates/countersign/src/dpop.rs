@@ -15,8 +15,9 @@
 //!    `jkt`; the signature holds; `jti` has 1 to 256 bytes; `htm` is the method; `htu` is the address, compared without
 //!    query and fragment after normalisation (RFC 3986 §6.2.2, §6.2.3); `ath` is the token's hash; `iat` is at most
 //!    60 seconds old and at most 5 seconds ahead. `exp` and `nbf`, if they are there, count as in any JWT.
-//! 4. The same proof does not count twice: its key and `jti` are remembered until it is too old. The memory is bounded;
-//!    when it is full, further proofs are refused with 503. It is one process's: of several replicas each takes a proof
+//! 4. The same proof does not count twice: its key and `jti` are remembered until it is too old. The memory is bounded,
+//!    and one caller takes an eighth of it at most; when it is full, further proofs are refused with 503. It is one
+//!    process's: of several replicas each takes a proof
 //!    once, unless they share a [nonce](DpopPolicy::require_nonce), which bounds how long.
 //! 5. The service's own origin is told, never taken from `Host` or `:authority`, which the sender of a request chooses.
 //!
@@ -59,7 +60,7 @@ use http::HeaderValue;
 use self::{
     nonce::{Age, Nonces},
     proof::{Expected, judge},
-    replay::{NotTaken, Replays},
+    replay::{NotTaken, Proof, Replays},
     uri::{Address, Base},
 };
 use crate::{TokenRefusal, UnixTime, VerifiedClaims, rule::Rule};
@@ -88,7 +89,7 @@ pub(crate) struct Proved {
 impl Proofs {
     pub(crate) fn new(policy: DpopPolicy) -> Result<Self, DpopPolicyError> {
         let bases = policy.check()?;
-        let replays = Replays::new(policy.remembered);
+        let replays = Replays::new(policy.remembered, policy.max_age + policy.leeway);
         let nonces = policy.nonce_key.as_ref().map(|key| Nonces::new(key.expose()));
         Ok(Self { bases, policy, replays, nonces })
     }
@@ -140,7 +141,9 @@ impl Proofs {
         let judged = judge(proof.as_bytes(), &expected)?;
         let age = self.check_nonce(judged.nonce.as_deref(), now)?;
         // The last question, because the answer is remembered.
-        match self.replays.take(bound_to, &judged.id, judged.until, now) {
+        let caller = (claims.issuer(), claims.subject());
+        let proof = Proof { caller, key: bound_to, id: &judged.id, until: judged.until };
+        match self.replays.take(proof, now) {
             Err(NotTaken::Replayed) if Rule::ProofReplay.is_broken_by(true) => {
                 return Err(TokenRefusal::ProofReplayed);
             }

@@ -44,7 +44,14 @@ pub(crate) fn object(text: &[u8]) -> Result<Object<'_>, NotStrictJson> {
 /// Reads one value with a seed that keeps rule 2.
 pub(crate) fn read<'a, S: DeserializeSeed<'a>>(text: &'a [u8], seed: S) -> Result<S::Value, NotStrictJson> {
     // Once for the whole text is quicker than once for each string.
-    let text = std::str::from_utf8(text).map_err(|_| NotStrictJson)?;
+    read_text(std::str::from_utf8(text).map_err(|_| NotStrictJson)?, seed)
+}
+
+/// The same of a text that is known to be UTF-8.
+pub(crate) fn read_text<'a, S: DeserializeSeed<'a>>(
+    text: &'a str,
+    seed: S,
+) -> Result<S::Value, NotStrictJson> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = seed.deserialize(&mut reader).map_err(|_| NotStrictJson)?;
     reader.end().map_err(|_| NotStrictJson)?;
@@ -130,7 +137,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
     }
 }
 
-struct StrictVisitor;
+/// Reads any value by the rules.
+pub(crate) struct StrictVisitor;
 
 /// How `serde_json` hands over a number when some crate in the build turned on its `arbitrary_precision`: as an
 /// object with this one member.

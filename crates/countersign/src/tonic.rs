@@ -2,7 +2,7 @@
 //!
 //! 1. [`Authenticate`] is the layer of [`crate::tower`], and answers as gRPC does: `UNAUTHENTICATED` for 401,
 //!    `PERMISSION_DENIED` for 403, `INVALID_ARGUMENT` for 400, `UNAVAILABLE` for 503, with the stable code of the
-//!    refusal in the metadata `countersign-refused`.
+//!    refusal in the metadata `countersign-refused` and its challenge in `www-authenticate`, as over HTTP.
 //!    Where proofs are checked (feature `dpop`) a nonce comes in `dpop-nonce`; the address of a call is the service's
 //!    origin and `/package.Service/Method`, its method POST.
 //! 2. A service below it takes what it needs from the request: [`Require::require`]. A handler below a server without

@@ -8,6 +8,7 @@
 //!    body with an `access_token` is the handler's: the layer reads no body. A verifier that checks proofs (feature
 //!    `dpop`) takes `Authorization: DPoP` with a `DPoP` header too.
 //! 3. A good token's [`Caller`] is put into the request's extensions; the service behind is called only then.
+//!    The same layer a second time, further in, takes the same proof of the same request for one.
 //! 4. Everything else is answered here, from the one table of [`TokenRefusal`]: status, `WWW-Authenticate`,
 //!    `Retry-After` and a problem document ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)), never to be cached.
 //!
@@ -133,8 +134,20 @@ impl Authenticate {
         // Only this layer makes them.
         request.extensions_mut().remove::<CallerToken>();
         request.extensions_mut().remove::<Caller>();
+        #[cfg(feature = "dpop")]
+        let taken = request.extensions_mut().remove::<proof::Taken>();
         let presented = Presented::of(request, &self.verifier)?;
+        #[cfg(feature = "dpop")]
+        let accepted = match taken.and_then(|taken| taken.accepted(&self.verifier, &presented)) {
+            Some(accepted) => accepted,
+            None => self.judge(&presented).await?,
+        };
+        #[cfg(not(feature = "dpop"))]
         let accepted = self.judge(&presented).await?;
+        #[cfg(feature = "dpop")]
+        if let Some(taken) = proof::Taken::new(&self.verifier, &presented, &accepted.claims) {
+            request.extensions_mut().insert(taken);
+        }
         let caller = Caller::new(accepted.claims);
         if self.keep_token
             && let Some(token) = CallerToken::new(presented.token, caller.claims())
@@ -146,6 +159,18 @@ impl Authenticate {
             #[cfg(feature = "dpop")]
             fresh_nonce: accepted.proved.fresh_nonce,
         })
+    }
+
+    /// What `WWW-Authenticate` says to a request that is refused and was sent so.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn challenge(&self, refusal: TokenRefusal, sent: Sent) -> Option<HeaderValue> {
+        #[cfg(feature = "dpop")]
+        return self.verifier.challenge(refusal, None, sent.scheme);
+        #[cfg(not(feature = "dpop"))]
+        {
+            let Sent {} = sent;
+            refusal.www_authenticate(None)
+        }
     }
 
     async fn judge(&self, presented: &Presented) -> Result<Accepted, TokenRefusal> {
@@ -169,6 +194,26 @@ impl<S> Layer<S> for Authenticate {
 
     fn layer(&self, inner: S) -> Self::Service {
         Authenticated { inner, authenticate: self.clone() }
+    }
+}
+
+/// How the token of a request was sent.
+#[cfg(any(feature = "dpop", feature = "tonic"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    #[cfg(feature = "dpop")]
+    scheme: crate::dpop::Scheme,
+}
+
+#[cfg(any(feature = "dpop", feature = "tonic"))]
+impl Sent {
+    pub(crate) fn of(headers: &http::HeaderMap) -> Self {
+        #[cfg(not(feature = "dpop"))]
+        let _ = headers;
+        Self {
+            #[cfg(feature = "dpop")]
+            scheme: proof::sent_as(headers),
+        }
     }
 }
 
@@ -209,7 +254,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             #[cfg(feature = "dpop")]
-            let sent = proof::sent_as(request.headers());
+            let sent = Sent::of(request.headers());
             let admitted = authenticate.admit(&mut request).await;
             let response = match &admitted {
                 Ok(_) => inner.call(request).await?,

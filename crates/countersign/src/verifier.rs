@@ -10,10 +10,10 @@
 //! 3. **Signature.**
 //! 4. **Type**: `typ` is `at+jwt` (RFC 9068 §4).
 //! 5. **Claims**: `iss aud exp iat sub jti client_id` are there; a claim of the wrong JSON type is a refusal, never
-//!    "absent"; `iss` and `aud` are exactly ours; no `cnf` without [`dpop`](crate::VerifierBuilder); `exp` and `nbf` and `iat` fit the present moment;
-//!    `organisation` names exactly one; `roles` is an array of strings; no `status`, which would point to a list of
-//!    revoked tokens (Token Status List) that is not looked at. With several issuers, the organisation is one that this
-//!    issuer [may name](Organisations).
+//!    "absent"; `iss` and `aud` are exactly ours; no `cnf` unless proofs are checked (feature `dpop`); `exp` and `nbf`
+//!    and `iat` fit the present moment; `organisation` names exactly one; `roles` is an array of strings; no `status`,
+//!    which would point to a list of revoked tokens (Token Status List) that is not looked at. With several issuers, the
+//!    organisation is one that this issuer [may name](Organisations).
 //! 6. **Revocation**, last.
 //!
 //! A token seen before skips 1 to 5 but for time and whether its key is still published. It is remembered by this verifier
@@ -25,6 +25,7 @@
 mod builder;
 mod judge;
 mod members;
+mod plain;
 mod revocations;
 mod trust;
 mod verified;
@@ -50,7 +51,7 @@ pub use self::{
     verified::{Actor, VerifiedClaims},
 };
 use self::{
-    judge::{Judged, check_time, named_issuer},
+    judge::{Judged, Names, check_time, named_issuer},
     verified::{Proof, ProofKey, Token},
 };
 #[cfg(feature = "dpop")]
@@ -90,10 +91,16 @@ struct Inner {
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     seen: Seen,
-    /// That of the newest good token.
-    known_header: ArcSwapOption<KnownHeader>,
+    /// That of the newest good token whose header was another one than before.
+    usual: ArcSwapOption<Usual>,
     #[cfg(feature = "dpop")]
     proofs: Option<Proofs>,
+}
+
+/// What the tokens of an issuer mostly share: the header, byte for byte, and names, which are kept once.
+struct Usual {
+    header: KnownHeader,
+    names: Names,
 }
 
 /// One issuer, who we are for it, its keys, and what its tokens may say.
@@ -220,6 +227,12 @@ impl Verifier {
         self.0.proofs.as_ref().and_then(|proofs| proofs.present_nonce(self.0.clock.now()))
     }
 
+    /// Whether both are clones of one.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     #[cfg(feature = "dpop")]
     pub(crate) fn now(&self) -> UnixTime {
         self.0.clock.now()
@@ -254,8 +267,9 @@ impl Inner {
         if token.is_empty() {
             return Err(TokenRefusal::TokenMissing);
         }
-        let known = self.known_header.load();
-        let unverified = Unverified::parse_knowing(known.as_deref(), token, self.max_token_bytes)?;
+        let usual = self.usual.load();
+        let known = usual.as_ref().map(|usual| &usual.header);
+        let unverified = Unverified::parse_knowing(known, token, self.max_token_bytes)?;
         let segment = unverified.header_segment();
         let (issuer, trusted) = self.choose(&unverified)?;
         let (verified, key) = trusted.check_signature(unverified, now)?;
@@ -276,6 +290,7 @@ impl Inner {
             needs_organisation: self.needs_organisation,
             organisations: trusted.organisations.as_ref().unwrap_or(&Organisations::Any),
             paths: &trusted.paths,
+            usual: usual.as_ref().map(|usual| &usual.names),
         };
         let Judged { claims, not_before, bound_to, actors, derived_from, others } =
             judge(&payload, &expected)?;
@@ -292,8 +307,9 @@ impl Inner {
         });
         self.check_revocation(&claims)?;
         self.seen.remember(token, &claims);
-        if !known.as_ref().is_some_and(|known| known.is(segment)) {
-            self.known_header.store(Some(Arc::new(KnownHeader::new(segment, claims.header()))));
+        if !known.is_some_and(|known| known.is(segment)) {
+            let header = KnownHeader::new(segment, claims.header());
+            self.usual.store(Some(Arc::new(Usual { header, names: Names::of(claims.claims()) })));
         }
         Ok(claims)
     }

@@ -21,6 +21,8 @@ const REASONS: &str = "docs/dependencies.md";
 const LIBRARY_PACKAGES: usize = 60;
 /// The package whose every feature has its needs stated in the list of reasons.
 const LIBRARY: &str = "countersign";
+/// How long the library takes to build, feature by feature; measured by hand, so that it may not be there.
+const BUILDS: &str = "bench/BUILDS.md";
 /// The names of integration tests, which `./test` runs by name.
 const TEST_TARGETS: &[&str] = &["allocations", "cli", "e2e", "it"];
 const LOCK: &str = "Cargo.lock";
@@ -76,11 +78,11 @@ impl Packages {
         faults.extend(self.built.iter().flat_map(package_faults));
         faults.extend(self.duplicates());
         faults.extend(self.unexplained(tree));
-        faults.extend(feature_faults(
-            tree.text(REASONS).unwrap_or_default(),
-            self.library.len(),
-            &self.with_feature,
-        ));
+        let reasons = tree.text(REASONS).unwrap_or_default();
+        faults.extend(feature_faults((REASONS, reasons), self.library.len(), &self.with_feature));
+        if let Some(builds) = tree.text(BUILDS) {
+            faults.extend(feature_faults((BUILDS, builds), self.library.len(), &self.with_feature));
+        }
         if self.library.len() > LIBRARY_PACKAGES {
             let what = format!(
                 "`countersign` needs {} packages with its default features; at most {LIBRARY_PACKAGES}",
@@ -155,20 +157,24 @@ fn features(packages: &[Value], name: &str) -> Vec<String> {
         .collect()
 }
 
-/// What the list of reasons says of each feature of the library, against what is so.
-fn feature_faults(reasons: &str, default: usize, with_feature: &BTreeMap<String, usize>) -> Vec<Fault> {
-    let stale = reasons.lines().filter_map(|line| line.strip_prefix("| with `")?.split('`').next());
+/// What a page says of each feature of the library, against what is so.
+fn feature_faults(
+    (page, lines): (&'static str, &str),
+    default: usize,
+    with_feature: &BTreeMap<String, usize>,
+) -> Vec<Fault> {
+    let stale = lines.lines().filter_map(|line| line.strip_prefix("| with `")?.split('`').next());
     let stale = stale
         .filter(|feature| !with_feature.contains_key(*feature))
-        .map(|feature| Fault::of_file(REASONS, format!("`{LIBRARY}` has no feature `{feature}`")));
+        .map(|feature| Fault::of_file(page, format!("`{LIBRARY}` has no feature `{feature}`")));
     let stated = |start: &str| {
-        let row = reasons.lines().find_map(|line| line.strip_prefix(start))?;
+        let row = lines.lines().find_map(|line| line.strip_prefix(start))?;
         row.split('|').next()?.trim().parse::<usize>().ok()
     };
     let rows = with_feature.iter().map(|(feature, &count)| (format!("| with `{feature}` |"), count));
     let rows = rows.chain([("| by default |".to_owned(), default)]);
     rows.filter(|(start, count)| stated(start) != Some(*count))
-        .map(|(start, count)| Fault::of_file(REASONS, format!("the row `{start}` must say {count}")))
+        .map(|(start, count)| Fault::of_file(page, format!("the row `{start}` must say {count}")))
         .chain(stale)
         .collect()
 }
@@ -249,10 +255,11 @@ mod tests {
     fn a_feature_that_needs_more_than_is_stated_is_a_fault() {
         let text = "| by default | 7 | x |\n| with `a` | 9 | y |\n";
         let of = |name: &str, count| [(name.to_owned(), count)].into();
-        let faults = |default, a| feature_faults(text, default, &of("a", a)).len();
+        let faults = |default, a| feature_faults(("page", text), default, &of("a", a)).len();
         assert_eq!((faults(7, 9), faults(8, 9), faults(7, 8)), (0, 1, 1));
-        assert_eq!(feature_faults("", 7, &of("a", 9)).len(), 2, "what is not stated");
-        assert_eq!(feature_faults(text, 7, &of("b", 9)).len(), 2, "one is not stated, and one is no more");
+        assert_eq!(feature_faults(("page", ""), 7, &of("a", 9)).len(), 2, "what is not stated");
+        let renamed = feature_faults(("page", text), 7, &of("b", 9)).len();
+        assert_eq!(renamed, 2, "one is not stated, and one is no more");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Grades the cookie of the old server, from what it says about itself in `Set-Cookie` (RFC 6265).
+//! Grades the cookie of the old server, from what it says about itself in `Set-Cookie` (RFC 6265), or its value alone.
 //!
 //! The grade is that of the worst finding. A: nothing to say. F: the session is open to a stranger.
 
@@ -17,8 +17,17 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Graded {
     pub(crate) name: String,
+    pub(crate) of: Of,
     pub(crate) grade: char,
     pub(crate) reasons: Vec<Item>,
+}
+
+/// What there was to grade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Of {
+    SetCookie,
+    Value,
 }
 
 /// A `Set-Cookie` header taken apart.
@@ -38,7 +47,15 @@ pub(crate) fn grade<'a>(name: &str, lines: impl Iterator<Item = &'a str>, now: U
     judge.sites();
     judge.hosts(name);
     judge.lifetime(now);
-    Some(Graded { name: name.to_owned(), grade: judge.worst, reasons: judge.reasons })
+    Some(judge.graded(name, Of::SetCookie))
+}
+
+/// Grades a value of which nothing else is known.
+pub(crate) fn grade_value(name: &str, value: &str) -> Graded {
+    let cookie = SetCookie { value, attributes: Vec::new() };
+    let mut judge = Judge { cookie, worst: 'A', reasons: Vec::new() };
+    judge.value();
+    judge.graded(name, Of::Value)
 }
 
 fn parse<'a>(name: &str, line: &'a str) -> Option<SetCookie<'a>> {
@@ -70,6 +87,10 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    fn graded(self, name: &str, of: Of) -> Graded {
+        Graded { name: name.to_owned(), of, grade: self.worst, reasons: self.reasons }
+    }
+
     fn say(&mut self, grade: char, text: impl Into<String>) {
         let mark = match grade {
             'A' => Mark::Fine,
@@ -208,7 +229,7 @@ fn most_bits(value: &str) -> u32 {
 mod tests {
     use countersign::UnixTime;
 
-    use super::{Graded, grade, most_bits};
+    use super::{Graded, Of, grade, grade_value, most_bits};
     use crate::screen::Mark;
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -268,6 +289,15 @@ mod tests {
         let found = grade("s", ["s=12345678; Secure"].into_iter(), NOW).unwrap();
         assert_eq!(found.grade, 'F');
         assert!(!format!("{found:?}").contains("12345678"));
+    }
+
+    #[test]
+    fn a_value_alone_is_graded_as_one() {
+        for (value, expected) in [(VALUE, 'A'), ("deadbeefdeadbeef11", 'B'), ("12345678", 'F')] {
+            let found = grade_value("s", value);
+            assert_eq!((found.of, found.grade, found.reasons.len()), (Of::Value, expected, 1), "{value}");
+            assert!(!format!("{found:?}").contains(value));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Where the `Set-Cookie` of the old server comes from.
+//! Where the `Set-Cookie` of the old server comes from, or the value of its cookie alone.
 
 use countersign::UnixTime;
-use countersign_gateway::config::Config;
+use countersign_gateway::{config::Config, credential::CredentialKind};
 use http::{Uri, header::SET_COOKIE};
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
     screen::Mark,
 };
 
-/// Grades the old cookie from a file or a page; without either says how.
+/// Grades the old cookie from a file or a page; without either the value of a live one, and says how to have the rest
+/// graded.
 ///
 /// # Errors
 /// The file or URL of the command line is of no use.
@@ -33,8 +34,14 @@ pub(crate) async fn grade(
         };
     }
     let Some(url) = &arguments.login_url else {
-        let text = "give its `Set-Cookie` with `--set-cookie-file`, or a page that sets it with `--login-url`, to have it graded";
-        return Ok((None, vec![Item::new(Mark::Note, text)]));
+        let live = live::credential(&arguments.credential, config)?;
+        let cookie = live.filter(|live| live.kind == CredentialKind::Cookie);
+        let graded = cookie.map(|cookie| cookie::grade_value(name, cookie.value.expose()));
+        let what = if graded.is_some() { "the rest of it" } else { "it" };
+        let text = format!(
+            "give its `Set-Cookie` with `--set-cookie-file`, or a page that sets it with `--login-url`, to have {what} graded"
+        );
+        return Ok((graded, vec![Item::new(Mark::Note, text)]));
     };
     let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no URL"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {

@@ -26,6 +26,34 @@ fn a_live_cookie_shows_what_is_understood() {
     assert!(!ran.output.contains("planted"));
 }
 
+/// As the README has it: of a live cookie alone there is its value to grade.
+#[test]
+fn the_line_of_the_readme_asks_shows_and_grades() {
+    let readme = include_str!("../../../../README.md");
+    let line = readme.lines().find(|line| line.starts_with("countersign check ")).unwrap();
+    let (command, promise) = line.split_once('#').unwrap();
+    for word in ["asks your server", "shows a token", "grades the cookie's value"] {
+        assert!(promise.contains(word), "{line}");
+    }
+    let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), server(GOOD));
+    fs::rename(folder.path().join("cookie"), folder.path().join("live-cookie")).unwrap();
+    let ran = countersign(folder.path(), &arguments, "");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in
+        ["authorization server", "\"aud\": \"orders\"", "old cookie `SESSION`: grade ", " of its value"]
+    {
+        assert!(ran.output.contains(part), "no `{part}` in {ran:?}");
+    }
+    let flat = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("with `--login-url`, to have the rest of it graded"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("planted"), "{ran:?}");
+    let ran = countersign(folder.path(), &[&arguments[..], &["--json"]].concat(), "");
+    let printed: Value = serde_json::from_str(&ran.output).unwrap();
+    assert_eq!(printed["cookie"]["of"], "value", "{ran:?}");
+}
+
 /// Without what differs from run to run.
 pub(crate) fn stable(output: &str, port: u16) -> String {
     let mut text = String::new();

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 /// A request as its sender sees it: method, path and the `DPoP` headers. The rest of its address is never taken from the
 /// request.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProofRequest {
     pub(super) method: Method,
     pub(super) path: Box<str>,

@@ -170,6 +170,8 @@ fn the_address_is_the_configured_one() {
         ("http://orders.internal:8080/7", "/7"),
         ("https://shop.test/orders/", "/"),
         ("https://shop.test/orders/7", "https://other.test/7"),
+        ("https://shop.test/orders/7", "/8/../7"),
+        ("https://shop.test/orders/7", "/../orders/7"),
     ] {
         assert_eq!(asked(address, path), Ok(()), "{address} {path}");
     }
@@ -183,6 +185,12 @@ fn the_address_is_the_configured_one() {
         ("https://shop.test/orders/8", "/7"),
         ("/7", "/7"),
         ("", "/7"),
+        // Whatever stands in front of the service would not have taken the prefix off these.
+        ("https://shop.test/notes/7", "/../notes/7"),
+        ("https://shop.test/notes/7", "/%2e%2e/notes/7"),
+        ("https://shop.test/notes/7", "/7/../../notes/7"),
+        ("https://shop.test/orders-of-all/7", "/../orders-of-all/7"),
+        ("https://shop.test/", "/.."),
     ] {
         assert_eq!(asked(address, path), Err(TokenRefusal::ProofForOtherUri), "{address} {path}");
     }

@@ -30,10 +30,12 @@ impl Address {
         &self.0
     }
 
-    /// The address of a request for this path.
+    /// The address of a request for this path; `None` for one whose dot segments lead out of the base.
     pub(super) fn below(base: &Base, path: &str) -> Option<Self> {
         let path = path_in_one_spelling(&format!("{}{path}", base.path))?;
-        Some(Self(format!("{}{path}", base.origin)))
+        let is_below =
+            path.strip_prefix(&base.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        is_below.then(|| Self(format!("{}{path}", base.origin)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The protected header of a compact JWS.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::JwsError;
 use crate::{
@@ -12,11 +12,14 @@ use crate::{
 /// What a token's header says (RFC 7515 §4). Untrusted until the signature is verified. A clone is cheap.
 ///
 /// `jwk`, `jku`, `x5u`, `x5c` and `x5t` are not read at all: a token cannot bring or point to its own key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    algorithm: Arc<str>,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header(Arc<Members>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Members {
+    algorithm: Box<str>,
     key_id: Option<KeyId>,
-    typ: Option<Arc<str>>,
+    typ: Option<Box<str>>,
 }
 
 /// The longest accepted `kid`, in bytes.
@@ -26,19 +29,19 @@ impl Header {
     /// The algorithm the token names (`alg`): any string. It never chooses how the signature is checked.
     #[must_use]
     pub fn algorithm(&self) -> &str {
-        &self.algorithm
+        &self.0.algorithm
     }
 
     /// The key the token names (`kid`): an opaque map key.
     #[must_use]
-    pub const fn key_id(&self) -> Option<&KeyId> {
-        self.key_id.as_ref()
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.0.key_id.as_ref()
     }
 
     /// The kind of token (`typ`), as it was written.
     #[must_use]
     pub fn typ(&self) -> Option<&str> {
-        self.typ.as_deref()
+        self.0.typ.as_deref()
     }
 
     /// True if `typ` is that media type: without regard to case, with or without `application/` before it
@@ -73,7 +76,22 @@ impl Header {
         if Rule::KeyIdLength.is_broken_by(key_id.is_some_and(|id| id.len() > MAX_KEY_ID_BYTES)) {
             return Err(JwsError::HeaderMalformed);
         }
-        Ok(Self { algorithm: algorithm.into(), key_id: key_id.map(KeyId::from), typ: typ.map(Arc::from) })
+        Ok(Self(Arc::new(Members {
+            algorithm: algorithm.into(),
+            key_id: key_id.map(KeyId::from),
+            typ: typ.map(Into::into),
+        })))
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Members { algorithm, key_id, typ } = &*self.0;
+        f.debug_struct("Header")
+            .field("algorithm", algorithm)
+            .field("key_id", key_id)
+            .field("typ", typ)
+            .finish()
     }
 }
 

@@ -80,6 +80,7 @@ pub fn claims(bytes: &[u8]) {
         needs_organisation: false,
         organisations: &Organisations::Any,
         paths: &ClaimPaths::default(),
+        usual: None,
     };
     let Ok(judged) = judge(bytes, &expected) else { return };
     let claims = judged.claims;
@@ -95,6 +96,14 @@ pub fn claims(bytes: &[u8]) {
         claims.organisation.as_ref().map(|organisation| organisation.as_str())
     );
     assert!(member("cnf").is_none());
+    // Payloads of the usual form have a reader of their own.
+    assert_eq!(member("jti"), Some(claims.jti.as_str()));
+    assert_eq!(member("client_id"), Some(claims.client_id.as_str()));
+    assert_eq!(member("sid"), claims.sid.as_ref().map(|session| session.as_str()));
+    assert_eq!(member("scope"), claims.scope.as_deref());
+    let list = theirs.as_ref().and_then(|theirs| theirs.get("roles")).and_then(|roles| roles.as_array());
+    let roles: Vec<_> = list.into_iter().flatten().map(|role| role.as_str().unwrap_or_default()).collect();
+    assert!(claims.roles.iter().map(|role| role.as_str()).eq(roles), "another reader finds other roles");
 }
 
 /// One public key: what is read can be written and read again as the same, its thumbprint is the same, and it is as

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header::WWW_AUTHENTICATE};
 use tonic::Status;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -62,13 +62,18 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
+            let sent = tower::Sent::of(request.headers());
             let admitted = authenticate.admit(&mut request).await;
             #[cfg_attr(not(feature = "dpop"), expect(unused_mut, reason = "only a nonce is added"))]
             let mut response = match &admitted {
                 Ok(_) => inner.call(request).await?,
                 Err(refusal) => {
                     tower::record(*refusal);
-                    Status::from(*refusal).into_http()
+                    let mut response = Status::from(*refusal).into_http();
+                    if let Some(challenge) = authenticate.challenge(*refusal, sent) {
+                        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                    }
+                    response
                 }
             };
             #[cfg(feature = "dpop")]

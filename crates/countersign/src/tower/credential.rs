@@ -7,11 +7,12 @@ use crate::dpop::ProofRequest;
 use crate::{TokenRefusal, VerifiedClaims, Verifier};
 
 /// What a request asks to be let in with.
+#[cfg_attr(feature = "dpop", derive(Clone, PartialEq, Eq))]
 pub(super) struct Presented {
     pub(super) token: Vec<u8>,
     /// What the proof is compared with, for a token that was sent with the scheme `DPoP`.
     #[cfg(feature = "dpop")]
-    proof: Option<ProofRequest>,
+    pub(super) proof: Option<ProofRequest>,
 }
 
 /// A token that counts.

@@ -2,9 +2,12 @@
 
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use super::{Admitted, Authenticate, credential};
+use super::{
+    Admitted, Authenticate, Sent, credential,
+    credential::{Accepted, Presented},
+};
 use crate::{
-    TokenRefusal,
+    TokenRefusal, VerifiedClaims, Verifier,
     dpop::{NONCE_HEADER, Scheme},
 };
 
@@ -22,6 +25,29 @@ impl Refused {
     }
 }
 
+/// Stands in the extensions of a request whose proof was taken, for the same layer further in: there it is the same
+/// request, not the same proof once more.
+#[derive(Clone)]
+pub(super) struct Taken {
+    verifier: Verifier,
+    presented: Presented,
+    claims: VerifiedClaims,
+}
+
+impl Taken {
+    /// None for a token that came without a proof.
+    pub(super) fn new(verifier: &Verifier, presented: &Presented, claims: &VerifiedClaims) -> Option<Self> {
+        presented.proof.as_ref()?;
+        Some(Self { verifier: verifier.clone(), presented: presented.clone(), claims: claims.clone() })
+    }
+
+    /// What was decided, if the same verifier is asked the same.
+    pub(super) fn accepted(self, verifier: &Verifier, presented: &Presented) -> Option<Accepted> {
+        let is_the_same = self.verifier.is(verifier) && self.presented == *presented;
+        is_the_same.then(|| Accepted { claims: self.claims, proved: crate::dpop::Proved::default() })
+    }
+}
+
 /// How the token of a request was sent.
 pub(super) fn sent_as(headers: &HeaderMap) -> Scheme {
     if credential::is_dpop(headers) { Scheme::Dpop } else { Scheme::Bearer }
@@ -33,14 +59,14 @@ impl Authenticate {
     pub(super) fn speak_of_proofs<Answer>(
         &self,
         mut response: Response<Answer>,
-        sent: Scheme,
+        sent: Sent,
         admitted: Result<Admitted, TokenRefusal>,
     ) -> Response<Answer> {
         if !self.verifier.takes_proofs() {
             return response;
         }
         if let Some(Refused { refusal, scope }) = response.extensions_mut().remove::<Refused>()
-            && let Some(challenge) = self.verifier.challenge(refusal, scope.as_deref(), sent)
+            && let Some(challenge) = self.verifier.challenge(refusal, scope.as_deref(), sent.scheme)
         {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -16,8 +16,39 @@ use crate::{
 ///
 /// There is no default for any of the three, so the steps are types:
 ///
+/// ```
+/// let keys = countersign::KeySet::default();
+/// let verifier =
+///     countersign::Verifier::builder().issuer("https://shop.example").audience("orders").key_set(keys).build();
+/// assert!(verifier.is_ok());
+/// ```
+///
+/// Without an issuer:
+///
 /// ```compile_fail,E0599
-/// let verifier = countersign::Verifier::builder().issuer("https://shop.example").build();
+/// let keys = countersign::KeySet::default();
+/// let verifier = countersign::Verifier::builder().audience("orders").key_set(keys).build();
+/// ```
+///
+/// Without an audience:
+///
+/// ```compile_fail,E0599
+/// let keys = countersign::KeySet::default();
+/// let verifier = countersign::Verifier::builder().issuer("https://shop.example").key_set(keys).build();
+/// ```
+///
+/// Without keys:
+///
+/// ```compile_fail,E0599
+/// let verifier = countersign::Verifier::builder().issuer("https://shop.example").audience("orders").build();
+/// ```
+///
+/// And a second issuer has to have all three as well:
+///
+/// ```compile_fail,E0599
+/// let keys = countersign::KeySet::default();
+/// let first = countersign::Verifier::builder().issuer("https://shop.example").audience("orders").key_set(keys);
+/// let verifier = first.issuer("https://partner.example").audience("orders").build();
 /// ```
 #[derive(Debug)]
 pub struct VerifierBuilder<Step> {
@@ -355,7 +386,7 @@ impl VerifierBuilder<Complete> {
             clock: settings.clock,
             revocations: settings.revocations,
             seen: Seen::new(settings.seen_before),
-            known_header: arc_swap::ArcSwapOption::const_empty(),
+            usual: arc_swap::ArcSwapOption::const_empty(),
             #[cfg(feature = "dpop")]
             proofs: settings.dpop.map(Proofs::new).transpose()?,
         })))

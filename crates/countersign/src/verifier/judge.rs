@@ -5,12 +5,13 @@ use std::{borrow::Cow, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    members::Members,
+    members::{Members, Roles},
     trust::{ClaimPaths, NoObject, Organisations},
     verified::Actor,
 };
 use crate::{
-    Audience, ClaimName, Claims, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal, UnixTime,
+    Audience, ClaimName, Claims, ClientId, Issuer, KeyId, OrganisationId, Role, TokenId, TokenRefusal,
+    UnixTime,
     json::{self, Json},
     jws,
     rule::Rule,
@@ -39,6 +40,23 @@ pub(crate) struct Expected<'a> {
     pub(crate) organisations: &'a Organisations,
     /// Where the issuer's tokens say what.
     pub(crate) paths: &'a ClaimPaths,
+    /// Another good token's, which are kept once where they are the same. They decide nothing.
+    pub(crate) usual: Option<&'a Names>,
+}
+
+/// Names that tokens mostly have in common; none that tells who anybody is.
+#[derive(Debug)]
+pub(crate) struct Names {
+    client_id: ClientId,
+    organisation: Option<OrganisationId>,
+    roles: Vec<Role>,
+}
+
+impl Names {
+    pub(super) fn of(claims: &Claims) -> Self {
+        let Claims { client_id, organisation, roles, .. } = claims.clone();
+        Self { client_id, organisation, roles }
+    }
 }
 
 /// What a good token says.
@@ -54,8 +72,10 @@ pub(crate) struct Judged {
 /// Reads the payload and checks each claim, in this order: issuer, audience, binding, time, names, power,
 /// status.
 pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, TokenRefusal> {
-    let mut members = Members::default();
-    json::read(payload, &mut members).map_err(|_| TokenRefusal::PayloadMalformed)?;
+    let usual = expected.usual;
+    let known_roles = usual.map_or(&[][..], |usual| usual.roles.as_slice());
+    let mut members = Members::knowing(known_roles, expected.paths.roles.is_some());
+    members.fill(payload).map_err(|_| TokenRefusal::PayloadMalformed)?;
 
     let issuer = required(text(members.iss.take(), ClaimName::Issuer)?, ClaimName::Issuer)?;
     if Rule::Issuer.is_broken_by(expected.issuer != &*issuer) {
@@ -97,7 +117,7 @@ pub(crate) fn judge(payload: &[u8], expected: &Expected<'_>) -> Result<Judged, T
         iss: expected.issuer.clone(),
         aud: expected.audience.clone(),
         sub: (&*sub).into(),
-        client_id: (&*client_id).into(),
+        client_id: shared(&client_id, usual.map(|usual| &usual.client_id)),
         iat,
         exp,
         jti: (&*jti).into(),
@@ -217,6 +237,14 @@ fn is_sha256(text: &str) -> bool {
     jws::decode(text.as_bytes()).is_some_and(|hash| hash.len() == 32)
 }
 
+/// A name: the known one, where it is the same.
+pub(super) fn shared<N>(text: &str, known: Option<&N>) -> N
+where
+    N: AsRef<str> + Clone + for<'a> From<&'a str>,
+{
+    known.filter(|known| (*known).as_ref() == text).cloned().unwrap_or_else(|| text.into())
+}
+
 /// Exactly one organisation, or none, from the place where the issuer writes it. What stands in the usual place of another
 /// is a claim like any other.
 fn named_organisation(
@@ -224,17 +252,22 @@ fn named_organisation(
     expected: &Expected<'_>,
 ) -> Result<Option<OrganisationId>, TokenRefusal> {
     let invalid = TokenRefusal::OrganisationInvalid;
+    let known = expected.usual.and_then(|usual| usual.organisation.as_ref());
+    let named = |text: &str| match known.filter(|known| known.as_str() == text) {
+        Some(known) => Ok(known.clone()),
+        None => OrganisationId::new(text).map_err(|_| invalid),
+    };
     let usual = members.organisation.take();
     let named = match (&expected.paths.organisation, usual) {
         (None, None) => None,
-        (None, Some(usual)) => Some(OrganisationId::new(usual.text().ok_or(invalid)?)),
+        (None, Some(usual)) => Some(named(usual.text().ok_or(invalid)?)?),
         (Some(path), usual) => {
             members.keep("organisation", usual);
             let found = path.find(&members.others).map_err(|NoObject| invalid)?;
-            found.map(|found| found.as_str().ok_or(invalid).map(OrganisationId::new)).transpose()?
+            found.map(|found| named(found.as_str().ok_or(invalid)?)).transpose()?
         }
     };
-    match named.transpose().map_err(|_| invalid)? {
+    match named {
         None if expected.needs_organisation => Err(TokenRefusal::OrganisationMissing),
         Some(named) if Rule::OrganisationOfIssuer.is_broken_by(!expected.organisations.may_be(&named)) => {
             Err(TokenRefusal::OrganisationNotOfIssuer)
@@ -247,17 +280,13 @@ fn named_organisation(
 /// neither.
 fn given_roles(members: &mut Members<'_>, paths: &ClaimPaths) -> Result<Vec<Role>, TokenRefusal> {
     let malformed = TokenRefusal::ClaimMalformed(ClaimName::Roles);
-    let usual = members.roles.take();
     let Some(path) = &paths.roles else {
-        return match usual {
+        return match members.roles.take() {
             None => Ok(Vec::new()),
-            Some(Json::Array(roles)) => {
-                roles.iter().map(|role| role.text().map(Role::from).ok_or(malformed)).collect()
-            }
-            Some(_) => Err(malformed),
+            Some(Roles::Names(roles)) => Ok(roles),
+            Some(Roles::Other) => Err(malformed),
         };
     };
-    members.keep("roles", usual);
     match path.find(&members.others).map_err(|NoObject| malformed)? {
         None => Ok(Vec::new()),
         Some(Value::Array(roles)) => {

@@ -1,8 +1,8 @@
 //! The fuzz corpora, replayed: each body of `testkit::fuzz` over what its fuzzer has found and over the catalogue.
 
-use std::{fs, path::Path, sync::LazyLock};
+use std::{collections::BTreeSet, fs, path::Path, sync::LazyLock};
 
-use countersign::testkit::{TestIssuer, bad_tokens, fuzz, odd_tokens};
+use countersign::testkit::{TestIssuer, bad_proofs, bad_tokens, fuzz, odd_proofs, odd_tokens};
 use proptest::{prelude::*, sample::Index, test_runner::Config};
 
 use crate::support::decode_any;
@@ -10,9 +10,10 @@ use crate::support::decode_any;
 /// The body of a fuzz target.
 type Body = fn(&[u8]);
 
-const TARGETS: [(&str, Body); 6] = [
+const TARGETS: [(&str, Body); 7] = [
     ("claims", fuzz::claims),
     ("compact_jws", fuzz::compact_jws),
+    ("dpop_proof", fuzz::dpop_proof),
     ("jwk", fuzz::jwk),
     ("key_set", fuzz::key_set),
     ("revocation_event", fuzz::revocation_event),
@@ -48,6 +49,39 @@ fn the_catalogue_is_a_corpus_too() {
                 fuzz::claims(&bytes);
             }
         }
+    }
+}
+
+#[test]
+fn the_catalogue_of_proofs_is_a_corpus_too() {
+    let issuer = TestIssuer::new("orders");
+    let requests = bad_proofs()
+        .flat_map(|row| [row.request(&issuer), row.twin(&issuer)])
+        .chain(odd_proofs().map(|row| row.request(&issuer)));
+    for request in requests {
+        fuzz::dpop_proof(request.uri.as_bytes());
+        request.proofs.iter().for_each(|proof| fuzz::dpop_proof(proof.as_bytes()));
+    }
+}
+
+/// Every target's body is replayed by a test: those of the library here, one by itself, and the gateway's in its own.
+#[test]
+fn every_target_is_replayed() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let names = |folder: &str| -> BTreeSet<String> {
+        let files = fs::read_dir(fuzz.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("targets"), names("corpus"), "a target and its corpus have one name");
+    let of_gateway = ["config", "credential", "head_guard", "http_headers", "http_path", "source_answer"];
+    let mut replayed: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    replayed.insert("against_jsonwebtoken".to_owned());
+    replayed.extend(of_gateway.map(str::to_owned));
+    assert_eq!(names("targets"), replayed);
+    // And each is built: a file that nothing names is none.
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    for name in names("targets") {
+        assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name} is not built");
     }
 }
 

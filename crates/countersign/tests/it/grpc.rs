@@ -256,10 +256,31 @@ async fn a_bound_token_needs_its_proof_and_the_nonce_comes_with_the_refusal() {
     let said = |name: &str| refused.metadata().get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(refused.code(), Code::Unauthenticated);
     assert_eq!(said("countersign-refused").as_deref(), Some("proof_nonce_required"));
+    let challenge = said("www-authenticate").unwrap_or_default();
+    assert!(challenge.starts_with(r#"DPoP error="use_dpop_nonce", algs="ES256"#), "{challenge}");
     let nonce = said("dpop-nonce").unwrap();
     assert_eq!(ask(&nonce).await.unwrap(), "ann removes order 7 of acme");
     let bearer = call(&mut client, Some(&token)).await;
     assert_eq!(bearer, Err((Code::Unauthenticated, "token_needs_proof".to_owned())));
+}
+
+/// As over HTTP (RFC 6750 §3).
+#[tokio::test]
+async fn a_refusal_brings_its_challenge() {
+    let issuer = TestIssuer::new("orders");
+    let mut client = client(Some(&issuer)).await;
+    let expired = issuer.token().sign();
+    issuer.clock().advance(TestIssuer::LIFETIME + Verifier::DEFAULT_LEEWAY);
+    for (token, challenge) in [(None, "Bearer"), (Some(expired), r#"Bearer error="invalid_token""#)] {
+        client.ready().await.unwrap();
+        let mut request = Request::new("order 7".to_owned());
+        if let Some(token) = token {
+            request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let path = http::uri::PathAndQuery::from_static("/shop.Orders/Remove");
+        let refused = client.unary(request, path, Text).await.map(|_| ()).unwrap_err();
+        assert_eq!(refused.metadata().get("www-authenticate").unwrap().to_str().unwrap(), challenge);
+    }
 }
 
 #[tokio::test]

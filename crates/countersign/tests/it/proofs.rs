@@ -207,6 +207,49 @@ async fn below_a_router_that_takes_a_prefix_off_the_whole_address_counts() {
     assert_eq!(refused.code(), "proof_for_other_uri");
 }
 
+/// A layer of a whole application and the one of a router in it may be the same.
+#[tokio::test]
+async fn the_same_layer_twice_takes_a_proof_once() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier_builder().dpop(DpopPolicy::new(ORIGIN)).build().unwrap();
+    let authenticate = Authenticate::new(verifier);
+    let inner: Router = ProtectedRouter::new()
+        .route("/orders/{id}", get(async |caller: Caller| caller.subject().to_string()))
+        .build(&authenticate, &[])
+        .unwrap();
+    let router = Router::new().nest("/api", inner).layer(authenticate);
+    let token = issuer.token().subject("ada").bound_to(TestKey::CLIENT).sign();
+    let proof = issuer.proof("GET", "https://orders.test/api/orders/7", &token).sign();
+    let authorization = format!("DPoP {token}");
+    let good = ask(&router, "/api/orders/7", &authorization, &[&proof]).await;
+    assert_eq!((good.status, &*good.body), (StatusCode::OK, "ada"));
+    let again = ask(&router, "/api/orders/7", &authorization, &[&proof]).await;
+    assert_eq!(again.code(), "proof_replayed", "another request is another use");
+}
+
+/// What a layer in between has changed is another request.
+#[tokio::test]
+async fn a_request_that_was_changed_in_between_is_proved_again() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier_builder().dpop(DpopPolicy::new(ORIGIN)).build().unwrap();
+    let authenticate = Authenticate::new(verifier);
+    let [ada, bob] = ["ada", "bob"].map(|name| issuer.token().subject(name).bound_to(TestKey::CLIENT).sign());
+    let proof = issuer.proof("GET", "https://orders.test/orders/7", &ada).sign();
+    let swapped: http::HeaderValue = format!("DPoP {bob}").parse().unwrap();
+    let inner: Router = ProtectedRouter::new()
+        .route("/orders/{id}", get(async |caller: Caller| caller.subject().to_string()))
+        .build(&authenticate, &[])
+        .unwrap();
+    let router = inner
+        .layer(axum::middleware::map_request(move |mut request: Request<Body>| {
+            request.headers_mut().insert(header::AUTHORIZATION, swapped.clone());
+            std::future::ready(request)
+        }))
+        .layer(authenticate);
+    let refused = ask(&router, "/orders/7", &format!("DPoP {ada}"), &[&proof]).await;
+    assert_eq!(refused.code(), "proof_for_other_token");
+}
+
 /// Without a policy a service speaks of nothing it did not speak of before.
 #[tokio::test]
 async fn a_service_without_a_policy_does_not_know_the_scheme() {
