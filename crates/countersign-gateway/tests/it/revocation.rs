@@ -1,6 +1,7 @@
 //! Revocation from outside: what an operator or a log-out does, and how far it reaches.
 
 mod exchange;
+mod retired_key;
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,4 +5,4 @@ mod killed;
 mod revocations;
 mod sealed_ring;
 #[cfg(feature = "valkey")]
-mod valkey;
+pub(crate) mod valkey;
