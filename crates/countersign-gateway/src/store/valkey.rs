@@ -72,7 +72,7 @@ const RESTORE_RING: &str = "
 const LIFE: &str = "
     local told = redis.pcall('INFO', 'replication')
     local life = type(told) == 'string' and string.match(told, 'master_replid:(%x+)') or ''
-    if life == '' then return redis.error_reply('NOINFO') end";
+    if life == '' then return redis.error_reply('NOINFO which server this is') end";
 const BEGIN_EPOCH: &str = "
     redis.call('HSETNX', KEYS[1], 'newest', '0')
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'life')

@@ -68,7 +68,7 @@ fn a_ring_is_put_back_only_in_the_place_of_what_was_seen() {
 /// ring with what it knows, and put it back.
 #[test]
 fn a_ring_of_another_server_is_not_changed_before_it_was_put_back() {
-    let server = Server::start();
+    let server = Server::with("enable-debug-command yes\n");
     let store = store(&server);
     let first = store.create_ring(&records("first")).unwrap();
     assert!(!store.ring().unwrap().unwrap().is_of_earlier_life);
