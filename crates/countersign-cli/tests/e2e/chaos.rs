@@ -113,9 +113,9 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
     };
     phase("calm", 3_000).await;
 
-    house.to_server.set(State::Dead).await;
+    house.to_server.set(State::Dead);
     phase("the authorization server dies", 4_000).await;
-    house.to_server.set(State::Well).await;
+    house.to_server.set(State::Well);
     phase("it comes back", 6_000).await;
     assert_eq!(
         (count.refused.load(SeqCst), count.lost.load(SeqCst)),
@@ -126,7 +126,7 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
     // A token that somebody copied is refused, whoever is cut off.
     assert_eq!(status(&house.gateways[1], LOGGED_OUT).await, 200);
     let copied = service.tokens.lock().unwrap()[&format!("user-{LOGGED_OUT}")].clone();
-    house.to_store.set(State::Cut).await;
+    house.to_store.set(State::Cut);
     phase("one gateway is cut off from the store", 3_000).await;
     assert_eq!(service.refusal(&copied), None);
     house.log_out(1, LOGGED_OUT).await.expect(200);
@@ -138,7 +138,7 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
     assert_eq!(service.refusal(&copied), Some(TokenRefusal::TokenRevoked));
     refuses(&house.gateways[2], LOGGED_OUT).await;
     phase("it is cut off still", 1_000).await;
-    house.to_store.set(State::Well).await;
+    house.to_store.set(State::Well);
     refuses(&house.gateways[0], LOGGED_OUT).await;
     phase("it reaches the store again", 3_000).await;
 

@@ -1,12 +1,11 @@
 //! A link between two programs that a test can cut.
 
-use std::{net::SocketAddr, sync::Mutex};
+use std::{net::SocketAddr, thread};
 
 use tokio::{
     io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
-    task::JoinHandle,
 };
 
 /// How the link is.
@@ -19,75 +18,68 @@ pub(crate) enum State {
     Well,
 }
 
-/// Forwards what comes to it. Ends when it is dropped.
+/// Forwards what comes to it, on a thread of its own: a test may wait for a program that uses it. Ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
-    to: SocketAddr,
     state: watch::Sender<State>,
-    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Relay {
-    pub(crate) async fn to(to: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn to(to: SocketAddr) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
-        let relay = Self { address, to, state: watch::Sender::new(State::Well), accepting: Mutex::default() };
-        relay.accept(listener);
-        relay
-    }
-
-    pub(crate) async fn set(&self, state: State) {
-        if state == State::Dead {
-            self.state.send_replace(state);
-            let accepting = self.accepting.lock().unwrap().take();
-            if let Some(accepting) = accepting {
-                accepting.abort();
-                let _ = accepting.await;
-            }
-            return;
-        }
-        self.state.send_replace(state);
-        if self.accepting.lock().unwrap().is_none() {
-            let socket = tokio::net::TcpSocket::new_v4().unwrap();
-            socket.set_reuseaddr(true).unwrap();
-            socket.bind(self.address).unwrap();
-            self.accept(socket.listen(1_024).unwrap());
-        }
-    }
-
-    fn accept(&self, listener: TcpListener) {
-        let (state, to) = (self.state.clone(), self.to);
-        let accepting = tokio::spawn(async move {
-            loop {
-                let Ok((socket, _)) = listener.accept().await else { continue };
-                tokio::spawn(forward(socket, to, state.subscribe()));
-            }
+        let (state, following) = watch::channel(State::Well);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), to, following).await });
         });
-        *self.accepting.lock().unwrap() = Some(accepting);
+        Self { address, state }
+    }
+
+    pub(crate) fn set(&self, state: State) {
+        self.state.send_replace(state);
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        self.state.send_replace(State::Dead);
-        if let Some(accepting) = self.accepting.get_mut().unwrap().take() {
-            accepting.abort();
+/// Until the relay is dropped.
+async fn serve(mut listener: TcpListener, to: SocketAddr, mut state: watch::Receiver<State>) {
+    let address = listener.local_addr().unwrap();
+    loop {
+        if *state.borrow_and_update() == State::Dead {
+            drop(listener);
+            if state.wait_for(|state| *state != State::Dead).await.is_err() {
+                return;
+            }
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(address).unwrap();
+            listener = socket.listen(1_024).unwrap();
+        }
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((socket, _)) = accepted {
+                    tokio::spawn(forward(socket, to, state.clone()));
+                }
+            }
+            changed = state.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+            }
         }
     }
 }
 
-/// Until one side closes it, or nobody is there any more.
+/// Until one side closes it, or nobody is there any more. What is open when the link is cut stays open and silent.
 async fn forward(mut from: TcpStream, to: SocketAddr, mut state: watch::Receiver<State>) {
-    if *state.borrow_and_update() == State::Cut {
-        let _ = state.wait_for(|state| *state != State::Cut).await;
-        return;
+    if *state.borrow_and_update() == State::Well {
+        let Ok(mut onward) = TcpStream::connect(to).await else { return };
+        tokio::select! {
+            _ = copy_bidirectional(&mut from, &mut onward) => return,
+            _ = state.wait_for(|state| *state != State::Well) => {}
+        }
     }
-    let Ok(mut onward) = TcpStream::connect(to).await else { return };
-    tokio::select! {
-        _ = copy_bidirectional(&mut from, &mut onward) => {}
-        _ = state.wait_for(|state| *state != State::Well) => {}
-    }
-    // What was open when the link was cut stays open and silent.
     let _ = state.wait_for(|state| *state != State::Cut).await;
 }

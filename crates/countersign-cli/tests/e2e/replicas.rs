@@ -163,7 +163,7 @@ impl House {
         .await;
         let service = LocalServer::start(service).await;
         let redis = Redis::start();
-        let (to_server, to_store) = (Relay::to(server.address).await, Relay::to(redis.address()).await);
+        let (to_server, to_store) = (Relay::to(server.address), Relay::to(redis.address()));
         let (mut gateways, mut feeds) = (Vec::new(), Vec::new());
         for number in 0..3 {
             let mut setting = Setting::new();

@@ -23,7 +23,7 @@ pub enum RingFault {
     Change(#[from] ChangeFault),
     /// A change that was seen here is not among those that the ring came of.
     #[error(
-        "the store lost version {seen} of the keys and was changed otherwise since, to version {found}: both are merged where the store is shared"
+        "the store lost version {seen} of the keys and was changed otherwise since, to version {found}: gateways that share it merge both; elsewhere restore it, or delete `state_dir/ring-seen` to accept what is there"
     )]
     ChangedApart {
         /// Seen before.

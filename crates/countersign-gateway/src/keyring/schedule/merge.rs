@@ -17,7 +17,7 @@ use super::{
 use crate::config::resolved::RingAlgorithm;
 
 impl Schedule {
-    /// This schedule and `other` in one, as rules 1 to 3 of the module say.
+    /// This schedule and `other` in one, as the rules of the module say.
     ///
     /// # Errors
     /// Those of `make`, which makes a key and says its name.
