@@ -32,7 +32,7 @@ pub(crate) use self::ledger::SessionChange;
 pub use self::{
     back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},
-    keeper::{Keeper, UNREADABLE},
+    keeper::{Keeper, UNENFORCED, UNREADABLE, WENT_BACK},
     lease::{Concern, LOOK_EVERY, Lease},
     ledger::{CannotContinue, Ledger, Lifetimes, Snapshot},
     state::Published,

@@ -342,7 +342,7 @@ impl Sessions {
     ) -> Outcome {
         let asked_at = self.clock.now();
         let known = self.memory.cache.find(&key);
-        let Kept { fresh, former } = self.find_shared(&key, &credential, known.as_deref()).await;
+        let Kept { fresh, former, unread } = self.find_shared(&key, &credential, known.as_deref()).await;
         if let Some(shared) = fresh
             && let Ok(identity) = self.mapping.explain(&shared.answer)
         {
@@ -350,7 +350,7 @@ impl Sessions {
             self.observer.metrics().cache(CacheResult::Shared);
             let began = source::session_began(&answer.session);
             let (ends, shared) = (answer.ends, Some(sid));
-            let found = Found { identity, began, ends, asked_at, shared, former: None };
+            let found = Found { identity, began, ends, asked_at, shared, former: None, unread };
             return self.admit(&key, found, self.clock.now()).outcome;
         }
         let verdict = self.ask(is_known, &credential, client, asked_at).await;
@@ -377,7 +377,9 @@ impl Sessions {
                 observe(LookupOutcome::No, None);
                 let entry = self.memory.cache.find(&key);
                 let revoked = self.said_no(entry.as_deref(), former.as_ref(), now);
-                self.when(When::after_revoking(revoked), move |sessions| sessions.forget_shared(&key));
+                if !unread {
+                    self.when(When::after_revoking(revoked), move |sessions| sessions.forget_shared(&key));
+                }
                 Err(self.end_here(&key, Refusal::SessionEnded, now))
             }
             Ok(Verdict::Refused(refusal)) => {
@@ -389,7 +391,7 @@ impl Sessions {
                     observe(LookupOutcome::Live, None);
                     let began = source::session_began(&answer.session);
                     let (ends, shared) = (answer.ends, None);
-                    let found = Found { identity, began, ends, asked_at, shared, former };
+                    let found = Found { identity, began, ends, asked_at, shared, former, unread };
                     self.lives(&key, &credential, &answer, found, (client, now))
                 }
                 // Names the claim and what is wrong with it, never its value.
@@ -410,14 +412,18 @@ impl Sessions {
         found: Found,
         (client, now): (IpAddr, Now),
     ) -> Outcome {
-        let asked_at = found.asked_at;
+        let (asked_at, unread) = (found.asked_at, found.unread);
         let Admitted { outcome, changed } = self.admit(key, found, now);
         let when = When::after_revoking(changed);
         let entry = outcome.inspect_err(|_| {
             let key = *key;
-            self.when(when, move |sessions| sessions.forget_shared(&key));
+            if !unread {
+                self.when(when, move |sessions| sessions.forget_shared(&key));
+            }
         })?;
-        self.share(key, credential, (answer, &entry), (asked_at, now), when);
+        if !unread {
+            self.share(key, credential, (answer, &entry), (asked_at, now), when);
+        }
         match &answer.new_cookie {
             Some(new) if credential.kind == CredentialKind::Cookie => {
                 let next = new.credential();

@@ -17,7 +17,8 @@
 //! 4. A service accepts every token that is not over, not revoked, and not of a retired key. While keys only rotate it
 //!    never has to ask for one: the key set it fetched in the last five minutes has it. Just after a key was retired it
 //!    may have to ask for the next one, of a gateway that has read of it.
-//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows.
+//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows. Every
+//!    gateway knows soon after it could read of it, whatever became of the store meanwhile.
 //! 6. One gateway asks about one session once at a time; at most [`replica::MAX_WAITERS`] wait for the answer, and none of
 //!    them longer than for one look-up.
 //! 7. No outage of the authorization server becomes a log-out, and none of the store.

@@ -43,7 +43,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Replaces the records of `expected` by `records`, all or none, and answers the new version.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the ring is not in that version any more, or there is none.
+    /// [`StoreError::Conflict`] when the ring is not in that version any more, is of an earlier life, or there is none.
     fn replace_ring(
         &self,
         expected: RingVersion,
@@ -76,13 +76,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`]; nothing was forgotten then.
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
 
+    /// How many of the newest changes are missing: noted apart from the log when they were written, and not in it any more.
+    /// A shared store tells that otherwise ([`Self::renumber`]).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store or the note cannot be read.
+    fn lost_changes(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// Whether other gateways write it too.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Puts a ring back, in the version it has, in the place of an older version of it or of none: what a store that went
-    /// back has lost. Only a shared store can do that.
+    /// Puts a ring in the place of `expected`, or of none, in the version it has: what a store that went back has lost, or
+    /// what it has, which is of its present life then. Only a shared store can do that.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is another version than `expected`.
@@ -142,6 +151,10 @@ pub struct SealedRing {
     pub version: RingVersion,
     /// Its records, sorted by purpose and name.
     pub records: Vec<SealedRecord>,
+    /// It was written before another server took over, or before this one was restarted: newer versions may be lost.
+    /// Such a ring is not changed before it was put back ([`Store::restore_ring`]). Never so where one gateway has its own
+    /// store.
+    pub is_of_earlier_life: bool,
 }
 
 /// One sealed value and what it is for. Purpose and name are bound to the value by its seal.

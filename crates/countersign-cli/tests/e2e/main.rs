@@ -11,6 +11,8 @@ mod gateway;
 mod local_server;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod relay;
 
 #[cfg(test)]
 mod audit;
@@ -20,6 +22,8 @@ mod audited;
 mod audited_database;
 #[cfg(test)]
 mod audited_log_out;
+#[cfg(test)]
+mod chaos;
 #[cfg(test)]
 mod check_command;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! authorization server that fails, hangs, lies and comes back: nobody gets another's answer, and nobody is logged out.
 
 use std::{
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst},
@@ -19,12 +20,15 @@ use crate::{
     gateway::{Gateway, Setting},
     job::ISSUER,
     local_server::{LocalServer, Reply, Seen},
+    relay::Relay,
 };
 
-const USERS: usize = 40;
-const CALLERS: usize = 6;
+pub(crate) const USERS: usize = 40;
+pub(crate) const CALLERS: usize = 6;
 /// Logs out before the others begin; no caller is this one.
-const LOGGED_OUT: usize = USERS;
+pub(crate) const LOGGED_OUT: usize = USERS;
+/// What the service proves itself with to the gateways.
+pub(crate) const SERVICE_SECRET: &str = "secret-of-the-orders-service";
 const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// How the authorization server answers.
@@ -33,7 +37,7 @@ const FAILING: u8 = 1;
 const HANGING: u8 = 2;
 const LYING: u8 = 3;
 
-fn session_of(user: usize) -> String {
+pub(crate) fn session_of(user: usize) -> String {
     format!("session-of-user-{user:04}-which-is-secret")
 }
 
@@ -71,31 +75,35 @@ fn service(seen: &Seen) -> Reply {
     Reply::json(&json!({ "sub": claims["sub"], "organisation": claims["organisation"] }))
 }
 
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 /// What became of all requests.
 #[derive(Debug, Default)]
-struct Count {
+pub(crate) struct Count {
     served: AtomicUsize,
     wrong: AtomicUsize,
     logged_out: AtomicUsize,
     touched: AtomicUsize,
-    refused: AtomicUsize,
-    lost: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
+    pub(crate) lost: AtomicUsize,
 }
 
 impl Count {
     /// Nobody got another's answer, nobody was logged out, no cookie was touched.
-    fn nothing_wrong(&self, phase: &str) {
+    pub(crate) fn nothing_wrong(&self, phase: &str) {
         let zero = [&self.wrong, &self.logged_out, &self.touched].map(|count| count.load(SeqCst));
         assert_eq!(zero, [0, 0, 0], "{phase}: {self:?}");
     }
 
-    fn take_served(&self) -> usize {
+    pub(crate) fn take_served(&self) -> usize {
         self.served.swap(0, SeqCst)
     }
 }
 
 /// Requests of all users, one after the other, until told to end.
-async fn call_for_ever(front: String, first: usize, count: Arc<Count>, over: Arc<AtomicBool>) {
+pub(crate) async fn call_for_ever(front: String, first: usize, count: Arc<Count>, over: Arc<AtomicBool>) {
     let mut user = first;
     while !over.load(SeqCst) {
         user = (user + 7) % USERS;
@@ -121,11 +129,17 @@ async fn call_for_ever(front: String, first: usize, count: Arc<Count>, over: Arc
     }
 }
 
-struct House {
-    gateways: Vec<Gateway>,
-    front: Nginx,
+pub(crate) struct House {
+    pub(crate) gateways: Vec<Gateway>,
+    pub(crate) front: Nginx,
     redis: Redis,
     server: LocalServer,
+    /// Where each gateway has its feed.
+    pub(crate) feeds: Vec<String>,
+    /// From all gateways to the authorization server.
+    pub(crate) to_server: Relay,
+    /// From the first gateway to the store.
+    pub(crate) to_store: Relay,
     _service: LocalServer,
     mode: Arc<AtomicU8>,
     gone: Arc<Mutex<Vec<usize>>>,
@@ -133,11 +147,14 @@ struct House {
 
 impl House {
     async fn new() -> Self {
-        Self::with(&[]).await
+        Self::with(&[], service).await
     }
 
-    /// With more in the environment of the first gateway.
-    async fn with(environment: &[(&str, &str)]) -> Self {
+    /// With more in the environment of the first gateway, and another service.
+    pub(crate) async fn with(
+        environment: &[(&str, &str)],
+        service: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let (mode, gone) = (Arc::new(AtomicU8::new(WELL)), Arc::new(Mutex::new(Vec::new())));
         let server = LocalServer::start({
             let (mode, gone) = (Arc::clone(&mode), Arc::clone(&gone));
@@ -146,20 +163,26 @@ impl House {
         .await;
         let service = LocalServer::start(service).await;
         let redis = Redis::start();
-        let mut gateways = Vec::new();
+        let (to_server, to_store) = (Relay::to(server.address), Relay::to(redis.address()));
+        let (mut gateways, mut feeds) = (Vec::new(), Vec::new());
         for number in 0..3 {
             let mut setting = Setting::new();
             let (kek, secret) =
                 (setting.secret_file("kek", KEK), setting.secret_file("secret", "secret-of-the-gateway"));
+            let internal = free_address();
+            feeds.push(format!("http://{internal}"));
+            let of_service = setting.secret_file("service", SERVICE_SECRET);
+            let store = if number == 0 { format!("valkey://{}", to_store.address) } else { redis.url() };
             let config = format!(
                 r#"
 issuer = "{ISSUER}"
 encryption_key_file = "{kek}"
+internal_listen = "{internal}"
 [store]
-url = "{}"
+url = "{store}"
 [session]
 cookie = "SESSION"
-introspect = "{}/introspect"
+introspect = "http://{}/introspect"
 client_id = "gateway"
 client_secret_file = "{secret}"
 recheck = "1s"
@@ -173,9 +196,12 @@ login_url = "https://sso.example/login?return={{return}}"
 path = "/orders/"
 upstream = "{}"
 audience = "orders"
+[[client]]
+id = "orders"
+secret_file = "{of_service}"
+audience = "orders"
 "#,
-                redis.url(),
-                server.origin(),
+                to_server.address,
                 service.origin()
             );
             let environment = if number == 0 { environment } else { &[] };
@@ -186,11 +212,11 @@ audience = "orders"
         }
         let addresses: Vec<&str> = gateways.iter().map(Gateway::address).collect();
         let front = Nginx::in_front_of(&addresses).await;
-        Self { gateways, front, redis, server, _service: service, mode, gone }
+        Self { gateways, front, redis, server, to_server, to_store, feeds, _service: service, mode, gone }
     }
 
     /// A page logs its user out.
-    async fn log_out(&self, gateway: usize, user: usize) -> crate::client::Answer {
+    pub(crate) async fn log_out(&self, gateway: usize, user: usize) -> crate::client::Answer {
         let call = Call::new("POST", self.gateways[gateway].url("/.countersign/logout"));
         call.header("cookie", format!("SESSION={}", session_of(user)))
             .header("host", "shop.example")
@@ -312,7 +338,7 @@ async fn a_clock_that_jumps_logs_nobody_out_and_loses_nothing() {
         ("FAKETIME_NO_CACHE", "1"),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
     ];
-    let house = House::with(&environment).await;
+    let house = House::with(&environment, service).await;
     let keys = House::key_set(&house.gateways[0]).await;
     let ask_for_the_one_who_leaves = |gateway: &Gateway| {
         let cookie = format!("SESSION={}", session_of(LOGGED_OUT));

@@ -36,7 +36,7 @@ use crate::{
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, GuardGauges, Observation, ReloadOutcome, RevocationGauges},
-    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNREADABLE},
+    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNENFORCED, UNREADABLE, WENT_BACK},
     server::{Certificates, Drainer},
     store::StateDirectory,
 };
@@ -99,10 +99,18 @@ impl Control for ControlRoom {
     }
 
     fn faults(&self) -> Vec<&'static str> {
-        let is_unreadable = self.household.memory.ledger().unreadable() > 0;
+        let ledger = self.household.memory.ledger();
+        let is_unreadable = ledger.unreadable() > 0;
+        let is_unenforced = ledger.unenforced() > 0;
         let of_guard = self.guard_report();
         let of_guard = of_guard.iter().flat_map(GuardReport::faults);
-        is_unreadable.then_some(UNREADABLE).into_iter().chain(of_guard).collect()
+        let went_back = ledger.lost() > 0;
+        let of_log = [
+            is_unreadable.then_some(UNREADABLE),
+            is_unenforced.then_some(UNENFORCED),
+            went_back.then_some(WENT_BACK),
+        ];
+        of_log.into_iter().flatten().chain(of_guard).collect()
     }
 
     fn guard(&self) -> Option<GuardGauges> {
@@ -193,15 +201,13 @@ impl ControlRoom {
             let present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
             RingSettings::from(&present.token)
         };
-        match self.keeper.follow(&settings, now) {
+        let in_force = self.household.keyring.load().version();
+        match self.keeper.follow(&settings, now, in_force) {
             Ok(Some(ring)) => self.household.keyring.replace(ring),
             Ok(None) => {}
-            Err(fault) => {
-                let detail = fault.to_string();
-                let failure = Observation::Store { failure: Some(fault.code()), detail: &detail };
-                self.household.observer.observe(failure);
-            }
+            Err(fault) => self.observe_ring_fault(&fault),
         }
+        self.tell_of_mended_ring();
     }
 
     /// Services learn of a change of the key set at once, by the feed.

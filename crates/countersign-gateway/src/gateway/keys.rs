@@ -23,6 +23,14 @@ impl ControlRoom {
             // The ring in force goes on.
             Err(fault) => self.observe_ring_fault(&fault),
         }
+        self.tell_of_mended_ring();
+    }
+
+    /// A shared store that lost keys, or a change of them, has them again: that is told all the same.
+    pub(super) fn tell_of_mended_ring(&self) {
+        if let Some(fault) = self.keeper.take_mended() {
+            self.observe_ring_fault(&fault);
+        }
     }
 
     /// Does what an operator asks, and publishes the outcome at once.
@@ -55,7 +63,7 @@ impl ControlRoom {
         RingSettings::from(&present.token)
     }
 
-    fn observe_ring_fault(&self, fault: &RingFault) {
+    pub(super) fn observe_ring_fault(&self, fault: &RingFault) {
         let detail = fault.to_string();
         self.household.observer.observe(Observation::Store { failure: Some(fault.code()), detail: &detail });
     }

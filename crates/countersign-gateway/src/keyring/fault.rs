@@ -13,9 +13,24 @@ use crate::{entropy::NoEntropy, store::StoreError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RingFault {
+    /// Another server answers than the one that was written, or it was restarted.
+    #[error(
+        "another server answers for the keys than before, or it was restarted: a change of the last seconds that no gateway has seen may be missing"
+    )]
+    AnotherServer,
     /// The ring cannot be changed as asked.
     #[error(transparent)]
     Change(#[from] ChangeFault),
+    /// A change that was seen here is not among those that the ring came of.
+    #[error(
+        "the store lost version {seen} of the keys and was changed otherwise since, to version {found}: gateways that share it merge both; elsewhere restore it, or delete `state_dir/ring-seen` to accept what is there"
+    )]
+    ChangedApart {
+        /// Seen before.
+        seen: u64,
+        /// There now.
+        found: u64,
+    },
     /// The store is empty, and was not.
     #[error(
         "the store holds no keys, but did before; restore it, or delete `state_dir/ring-seen` to begin with new keys"
@@ -102,7 +117,9 @@ impl RingFault {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::AnotherServer => "keyring_another_server",
             Self::Change(_) => "keyring_change",
+            Self::ChangedApart { .. } => "keyring_changed_apart",
             Self::EmptyAfterFull => "keyring_empty_after_full",
             Self::EncryptionKey(_) => "keyring_encryption_key",
             Self::Entropy(_) | Self::Seal(SealError::Entropy(_)) => "keyring_no_entropy",

@@ -1,13 +1,14 @@
 //! Makes the ring at the first start, reads it at every later one, and changes it. Control thread only: it
 //! blocks on the store and on the making of keys.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use countersign::{Audience, KeyId, Secret, SigningKey, UnixTime};
 
 use super::{
     KeyRing, RingFault, SESSION_SECRET_BYTES, algorithm,
     encryption_key::EncryptionKeySource,
+    lineage::{ChangeId, Lineage},
     records::{self, Contents},
     schedule::{ChangeFault, Policy, Schedule, ScheduledKey},
     seal::Sealer,
@@ -48,19 +49,19 @@ impl From<&TokenConfig> for RingSettings {
 /// Holds what is needed to read and change the stored ring.
 #[derive(Debug)]
 pub struct RingKeeper {
-    store: Arc<dyn Store>,
-    sealer: Sealer,
-    witness: Witness,
-    entropy: Arc<dyn Entropy>,
-    /// The ring as it was read or written last, sealed: what a shared store that went back is given again.
-    last: Mutex<Option<SealedRing>>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) sealer: Sealer,
+    pub(super) witness: Witness,
+    pub(super) entropy: Arc<dyn Entropy>,
+    /// What was put right, until it is told.
+    pub(super) mended: Mutex<Option<RingFault>>,
 }
 
 impl RingKeeper {
     /// A keeper of the ring in that store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, sealer: Sealer, witness: Witness, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, sealer, witness, entropy, last: Mutex::default() }
+        Self { store, sealer, witness, entropy, mended: Mutex::default() }
     }
 
     /// A keeper of the ring in the embedded store of `directory`. The key-encryption key is made only where
@@ -99,31 +100,18 @@ impl RingKeeper {
         Ok(Self::new(Arc::new(store), Sealer::new(&key)?, witness, entropy))
     }
 
-    /// The ring in a shared store, if it is a later version of the one that was read before. A store that lost it, or went
-    /// back to an older version, is given it again.
+    /// The ring in a shared store, if it is a later version than the one in force.
     ///
     /// # Errors
-    /// [`RingFault`]: [`RingFault::EmptyAfterFull`] and [`RingFault::WentBack`] also where it was put back.
-    pub fn follow(&self, settings: &RingSettings, now: UnixTime) -> Result<Option<KeyRing>, RingFault> {
-        let known = self.last().as_ref().map(|ring| ring.version);
-        match self.open(settings, now) {
-            Ok(ring) => Ok((Some(ring.version()) > known).then_some(ring)),
-            Err(fault) => {
-                let found = match fault {
-                    RingFault::EmptyAfterFull => None,
-                    RingFault::WentBack { found, .. } => Some(RingVersion::from_number(found)),
-                    other => return Err(other),
-                };
-                if let Some(last) = self.last() {
-                    self.store.restore_ring(found, &last)?;
-                }
-                Err(fault)
-            }
-        }
-    }
-
-    fn last(&self) -> Option<SealedRing> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// As [`Self::open`].
+    pub fn follow(
+        &self,
+        settings: &RingSettings,
+        now: UnixTime,
+        in_force: RingVersion,
+    ) -> Result<Option<KeyRing>, RingFault> {
+        let ring = self.open(settings, now)?;
+        Ok((ring.version() > in_force).then_some(ring))
     }
 
     /// The ring that was seen last, as a machine remembers it.
@@ -140,7 +128,7 @@ impl RingKeeper {
 
     /// The ring as stored, created if there never was one, planned to end with keys of the configured algorithm,
     /// and to rotate when that is due. Called at the start, at each reload, and every minute: what another replica
-    /// changed is taken over.
+    /// changed is taken over. What a shared store has lost is put back ([`Self::take_mended`] tells of it).
     ///
     /// # Errors
     /// [`RingFault`]. Nothing is created in place of a ring that is lost, damaged or sealed under another key.
@@ -196,7 +184,7 @@ impl RingKeeper {
             .ok_or(ChangeFault::WrongAlgorithm)?;
         self.change(settings, now, |schedule, keys| {
             let changed = schedule.import(kid.clone(), found, now, &settings.policy)?;
-            keys.0.push(Arc::clone(key));
+            keys.add(Arc::clone(key));
             Ok(Some(changed))
         })
     }
@@ -211,35 +199,23 @@ impl RingKeeper {
         for _ in 0..ATTEMPTS {
             let attempt = match self.store.ring()? {
                 Some(stored) => self.apply(&stored, &mut change),
-                None if self.witness.seen()?.is_some() => return Err(RingFault::EmptyAfterFull),
+                None if self.witness.seen()?.is_some() => Err(RingFault::EmptyAfterFull),
                 None => self.create(settings.algorithm, now),
             };
+            let attempt = attempt.and_then(|(ring, contents)| {
+                self.witness.check(&ring, &contents, self.store.is_shared())?;
+                Ok((ring.version, contents))
+            });
             match attempt {
-                Ok((version, contents)) => {
-                    self.witness.check(&contents.ring, version)?;
-                    self.remember(version)?;
-                    return KeyRing::new(version, contents, settings);
-                }
+                Ok((version, contents)) => return KeyRing::new(version, contents, settings),
                 Err(RingFault::Store(StoreError::Conflict)) => {}
-                Err(fault) => return Err(fault),
+                Err(fault) => self.put_right(fault, settings, now)?,
             }
         }
         Err(RingFault::Store(StoreError::Conflict))
     }
 
-    /// Keeps the sealed ring of that version, for a shared store that loses it.
-    fn remember(&self, version: RingVersion) -> Result<(), RingFault> {
-        let known = self.last().map(|ring| ring.version);
-        if self.store.is_shared() && known != Some(version) {
-            let stored = self.store.ring()?.filter(|ring| ring.version == version);
-            if let Some(ring) = stored {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(ring);
-            }
-        }
-        Ok(())
-    }
-
-    fn create(&self, algorithm: RingAlgorithm, now: UnixTime) -> Result<(RingVersion, Contents), RingFault> {
+    fn create(&self, algorithm: RingAlgorithm, now: UnixTime) -> Result<(SealedRing, Contents), RingFault> {
         let keys = vec![generate(algorithm)?, generate(algorithm)?];
         let mut kids = keys.iter().filter_map(|key| key.key_id().cloned());
         let (Some(signer), Some(standby)) = (kids.next(), kids.next()) else {
@@ -251,40 +227,55 @@ impl RingKeeper {
         self.entropy.fill(&mut secret)?;
         let contents = Contents {
             ring: name.iter().map(|byte| format!("{byte:02x}")).collect(),
+            lineage: Lineage::begin(ChangeId::random(&*self.entropy)?),
             schedule: Schedule::begin(signer, standby, algorithm, now),
             keys,
             session_secret: Secret::new(secret),
         };
-        let sealed = records::seal(&contents, RingVersion::FIRST, &self.sealer, &*self.entropy)?;
-        Ok((self.store.create_ring(&sealed)?, contents))
+        let records = records::seal(&contents, RingVersion::FIRST, &self.sealer, &*self.entropy)?;
+        let version = self.store.create_ring(&records)?;
+        Ok((SealedRing { version, records, is_of_earlier_life: false }, contents))
     }
 
     fn apply(
         &self,
         stored: &SealedRing,
         change: &mut impl FnMut(&Schedule, &mut Made) -> Result<Option<Schedule>, RingFault>,
-    ) -> Result<(RingVersion, Contents), RingFault> {
+    ) -> Result<(SealedRing, Contents), RingFault> {
         let mut contents = records::open(stored, &self.sealer)?;
         // Before anything is changed: what must not be trusted must not be written back as new.
-        self.witness.check(&contents.ring, stored.version)?;
+        self.witness.check(stored, &contents, self.store.is_shared())?;
+        if stored.is_of_earlier_life {
+            return Err(RingFault::AnotherServer);
+        }
         let mut made = Made::default();
         let Some(changed) = change(&contents.schedule, &mut made)? else {
-            return Ok((stored.version, contents));
+            return Ok((stored.clone(), contents));
         };
         contents.keys.append(&mut made.0);
         contents.keys = in_order(changed.keys(), &contents.keys)?;
         contents.schedule = changed;
-        let sealed = records::seal(&contents, stored.version.next(), &self.sealer, &*self.entropy)?;
-        Ok((self.store.replace_ring(stored.version, &sealed)?, contents))
+        contents.lineage = contents.lineage.next(ChangeId::random(&*self.entropy)?);
+        let records = records::seal(&contents, stored.version.next(), &self.sealer, &*self.entropy)?;
+        let version = self.store.replace_ring(stored.version, &records)?;
+        Ok((SealedRing { version, records, is_of_earlier_life: false }, contents))
     }
 }
 
 /// Keys that a change added.
 #[derive(Default)]
-struct Made(Vec<Arc<SigningKey>>);
+pub(super) struct Made(Vec<Arc<SigningKey>>);
 
 impl Made {
-    fn make(&mut self, algorithm: RingAlgorithm) -> Result<KeyId, RingFault> {
+    pub(super) const fn keys(&self) -> &Vec<Arc<SigningKey>> {
+        &self.0
+    }
+
+    fn add(&mut self, key: Arc<SigningKey>) {
+        self.0.push(key);
+    }
+
+    pub(super) fn make(&mut self, algorithm: RingAlgorithm) -> Result<KeyId, RingFault> {
         let key = generate(algorithm)?;
         let kid = key.key_id().cloned().ok_or(RingFault::Unwritable)?;
         self.0.push(key);
@@ -293,7 +284,10 @@ impl Made {
 }
 
 /// The keys of a schedule, in its order.
-fn in_order(schedule: &[ScheduledKey], keys: &[Arc<SigningKey>]) -> Result<Vec<Arc<SigningKey>>, RingFault> {
+pub(super) fn in_order(
+    schedule: &[ScheduledKey],
+    keys: &[Arc<SigningKey>],
+) -> Result<Vec<Arc<SigningKey>>, RingFault> {
     let find = |kid: &KeyId| keys.iter().find(|key| key.key_id() == Some(kid)).cloned();
     schedule.iter().map(|key| find(&key.kid).ok_or(RingFault::Unwritable)).collect()
 }
@@ -301,3 +295,6 @@ fn in_order(schedule: &[ScheduledKey], keys: &[Arc<SigningKey>]) -> Result<Vec<A
 fn generate(ring_algorithm: RingAlgorithm) -> Result<Arc<SigningKey>, RingFault> {
     Ok(Arc::new(SigningKey::generate(algorithm(ring_algorithm))?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,8 @@
 //! The ring as sealed records: one list with every key's moments, one record for each key, one for the session
 //! secret.
 //!
-//! The list holds the ring's random name, its version and the names of all keys, so that a record that is
-//! missing, added or left over from an older version is noticed.
+//! The list holds the ring's random name, its version, the changes it came of and the names of all keys, so that a
+//! record that is missing, added or left over from an older version is noticed.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     RingFault, SESSION_SECRET_BYTES, algorithm,
+    lineage::Lineage,
     schedule::{KeyTimes, Schedule, ScheduledKey},
     seal::Sealer,
 };
@@ -28,6 +29,7 @@ const SESSION_SECRET: &str = "session secret";
 pub(super) struct Contents {
     /// Random name of the ring.
     pub(super) ring: String,
+    pub(super) lineage: Lineage,
     pub(super) schedule: Schedule,
     /// In the order of the schedule.
     pub(super) keys: Vec<Arc<SigningKey>>,
@@ -39,6 +41,7 @@ pub(super) struct Contents {
 struct List {
     ring: String,
     version: u64,
+    lineage: Lineage,
     changed: UnixTime,
     keys: Vec<Entry>,
 }
@@ -98,6 +101,7 @@ pub(super) fn seal(
     let list = List {
         ring: contents.ring.clone(),
         version: version.as_number(),
+        lineage: contents.lineage.clone(),
         changed: contents.schedule.changed(),
         keys: contents.schedule.keys().iter().map(entry).collect(),
     };
@@ -154,7 +158,7 @@ pub(super) fn open(stored: &SealedRing, sealer: &Sealer) -> Result<Contents, Rin
         keys.push(Arc::new(key));
     }
     let schedule = Schedule::new(scheduled, list.changed)?;
-    Ok(Contents { ring: list.ring, schedule, keys, session_secret })
+    Ok(Contents { ring: list.ring, lineage: list.lineage, schedule, keys, session_secret })
 }
 
 fn value(

@@ -14,6 +14,7 @@
 //!    the line of signers.
 
 mod change;
+mod merge;
 #[cfg(test)]
 mod model;
 

@@ -32,7 +32,7 @@ impl Keeper {
             Ok(stored) if goes_on(&seen, &stored) => {
                 self.note_unreadable(stored.unreadable);
                 if !stored.records.is_empty() {
-                    self.ledger.take_in(stored.records);
+                    self.take_in(stored.records, 0..0);
                 }
                 self.works();
             }

@@ -1,6 +1,6 @@
 //! Writes what is asked of the [`Ledger`]: one at a time, on the control thread, because the store blocks.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use countersign::{
     UnixTime,
@@ -35,6 +35,10 @@ const MAX_UNWRITTEN: usize = 10_000;
 
 /// The code of a record that cannot be read.
 pub const UNREADABLE: &str = "revocation_unreadable";
+/// The code of a store of one gateway that lost what was revoked.
+pub const WENT_BACK: &str = "revocations_went_back";
+/// The code of a revocation that there is no room for.
+pub const UNENFORCED: &str = "revocations_unenforced";
 
 /// What is asked.
 #[derive(Debug)]
@@ -210,7 +214,7 @@ impl Keeper {
             Ok((first, records)) => {
                 self.note_unreadable(unreadable);
                 let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-                self.ledger.take_in_with_own(records, first..first.saturating_add(count));
+                self.take_in(records, first..first.saturating_add(count));
                 self.works();
                 Ok(first)
             }
@@ -319,6 +323,30 @@ impl Keeper {
             let detail =
                 format!("{count} records of the log of revocations cannot be read, and were passed over");
             self.observer.observe(Observation::Store { failure: Some(UNREADABLE), detail: &detail });
+        }
+    }
+
+    /// A backup was put back, or somebody removed what was written.
+    pub(super) fn tell_of_lost(&self) {
+        let lost = self.ledger.lost();
+        if lost > 0 {
+            let detail = format!(
+                "the store is older than it was: its last {lost} changes of what is revoked are missing; revoke again what `audit.jsonl` tells of since the backup, then delete `state_dir/revocations-seen`"
+            );
+            self.observer.observe(Observation::Store { failure: Some(WENT_BACK), detail: &detail });
+        }
+    }
+
+    /// Takes in what was read or written, and tells of what there was no room for.
+    pub(super) fn take_in(&self, records: Vec<RevocationRecord>, own: Range<u64>) {
+        let before = self.ledger.unenforced();
+        self.ledger.take_in_with_own(records, own);
+        let more = self.ledger.unenforced().saturating_sub(before);
+        if more > 0 {
+            let detail = format!(
+                "{more} revocations of other gateways are not obeyed: more is revoked than there is room for"
+            );
+            self.observer.observe(Observation::Store { failure: Some(UNENFORCED), detail: &detail });
         }
     }
 

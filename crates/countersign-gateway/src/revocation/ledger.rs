@@ -47,6 +47,9 @@ pub struct Ledger {
     of_tokens: AtomicUsize,
     /// Records of the store's log that could not be read.
     unreadable: AtomicUsize,
+    /// Records of other gateways for which there was no room.
+    unenforced: AtomicUsize,
+    lost: u64,
     /// Counts the changes of `sessions`, and of `tokens`.
     generation: AtomicU64,
     /// What has expired by then was forgotten.
@@ -107,12 +110,14 @@ impl Ledger {
         store.forget_expired(now.saturating_sub(Self::KEPT_AFTER_END))?;
         let stored = StoredRevocations { epoch, ..store.revocations(0)? };
         let unreadable = stored.unreadable;
+        let lost = store.lost_changes()?;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
-        let ledger = Self { is_shared: store.is_shared(), ..ledger };
+        let ledger = Self { is_shared: store.is_shared(), lost, ..ledger };
         ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
         let keeper = Keeper::new(Arc::clone(&ledger), store, requests, clock, observer);
         keeper.note_unreadable(unreadable);
+        keeper.tell_of_lost();
         Ok((ledger, keeper))
     }
 
@@ -143,6 +148,8 @@ impl Ledger {
             issuer,
             of_tokens: AtomicUsize::new(0),
             unreadable: AtomicUsize::new(0),
+            unenforced: AtomicUsize::new(0),
+            lost: 0,
             generation: AtomicU64::new(0),
             forgotten: AtomicU64::new(now.as_secs()),
             lifetimes: [0; 2].map(AtomicU64::new),
@@ -317,6 +324,18 @@ impl Ledger {
         self.unreadable.store(0, Ordering::Relaxed);
     }
 
+    /// How many changes the store has lost since they were written: a backup was put back.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// How many revocations that another gateway wrote are not obeyed, because more is revoked than there is room for.
+    #[must_use]
+    pub fn unenforced(&self) -> usize {
+        self.unenforced.load(Ordering::Relaxed)
+    }
+
     /// Tells those who follow that the published keys are others than before.
     ///
     /// # Errors
@@ -415,8 +434,12 @@ impl Ledger {
                 Change::KeysChanged { .. } => {}
                 Change::Lifted { target, until } if state.is_stale_lift(target, *until) => {}
                 Change::Lifted { target, .. } => self.release(target),
-                // There is room: it was made before the record was written.
-                Change::Revoked { target, terms, .. } => drop(self.enforce(target, *terms)),
+                Change::Revoked { target, terms, .. } => {
+                    // For one of our own there is room: it was made before the record was written.
+                    if self.enforce(target, *terms).is_err() {
+                        self.unenforced.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
             }
             let is_own = own.contains(&record.seq);
             state.add(record, is_own);
@@ -438,6 +461,7 @@ impl Ledger {
         *self.state() = state;
         self.forgotten.store(now.as_secs(), Ordering::Release);
         self.fill(waiting, now)?;
+        self.unenforced.store(0, Ordering::Relaxed);
         self.newest.send_replace(newest);
         Ok(())
     }

@@ -23,6 +23,8 @@ pub(super) struct Found {
     /// Our name for the session, if another gateway has asked.
     pub(super) shared: Option<SessionId>,
     pub(super) former: Option<Former>,
+    /// What is kept of it elsewhere could not be read, and stays.
+    pub(super) unread: bool,
 }
 
 /// What was known of a session by whoever asked last, and is too old to be served.
@@ -67,7 +69,7 @@ impl Sessions {
     /// Remembers a live session. Another subject under the same credential is another session: the old one ends. Where
     /// tokens that were issued say more than the answer does, or something else, they are revoked.
     pub(super) fn admit(&self, key: &SessionKey, found: Found, now: Now) -> Admitted {
-        let Found { identity, began, ends, asked_at, shared, former } = found;
+        let Found { identity, began, ends, asked_at, shared, former, unread: _ } = found;
         if identity.server_sid.is_some() {
             self.memory.note_server_name();
         }

@@ -37,12 +37,19 @@ const HEADER_BYTES: usize = 1 + 8 + NONCE_LEN;
 /// An answer longer than this is not kept.
 const MAX_BYTES: usize = 128 * 1024;
 
-/// What a shared cache found.
-pub type Found<'a> = Pin<Box<dyn Future<Output = Option<Vec<u8>>> + Send + 'a>>;
+/// What a shared cache found, if it could look.
+pub type Found<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, Unread>> + Send + 'a>>;
+
+/// The cache did not answer in time: there may be something. It is not overwritten, so that it is found later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread;
 
 /// Keeps sealed answers where other gateways find them. Loses any of them at any time.
 pub trait SharedCache: Send + Sync + fmt::Debug {
-    /// What is kept under a name. Ends within the store's time-out.
+    /// What is kept under a name; `None` if nothing is. Ends within the store's time-out.
+    ///
+    /// # Errors
+    /// [`Unread`].
     fn find<'a>(&'a self, name: &'a str) -> Found<'a>;
 
     /// Keeps a value for so long. Does not wait.

@@ -2,11 +2,19 @@
 //!
 //! An answer is kept for as long as a token may live that was signed because of it. From three fifths of `recheck` on it
 //! is not served any more: it is what the next answer is compared with, so that less power is noticed by whoever asks
-//! next, after whatever restart, and what was issued before is revoked. It is replaced or dropped when that is durable.
+//! next, after whatever restart, and what was issued before is revoked. It is replaced or dropped when that is durable,
+//! and only by who has read it.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Sessions, admission::Former, cache::Entry, key::SessionKey, shared::Shared, source::Answer};
+use super::{
+    Sessions,
+    admission::Former,
+    cache::Entry,
+    key::SessionKey,
+    shared::{Shared, Unread},
+    source::Answer,
+};
 use crate::{clock::Now, credential::OwnedCredential};
 
 /// What the second level knows of a session.
@@ -16,6 +24,8 @@ pub(super) struct Kept {
     pub(super) fresh: Option<Shared>,
     /// What tokens may say that were signed before.
     pub(super) former: Option<Former>,
+    /// There may be more: it is left as it is.
+    pub(super) unread: bool,
 }
 
 impl Sessions {
@@ -28,7 +38,11 @@ impl Sessions {
         known: Option<&Entry>,
     ) -> Kept {
         let Some(cache) = &self.memory.shared else { return Kept::default() };
-        let Some(sealed) = cache.find(&key.name()).await else { return Kept::default() };
+        let sealed = match cache.find(&key.name()).await {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => return Kept::default(),
+            Err(Unread) => return Kept { unread: true, ..Kept::default() },
+        };
         let now = self.clock.now();
         let Some(opened) = self.keyer.answers.open(key, credential, &sealed, now) else {
             return Kept::default();
@@ -42,7 +56,7 @@ impl Sessions {
         let fresh = opened.aged(self.rules.recheck / 5 * 3, now).filter(|shared| {
             !is_outdated && known.is_none_or(|known| shared.asked_at.monotonic > known.asked_at)
         });
-        Kept { fresh, former }
+        Kept { fresh, former, unread: false }
     }
 
     pub(super) fn share(

@@ -21,6 +21,9 @@ pub(super) const SKEW: u64 = 2;
 const LEEWAY: u64 = 5;
 /// A gateway that read the ring so long ago has read of every key that is not brand-new.
 const RING_IS_READ: Duration = Duration::from_secs(10);
+/// A retirement that somebody knows of who can reach the store is known to all who can after this long: each looks at
+/// the ring every five seconds, one to put it back and another to read it.
+const RING_IS_TOLD: Duration = Duration::from_secs(16);
 /// Longer than this nobody is let in whom the server has logged out: the time of a recheck, and that of a look-up.
 const RECHECKED: Duration = Duration::from_secs(33);
 
@@ -36,6 +39,15 @@ pub(super) struct Issued {
     /// The ring of the gateway that signed, and how long ago it had been read.
     ring: RingVersion,
     ring_age: Duration,
+}
+
+/// A key that somebody wanted retired.
+#[derive(Default)]
+pub(super) struct Retirement {
+    /// Otherwise it may have happened, or not.
+    pub(super) acknowledged: bool,
+    /// Since when each gateway can read of it, from one that knows.
+    pub(super) readable_since: [Option<Instant>; GATEWAYS],
 }
 
 /// What was revoked at a gateway.
@@ -150,6 +162,32 @@ impl World {
         self.issued.push(Issued { token, kid, sid, cookie, user, exp, at: finished, ring, ring_age });
     }
 
+    /// What was retired for sure is gone at every gateway that could read the ring for so long, whatever became of the
+    /// store meanwhile: where one that knows could reach the store, and one that was started again knows.
+    pub(super) fn judge_retirements(&mut self, now: Instant) {
+        let mut broken = None;
+        for (kid, retired) in &mut self.retired {
+            let is_gone = |machine: &super::world::Machine| {
+                machine.process.as_ref().is_some_and(|process| !process.published().contains(kid))
+            };
+            let has_store = |machine: &super::world::Machine| {
+                machine.process.as_ref().is_some_and(super::replica::Replica::has_store)
+            };
+            let is_told = self.machines.iter().any(|machine| is_gone(machine) && has_store(machine));
+            for (gateway, machine) in self.machines.iter().enumerate() {
+                let since = &mut retired.readable_since[gateway];
+                *since = if is_told && has_store(machine) { since.or(Some(now)) } else { None };
+                let must_know = since.is_some_and(|since| now - since >= RING_IS_TOLD);
+                if retired.acknowledged && must_know && !is_gone(machine) {
+                    broken = Some(format!("gateway {gateway} goes on with {kid}, which was retired"));
+                }
+            }
+        }
+        if let Some(rule) = broken {
+            self.break_rule(rule);
+        }
+    }
+
     fn judge_refusal(&mut self, gateway: usize, cookie: &str, refusal: Refusal) {
         self.tell(format!("gateway {gateway}: {cookie} is refused: {}", refusal.code()));
         let session = self.server.session(cookie).unwrap();
@@ -176,16 +214,15 @@ impl World {
             log_out.concerns(&issued.sid, &issued.user, issued.at)
                 && log_out.told_since[following.gateway].is_some_and(|since| since.elapsed() >= SPREAD)
         };
-        let ring = following.service.ring;
-        let is_retired = self.retired.get(&issued.kid);
+        // Whether it must know is judged by the key set it has, and that by what its gateway must know.
+        let is_retired =
+            self.retired.contains_key(&issued.kid) && !following.service.published.contains(&issued.kid);
         let rule = match &verdict {
             Ok(()) if wall >= issued.exp + LEEWAY + SKEW => Some("accepts a token that is over"),
             Ok(()) if connected && self.log_outs.iter().any(must_know) => {
                 Some("accepts a token after its log-out")
             }
-            Ok(()) if is_retired.is_some_and(|retired| retired.is_some_and(|retired| retired <= ring)) => {
-                Some("accepts a token of a retired key")
-            }
+            Ok(()) if is_retired => Some("accepts a token of a retired key"),
             Err(_) if wall + SKEW < issued.exp && self.must_be_good(number, issued) => {
                 Some("refuses a token that is good")
             }

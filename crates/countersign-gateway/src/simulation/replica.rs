@@ -1,6 +1,7 @@
 //! One gateway of the cluster, below HTTP.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
     num::NonZeroUsize,
     sync::{
@@ -228,7 +229,8 @@ impl Replica {
     /// Takes over what others changed about the keys, and tells those who follow.
     pub(super) fn follow_ring(&mut self) {
         let now = self.clock.now().wall;
-        match self.keeper.follow(&settings(), now) {
+        let in_force = self.ring_version();
+        match self.keeper.follow(&settings(), now, in_force) {
             Ok(Some(ring)) => {
                 self.keyring.replace(ring);
                 self.ring_read = Instant::now();
@@ -240,6 +242,12 @@ impl Replica {
         if published != self.told_keys && self.ledger.keys_changed(now).is_ok() {
             self.told_keys = published;
         }
+    }
+
+    /// Names of the keys that it publishes.
+    pub(super) fn published(&self) -> BTreeSet<String> {
+        let now = self.clock.now().wall;
+        names(&self.keyring.load(), now).iter().map(ToString::to_string).collect()
     }
 
     /// The version of the ring it uses.

@@ -1,6 +1,6 @@
 //! A service: the library's own verifier and table of revocations, with keys and feed from one gateway at a time.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use countersign::{
     KeySet, Revocable, Revocations, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
@@ -30,6 +30,8 @@ pub(super) struct Service {
     pub(super) keys_asked: Instant,
     pub(super) ring_age: Duration,
     pub(super) ring: RingVersion,
+    /// Names of the keys in it.
+    pub(super) published: BTreeSet<String>,
     /// Snapshots it had to take.
     pub(super) snapshots: u64,
     off_seconds: i64,
@@ -46,7 +48,19 @@ impl Service {
         let keys = gateway.key_set();
         let verifier = verifier(keys.clone(), table.clone());
         let (keys_asked, ring_age, ring) = (Instant::now(), Duration::ZERO, gateway.ring_version());
-        Self { table, cursor: None, keys, verifier, keys_asked, ring_age, ring, snapshots: 0, off_seconds: 0 }
+        let published = gateway.published();
+        Self {
+            table,
+            cursor: None,
+            keys,
+            verifier,
+            keys_asked,
+            ring_age,
+            ring,
+            published,
+            snapshots: 0,
+            off_seconds: 0,
+        }
     }
 
     /// Somebody sets its clock.
@@ -89,6 +103,7 @@ impl Service {
         self.keys_asked = Instant::now();
         self.ring_age = gateway.ring_read.elapsed();
         self.ring = gateway.ring_version();
+        self.published = gateway.published();
         if !keys.same_keys(&self.keys) {
             self.keys = keys.clone();
             self.verifier = verifier(keys, self.table.clone());

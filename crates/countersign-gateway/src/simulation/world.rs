@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     SPREAD,
-    judge::{Issued, LogOut, SKEW},
+    judge::{Issued, LogOut, Retirement, SKEW},
     random::Random,
     replica::{BEGIN, MAX_WAITERS, Replica, Served},
     server::{Health, Link, Server, Session},
@@ -29,7 +29,7 @@ use crate::{
     clock::Clock,
     keyring::Seen,
     revocation::{Demand, RevocationReason},
-    store::{RingVersion, in_force, memory::Copy},
+    store::{in_force, memory::Copy},
 };
 
 pub(super) const GATEWAYS: usize = 3;
@@ -101,8 +101,8 @@ pub(super) struct World {
     pub(super) perhaps_out: BTreeSet<String>,
     /// Whoever logs in in the same moment may be taken for one who was logged in before.
     revoked_users: Vec<(String, Instant)>,
-    /// Keys that somebody wanted retired, and the ring that says so, if it is sure.
-    pub(super) retired: BTreeMap<String, Option<RingVersion>>,
+    /// Keys that somebody wanted retired.
+    pub(super) retired: BTreeMap<String, Retirement>,
     pub(super) issued: Vec<Issued>,
     ring_followed: Instant,
     pub(super) counts: Counts,
@@ -339,7 +339,6 @@ impl World {
         self.tell("the store goes back to its copy");
         self.count("fail-overs of the store");
         self.log_outs.iter_mut().for_each(|log_out| log_out.store_went_back = true);
-        self.retired.values_mut().for_each(|ring| *ring = None);
     }
 
     fn crash(&mut self) {
@@ -395,7 +394,8 @@ impl World {
         if may_retire && self.random.once_in(3) {
             let (kid, ring) = process.retire_signer();
             self.tell(format!("gateway {gateway} retires its key: {ring:?}"));
-            self.retired.insert(kid.to_string(), ring);
+            let retirement = Retirement { acknowledged: ring.is_some(), ..Retirement::default() };
+            self.retired.insert(kid.to_string(), retirement);
             self.count("keys retired");
         } else if process.rotate() {
             self.tell(format!("gateway {gateway} rotates"));
@@ -472,6 +472,7 @@ impl World {
                 .for_each(Replica::follow_ring);
         }
         self.see_who_knows(now);
+        self.judge_retirements(now);
         let wall = UnixTime::from_secs(self.wall());
         for following in self.services.iter_mut().filter(|following| !following.cut) {
             if let Some(process) = &self.machines[following.gateway].process {

@@ -13,8 +13,8 @@ use super::StoreError;
 const FOLDER_MODE: u32 = 0o700;
 /// Permission bits of every file in it.
 const FILE_MODE: u32 = 0o600;
-/// The largest file [`StateDirectory::read`] reads.
-const MAX_READ: u64 = 64 * 1024;
+/// The largest file [`StateDirectory::read`] reads: a key ring of 64 RSA keys of 8,192 bits is half as long.
+const MAX_READ: u64 = 1024 * 1024;
 
 /// An entered `state_dir`: exists, is closed to other users, and is locked against a second gateway.
 ///
@@ -66,9 +66,17 @@ impl StateDirectory {
     ///
     /// # Errors
     /// [`StoreError::Open`] when other users may read it, [`StoreError::File`] when it cannot be read or is
-    /// longer than 64 KiB.
+    /// longer than 1 MiB.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         read_private(&self.file(name))
+    }
+
+    /// Writes a small file whole; the content may be lost with the machine's power, and the file be empty then.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] when it cannot be written.
+    pub(super) fn note(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        self.replace(name, content, |_| Ok(()))
     }
 
     /// Writes a small file whole: a reader sees the old content or the new, also after a crash.
@@ -76,15 +84,25 @@ impl StateDirectory {
     /// # Errors
     /// [`StoreError::File`] when it cannot be written.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), StoreError> {
+        self.replace(name, content, |file| file.sync_all())?;
+        let folder = || File::open(&self.path)?.sync_all();
+        folder().map_err(at(&self.path))
+    }
+
+    fn replace(
+        &self,
+        name: &str,
+        content: &[u8],
+        settle: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let path = self.file(name);
         let new = self.file(&format!("{name}.new"));
         let write = || -> io::Result<()> {
             let mut file = private().create(true).truncate(true).open(&new)?;
             file.set_permissions(Permissions::from_mode(FILE_MODE))?;
             file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.path)?.sync_all()
+            settle(&file)?;
+            fs::rename(&new, &path)
         };
         write().map_err(at(&path))
     }
@@ -107,7 +125,7 @@ fn read_private(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     let mut content = Vec::new();
     let read = file.take(MAX_READ.saturating_add(1)).read_to_end(&mut content).map_err(at(path))?;
     if read as u64 > MAX_READ {
-        let error = io::Error::new(io::ErrorKind::FileTooLarge, "longer than 64 KiB");
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB");
         return Err(StoreError::File { path: path.to_owned(), error });
     }
     Ok(Some(content))

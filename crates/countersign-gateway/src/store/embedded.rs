@@ -3,6 +3,9 @@
 //! Write-ahead log with `synchronous=FULL`: what was answered as written is on the disk. The file is
 //! `countersign.db`, mode 0600, and so are the log files SQLite puts beside it.
 //!
+//! The number of the newest revocation is noted beside it (`revocations-seen`): a database that was put back from a backup
+//! has a smaller one, and what was revoked since is not in it. The note stays as it is then, until an operator removes it.
+//!
 //! Revocations are not sealed: whoever may read this folder reads the same names in the audit log, and whoever may
 //! write it can put an older copy in its place, which no seal would show.
 
@@ -25,6 +28,8 @@ pub use self::answers::EmbeddedAnswers;
 
 /// File name in `state_dir`.
 pub const FILE: &str = "countersign.db";
+/// Name of the note in `state_dir`.
+const NOTE: &str = "revocations-seen";
 /// The schema this release writes.
 const SCHEMA: i64 = 3;
 /// How long a call waits for a lock another process (a backup, a shell) holds on the file.
@@ -50,7 +55,7 @@ const RING_TABLES: &str = "
 #[derive(Debug)]
 pub struct EmbeddedStore {
     connection: Mutex<Connection>,
-    _directory: Arc<StateDirectory>,
+    directory: Arc<StateDirectory>,
 }
 
 impl EmbeddedStore {
@@ -67,7 +72,7 @@ impl EmbeddedStore {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
         migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection), _directory: directory })
+        Ok(Self { connection: Mutex::new(connection), directory })
     }
 
     /// Lets the database grow to that many pages of 4 KiB at most, as a full disk would; the least is what it has.
@@ -113,7 +118,7 @@ impl Store for EmbeddedStore {
                 Ok(SealedRecord { purpose: row.get(0)?, name: row.get(1)?, sealed: row.get(2)? })
             })?
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(SealedRing { version, records }))
+        Ok(Some(SealedRing { version, records, is_of_earlier_life: false }))
     }
 
     fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
@@ -151,7 +156,21 @@ impl Store for EmbeddedStore {
     }
 
     fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
-        revocations::append(&mut self.locked(), changes)
+        let is_whole = self.lost_changes().is_ok_and(|lost| lost == 0);
+        let newest = revocations::append(&mut self.locked(), changes)?;
+        if is_whole {
+            // What was written is written: a note that is too small notices less, and the next one is right.
+            let _ = self.directory.note(NOTE, newest.to_string().as_bytes());
+        }
+        Ok(newest)
+    }
+
+    fn lost_changes(&self) -> Result<u64, StoreError> {
+        // Empty after the machine lost its power, and absent before the first revocation.
+        let noted = self.directory.read(NOTE)?.unwrap_or_default();
+        let noted = std::str::from_utf8(&noted).ok().and_then(|text| text.trim().parse::<u64>().ok());
+        let newest = revocations::newest(&mut self.locked())?;
+        Ok(noted.unwrap_or(0).saturating_sub(newest))
     }
 
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {

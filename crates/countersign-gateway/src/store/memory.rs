@@ -21,6 +21,8 @@ pub struct MemoryStore {
     log: Mutex<Option<StoredRevocations>>,
     /// What is in it came from elsewhere, and no numbering was begun since.
     is_put_back: AtomicBool,
+    /// The ring came from elsewhere, and was not put back by a gateway since.
+    ring_is_put_back: AtomicBool,
 }
 
 /// What a store held at one moment.
@@ -60,8 +62,9 @@ impl MemoryStore {
     #[cfg(test)]
     pub(crate) fn duplicate(&self) -> Self {
         let Copy { ring, log } = self.copy();
-        let is_put_back = AtomicBool::new(self.is_put_back.load(Ordering::SeqCst));
-        Self { ring: Mutex::new(ring), log: Mutex::new(log), is_put_back }
+        let same = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::SeqCst));
+        let (is_put_back, ring_is_put_back) = (same(&self.is_put_back), same(&self.ring_is_put_back));
+        Self { ring: Mutex::new(ring), log: Mutex::new(log), is_put_back, ring_is_put_back }
     }
 
     /// As the same server that has lost what came after, and does not know it.
@@ -69,6 +72,7 @@ impl MemoryStore {
     pub(crate) fn put_back_unnoticed(&self, copy: Copy) {
         self.put_back(copy);
         self.is_put_back.store(false, Ordering::SeqCst);
+        self.ring_is_put_back.store(false, Ordering::SeqCst);
     }
 
     /// As another server that holds what this one held once, or nothing.
@@ -77,12 +81,14 @@ impl MemoryStore {
         *self.locked() = copy.ring;
         *self.log.lock().unwrap() = copy.log;
         self.is_put_back.store(true, Ordering::SeqCst);
+        self.ring_is_put_back.store(true, Ordering::SeqCst);
     }
 }
 
 impl Store for MemoryStore {
     fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
-        Ok(self.locked().clone())
+        let is_of_earlier_life = self.ring_is_put_back.load(Ordering::SeqCst);
+        Ok(self.locked().clone().map(|ring| SealedRing { is_of_earlier_life, ..ring }))
     }
 
     fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {
@@ -90,7 +96,9 @@ impl Store for MemoryStore {
         if ring.is_some() {
             return Err(StoreError::Conflict);
         }
-        *ring = Some(SealedRing { version: RingVersion::FIRST, records: sorted(records) });
+        let records = sorted(records);
+        *ring = Some(SealedRing { version: RingVersion::FIRST, records, is_of_earlier_life: false });
+        self.ring_is_put_back.store(false, Ordering::SeqCst);
         Ok(RingVersion::FIRST)
     }
 
@@ -101,7 +109,7 @@ impl Store for MemoryStore {
     ) -> Result<RingVersion, StoreError> {
         let mut ring = self.locked();
         match &mut *ring {
-            Some(current) if current.version == expected => {
+            Some(current) if current.version == expected && !self.ring_is_put_back.load(Ordering::SeqCst) => {
                 current.version = expected.next();
                 current.records = sorted(records);
                 Ok(current.version)
@@ -153,6 +161,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Conflict);
         }
         *present = Some(ring.clone());
+        self.ring_is_put_back.store(false, Ordering::SeqCst);
         Ok(())
     }
 

@@ -9,7 +9,8 @@
 //! 4. A store without a log after there was one is [`StoreError::Empty`], never "nothing is revoked".
 //! 5. A log entry that cannot be opened is told of ([`StoredRevocations::unreadable`]) and stops nothing: whoever can
 //!    write the store must not be able to keep gateways from learning of what is revoked.
-//! 6. How durable an answer is, is for the server to say (`appendonly`, `appendfsync`, replicas): a fail-over that loses
+//! 6. A server that does not say which one it is (`INFO replication`) is not used: a fail-over would go unnoticed.
+//! 7. How durable an answer is, is for the server to say (`appendonly`, `appendfsync`, replicas): a fail-over that loses
 //!    the newest entries is noticed, and they are put back from memory.
 //!
 //! Keys, all behind [`StoreConfig::name`]: `:ring` (hash), `:log` (hash: epoch and newest number), `:changes` and
@@ -49,21 +50,29 @@ const PURPOSE: &str = "revocation";
 
 const CREATE_RING: &str = "
     if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-    redis.call('HSET', KEYS[1], 'version', ARGV[1], 'records', ARGV[2])
+    redis.call('HSET', KEYS[1], 'version', ARGV[1], 'records', ARGV[2], 'life', life)
     return 1";
+const RING: &str = "
+    local ring = redis.call('HMGET', KEYS[1], 'version', 'records', 'life')
+    local is_of_earlier_life = 0
+    if (ring[3] or '') ~= life then is_of_earlier_life = 1 end
+    return { ring[1], ring[2], is_of_earlier_life }";
 const REPLACE_RING: &str = "
-    if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
+    local ring = redis.call('HMGET', KEYS[1], 'version', 'life')
+    if ring[1] ~= ARGV[1] or (ring[2] or '') ~= life then return 0 end
     redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3])
     return 1";
 const RESTORE_RING: &str = "
     if (redis.call('HGET', KEYS[1], 'version') or '') ~= ARGV[1] then return 0 end
-    redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3])
+    redis.call('HSET', KEYS[1], 'version', ARGV[2], 'records', ARGV[3], 'life', life)
     return 1";
-/// Begins a script: `life` is the life of the data set, `''` where the server does not tell it. Another server that takes
-/// over, and the same one after a restart, begin another life, perhaps with less than was in the one before.
+/// Begins a script: `life` is the life of the data set. Another server that takes over, and the same one after a restart,
+/// begin another life, perhaps with less than was in the one before. A server that does not tell it could be another one
+/// at any time, and nothing would be noticed: it is not used.
 const LIFE: &str = "
     local told = redis.pcall('INFO', 'replication')
-    local life = type(told) == 'string' and string.match(told, 'master_replid:(%x+)') or ''";
+    local life = type(told) == 'string' and string.match(told, 'master_replid:(%x+)') or ''
+    if life == '' then return redis.error_reply('NOINFO which server this is') end";
 const BEGIN_EPOCH: &str = "
     redis.call('HSETNX', KEYS[1], 'newest', '0')
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'life')
@@ -243,12 +252,11 @@ impl Store for ValkeyStore {
     }
 
     fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
-        let mut command = cmd("HMGET");
-        command.arg(&self.keys.ring).arg("version").arg("records");
-        let (version, records): (Option<u64>, Option<Vec<u8>>) = self.link().query(&command)?;
+        let (version, records, is_of_earlier_life): (Option<u64>, Option<Vec<u8>>, bool) =
+            self.run(RING, &[&self.keys.ring], &[])?;
         let (Some(version), Some(records)) = (version, records) else { return Ok(None) };
         let records = encoding::records_from_bytes(&records).ok_or(StoreError::Damaged(version))?;
-        Ok(Some(SealedRing { version: RingVersion::from_number(version), records }))
+        Ok(Some(SealedRing { version: RingVersion::from_number(version), records, is_of_earlier_life }))
     }
 
     fn create_ring(&self, records: &[SealedRecord]) -> Result<RingVersion, StoreError> {

@@ -4,6 +4,7 @@ mod exchange;
 mod log_out_tokens;
 #[cfg(feature = "valkey")]
 mod replicas;
+mod retired_key;
 mod streams;
 mod unwritten;
 

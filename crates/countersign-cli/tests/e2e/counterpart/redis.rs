@@ -1,7 +1,7 @@
 //! Redis from Debian: the store that several gateways share.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -26,7 +26,12 @@ impl Redis {
 
     /// `valkey://address`.
     pub(crate) fn url(&self) -> String {
-        format!("valkey://127.0.0.1:{}", self.port)
+        format!("valkey://{}", self.address())
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
     }
 
     /// `STOP` freezes it, `CONT` lets it go on.

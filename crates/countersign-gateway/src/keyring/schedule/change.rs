@@ -182,7 +182,7 @@ impl Schedule {
 
     /// At most [`MAX_KEYS`], as far as enough are gone. The next signer inherits the place of one that is forgotten,
     /// so that the line of signers goes on without a gap.
-    fn pruned(mut self, now: UnixTime, policy: &Policy) -> Self {
+    pub(super) fn pruned(mut self, now: UnixTime, policy: &Policy) -> Self {
         while self.keys.len() > MAX_KEYS {
             let gone = |key: &ScheduledKey| phase(&key.times, now, policy) == KeyPhase::Gone;
             let Some(place) = self.keys.iter().position(gone) else { break };
@@ -205,7 +205,7 @@ impl KeyTimes {
     }
 }
 
-fn standby(kid: KeyId, algorithm: RingAlgorithm, now: UnixTime) -> ScheduledKey {
+pub(super) fn standby(kid: KeyId, algorithm: RingAlgorithm, now: UnixTime) -> ScheduledKey {
     ScheduledKey { kid, algorithm, times: KeyTimes::standby(now) }
 }
 
@@ -217,7 +217,7 @@ fn first_standby(keys: &[ScheduledKey], algorithm: RingAlgorithm) -> Option<usiz
 }
 
 /// The signer that begins where these moments end.
-fn heir_of(keys: &[ScheduledKey], times: &KeyTimes) -> Option<usize> {
+pub(super) fn heir_of(keys: &[ScheduledKey], times: &KeyTimes) -> Option<usize> {
     let until = times.signs_until?;
     keys.iter().position(|key| key.times.is_signer() && key.times.signs_from == Some(until))
 }

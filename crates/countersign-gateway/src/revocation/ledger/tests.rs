@@ -5,7 +5,7 @@ use std::{
 
 use countersign::{
     OrganisationId, SessionId, Standing, Subject, TokenId, UnixTime,
-    revocation::{Cursor, Epoch, Target, What},
+    revocation::{Cursor, Epoch, Revoked, Target, What},
 };
 use proptest::prelude::*;
 
@@ -14,7 +14,10 @@ use crate::{
     clock::{Clock, ManualClock},
     observe::Observer,
     revocation::{Concerned, Demand, Keeper, RevocationReason, Unrecorded},
-    store::{Change, RevocationRecord, StateDirectory, Store, embedded::EmbeddedStore, memory::MemoryStore},
+    store::{
+        Change, RevocationRecord, StateDirectory, Store, StoredRevocations, Terms, embedded::EmbeddedStore,
+        memory::MemoryStore,
+    },
     testing::Breakable,
 };
 
@@ -519,4 +522,28 @@ proptest! {
         });
         prop_assert_eq!((first, again), (expected, expected));
     }
+}
+
+/// What another gateway wrote and finds no room here is not obeyed: that must not look as if all were well.
+#[test]
+fn what_there_is_no_room_for_is_counted() {
+    let stored = StoredRevocations {
+        epoch: Epoch::new("one").unwrap(),
+        newest: 0,
+        records: Vec::new(),
+        unreadable: 0,
+    };
+    let (mut ledger, _requests) = Ledger::new("issuer".into(), LIFETIMES, stored, now());
+    ledger.sessions = Revoked::with_max_entries("issuer", 1);
+    let record = |seq: u64| {
+        let target = Target::Session(seq.to_string().as_str().into());
+        let until = now().saturating_add(Duration::from_secs(60));
+        let terms = Terms { at: now(), tokens_until: until, sessions_until: until };
+        let reason = RevocationReason::LogOut.label().to_owned();
+        RevocationRecord { seq, change: Change::Revoked { target, name_of: None, terms, reason } }
+    };
+    ledger.take_in([record(1)]);
+    assert_eq!(ledger.unenforced(), 0);
+    ledger.take_in([record(2), record(3)]);
+    assert_eq!(ledger.unenforced(), 2);
 }

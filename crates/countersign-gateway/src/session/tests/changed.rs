@@ -264,6 +264,28 @@ async fn what_is_too_old_is_compared_and_never_served() {
     }
 }
 
+/// A burst after a restart, or a file that hangs for a moment.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_read_is_not_overwritten_and_compared_later() {
+    for no in [false, true] {
+        let (ledger, cache) = (ledger(), Arc::new(Open::default()));
+        let before = vec![live("alice", "admin")];
+        let old = with_cache(&ledger, Some(&cache), before).resolve("c").await.unwrap();
+        let first = if no { Ok(Verdict::No) } else { live("alice", "viewer") };
+        let house = with_cache(&ledger, Some(&cache), vec![first, live("alice", "viewer")]);
+        house.clock.advance(Duration::from_secs(60));
+        cache.1.store(true, Ordering::SeqCst);
+        assert_eq!(house.resolve("c").await.is_err(), no);
+        settle().await;
+        assert_eq!(standing(&ledger, &old, 100), Standing::Good, "nobody could compare");
+        cache.1.store(false, Ordering::SeqCst);
+        house.clock.advance(Duration::from_secs(31));
+        house.resolve("c").await.unwrap();
+        settle().await;
+        assert_eq!(standing(&ledger, &old, 100), Standing::Revoked, "{no}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_older_than_a_change_is_not_served_by_others() {
     let (ledger, cache) = (ledger(), Arc::new(Open::default()));

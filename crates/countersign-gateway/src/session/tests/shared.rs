@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,18 +18,23 @@ use crate::{
     revocation::{Demand, RevocationReason},
     session::{
         cache::Freshness,
-        shared::{Found, SharedCache},
+        shared::{Found, SharedCache, Unread},
         source::Verdict,
     },
 };
 
-/// A cache whose content a test can look at and change.
+/// A cache whose content a test can look at and change, and that a test can make silent.
 #[derive(Debug, Default)]
-pub(super) struct Open(pub(super) Mutex<BTreeMap<String, Vec<u8>>>);
+pub(super) struct Open(pub(super) Mutex<BTreeMap<String, Vec<u8>>>, pub(super) AtomicBool);
 
 impl SharedCache for Open {
     fn find<'a>(&'a self, name: &'a str) -> Found<'a> {
-        Box::pin(async move { self.0.lock().unwrap().get(name).cloned() })
+        Box::pin(async move {
+            if self.1.load(Ordering::SeqCst) {
+                return Err(Unread);
+            }
+            Ok(self.0.lock().unwrap().get(name).cloned())
+        })
     }
 
     fn keep(&self, name: String, value: Vec<u8>, _: Duration) {

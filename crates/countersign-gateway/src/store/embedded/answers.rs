@@ -2,8 +2,9 @@
 //! authorization server for nobody anew, and notices what changed meanwhile.
 //!
 //! 1. What is kept is sealed under the credentials it is of: the file is worth nothing to who reads it.
-//! 2. A thread of its own reads and writes it. Workers hand requests over by a bounded queue; what cannot be handed over
-//!    is not found and not kept. Nobody waits longer than [`FIND_TIMEOUT`], and after that nobody asks for a while.
+//! 2. A thread of its own reads and writes it. Workers hand requests over by a bounded queue: who wants to find
+//!    waits for a place, what is to be kept does not. Nobody waits longer than [`FIND_TIMEOUT`]; where nothing was found
+//!    for that long, nobody asks for a while. What could not be read stays.
 //! 3. Nothing that happens to the file is fatal: one that is damaged, of another release or open to others is made anew;
 //!    while the disk is full nothing is kept. Both are told of once.
 
@@ -21,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use countersign::UnixTime;
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -29,9 +31,9 @@ use tokio::{
 use self::file::{AnswerFile, Write};
 use super::super::StateDirectory;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Now},
     observe::{Observation, Observer},
-    session::shared::{Found, SharedCache},
+    session::shared::{Found, SharedCache, Unread},
 };
 
 /// File name in `state_dir`.
@@ -41,14 +43,16 @@ const WAITING: usize = 1_024;
 /// The most requests done in one transaction.
 const AT_ONCE: usize = 64;
 /// The longest a look-up waits for the file.
-const FIND_TIMEOUT: Duration = Duration::from_millis(100);
+///
+/// Ten thousand sessions that come at once after a restart are read in less.
+const FIND_TIMEOUT: Duration = Duration::from_millis(500);
 /// After that, the file is left alone for so long.
 const SILENCE: Duration = Duration::from_secs(5);
 /// The code of a file that does not do what it should.
 const UNUSABLE: &str = "answers_unusable";
 
 enum Request {
-    Find(String, oneshot::Sender<Option<Vec<u8>>>),
+    Find(String, oneshot::Sender<Result<Option<Vec<u8>>, Unread>>),
     Write(Write),
 }
 
@@ -57,6 +61,8 @@ pub struct EmbeddedAnswers {
     requests: mpsc::Sender<Request>,
     clock: Arc<dyn Clock>,
     silent_until: AtomicU64,
+    /// When the thread answered last, a millisecond later; 0 if it never did.
+    answered: AtomicU64,
 }
 
 impl EmbeddedAnswers {
@@ -76,12 +82,13 @@ impl EmbeddedAnswers {
             path: directory.file(FILE),
             rows,
             file: None,
+            began: clock.now(),
             clock: Arc::clone(&clock),
             observer,
             failing: false,
         };
         thread::Builder::new().name("kept-answers".to_owned()).spawn(move || server.serve(receiver))?;
-        Ok(Self { requests, clock, silent_until: AtomicU64::new(0) })
+        Ok(Self { requests, clock, silent_until: AtomicU64::new(0), answered: AtomicU64::new(0) })
     }
 
     /// What cannot be handed over is not done: it is a cache.
@@ -94,17 +101,27 @@ impl SharedCache for EmbeddedAnswers {
     fn find<'a>(&'a self, name: &'a str) -> Found<'a> {
         Box::pin(async move {
             if self.clock.now().monotonic.as_millis() < self.silent_until.load(Ordering::Relaxed) {
-                return None;
+                return Err(Unread);
             }
             let (reply, answer) = oneshot::channel();
-            self.hand_over(Request::Find(name.to_owned(), reply));
-            let Ok(answer) = timeout(FIND_TIMEOUT, answer).await else {
-                let silence = u64::try_from(SILENCE.as_millis()).unwrap_or(u64::MAX);
-                let until = self.clock.now().monotonic.as_millis().saturating_add(silence);
-                self.silent_until.store(until, Ordering::Relaxed);
-                return None;
+            let asked = async {
+                self.requests.send(Request::Find(name.to_owned(), reply)).await.map_err(|_| Unread)?;
+                answer.await.map_err(|_| Unread)?
             };
-            answer.ok()?
+            let answer = timeout(FIND_TIMEOUT, asked).await;
+            let now = self.clock.now().monotonic.as_millis();
+            let Ok(answer) = answer else {
+                // Others have their answers: it is busy and not broken.
+                let answered = self.answered.load(Ordering::Relaxed);
+                if answered == 0 || now.saturating_sub(answered) >= millis(FIND_TIMEOUT) {
+                    self.silent_until.store(now.saturating_add(millis(SILENCE)), Ordering::Relaxed);
+                }
+                return Err(Unread);
+            };
+            if answer.is_ok() {
+                self.answered.fetch_max(now.saturating_add(1), Ordering::Relaxed);
+            }
+            answer
         })
     }
 
@@ -118,6 +135,10 @@ impl SharedCache for EmbeddedAnswers {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl fmt::Debug for EmbeddedAnswers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmbeddedAnswers")
@@ -129,6 +150,7 @@ struct Server {
     path: PathBuf,
     rows: NonZeroUsize,
     file: Option<AnswerFile>,
+    began: Now,
     clock: Arc<dyn Clock>,
     observer: Observer,
     failing: bool,
@@ -161,7 +183,7 @@ impl Server {
 
     /// In the order in which it was asked: who finds after somebody kept finds that.
     fn work(&mut self, batch: &mut Vec<Request>) {
-        let now = self.clock.now().wall;
+        let now = self.believed_time();
         let Some(file) = &mut self.file else { return batch.clear() };
         let mut writes = Vec::new();
         let mut outcome = Ok(());
@@ -172,7 +194,7 @@ impl Server {
                     outcome = outcome.and_then(|()| file.write(std::mem::take(&mut writes), now));
                     let found = file.find(&name, now);
                     // Who gave up waiting does not want it any more.
-                    let _ = reply.send(found.as_ref().ok().cloned().flatten());
+                    let _ = reply.send(found.as_ref().map(Clone::clone).map_err(|_| Unread));
                     outcome = outcome.and_then(|()| found.map(drop));
                 }
             }
@@ -190,6 +212,13 @@ impl Server {
                 self.fails(&error.to_string());
             }
         }
+    }
+
+    /// The time, as far as something may be over because of it: a clock that is set ahead ends nothing before its time.
+    fn believed_time(&self) -> UnixTime {
+        let now = self.clock.now();
+        let passed = now.monotonic.saturating_since(self.began.monotonic);
+        now.wall.min(self.began.wall.saturating_add(passed))
     }
 
     fn fails(&mut self, detail: &str) {

@@ -62,6 +62,13 @@ pub(super) fn read(connection: &mut Connection, after: u64) -> Result<StoredRevo
     Ok(StoredRevocations { epoch, newest, records, unreadable: 0 })
 }
 
+/// The newest number; 0 if there was none yet.
+pub(super) fn newest(connection: &mut Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT newest FROM revocation_log WHERE only = 1")?;
+    let newest: Option<i64> = statement.query_row(params![], |row| row.get(0)).optional()?;
+    u64::try_from(newest.unwrap_or(0)).map_err(|_| StoreError::Damaged(0))
+}
+
 pub(super) fn append(connection: &mut Connection, changes: &[Change]) -> Result<u64, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (_, mut newest) = head(&transaction)?;

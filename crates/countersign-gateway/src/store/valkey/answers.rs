@@ -12,17 +12,17 @@ use super::connection::Link;
 use crate::{
     clock::Clock,
     config::resolved::StoreConfig,
-    session::shared::{Found, SharedCache},
+    session::shared::{Found, SharedCache, Unread},
 };
 
-/// The most requests that wait for the thread; further ones find nothing and keep nothing.
+/// The most requests that wait for the thread; further finds wait for a place, and what is to be kept is not.
 const WAITING: usize = 1_024;
 /// The most requests sent together. The driver waits for each answer of a pipeline, even when the one before it did not
 /// come in time: a server that freezes costs this many time-outs at most.
 const AT_ONCE: usize = 8;
 
 enum Request {
-    Find(String, oneshot::Sender<Option<Vec<u8>>>),
+    Find(String, oneshot::Sender<Result<Option<Vec<u8>>, Unread>>),
     Forget(String),
     Keep(String, Vec<u8>, Duration),
 }
@@ -62,8 +62,11 @@ impl SharedCache for ValkeyAnswers {
     fn find<'a>(&'a self, name: &'a str) -> Found<'a> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.hand_over(Request::Find(self.name(name), reply));
-            timeout(self.timeout, answer).await.ok()?.ok()?
+            let asked = async {
+                self.requests.send(Request::Find(self.name(name), reply)).await.map_err(|_| Unread)?;
+                answer.await.map_err(|_| Unread)?
+            };
+            timeout(self.timeout, asked).await.map_err(|_| Unread)?
         })
     }
 
@@ -103,10 +106,11 @@ fn serve(mut link: Link, mut requests: mpsc::Receiver<Request>) {
         let mut values = link.pipeline(&pipeline).unwrap_or_default();
         for (place, reply) in waiting {
             let value = values.get_mut(place).map(|value| std::mem::replace(value, Value::Nil));
-            let found = value.and_then(|value| match value {
-                Value::BulkString(bytes) => Some(bytes),
-                _ => None,
-            });
+            let found = match value {
+                Some(Value::BulkString(bytes)) => Ok(Some(bytes)),
+                Some(Value::Nil) => Ok(None),
+                _ => Err(Unread),
+            };
             // Who gave up waiting does not want it any more.
             let _ = reply.send(found);
         }

@@ -205,6 +205,9 @@ fn reason(error: &RedisError) -> String {
         return "no answer in time".to_owned();
     }
     match (error.code(), error.is_io_error()) {
+        (Some("NOINFO"), _) => {
+            "it does not say which server it is: allow its user `INFO` (`+info`)".to_owned()
+        }
         (Some(code), _) => format!("it answers {code}"),
         (None, true) => "no connection".to_owned(),
         (None, false) => format!("{:?}", error.kind()),

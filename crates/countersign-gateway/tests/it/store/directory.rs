@@ -73,7 +73,7 @@ fn a_file_is_written_whole_and_read_within_bounds() {
     directory.write("seen", b"two").unwrap();
     assert_eq!(directory.read("seen").unwrap().as_deref(), Some(&b"two"[..]));
     assert!(!directory.file("seen.new").exists());
-    directory.write("long", &vec![b'x'; 64 * 1024 + 1]).unwrap();
+    directory.write("long", &vec![b'x'; 1024 * 1024 + 1]).unwrap();
     assert_eq!(directory.read("long").unwrap_err().code(), "store_file");
 }
 

@@ -149,3 +149,36 @@ fn a_full_disk_writes_nothing_and_says_so() {
     store.limit_pages_for_tests(1_000_000).unwrap();
     assert_eq!(store.append(&many).unwrap(), 1_001);
 }
+
+/// A backup that is put back lacks what was revoked since: nobody else can tell.
+#[test]
+fn a_database_that_was_put_back_from_a_backup_is_noticed_until_an_operator_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let backup = folder.path().join("backup.db");
+    let store = embedded(&path);
+    store.begin_epoch(&epoch("one")).unwrap();
+    store.append(&[revoked(session("a"), 1, 2, 3)]).unwrap();
+    let copy = rusqlite::Connection::open(path.join("countersign.db")).unwrap();
+    copy.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
+    drop(copy);
+    store.append(&[revoked(session("b"), 1, 2, 3), revoked(session("c"), 1, 2, 3)]).unwrap();
+    assert_eq!(store.lost_changes().unwrap(), 0);
+    drop(store);
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(path.join(format!("countersign.db{end}")));
+    }
+    std::fs::write(path.join("countersign.db"), std::fs::read(&backup).unwrap()).unwrap();
+
+    let store = embedded(&path);
+    store.begin_epoch(&epoch("two")).unwrap();
+    assert_eq!(store.lost_changes().unwrap(), 2);
+    // What is revoked from then on does not hide it.
+    store.append(&[revoked(session("d"), 1, 2, 3)]).unwrap();
+    drop(store);
+    let store = embedded(&path);
+    assert_eq!(store.lost_changes().unwrap(), 1);
+    std::fs::remove_file(path.join("revocations-seen")).unwrap();
+    store.append(&[revoked(session("e"), 1, 2, 3)]).unwrap();
+    assert_eq!(store.lost_changes().unwrap(), 0);
+}

@@ -28,13 +28,19 @@ fn rules(store: &dyn Store) {
     let first = store.create_ring(&records("a")).unwrap();
     assert_eq!(first, RingVersion::FIRST);
     assert!(matches!(store.create_ring(&records("b")), Err(StoreError::Conflict)));
-    assert_eq!(store.ring().unwrap(), Some(SealedRing { version: first, records: records("a") }));
+    assert_eq!(
+        store.ring().unwrap(),
+        Some(SealedRing { version: first, records: records("a"), is_of_earlier_life: false })
+    );
 
     let mut fewer = records("c");
     fewer.truncate(1);
     let second = store.replace_ring(first, &fewer).unwrap();
     assert_eq!(second, first.next());
-    assert_eq!(store.ring().unwrap(), Some(SealedRing { version: second, records: fewer.clone() }));
+    assert_eq!(
+        store.ring().unwrap(),
+        Some(SealedRing { version: second, records: fewer.clone(), is_of_earlier_life: false })
+    );
     assert!(matches!(store.replace_ring(first, &records("d")), Err(StoreError::Conflict)));
     assert_eq!(store.ring().unwrap().unwrap().records, fewer);
 }
@@ -74,7 +80,10 @@ fn the_ring_survives_a_restart() {
     let version = store.replace_ring(version, &records("b")).unwrap();
     drop(store);
     let again = embedded(&folder.path().join("state"));
-    assert_eq!(again.ring().unwrap(), Some(SealedRing { version, records: records("b") }));
+    assert_eq!(
+        again.ring().unwrap(),
+        Some(SealedRing { version, records: records("b"), is_of_earlier_life: false })
+    );
 }
 
 #[test]
@@ -86,5 +95,8 @@ fn a_record_that_cannot_be_written_changes_nothing() {
     twice.extend(records("c"));
     let error = store.replace_ring(version, &twice).unwrap_err();
     assert_eq!(error.code(), "store_database");
-    assert_eq!(store.ring().unwrap(), Some(SealedRing { version, records: records("a") }));
+    assert_eq!(
+        store.ring().unwrap(),
+        Some(SealedRing { version, records: records("a"), is_of_earlier_life: false })
+    );
 }

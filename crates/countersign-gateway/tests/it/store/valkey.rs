@@ -14,7 +14,7 @@ use countersign_gateway::{
     clock::SystemClock, entropy::SystemEntropy, keyring::seal::Sealer, store::valkey::ValkeyStore,
 };
 
-use self::server::Server;
+pub(crate) use self::server::Server;
 
 /// A store on that server, as one gateway opens it.
 fn store(server: &Server) -> ValkeyStore {

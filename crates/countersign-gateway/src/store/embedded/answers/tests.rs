@@ -7,9 +7,9 @@ use super::{
     file::{AnswerFile, Write},
 };
 use crate::{
-    clock::{ManualClock, SystemClock},
+    clock::{Clock as _, ManualClock, SystemClock},
     observe::Observer,
-    session::shared::SharedCache as _,
+    session::shared::{SharedCache as _, Unread},
     store::StateDirectory,
 };
 
@@ -119,16 +119,20 @@ async fn the_next_process_finds_what_was_kept_and_a_damaged_file_hurts_nobody() 
     one.keep("a".to_owned(), vec![1, 2], hour);
     one.keep("b".to_owned(), vec![3], hour);
     one.forget("b".to_owned());
-    assert_eq!(one.find("a").await, Some(vec![1, 2]), "in the order it was asked");
+    assert_eq!(one.find("a").await, Ok(Some(vec![1, 2])), "in the order it was asked");
     drop(one);
     let next = start();
-    assert_eq!((next.find("a").await, next.find("b").await), (Some(vec![1, 2]), None));
+    assert_eq!((next.find("a").await, next.find("b").await), (Ok(Some(vec![1, 2])), Ok(None)));
     drop(next);
+    // Its thread has closed the file.
+    while directory.file(&format!("{FILE}-wal")).exists() {
+        tokio::task::yield_now().await;
+    }
     fs::write(directory.file(FILE), vec![b'x'; 9_000]).unwrap();
     let after = start();
-    assert_eq!(after.find("a").await, None);
+    assert_eq!(after.find("a").await, Ok(None));
     after.keep("a".to_owned(), vec![4], hour);
-    assert_eq!(after.find("a").await, Some(vec![4]));
+    assert_eq!(after.find("a").await, Ok(Some(vec![4])));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +146,56 @@ async fn nobody_waits_for_a_file_that_cannot_be_opened() {
     answers.keep("a".to_owned(), vec![1], Duration::from_secs(10));
     let begin = tokio::time::Instant::now();
     for _ in 0..100 {
-        assert_eq!(answers.find("a").await, None);
+        assert_eq!(answers.find("a").await, Err(Unread));
     }
     assert!(begin.elapsed() <= 2 * super::FIND_TIMEOUT, "{:?}", begin.elapsed());
+}
+
+/// After a restart everybody comes at once.
+#[tokio::test]
+async fn a_burst_finds_everything_that_was_kept() {
+    const SESSIONS: usize = 5_000;
+    let outer = tempfile::tempdir().unwrap();
+    let directory = StateDirectory::enter(&outer.path().join("state")).unwrap();
+    let (mut file, _) = AnswerFile::open(&directory.file(FILE), rows(SESSIONS)).unwrap();
+    let far = SystemClock::start().now().wall.saturating_add(Duration::from_secs(3_600));
+    let all =
+        (0..SESSIONS).map(|name| Write::Keep { name: name.to_string(), sealed: vec![7; 500], until: far });
+    file.write(all.collect(), NOW).unwrap();
+    drop(file);
+    let clock = Arc::new(SystemClock::start());
+    let answers = Arc::new(
+        EmbeddedAnswers::start(&directory, rows(SESSIONS), clock, Observer::without_files()).unwrap(),
+    );
+    // The thread has opened the file.
+    assert!(answers.find("0").await.unwrap().is_some());
+    let mut finding = tokio::task::JoinSet::new();
+    for name in 0..SESSIONS {
+        let answers = Arc::clone(&answers);
+        finding.spawn(async move { answers.find(&name.to_string()).await });
+    }
+    let found = finding.join_all().await;
+    let missed = found.iter().filter(|found| !matches!(found, Ok(Some(_)))).count();
+    // More than there are places in the queue; the rest is a busy machine.
+    assert!(missed < SESSIONS / 4, "{missed} of {SESSIONS}");
+    assert!(found.iter().all(|found| *found != Ok(None)), "what was not read is not taken for nothing");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_ends_nothing_before_its_time() {
+    let outer = tempfile::tempdir().unwrap();
+    let directory = StateDirectory::enter(&outer.path().join("state")).unwrap();
+    let clock = Arc::new(ManualClock::at(NOW.as_secs()));
+    let answers =
+        EmbeddedAnswers::start(&directory, rows(9_000), clock.clone(), Observer::without_files()).unwrap();
+    answers.keep("a".to_owned(), vec![7], Duration::from_secs(60));
+    assert!(answers.find("a").await.unwrap().is_some());
+    clock.set_wall(NOW.as_secs() + 3_600);
+    // Enough is written for what is over to be dropped.
+    for name in 0..2_000 {
+        answers.keep(name.to_string(), vec![7], Duration::from_secs(60));
+        assert!(answers.find("a").await.unwrap().is_some(), "{name}");
+    }
+    clock.advance(Duration::from_secs(61));
+    assert_eq!(answers.find("a").await, Ok(None));
 }

@@ -43,7 +43,7 @@ fn a_change_of_an_older_version_is_a_conflict_and_changes_nothing() {
     let second = other.replace_ring(first, &records("second")).unwrap();
     assert_eq!(one.replace_ring(first, &records("third")).unwrap_err().code(), "store_conflict");
     let found = one.ring().unwrap().unwrap();
-    assert_eq!(found, SealedRing { version: second, records: records("second") });
+    assert_eq!(found, SealedRing { version: second, records: records("second"), is_of_earlier_life: false });
 }
 
 #[test]
@@ -51,11 +51,32 @@ fn a_ring_is_put_back_only_in_the_place_of_what_was_seen() {
     let server = Server::start();
     let store = store(&server);
     store.create_ring(&records("first")).unwrap();
-    let ring = SealedRing { version: RingVersion::from_number(5), records: records("fifth") };
+    let ring = SealedRing {
+        version: RingVersion::from_number(5),
+        records: records("fifth"),
+        is_of_earlier_life: false,
+    };
     assert_eq!(store.restore_ring(None, &ring).unwrap_err().code(), "store_conflict");
     store.restore_ring(Some(RingVersion::FIRST), &ring).unwrap();
     assert_eq!(store.ring().unwrap().unwrap(), ring);
     server.command(&["FLUSHALL"]);
     store.restore_ring(None, &ring).unwrap();
     assert_eq!(store.ring().unwrap().unwrap(), ring);
+}
+
+/// Another server that takes over may lack the newest change: nothing is changed there before a gateway has compared the
+/// ring with what it knows, and put it back.
+#[test]
+fn a_ring_of_another_server_is_not_changed_before_it_was_put_back() {
+    let server = Server::with("enable-debug-command yes\n");
+    let store = store(&server);
+    let first = store.create_ring(&records("first")).unwrap();
+    assert!(!store.ring().unwrap().unwrap().is_of_earlier_life);
+    server.command(&["DEBUG", "CHANGE-REPL-ID"]);
+    let found = store.ring().unwrap().unwrap();
+    assert!(found.is_of_earlier_life);
+    assert_eq!(store.replace_ring(first, &records("second")).unwrap_err().code(), "store_conflict");
+    store.restore_ring(Some(first), &found).unwrap();
+    assert!(!store.ring().unwrap().unwrap().is_of_earlier_life);
+    store.replace_ring(first, &records("second")).unwrap();
 }

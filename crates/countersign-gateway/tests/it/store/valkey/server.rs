@@ -3,11 +3,13 @@
 use std::{
     fs,
     net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use countersign_gateway::config::resolved::{StoreConfig, StoreServer};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 /// `redis-server` on a free port, without persistence. Killed when dropped.
 pub(crate) struct Server {
@@ -31,11 +33,29 @@ impl Server {
         Self { port, folder, lines, process }
     }
 
+    /// One that speaks TLS alone, as `localhost`; and where its certificate is. More lines of configuration, too.
+    pub(crate) fn with_tls(folder: &Path, lines: &str) -> (Self, PathBuf) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (folder.join("c.pem"), folder.join("k.pem"));
+        fs::write(&certificate, cert.pem()).unwrap();
+        fs::write(&key, signing_key.serialize_pem()).unwrap();
+        let server = Self::with(&format!(
+            "tls-port {{port}}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {0}\ntls-auth-clients no\n{lines}",
+            certificate.display(),
+            key.display()
+        ));
+        (server, certificate)
+    }
+
     /// A sentinel that watches a server under the name `shop`.
     pub(super) fn sentinel(watched: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let lines = format!("sentinel monitor shop 127.0.0.1 {watched} 1\n");
+        let lines = format!(
+            "sentinel monitor shop 127.0.0.1 {watched} 1\nsentinel down-after-milliseconds shop 500\n\
+             sentinel failover-timeout shop 3000\n"
+        );
         let process = run(&folder, port, &lines, &["--sentinel"]);
         Self { port, folder, lines, process }
     }
