@@ -339,10 +339,14 @@ impl SessionCache {
         self.live.iter().map(|(_, entry)| entry).filter(|entry| wanted(entry)).collect()
     }
 
-    /// The keys of the sessions that `wanted` picks. As [`Self::select`].
+    /// The keys of the sessions that `wanted` picks, in their order, whatever the number of processors makes of the
+    /// cache. As [`Self::select`].
     #[must_use]
     pub fn select_keys(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<SessionKey> {
-        self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key).collect()
+        let wanted = self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key);
+        let mut keys: Vec<_> = wanted.collect();
+        keys.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        keys
     }
 
     /// Sessions kept at present.

@@ -88,8 +88,8 @@ fn where_all_who_ask_have_failed_they_are_probes_a_second_later() {
     assert_eq!(breaker.succeeded(from(2), at(4200)), Change::Closed, "the server is back");
 }
 
-/// Every ten milliseconds each of five attackers sends what the server chokes on; one other user asks every five
-/// seconds, and is answered. When that user was refused.
+/// Every ten milliseconds each of five attackers sends what the server chokes on; one other user asks every hundred, and
+/// is answered at once. When that user was refused in two minutes.
 fn attacked(attackers: impl IntoIterator<Item = Blame>) -> Vec<u64> {
     let breaker = Breaker::new(TIMEOUT);
     let (mut refused_at, mut under_way) = (Vec::new(), Vec::<(Moment, Blame)>::new());
@@ -109,7 +109,7 @@ fn attacked(attackers: impl IntoIterator<Item = Blame>) -> Vec<u64> {
                 under_way.push((at(millis + 2000), *attacker));
             }
         }
-        if millis % 5000 == 2500 {
+        if millis % 100 == 50 {
             if breaker.lets_through(fresh(), now) {
                 breaker.succeeded(fresh(), now);
             } else {
@@ -120,27 +120,26 @@ fn attacked(attackers: impl IntoIterator<Item = Blame>) -> Vec<u64> {
     refused_at
 }
 
+/// Opened after two seconds, and once more when the probation is over.
+fn assert_two_pauses(refused_at: &[u64]) {
+    assert!((10..=24).contains(&refused_at.len()), "{refused_at:?}");
+}
+
 #[test]
 fn a_handful_of_addresses_cannot_hold_it_open() {
-    let refused_at = attacked((0..OPENS_AFTER).map(|n| from(n as u8)));
-    // Opened at 2 s and at the end of each probation: once a minute at most is the pause met.
-    assert!(refused_at.len() <= 2, "{refused_at:?}");
+    assert_two_pauses(&attacked((0..OPENS_AFTER).map(|n| from(n as u8))));
 }
 
 #[test]
 fn nor_can_a_handful_of_known_sessions_wherever_they_are() {
-    let here = attacked((0..OPENS_AFTER).map(|n| session(n, 1)));
-    assert!(here.len() <= 2, "{here:?}");
-    let everywhere = attacked((0..995).map(|n| session(n % OPENS_AFTER, (n % 199) as u8)));
-    assert!(everywhere.len() <= 2, "{everywhere:?}");
+    assert_two_pauses(&attacked((0..OPENS_AFTER).map(|n| session(n, 1))));
+    assert_two_pauses(&attacked((0..995).map(|n| session(n % OPENS_AFTER, (n % 199) as u8))));
 }
 
 #[test]
 fn nor_can_one_address_with_any_number_of_known_sessions() {
-    let refused_at = attacked((0..1000).map(|n| session(n, 1)));
-    assert!(refused_at.len() <= 2, "{refused_at:?}");
-    let with_others_unknown = attacked((0..1000).flat_map(|n| [session(n, 1), from(1)]));
-    assert!(with_others_unknown.len() <= 2, "{with_others_unknown:?}");
+    assert_two_pauses(&attacked((0..1000).map(|n| session(n, 1))));
+    assert_two_pauses(&attacked((0..1000).flat_map(|n| [session(n, 1), from(1)])));
 }
 
 #[test]
