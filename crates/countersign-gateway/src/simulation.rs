@@ -23,6 +23,8 @@
 //! 7. No outage of the authorization server becomes a log-out, and none of the store.
 
 mod judge;
+mod mutation;
+mod power;
 mod random;
 mod replica;
 mod server;
@@ -32,21 +34,29 @@ mod world;
 
 use std::time::Duration;
 
-use self::world::{Counts, World};
+use self::{
+    mutation::Mutation,
+    world::{Counts, World},
+};
 
 /// After so long with nothing in the way, everybody knows of a revocation.
 const SPREAD: Duration = Duration::from_secs(1);
 /// Seeds that every test run plays.
 const SEEDS: u64 = 300;
+/// What is broken on purpose is noticed in one of so many.
+const NOTICED_WITHIN: u64 = 60;
 /// What happens in one seed.
 const STEPS: usize = 60;
 
+/// Seeds that once broke a rule, each in the simulation of its time. Every run plays them first.
+const ONCE_BROKEN: [u64; 2] = [2642, 6585];
+
 /// Plays one seed; its story, the rule it broke, and what happened how often.
-fn play(world: fn(u64) -> World, seed: u64) -> (Vec<String>, Option<String>, Counts) {
+fn play(seed: u64, mutation: Option<Mutation>) -> (Vec<String>, Option<String>, Counts) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut world = world(seed);
+        let mut world = World::new(seed, mutation);
         for _ in 0..STEPS {
             world.step().await;
             if world.broken().is_some() {
@@ -64,13 +74,13 @@ fn asked(name: &str) -> Option<u64> {
 
 #[test]
 fn no_seed_breaks_a_rule() {
-    let seeds = match (asked("SIMULATED_SEED"), asked("SIMULATED_SEEDS")) {
-        (Some(one), _) => one..one + 1,
-        (None, many) => 0..many.unwrap_or(SEEDS),
+    let seeds: Vec<u64> = match (asked("SIMULATED_SEED"), asked("SIMULATED_SEEDS")) {
+        (Some(one), _) => vec![one],
+        (None, many) => ONCE_BROKEN.into_iter().chain(0..many.unwrap_or(SEEDS)).collect(),
     };
     let (mut broken, mut happened) = (Vec::new(), Counts::new());
     for seed in seeds {
-        let (story, rule, counts) = play(World::new, seed);
+        let (story, rule, counts) = play(seed, None);
         counts.into_iter().for_each(|(what, times)| *happened.entry(what).or_default() += times);
         if let Some(rule) = rule {
             println!("seed {seed}: {rule}\n  {}", story.join("\n  "));
@@ -78,19 +88,44 @@ fn no_seed_breaks_a_rule() {
         }
     }
     happened.iter().for_each(|(what, times)| println!("{times:>12} {what}"));
-    assert!(broken.is_empty(), "seeds that break a rule: {broken:?}; tell one again with SIMULATED_SEED=n");
+    assert!(
+        broken.is_empty(),
+        "seeds that break a rule: {broken:?}; tell one again with SIMULATED_SEED=n, and keep it in ONCE_BROKEN"
+    );
 }
 
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for seed in [1, 2, 3] {
-        assert_eq!(play(World::new, seed), play(World::new, seed));
+        assert_eq!(play(seed, None), play(seed, None));
     }
 }
 
-/// Without the ledger's look at the store the others never learn of a log-out: the rules notice.
+/// Each mutation, and the rule that must notice.
 #[test]
-fn the_rules_notice_a_replica_that_does_not_follow() {
-    let noticed = (0..60).filter(|seed| play(World::deaf, *seed).1.is_some());
-    assert!(noticed.count() > 5);
+fn the_rules_notice_whatever_is_broken() {
+    let mut silent = Vec::new();
+    for (mutation, rule) in [
+        (Mutation::AnswersForAnybody, "got a token of"),
+        (Mutation::AsksInHalves, "asks twice at once"),
+        (Mutation::Deaf, "after its log-out"),
+        (Mutation::DropsKeysAtOnce, "refuses a token that is good"),
+        (Mutation::IgnoresChanges, "power it knows to be taken away"),
+        (Mutation::IgnoresLessPower, "accepts a token after its log-out"),
+        (Mutation::OutlivesSessions, "outlives its session"),
+        (Mutation::RemembersForEver, "lives and is told to log in"),
+        (Mutation::ServesRevoked, "after its log-out"),
+        (Mutation::TakesOutagesForNo, "lives and is told to log in"),
+        (Mutation::UnnoticedFailOver, "log-out"),
+        (Mutation::UnboundedWaiters, "too many wait"),
+    ] {
+        let rules = (0..NOTICED_WITHIN).map(|seed| (seed, play(seed, Some(mutation)).1));
+        let noticed =
+            rules.into_iter().find(|(_, broken)| broken.as_ref().is_some_and(|it| it.contains(rule)));
+        println!("{mutation:?}: {noticed:?}");
+        if noticed.is_none() {
+            silent.push(mutation);
+        }
+    }
+    assert!(silent.is_empty(), "nothing notices {silent:?}");
 }

@@ -291,6 +291,8 @@ pub struct SessionCache {
     live: Cache<SessionKey, Arc<Entry>, UnitWeighter, SessionKeyHasher>,
     /// Apart, so that a flood of unknown credentials cannot push out a live session.
     negative: Cache<SessionKey, No, UnitWeighter, SessionKeyHasher>,
+    /// How long "not a session" is remembered.
+    remembered: Duration,
     writers: Box<[Mutex<()>]>,
 }
 
@@ -316,8 +318,15 @@ impl SessionCache {
         Self {
             live: cache(entries.get()),
             negative: cache(refusals),
+            remembered: NEGATIVE_MEMORY,
             writers: (0..WRITER_SHARDS).map(|_| Mutex::new(())).collect(),
         }
+    }
+
+    /// One that remembers refusals for another time than is right.
+    #[cfg(test)]
+    pub(crate) fn remembering(self, refusals: Duration) -> Self {
+        Self { remembered: refusals, ..self }
     }
 
     /// The session of a key, however old.
@@ -393,7 +402,7 @@ impl Writer<'_> {
 
     /// Ends the session, and remembers why for [`NEGATIVE_MEMORY`]. Gives back what was alive.
     pub fn end(&self, refusal: Refusal, now: Moment) -> Option<Arc<Entry>> {
-        let until = u64::try_from(NEGATIVE_MEMORY.as_millis()).unwrap_or(u64::MAX);
+        let until = u64::try_from(self.cache.remembered.as_millis()).unwrap_or(u64::MAX);
         let until = Moment::from_millis(now.as_millis().saturating_add(until));
         self.cache.negative.insert(self.key, No { refusal, until });
         self.cache.live.remove(&self.key).map(|(_, entry)| entry)

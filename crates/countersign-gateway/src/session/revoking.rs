@@ -6,11 +6,11 @@ use countersign::{SessionId, revocation::Target};
 
 use super::{Sessions, admission::Former, cache::Entry};
 use crate::{
-    clock::Now,
+    clock::{Clock, Now},
     credential::OwnedCredential,
     error::Refusal,
     observe::Observation,
-    revocation::{Demand, RevocationReason, SessionChange, Unrecorded},
+    revocation::{Demand, Ledger, RevocationReason, SessionChange, Unrecorded},
 };
 
 impl Sessions {
@@ -50,6 +50,19 @@ impl Sessions {
         if self.memory.cache.find(&key).is_some_and(|entry| !entry.is_superseded) {
             self.refresh(key, credential, client);
         }
+    }
+
+    /// Asks again about sessions whenever the ledger tells that they are others than before, for as long as the process
+    /// lives. `present` are the sessions under the configuration in force.
+    pub(crate) async fn follow_changes(ledger: &Ledger, clock: &dyn Clock, present: impl Fn() -> Arc<Self>) {
+        let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
+        while newest.changed().await.is_ok() {
+            let changed = ledger.changed_sessions(&mut seen);
+            if !changed.is_empty() {
+                present().ask_again_about(&changed, clock.now());
+            }
+        }
+        std::future::pending().await
     }
 
     /// Sessions that were found to be others than before, at another gateway or under another credential: what was

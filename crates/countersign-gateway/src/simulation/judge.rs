@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     SPREAD,
-    replica::{MAX_WAITERS, Served, TIMEOUT},
+    replica::{BEGIN, MAX_WAITERS, RECHECK, Served, TIMEOUT},
+    store::LONGEST_FIND,
     world::{GATEWAYS, SERVICES, Waiting, World},
 };
 use crate::{error::Refusal, keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
@@ -22,17 +23,27 @@ const LEEWAY: u64 = 5;
 /// A gateway that read the ring so long ago has read of every key that is not brand-new.
 const RING_IS_READ: Duration = Duration::from_secs(10);
 /// Longer than this nobody is let in whom the server has logged out: the time of a recheck, and that of a look-up.
-const RECHECKED: Duration = Duration::from_secs(33);
+pub(super) const RECHECKED: Duration = RECHECK.saturating_add(Duration::from_secs(3));
+/// A visitor who logs in with the cookie that was no session so shortly before may be told so once more.
+const LOGGED_IN: u64 = 2 + SKEW;
 
 /// A token that was issued.
 pub(super) struct Issued {
     token: String,
     kid: String,
+    pub(super) jti: String,
     pub(super) sid: String,
     pub(super) cookie: String,
-    user: String,
-    exp: u64,
-    at: Instant,
+    /// The session at the server.
+    pub(super) session: String,
+    pub(super) user: String,
+    /// How many roles it says.
+    pub(super) power: usize,
+    pub(super) iat: u64,
+    pub(super) exp: u64,
+    pub(super) at: Instant,
+    /// The process that handed it out.
+    pub(super) process: u64,
     /// The ring of the gateway that signed, and how long ago it had been read.
     ring: RingVersion,
     ring_age: Duration,
@@ -44,6 +55,8 @@ pub(super) struct LogOut {
     /// Otherwise only that gateway must keep to it.
     pub(super) acknowledged: bool,
     at: Instant,
+    /// What was issued to a session until then is meant, if that is the target.
+    pub(super) issued_until: u64,
     /// Since when each gateway must refuse.
     pub(super) known_since: [Option<Instant>; GATEWAYS],
     /// Since when each gateway must have it in its feed: when it is in the store.
@@ -61,6 +74,7 @@ impl LogOut {
             target,
             acknowledged,
             at: Instant::now(),
+            issued_until: 0,
             known_since: nowhere,
             told_since: nowhere,
             readable_since: nowhere,
@@ -82,18 +96,30 @@ impl LogOut {
             Target::Subject(subject) => {
                 subject.as_str() == user && began + Duration::from_secs(SKEW + 1) <= self.at
             }
+            // Another rule is about what it says.
+            Target::IssuedTo(_) => false,
             other => panic!("nobody revokes {other:?}"),
+        }
+    }
+
+    /// Whether services must refuse that token because of it.
+    fn forbids(&self, issued: &Issued) -> bool {
+        match &self.target {
+            Target::IssuedTo(session) => session.as_str() == issued.sid && issued.iat <= self.issued_until,
+            _ => self.concerns(&issued.sid, &issued.user, issued.at),
         }
     }
 }
 
 impl World {
-    /// Nobody waits longer than for one look-up, nor more requests than may.
+    /// Nobody waits longer than for one look-up, nor more requests than may. Where a session was found to be another
+    /// meanwhile, there is a second one.
     pub(super) fn judge_waiting(&mut self) {
         let slack = Duration::from_millis(10);
         let late = self.waiting.iter().find(|one| {
             let is_answered = one.is_answered();
-            !is_answered && one.began.elapsed() > TIMEOUT + slack
+            let look_ups = if self.changed.is_empty() { 1 } else { 2 };
+            !is_answered && one.began.elapsed() > (TIMEOUT + LONGEST_FIND) * look_ups + slack
         });
         let late =
             late.map(|one| format!("a request for {} waits for longer than a look-up takes", one.cookie));
@@ -109,12 +135,20 @@ impl World {
 
     pub(super) fn judge_answer(&mut self, request: &Waiting, served: Served) {
         match served.answer {
-            Ok(token) => self.judge_token(request, token, (served.ring, served.finished)),
-            Err(refusal) => self.judge_refusal(request.gateway, &request.cookie, refusal),
+            Ok(token) => {
+                let rings = (served.ring_before, served.ring);
+                self.judge_token(request, token, (rings, served.finished));
+            }
+            Err(refusal) => self.judge_refusal(request, refusal, served.finished),
         }
     }
 
-    fn judge_token(&mut self, request: &Waiting, token: String, (ring, finished): (RingVersion, Instant)) {
+    fn judge_token(
+        &mut self,
+        request: &Waiting,
+        token: String,
+        ((ring_before, ring), finished): ((RingVersion, RingVersion), Instant),
+    ) {
         let Waiting { gateway, cookie, .. } = request;
         let part = |index: usize| -> Value {
             let text = token.split('.').nth(index).unwrap();
@@ -122,8 +156,11 @@ impl World {
         };
         let (header, claims) = (part(0), part(1));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (sid, exp) = (text(&claims["sid"]), claims["exp"].as_u64().unwrap());
-        let session = self.server.session(cookie).unwrap();
+        let number = |claim: &str| claims[claim].as_u64().unwrap();
+        let (sid, exp) = (text(&claims["sid"]), number("exp"));
+        let Some(session) = self.server.session(cookie) else {
+            return self.break_rule(format!("{cookie}, who never logged in, got a token"));
+        };
         self.tell(format!("gateway {gateway}: {cookie} gets a token until {exp}"));
         self.count("tokens");
         if claims["sub"] != *session.user || claims["organisation"] != *session.organisation {
@@ -132,7 +169,7 @@ impl World {
         if exp > session.ends.as_secs() {
             self.break_rule(format!("a token of {cookie} outlives its session"));
         }
-        let logged_in = self.began + Duration::from_secs(session.began.as_secs() - super::replica::BEGIN);
+        let logged_in = self.began + Duration::from_secs(session.began.as_secs() - BEGIN);
         let told = self.log_outs.iter().any(|log_out| {
             log_out.concerns(&sid, &session.user, logged_in)
                 && log_out.known_since[*gateway].is_some_and(|since| since < finished)
@@ -140,24 +177,47 @@ impl World {
         if told {
             self.break_rule(format!("gateway {gateway} lets {cookie} in after its log-out"));
         }
-        let dead = |(ended, at): &(String, Instant)| ended == cookie && finished - *at > RECHECKED;
+        let dead = |(ended, at): &(String, Instant)| *ended == session.name && finished - *at > RECHECKED;
         if self.ended.iter().any(dead) {
             self.break_rule(format!("gateway {gateway} lets {cookie} in long after the server ended it"));
         }
-        let ring_age =
-            self.machines[*gateway].process.as_ref().map_or(Duration::MAX, |one| one.ring_read.elapsed());
-        let (kid, cookie, user) = (text(&header["kid"]), cookie.clone(), session.user);
-        self.issued.push(Issued { token, kid, sid, cookie, user, exp, at: finished, ring, ring_age });
+        let kid = text(&header["kid"]);
+        if self.retired.get(&kid).is_some_and(|at| at.is_some_and(|retired| retired <= ring_before)) {
+            self.break_rule(format!("gateway {gateway} hands out a token of a retired key"));
+        }
+        let process = self.machines[*gateway].process.as_ref().unwrap();
+        let issued = Issued {
+            kid,
+            jti: text(&claims["jti"]),
+            sid,
+            cookie: cookie.clone(),
+            session: session.name,
+            user: session.user,
+            power: claims["roles"].as_array().map_or(0, Vec::len),
+            iat: number("iat"),
+            exp,
+            at: finished,
+            process: process.number,
+            ring,
+            ring_age: process.ring_read.elapsed(),
+            token,
+        };
+        self.judge_power(request, &issued);
+        self.issued.push(issued);
     }
 
-    fn judge_refusal(&mut self, gateway: usize, cookie: &str, refusal: Refusal) {
+    fn judge_refusal(&mut self, request: &Waiting, refusal: Refusal, finished: Instant) {
+        let Waiting { gateway, cookie, .. } = request;
         self.tell(format!("gateway {gateway}: {cookie} is refused: {}", refusal.code()));
-        let session = self.server.session(cookie).unwrap();
-        let over = self.wall() + SKEW >= session.ends.as_secs();
-        let logged_out = self.perhaps_out.contains(cookie);
         let is_no = refusal.row().status == StatusCode::UNAUTHORIZED;
         self.count(if is_no { "answers 401" } else { "answers 503" });
-        if is_no && session.alive && !over && !logged_out {
+        let Some(session) = self.server.session(cookie) else { return };
+        let over = self.wall() + SKEW >= session.ends.as_secs();
+        let logged_out = self.perhaps_out.contains(&session.name);
+        let is_replaced = !self.server.accepts(cookie);
+        let was_visitor = self.was_visitor.contains(cookie)
+            && BEGIN + (finished - self.began).as_secs() <= session.began.as_secs() + LOGGED_IN;
+        if is_no && session.alive && !over && !logged_out && !is_replaced && !was_visitor {
             self.break_rule(format!("{cookie} lives and is told to log in: {}", refusal.code()));
         }
     }
@@ -173,7 +233,7 @@ impl World {
         let (following, issued) = (&self.services[number], &self.issued[place]);
         let connected = following.since.is_some_and(|since| since.elapsed() >= SPREAD);
         let must_know = |log_out: &LogOut| {
-            log_out.concerns(&issued.sid, &issued.user, issued.at)
+            log_out.forbids(issued)
                 && log_out.told_since[following.gateway].is_some_and(|since| since.elapsed() >= SPREAD)
         };
         let ring = following.service.ring;
@@ -223,14 +283,18 @@ impl World {
     /// in time by everybody on the way.
     fn must_be_good(&self, number: usize, issued: &Issued) -> bool {
         let service = &self.services[number].service;
-        let ended = self.ended.iter().any(|(ended, _)| *ended == issued.cookie);
+        let ended = self.ended.iter().any(|(ended, _)| *ended == issued.session);
+        // What came before a change of its session, or is called by its name because of one.
+        let changed = self.named.contains(&issued.jti)
+            || self.changed.get(&issued.sid).is_some_and(|until| issued.iat <= *until);
         let keys_are_read = service.keys_asked.elapsed() <= KEY_SET_MAX_AGE + Duration::from_secs(1)
             && service.ring_age <= RING_IS_READ
             && issued.ring_age <= RING_IS_READ;
         // After a retirement the next key signs at once: it is known where that ring is known.
         let knows = self.retired.is_empty() || service.ring >= issued.ring;
         !ended
-            && !self.perhaps_out.contains(&issued.cookie)
+            && !changed
+            && !self.perhaps_out.contains(&issued.session)
             && !self.retired.contains_key(&issued.kid)
             && keys_are_read
             && knows

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{UnixTime, revocation::Target};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Target},
+};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -19,17 +22,19 @@ use tokio::{
 use super::{
     SPREAD,
     judge::{Issued, LogOut, SKEW},
+    mutation::Mutation,
+    power::Owed,
     random::Random,
     replica::{BEGIN, MAX_WAITERS, Replica, Served},
-    server::{Health, Link, Server, Session},
+    server::{Health, Link, ROLES, Server, Session},
     service::Service,
-    store::{SharedStore, StoreLink},
+    store::{Copy, SharedStore, StoreLink},
 };
 use crate::{
     clock::Clock,
     keyring::Seen,
     revocation::{Demand, RevocationReason},
-    store::{RingVersion, in_force, memory::Copy},
+    store::RingVersion,
 };
 
 pub(super) const GATEWAYS: usize = 3;
@@ -52,6 +57,8 @@ pub(super) struct Machine {
     pub(super) process: Option<Replica>,
     /// The ring that was seen last: on its disk.
     seen: Option<Seen>,
+    /// Up to where its changes of sessions are noted.
+    pub(super) changes_seen: Option<Cursor>,
     start_at: Instant,
     store_cut: Arc<AtomicBool>,
     server_cut: Arc<AtomicBool>,
@@ -91,13 +98,25 @@ pub(super) struct World {
     pub(super) machines: Vec<Machine>,
     processes: u64,
     pub(super) services: Vec<Following>,
+    /// What each browser sends; of those who have logged in.
     cookies: Vec<String>,
+    /// Cookies that were replaced, which a browser may send still.
+    old_cookies: Vec<String>,
+    /// Cookies of those who have not logged in yet, and of those who did later.
+    visitors: Vec<String>,
+    pub(super) was_visitor: BTreeSet<String>,
+    mutation: Option<Mutation>,
     pub(super) running: JoinSet<(u64, Served)>,
     pub(super) waiting: Vec<Waiting>,
+    /// What was issued to these sessions until then is revoked, as some gateway tells.
+    pub(super) changed: BTreeMap<String, u64>,
+    /// Tokens that are revoked by name.
+    pub(super) named: BTreeSet<String>,
+    pub(super) owed: Vec<Owed>,
     /// Ended at the authorization server, and when.
     pub(super) ended: Vec<(String, Instant)>,
     pub(super) log_outs: Vec<LogOut>,
-    /// Every cookie that somebody wanted logged out, acknowledged or not: it may be.
+    /// Every session that somebody wanted logged out, acknowledged or not: it may be.
     pub(super) perhaps_out: BTreeSet<String>,
     /// Whoever logs in in the same moment may be taken for one who was logged in before.
     revoked_users: Vec<(String, Instant)>,
@@ -111,20 +130,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
-        Self::on(SharedStore::default(), seed)
-    }
-
-    /// A world whose gateways do not follow what others write.
-    pub(super) fn deaf(seed: u64) -> Self {
-        Self::on(SharedStore::deaf(), seed)
-    }
-
-    fn on(store: SharedStore, seed: u64) -> Self {
+    /// A world; one in which something is wrong, if that is to be noticed.
+    pub(super) fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let (random, began) = (Arc::new(Random::new(seed)), Instant::now());
         let machine = || Machine {
             process: None,
             seen: None,
+            changes_seen: None,
             start_at: began,
             store_cut: Arc::default(),
             server_cut: Arc::default(),
@@ -133,12 +145,19 @@ impl World {
             server: Server::new(random.clone()),
             random,
             began,
-            store: Arc::new(store),
+            store: Arc::new(SharedStore::new(mutation)),
             copy: None,
             machines: (0..GATEWAYS).map(|_| machine()).collect(),
             processes: 0,
             services: Vec::new(),
             cookies: Vec::new(),
+            old_cookies: Vec::new(),
+            visitors: Vec::new(),
+            was_visitor: BTreeSet::new(),
+            mutation,
+            changed: BTreeMap::new(),
+            named: BTreeSet::new(),
+            owed: Vec::new(),
             running: JoinSet::new(),
             waiting: Vec::new(),
             ended: Vec::new(),
@@ -154,7 +173,7 @@ impl World {
         };
         (0..GATEWAYS).for_each(|gateway| world.start(gateway));
         for gateway in 0..SERVICES {
-            let service = Service::start(world.machines[gateway].process.as_ref().unwrap());
+            let service = Service::start(world.machines[gateway].process.as_ref().unwrap(), mutation);
             world.services.push(Following { service, gateway, since: Some(began), cut: false });
         }
         for _ in 0..4 {
@@ -178,7 +197,7 @@ impl World {
     pub(super) async fn step(&mut self) {
         // Time passes while requests wait, too.
         self.look();
-        match self.random.below(28) {
+        match self.random.below(32) {
             0 => self.log_in(),
             1 => self.end_at_the_server(),
             2 => self.log_out_of_a_session().await,
@@ -194,6 +213,9 @@ impl World {
             15 => self.pass(self.random.millis(3_000..90_000), SLICE).await,
             16 => self.pass(self.random.millis(60_000..400_000), LONG_SLICE).await,
             17..24 => self.requests().await,
+            24 | 25 => self.change_a_power(),
+            26 => self.visit(),
+            27 => self.mix_up_answers(),
             _ => self.present_a_token(),
         }
         if let Some(twice) = self.server.asked_twice.lock().unwrap().take() {
@@ -220,19 +242,33 @@ impl World {
         BEGIN + self.began.elapsed().as_secs()
     }
 
-    fn any_cookie(&self) -> String {
+    /// That of some browser, now and then one it had before.
+    pub(super) fn any_cookie(&self) -> String {
+        if !self.old_cookies.is_empty() && self.random.once_in(6) {
+            return self.old_cookies[self.random.below(self.old_cookies.len())].clone();
+        }
         self.cookies[self.random.below(self.cookies.len())].clone()
     }
 
     fn log_in(&mut self) {
         let number = self.cookies.len();
-        let (user, cookie) = (format!("user{}", self.random.below(4)), format!("cookie{number}"));
+        let user = format!("user{}", self.random.below(4));
+        let cookie = match self.visitors.pop() {
+            Some(visitor) if self.random.once_in(2) => visitor,
+            _ => format!("cookie{number}"),
+        };
         let began = UnixTime::from_secs(self.wall());
         let ends = self.wall() + 60 + self.random.number() % 3_000;
         let organisation = format!("org-of-{user}");
-        let session =
-            Session { user: user.clone(), organisation, began, ends: UnixTime::from_secs(ends), alive: true };
-        self.server.sessions.lock().unwrap().insert(cookie.clone(), session);
+        self.server.log_in(Session {
+            name: cookie.clone(),
+            user: user.clone(),
+            organisation,
+            began,
+            ends: UnixTime::from_secs(ends),
+            alive: true,
+            powers: vec![(Instant::now(), self.random.below(ROLES.len() + 1))],
+        });
         let just_now = |(revoked, at): &(String, Instant)| {
             *revoked == user && at.elapsed() <= Duration::from_secs(SKEW + 1)
         };
@@ -245,9 +281,10 @@ impl World {
 
     fn end_at_the_server(&mut self) {
         let cookie = self.any_cookie();
-        self.server.sessions.lock().unwrap().get_mut(&cookie).unwrap().alive = false;
+        self.server.change(&cookie, |session| session.alive = false);
         self.tell(format!("the server ends {cookie}"));
-        self.ended.push((cookie, Instant::now()));
+        let name = self.server.session(&cookie).unwrap().name;
+        self.ended.push((name, Instant::now()));
         self.count("sessions ended by the server");
     }
 
@@ -256,9 +293,9 @@ impl World {
             return;
         }
         let Issued { sid, cookie, .. } = &self.issued[self.random.below(self.issued.len())];
-        let (sid, cookie) = (sid.clone(), cookie.clone());
-        let ends = self.server.session(&cookie).unwrap().ends;
-        self.perhaps_out.insert(cookie);
+        let (sid, session) = (sid.clone(), self.server.session(cookie).unwrap());
+        let ends = session.ends;
+        self.perhaps_out.insert(session.name);
         self.revoke(Demand::of_session(sid.as_str().into(), ends, RevocationReason::LogOut)).await;
     }
 
@@ -274,9 +311,10 @@ impl World {
             self.tell(format!("gateway {gateway} lifts the revocation of {user}: {lifted}"));
             self.count("lifted revocations");
         } else if self.random.once_in(2) {
-            let theirs =
-                self.cookies.iter().filter(|cookie| self.server.session(cookie).unwrap().user == user);
-            self.perhaps_out.extend(theirs.cloned());
+            let sessions = self.cookies.iter().map(|cookie| self.server.session(cookie).unwrap());
+            let theirs = sessions.filter(|session| session.user == user).map(|session| session.name);
+            let theirs: Vec<String> = theirs.collect();
+            self.perhaps_out.extend(theirs);
             self.revoked_users.push((user, Instant::now()));
             self.revoke(Demand::new(target, RevocationReason::Operator)).await;
         }
@@ -378,11 +416,13 @@ impl World {
             process: self.processes,
             cut: machine.server_cut.clone(),
             dead: ended,
+            mutation: self.mutation,
         };
         let store = StoreLink::new(&self.store, &self.random, &machine.store_cut);
         let started = Replica::start(link, dead, &store, self.began, &self.random, machine.seen.clone());
         if let Some(process) = started {
             self.machines[gateway].process = Some(process);
+            self.machines[gateway].changes_seen = None;
             self.tell(format!("gateway {gateway} starts"));
         }
     }
@@ -471,6 +511,8 @@ impl World {
                 .filter_map(|machine| machine.process.as_mut())
                 .for_each(Replica::follow_ring);
         }
+        self.note_changes();
+        self.judge_owed();
         self.see_who_knows(now);
         let wall = UnixTime::from_secs(self.wall());
         for following in self.services.iter_mut().filter(|following| !following.cut) {
@@ -487,7 +529,7 @@ impl World {
         if self.log_outs.is_empty() {
             return;
         }
-        let stored = self.store.copy().log.map(|log| in_force(&log.records)).unwrap_or_default();
+        let stored = self.store.in_force();
         let mut lost = None;
         let machines = &self.machines;
         self.log_outs.retain_mut(|log_out| {
@@ -526,7 +568,7 @@ impl World {
             let cookie = if self.random.once_in(3) { self.any_cookie() } else { favourite.clone() };
             let gateway = if spread { self.random.below(GATEWAYS) } else { place };
             let Some(process) = &self.machines[gateway].process else { continue };
-            let (id, answer) = (self.random.number(), process.request(&cookie));
+            let (id, answer) = (self.random.number(), process.request(&cookie, self.random.below(2)));
             let task = self.running.spawn(async move { (id, answer.await) });
             self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
             self.count("requests");
@@ -553,6 +595,43 @@ impl World {
         let Some((id, served)) = done else { return };
         let Some(place) = self.waiting.iter().position(|one| one.id == id) else { return };
         let request = self.waiting.remove(place);
+        if let Some(next) = &served.new_cookie {
+            self.take_cookie(&request.cookie, next);
+        }
         self.judge_answer(&request, served);
+    }
+
+    /// The browser sends the new cookie from now on.
+    fn take_cookie(&mut self, old: &str, next: &str) {
+        let [is, was] = [next, old].map(|cookie| self.server.session(cookie).map(|session| session.name));
+        if is.is_none() || is != was {
+            return self.break_rule(format!("{old} is given {next}, which is somebody else's"));
+        }
+        if let Some(mine) = self.cookies.iter_mut().find(|mine| *mine == old) {
+            next.clone_into(mine);
+            self.old_cookies.push(old.to_owned());
+            self.count("cookies replaced");
+        }
+    }
+
+    /// Somebody comes who has not logged in.
+    fn visit(&mut self) {
+        let gateway = self.random.below(GATEWAYS);
+        let Some(process) = &self.machines[gateway].process else { return };
+        let cookie = format!("visitor{}", self.was_visitor.len());
+        self.visitors.push(cookie.clone());
+        self.was_visitor.insert(cookie.clone());
+        let (id, answer) = (self.random.number(), process.request(&cookie, 0));
+        let task = self.running.spawn(async move { (id, answer.await) });
+        self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
+        self.count("visits");
+    }
+
+    /// Somebody who can write the store tries to make one session another.
+    fn mix_up_answers(&mut self) {
+        if self.store.mix_up_answers(&self.random) {
+            self.tell("the answers for two sessions take each other's place in the store");
+            self.count("answers in the wrong place");
+        }
     }
 }
