@@ -22,6 +22,7 @@
 //!    them longer than for one look-up.
 //! 7. No outage of the authorization server becomes a log-out, and none of the store.
 
+mod browsers;
 mod judge;
 mod mutation;
 mod power;

@@ -63,6 +63,8 @@ pub(super) struct LogOut {
     pub(super) told_since: [Option<Instant>; GATEWAYS],
     /// Since when each gateway can read of it.
     pub(super) readable_since: [Option<Instant>; GATEWAYS],
+    /// Since when each gateway knows of it, reaches a store that does not, and leaves it so.
+    pub(super) kept_back_since: [Option<Instant>; GATEWAYS],
     /// What was acknowledged may be lost with the store and everybody who had read of it.
     pub(super) store_went_back: bool,
 }
@@ -78,6 +80,7 @@ impl LogOut {
             known_since: nowhere,
             told_since: nowhere,
             readable_since: nowhere,
+            kept_back_since: nowhere,
             store_went_back: false,
         }
     }

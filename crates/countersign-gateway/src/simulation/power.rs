@@ -30,10 +30,15 @@ pub(super) struct Owed {
 impl World {
     /// The server gives a user a role or takes it away.
     pub(super) fn change_a_power(&mut self) {
-        let (cookie, now) = (self.any_cookie(), Instant::now());
+        let cookie = self.any_cookie();
+        self.change_the_power_of(&cookie);
+    }
+
+    pub(super) fn change_the_power_of(&mut self, cookie: &str) {
+        let now = Instant::now();
         let power = self.random.below(ROLES.len() + 1);
-        let before = self.server.session(&cookie).unwrap().power();
-        self.server.change(&cookie, |session| session.powers.push((now, power)));
+        let before = self.server.session(cookie).unwrap().power();
+        self.server.change(cookie, |session| session.powers.push((now, power)));
         self.tell(format!("{cookie} has {power} roles instead of {before}"));
         self.count(if power < before { "roles taken away" } else { "roles given or left" });
     }

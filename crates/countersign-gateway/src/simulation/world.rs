@@ -25,7 +25,7 @@ use super::{
     mutation::Mutation,
     power::Owed,
     random::Random,
-    replica::{BEGIN, MAX_WAITERS, Replica, Served},
+    replica::{BEGIN, Replica, Served},
     server::{Health, Link, ROLES, Server, Session},
     service::Service,
     store::{Copy, SharedStore, StoreLink},
@@ -40,13 +40,18 @@ use crate::{
 pub(super) const GATEWAYS: usize = 3;
 pub(super) const SERVICES: usize = 2;
 /// Time moves in such steps; in between everybody who follows something looks.
-const SLICE: Duration = Duration::from_millis(250);
+pub(super) const SLICE: Duration = Duration::from_millis(250);
 /// And in such steps when much of it passes.
-const LONG_SLICE: Duration = Duration::from_secs(1);
+pub(super) const LONG_SLICE: Duration = Duration::from_secs(1);
 /// Gateways read the ring of a shared store this often.
 const RING_FOLLOWED_EVERY: Duration = Duration::from_secs(5);
 /// A machine that stops is started again after this long at most.
 const LONGEST_DOWN: u64 = 20_000;
+
+/// What a store has lost is in it again so soon after a gateway that knows it reaches it.
+const PUT_BACK: Duration = Duration::from_secs(5);
+/// Longer than a revocation that one has forgotten already is held by another: seconds.
+const LASTS: u64 = 60;
 
 /// What happened, for the reader of a result.
 pub(super) type Counts = BTreeMap<&'static str, u64>;
@@ -75,11 +80,11 @@ pub(super) struct Following {
 
 /// A request that waits for its answer.
 pub(super) struct Waiting {
-    id: u64,
+    pub(super) id: u64,
     pub(super) gateway: usize,
     pub(super) cookie: String,
     pub(super) began: Instant,
-    task: AbortHandle,
+    pub(super) task: AbortHandle,
 }
 
 impl Waiting {
@@ -92,18 +97,18 @@ pub(super) struct World {
     pub(super) random: Arc<Random>,
     pub(super) began: Instant,
     pub(super) server: Arc<Server>,
-    store: Arc<SharedStore>,
+    pub(super) store: Arc<SharedStore>,
     /// What the store may go back to.
-    copy: Option<Copy>,
+    pub(super) copy: Option<Copy>,
     pub(super) machines: Vec<Machine>,
     processes: u64,
     pub(super) services: Vec<Following>,
     /// What each browser sends; of those who have logged in.
-    cookies: Vec<String>,
+    pub(super) cookies: Vec<String>,
     /// Cookies that were replaced, which a browser may send still.
-    old_cookies: Vec<String>,
+    pub(super) old_cookies: Vec<String>,
     /// Cookies of those who have not logged in yet, and of those who did later.
-    visitors: Vec<String>,
+    pub(super) visitors: Vec<String>,
     pub(super) was_visitor: BTreeSet<String>,
     mutation: Option<Mutation>,
     pub(super) running: JoinSet<(u64, Served)>,
@@ -197,7 +202,7 @@ impl World {
     pub(super) async fn step(&mut self) {
         // Time passes while requests wait, too.
         self.look();
-        match self.random.below(32) {
+        match self.random.below(36) {
             0 => self.log_in(),
             1 => self.end_at_the_server(),
             2 => self.log_out_of_a_session().await,
@@ -216,6 +221,9 @@ impl World {
             24 | 25 => self.change_a_power(),
             26 => self.visit(),
             27 => self.mix_up_answers(),
+            28 | 29 => self.work_while_power_changes().await,
+            30 if self.random.once_in(2) => self.work_through_a_rotation().await,
+            31 => self.log_out_in_a_fail_over().await,
             _ => self.present_a_token(),
         }
         if let Some(twice) = self.server.asked_twice.lock().unwrap().take() {
@@ -253,10 +261,7 @@ impl World {
     fn log_in(&mut self) {
         let number = self.cookies.len();
         let user = format!("user{}", self.random.below(4));
-        let cookie = match self.visitors.pop() {
-            Some(visitor) if self.random.once_in(2) => visitor,
-            _ => format!("cookie{number}"),
-        };
+        let cookie = self.visitors.pop().unwrap_or_else(|| format!("cookie{number}"));
         let began = UnixTime::from_secs(self.wall());
         let ends = self.wall() + 60 + self.random.number() % 3_000;
         let organisation = format!("org-of-{user}");
@@ -322,6 +327,10 @@ impl World {
 
     async fn revoke(&mut self, demand: Demand) {
         let gateway = self.random.below(GATEWAYS);
+        self.revoke_at(gateway, demand).await;
+    }
+
+    pub(super) async fn revoke_at(&mut self, gateway: usize, demand: Demand) {
         let Some(replica) = &self.machines[gateway].process else { return };
         let (ledger, now) = (replica.ledger.clone(), replica.clock.now().wall);
         let target = demand.target.clone();
@@ -368,7 +377,7 @@ impl World {
     }
 
     /// Another server takes over, with what the last copy holds.
-    fn fail_over(&mut self) {
+    pub(super) fn fail_over(&mut self) {
         // Somebody must be there to put the ring back: a store and all gateways lost at once is the end of a cluster.
         if self.machines.iter().all(|machine| machine.process.is_none()) {
             return;
@@ -486,7 +495,7 @@ impl World {
         self.count("clocks set");
     }
 
-    async fn pass(&mut self, time: Duration, slice: Duration) {
+    pub(super) async fn pass(&mut self, time: Duration, slice: Duration) {
         let until = Instant::now() + time;
         self.tell(format!("{} ms pass", time.as_millis()));
         while Instant::now() < until {
@@ -530,14 +539,23 @@ impl World {
             return;
         }
         let stored = self.store.in_force();
-        let mut lost = None;
-        let machines = &self.machines;
+        let (mut lost, mut left) = (None, None);
+        let (machines, wall) = (&self.machines, self.wall());
         self.log_outs.retain_mut(|log_out| {
             let is_stored = stored.contains_key(&log_out.target);
             let mut is_held = is_stored;
             for (gateway, machine) in machines.iter().enumerate() {
                 let Some(process) = &machine.process else { continue };
-                is_held |= process.ledger.terms_of(&log_out.target).is_some();
+                let held = process.ledger.terms_of(&log_out.target);
+                let is_lasting =
+                    held.as_ref().is_some_and(|(terms, _)| terms.until().as_secs() > wall + LASTS);
+                is_held |= held.is_some();
+                let is_kept_back = is_lasting && !is_stored && process.has_store();
+                let since = &mut log_out.kept_back_since[gateway];
+                *since = if is_kept_back { since.or(Some(now)) } else { None };
+                if since.is_some_and(|since| now - since >= PUT_BACK) {
+                    left = Some(format!("gateway {gateway} does not put back {:?}", log_out.target));
+                }
                 let readable = is_stored && process.has_store();
                 let since = &mut log_out.readable_since[gateway];
                 *since = if readable { since.or(Some(now)) } else { None };
@@ -553,85 +571,11 @@ impl World {
             }
             is_held
         });
+        if let Some(left) = left {
+            self.break_rule(left);
+        }
         if let Some(target) = lost {
             self.break_rule(format!("nobody knows any more that {target:?} is revoked"));
-        }
-    }
-
-    /// Some requests at once, at any gateway, often with the same cookie. Some are waited for; others are under way
-    /// while other things happen.
-    async fn requests(&mut self) {
-        let many = if self.random.once_in(8) { 3 * MAX_WAITERS } else { 6 };
-        let (count, favourite) = (1 + self.random.below(many), self.any_cookie());
-        let (place, spread) = (self.random.below(GATEWAYS), self.random.once_in(2));
-        for _ in 0..count {
-            let cookie = if self.random.once_in(3) { self.any_cookie() } else { favourite.clone() };
-            let gateway = if spread { self.random.below(GATEWAYS) } else { place };
-            let Some(process) = &self.machines[gateway].process else { continue };
-            let (id, answer) = (self.random.number(), process.request(&cookie, self.random.below(2)));
-            let task = self.running.spawn(async move { (id, answer.await) });
-            self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
-            self.count("requests");
-        }
-        if self.random.once_in(2) {
-            while let Some(done) = self.running.join_next().await {
-                self.take(done.ok());
-            }
-        } else {
-            sleep(Duration::from_millis(1)).await;
-            self.judge_waiting();
-        }
-    }
-
-    /// Takes the answers that have come.
-    fn collect(&mut self) {
-        while let Some(done) = self.running.try_join_next() {
-            self.take(done.ok());
-        }
-    }
-
-    /// An answer; none of one whose gateway crashed.
-    fn take(&mut self, done: Option<(u64, Served)>) {
-        let Some((id, served)) = done else { return };
-        let Some(place) = self.waiting.iter().position(|one| one.id == id) else { return };
-        let request = self.waiting.remove(place);
-        if let Some(next) = &served.new_cookie {
-            self.take_cookie(&request.cookie, next);
-        }
-        self.judge_answer(&request, served);
-    }
-
-    /// The browser sends the new cookie from now on.
-    fn take_cookie(&mut self, old: &str, next: &str) {
-        let [is, was] = [next, old].map(|cookie| self.server.session(cookie).map(|session| session.name));
-        if is.is_none() || is != was {
-            return self.break_rule(format!("{old} is given {next}, which is somebody else's"));
-        }
-        if let Some(mine) = self.cookies.iter_mut().find(|mine| *mine == old) {
-            next.clone_into(mine);
-            self.old_cookies.push(old.to_owned());
-            self.count("cookies replaced");
-        }
-    }
-
-    /// Somebody comes who has not logged in.
-    fn visit(&mut self) {
-        let gateway = self.random.below(GATEWAYS);
-        let Some(process) = &self.machines[gateway].process else { return };
-        let cookie = format!("visitor{}", self.was_visitor.len());
-        self.visitors.push(cookie.clone());
-        self.was_visitor.insert(cookie.clone());
-        let (id, answer) = (self.random.number(), process.request(&cookie, 0));
-        let task = self.running.spawn(async move { (id, answer.await) });
-        self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
-        self.count("visits");
-    }
-
-    /// Somebody who can write the store tries to make one session another.
-    fn mix_up_answers(&mut self) {
-        if self.store.mix_up_answers(&self.random) {
-            self.tell("the answers for two sessions take each other's place in the store");
-            self.count("answers in the wrong place");
         }
     }
 }
