@@ -4,23 +4,32 @@
 //! A seed decides everything that happens. A seed that breaks a rule is printed with its story, and told again by
 //! `SIMULATED_SEED=n`; `SIMULATED_SEEDS=10000` plays so many instead of the usual 300.
 //!
-//! What happens: requests, log-ins and log-outs; users revoked and lifted; gateways that crash with everything they have
-//! under way; an authorization server that hangs, lies and dies; a store that is away, loses answers, or goes back to a
-//! copy; links cut between any two; clocks that are set; keys that rotate and are retired.
+//! What happens: requests, log-ins and log-outs; users revoked and lifted; roles given and taken away; gateways that
+//! crash with everything they have under way; an authorization server that hangs, lies and dies, and in a third of all
+//! worlds replaces cookies; a store that is away, loses answers, goes back to a copy, or is written by somebody who mixes
+//! up sealed answers; links cut between any two; clocks that are set; keys that rotate and are retired.
 //!
 //! What must hold, whatever happens:
-//! 1. A token names the owner of the cookie it was made from, and the owner's organisation.
+//! 1. A token names the owner of the cookie it was made from, and the owner's organisation. A browser is given no cookie
+//!    of another session.
 //! 2. It ends with its session at the latest.
 //! 3. After a revocation was acknowledged, the gateway that acknowledged refuses at once; the others as soon as they could
 //!    read the store for [`SPREAD`]; the services as soon as they could follow the feed for so long. Nobody forgets it
-//!    unless the store went back and with it everybody who knew.
+//!    unless the store went back and with it everybody who knew; who knows it puts it back.
 //! 4. A service accepts every token that is not over, not revoked, and not of a retired key. While keys only rotate it
 //!    never has to ask for one: the key set it fetched in the last five minutes has it. Just after a key was retired it
 //!    may have to ask for the next one, of a gateway that has read of it.
-//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows.
+//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows; a gateway
+//!    that knows hands it out no more.
 //! 6. One gateway asks about one session once at a time; at most [`replica::MAX_WAITERS`] wait for the answer, and none of
-//!    them longer than for one look-up.
+//!    them longer than for one look-up; for two, where a session was found to have changed meanwhile.
 //! 7. No outage of the authorization server becomes a log-out, and none of the store.
+//! 8. No token says more than its user could do in the time of a recheck and a look-up. Where a gateway finds less power
+//!    than a token says that it handed out, that token is revoked; the other gateways hand out nothing that says more, and
+//!    services accept nothing that does, in the time of 3.
+//!
+//! What is not in it: HTTP, and what the library does between the feed's bytes and the table of revocations (heartbeats,
+//! loss, delay); back-channel log-out, token exchange, `legacy` routes and `stale_if_error`.
 
 mod browsers;
 mod judge;
@@ -117,7 +126,7 @@ fn the_rules_notice_whatever_is_broken() {
         (Mutation::RemembersForEver, "lives and is told to log in"),
         (Mutation::ServesRevoked, "after its log-out"),
         (Mutation::TakesOutagesForNo, "lives and is told to log in"),
-        (Mutation::UnnoticedFailOver, "log-out"),
+        (Mutation::UnnoticedFailOver, "does not put back"),
         (Mutation::UnboundedWaiters, "too many wait"),
     ] {
         let rules = (0..NOTICED_WITHIN).map(|seed| (seed, play(seed, Some(mutation)).1));

@@ -230,7 +230,11 @@ impl World {
         if self.issued.is_empty() {
             return;
         }
-        let (number, place) = (self.random.below(SERVICES), self.random.below(self.issued.len()));
+        self.present_token(self.random.below(self.issued.len()));
+    }
+
+    pub(super) fn present_token(&mut self, place: usize) {
+        let number = self.random.below(SERVICES);
         let wall = self.wall();
         let verdict = self.verify(number, place);
         let (following, issued) = (&self.services[number], &self.issued[place]);
