@@ -241,9 +241,11 @@ impl World {
     }
 
     pub(super) fn break_rule(&mut self, rule: impl Into<String>) {
-        let rule = rule.into();
-        self.tell(format!("BROKEN: {rule}"));
-        self.broken.get_or_insert(rule);
+        if self.broken.is_none() {
+            let rule = rule.into();
+            self.tell(format!("BROKEN: {rule}"));
+            self.broken = Some(rule);
+        }
     }
 
     pub(super) fn wall(&self) -> u64 {
