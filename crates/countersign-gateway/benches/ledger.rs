@@ -59,29 +59,26 @@ fn resident() -> usize {
 }
 
 fn calls(criterion: &mut Criterion, what: &str, ledger: &Ledger) {
-    let sessions: Vec<_> = (0..ASKED).map(|n| SessionId::from(format!("{n:021}a"))).collect();
-    let tokens: Vec<_> = (0..ASKED).map(|n| TokenId::from(format!("{n:021}t"))).collect();
-    let subjects: Vec<_> = (0..ASKED).map(|n| Subject::from(format!("user-{n}"))).collect();
+    let asked: Vec<_> = (0..ASKED)
+        .map(|n| {
+            let (session, token) = (SessionId::from(format!("{n:021}a")), TokenId::from(format!("{n:021}t")));
+            (session, token, Subject::from(format!("user-{n}")))
+        })
+        .collect();
     let organisation = OrganisationId::new("acme").unwrap();
-    let concerned = |n: usize| Concerned {
-        session: &sessions[n % ASKED],
-        others: &[],
-        subject: &subjects[n % ASKED],
-        organisation: Some(&organisation),
-        began: Some(UnixTime::from_secs(2)),
-    };
-    let mut n = 0;
+    let mut in_turn = asked.iter().cycle().map(|(session, token, subject)| {
+        let organisation = Some(&organisation);
+        let began = Some(UnixTime::from_secs(2));
+        (Concerned { session, others: &[], subject, organisation, began }, token)
+    });
     criterion.bench_function(&format!("ledger: check, {what}"), |b| {
-        b.iter(|| {
-            n += 1;
-            black_box(ledger.check(black_box(&concerned(n))))
-        });
+        b.iter(|| in_turn.next().map(|(concerned, _)| ledger.check(black_box(&concerned))));
     });
     criterion.bench_function(&format!("ledger: refuses_kept_token, {what}"), |b| {
+        let issued_at = UnixTime::from_secs(2);
         b.iter(|| {
-            n += 1;
-            let (token, issued_at) = (&tokens[n % ASKED], UnixTime::from_secs(2));
-            black_box(ledger.refuses_kept_token(black_box(&concerned(n)), token, issued_at))
+            let (concerned, token) = in_turn.next()?;
+            Some(ledger.refuses_kept_token(black_box(&concerned), token, issued_at))
         });
     });
 }
