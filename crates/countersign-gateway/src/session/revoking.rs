@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
-use countersign::{SessionId, revocation::Target};
+use countersign::{SessionId, Standing, revocation::Target};
 
 use super::{Sessions, admission::Former, cache::Entry};
 use crate::{
@@ -52,17 +52,32 @@ impl Sessions {
         }
     }
 
-    /// Asks again about sessions whenever the ledger tells that they are others than before, for as long as the process
-    /// lives. `present` are the sessions under the configuration in force.
+    /// Does what others' revocations ask for whenever the ledger tells of one, for as long as the process lives: asks again
+    /// about sessions that are others than before, and names what was signed too late to be known. `present` are the sessions under the configuration in force.
     pub(crate) async fn follow_changes(ledger: &Ledger, clock: &dyn Clock, present: impl Fn() -> Arc<Self>) {
         let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
         while newest.changed().await.is_ok() {
+            let now = clock.now();
+            if ledger.has_late_revocations(&seen, now.wall) {
+                present().revoke_signed_meanwhile(now);
+            }
             let changed = ledger.changed_sessions(&mut seen);
             if !changed.is_empty() {
-                present().ask_again_about(&changed, clock.now());
+                present().ask_again_about(&changed, now);
             }
         }
         std::future::pending().await
+    }
+
+    /// What was signed here for sessions that others had revoked already, which this gateway could not know, outlives their
+    /// revocation at services: it is revoked by name.
+    fn revoke_signed_meanwhile(&self, now: Now) {
+        let is_revoked = |entry: &Entry| self.ledger().check(&entry.concerned()) == Standing::Revoked;
+        for key in self.memory.cache.select_keys(is_revoked) {
+            if let Some(entry) = self.memory.cache.find(&key) {
+                self.revoke_living(&entry, RevocationReason::Changed, now);
+            }
+        }
     }
 
     /// Sessions that were found to be others than before, at another gateway or under another credential: what was
