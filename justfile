@@ -24,6 +24,10 @@ bench:
 stages:
     bench/stages
 
+# what a request pays for revocation, and the memory of a million revocations
+ledger:
+    bench/ledger
+
 # instructions of a warm request
 instructions:
     bench/instructions --release

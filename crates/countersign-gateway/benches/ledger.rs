@@ -1,10 +1,11 @@
-//! What a request pays for revocation: nothing revoked, and a million sessions revoked. Also the memory they take.
+//! What a request pays for revocation, and the memory it takes: nothing revoked, a million sessions revoked, and ten
+//! thousand changes of sessions besides. 4,096 sessions are asked about in turn, as a gateway does that serves many.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 
 use std::{fs, hint::black_box, sync::Arc, time::Duration};
 
 use countersign::{
-    OrganisationId, SessionId, Subject, UnixTime,
+    OrganisationId, SessionId, Subject, TokenId, UnixTime,
     revocation::{Epoch, Target},
 };
 use countersign_gateway::{
@@ -17,12 +18,16 @@ use criterion::Criterion;
 
 /// Sessions that are revoked.
 const MILLION: usize = 1_000_000;
+/// Sessions that were found to have changed: what was issued to them before is revoked.
+const CHANGED: usize = 10_000;
+/// Sessions that are asked about.
+const ASKED: usize = 4096;
 
 fn epoch() -> Epoch {
     Epoch::new("bench").unwrap()
 }
 
-fn ledger(sessions: usize) -> Arc<Ledger> {
+fn ledger(sessions: usize, changed: usize) -> Arc<Ledger> {
     let store = MemoryStore::new();
     store.begin_epoch(&epoch()).unwrap();
     let terms =
@@ -35,16 +40,15 @@ fn ledger(sessions: usize) -> Arc<Ledger> {
     let issuer = "https://shop.example".into();
     let (clock, observer) = (Arc::new(SystemClock::start()), Observer::without_files());
     let (ledger, _) = Ledger::open(Arc::new(store), &epoch(), issuer, lifetimes, clock, observer).unwrap();
-    let record = |n: usize| RevocationRecord {
-        seq: n as u64 + 1,
-        change: Change::Revoked {
-            target: Target::Session(format!("{n:022}").into()),
-            name_of: None,
-            terms,
-            reason: "log_out".to_owned(),
-        },
-    };
-    ledger.take_in((0..sessions).map(record));
+    let targets = (0..sessions).map(|n| (Target::Session(format!("{n:022}").into()), terms));
+    let of_tokens = Terms { sessions_until: UnixTime::from_secs(0), ..terms };
+    let changes = (0..changed).map(|n| (Target::IssuedTo(format!("{n:021}c").into()), of_tokens));
+    let records = targets.chain(changes).zip(1..).map(|((target, terms), seq)| RevocationRecord {
+        seq,
+        change: Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() },
+    });
+    ledger.take_in(records);
+    assert_eq!(ledger.len(), sessions + changed);
     ledger
 }
 
@@ -54,25 +58,39 @@ fn resident() -> usize {
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
-fn check(criterion: &mut Criterion, name: &str, ledger: &Ledger) {
-    let (session, subject) = (SessionId::from("a-session-of-22-letters"), Subject::from("alice"));
+fn calls(criterion: &mut Criterion, what: &str, ledger: &Ledger) {
+    let asked: Vec<_> = (0..ASKED)
+        .map(|n| {
+            let (session, token) = (SessionId::from(format!("{n:021}a")), TokenId::from(format!("{n:021}t")));
+            (session, token, Subject::from(format!("user-{n}")))
+        })
+        .collect();
     let organisation = OrganisationId::new("acme").unwrap();
-    let concerned = Concerned {
-        session: &session,
-        others: &[],
-        subject: &subject,
-        organisation: Some(&organisation),
-        began: Some(UnixTime::from_secs(2)),
-    };
-    criterion.bench_function(name, |b| b.iter(|| black_box(ledger.check(black_box(&concerned)))));
+    let mut in_turn = asked.iter().cycle().map(|(session, token, subject)| {
+        let organisation = Some(&organisation);
+        let began = Some(UnixTime::from_secs(2));
+        (Concerned { session, others: &[], subject, organisation, began }, token)
+    });
+    criterion.bench_function(&format!("ledger: check, {what}"), |b| {
+        b.iter(|| in_turn.next().map(|(concerned, _)| ledger.check(black_box(&concerned))));
+    });
+    criterion.bench_function(&format!("ledger: refuses_kept_token, {what}"), |b| {
+        let issued_at = UnixTime::from_secs(2);
+        b.iter(|| {
+            let (concerned, token) = in_turn.next()?;
+            Some(ledger.refuses_kept_token(black_box(&concerned), token, issued_at))
+        });
+    });
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    check(&mut criterion, "ledger: nothing revoked", &ledger(0));
+    calls(&mut criterion, "nothing revoked", &ledger(0, 0));
     let before = resident();
-    let full = ledger(MILLION);
-    println!("a million revoked sessions: {} MiB", resident().saturating_sub(before) >> 20);
-    check(&mut criterion, "ledger: a million revoked", &full);
+    let full = ledger(MILLION, 0);
+    println!("bytes of a million: {}", resident().saturating_sub(before));
+    calls(&mut criterion, "a million sessions", &full);
+    drop(full);
+    calls(&mut criterion, "a million sessions and 10,000 changes", &ledger(MILLION, CHANGED));
     criterion.final_summary();
 }

@@ -489,7 +489,7 @@ impl Sessions {
 
 /// Whose look-up it is.
 fn blame_of(is_known: bool, key: SessionKey, client: IpAddr) -> Blame {
-    if is_known { Blame::Known(key) } else { Blame::Unknown(network_of(client)) }
+    Blame { network: network_of(client), known: is_known.then_some(key) }
 }
 
 #[cfg(test)]

@@ -4,26 +4,38 @@
 //! A seed decides everything that happens. A seed that breaks a rule is printed with its story, and told again by
 //! `SIMULATED_SEED=n`; `SIMULATED_SEEDS=10000` plays so many instead of the usual 300.
 //!
-//! What happens: requests, log-ins and log-outs; users revoked and lifted; gateways that crash with everything they have
-//! under way; an authorization server that hangs, lies and dies; a store that is away, loses answers, or goes back to a
-//! copy; links cut between any two; clocks that are set; keys that rotate and are retired.
+//! What happens: requests, log-ins and log-outs; users revoked and lifted; roles given and taken away; gateways that
+//! crash with everything they have under way; an authorization server that hangs, lies and dies, and in a third of all
+//! worlds replaces cookies; a store that is away, loses answers, goes back to a copy, or is written by somebody who mixes
+//! up sealed answers; links cut between any two; clocks that are set; keys that rotate and are retired.
 //!
 //! What must hold, whatever happens:
-//! 1. A token names the owner of the cookie it was made from, and the owner's organisation.
+//! 1. A token names the owner of the cookie it was made from, and the owner's organisation. A browser is given no cookie
+//!    of another session.
 //! 2. It ends with its session at the latest.
 //! 3. After a revocation was acknowledged, the gateway that acknowledged refuses at once; the others as soon as they could
 //!    read the store for [`SPREAD`]; the services as soon as they could follow the feed for so long. Nobody forgets it
-//!    unless the store went back and with it everybody who knew.
+//!    unless the store went back and with it everybody who knew; who knows it puts it back.
 //! 4. A service accepts every token that is not over, not revoked, and not of a retired key. While keys only rotate it
 //!    never has to ask for one: the key set it fetched in the last five minutes has it. Just after a key was retired it
 //!    may have to ask for the next one, of a gateway that has read of it.
-//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows. Every
-//!    gateway knows soon after it could read of it, whatever became of the store meanwhile.
+//! 5. A service refuses what a retired key signed as soon as it has read the key set of a gateway that knows; a gateway
+//!    that knows hands it out no more. Every gateway knows soon after it could read of it, whatever became of the store
+//!    meanwhile.
 //! 6. One gateway asks about one session once at a time; at most [`replica::MAX_WAITERS`] wait for the answer, and none of
-//!    them longer than for one look-up.
+//!    them longer than for one look-up; for two, where a session was found to have changed meanwhile.
 //! 7. No outage of the authorization server becomes a log-out, and none of the store.
+//! 8. No token says more than its user could do in the time of a recheck and a look-up. Where a gateway finds less power
+//!    than a token says that it handed out, that token is revoked; the other gateways hand out nothing that says more, and
+//!    services accept nothing that does, in the time of 3.
+//!
+//! What is not in it: HTTP, and what the library does between the feed's bytes and the table of revocations (heartbeats,
+//! loss, delay); back-channel log-out, token exchange, `legacy` routes and `stale_if_error`.
 
+mod browsers;
 mod judge;
+mod mutation;
+mod power;
 mod random;
 mod replica;
 mod server;
@@ -33,21 +45,31 @@ mod world;
 
 use std::time::Duration;
 
-use self::world::{Counts, World};
+use self::{
+    mutation::Mutation,
+    world::{Counts, World},
+};
 
 /// After so long with nothing in the way, everybody knows of a revocation.
 const SPREAD: Duration = Duration::from_secs(1);
 /// Seeds that every test run plays.
 const SEEDS: u64 = 300;
+/// What is broken on purpose is noticed in one of so many.
+const NOTICED_WITHIN: u64 = 300;
 /// What happens in one seed.
 const STEPS: usize = 60;
 
+/// Seeds that once broke a rule, each in the simulation of its time. Every run plays them first.
+/// 121: two fail-overs in one second, and two numberings of one name. 447: a gateway signs for a session that is revoked in
+/// a store it cannot reach, and the token outlives the revocation.
+const ONCE_BROKEN: [u64; 4] = [2642, 6585, 121, 447];
+
 /// Plays one seed; its story, the rule it broke, and what happened how often.
-fn play(world: fn(u64) -> World, seed: u64) -> (Vec<String>, Option<String>, Counts) {
+fn play(seed: u64, mutation: Option<Mutation>) -> (Vec<String>, Option<String>, Counts) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let mut world = world(seed);
+        let mut world = World::new(seed, mutation);
         for _ in 0..STEPS {
             world.step().await;
             if world.broken().is_some() {
@@ -65,13 +87,13 @@ fn asked(name: &str) -> Option<u64> {
 
 #[test]
 fn no_seed_breaks_a_rule() {
-    let seeds = match (asked("SIMULATED_SEED"), asked("SIMULATED_SEEDS")) {
-        (Some(one), _) => one..one + 1,
-        (None, many) => 0..many.unwrap_or(SEEDS),
+    let seeds: Vec<u64> = match (asked("SIMULATED_SEED"), asked("SIMULATED_SEEDS")) {
+        (Some(one), _) => vec![one],
+        (None, many) => ONCE_BROKEN.into_iter().chain(0..many.unwrap_or(SEEDS)).collect(),
     };
     let (mut broken, mut happened) = (Vec::new(), Counts::new());
     for seed in seeds {
-        let (story, rule, counts) = play(World::new, seed);
+        let (story, rule, counts) = play(seed, None);
         counts.into_iter().for_each(|(what, times)| *happened.entry(what).or_default() += times);
         if let Some(rule) = rule {
             println!("seed {seed}: {rule}\n  {}", story.join("\n  "));
@@ -79,19 +101,44 @@ fn no_seed_breaks_a_rule() {
         }
     }
     happened.iter().for_each(|(what, times)| println!("{times:>12} {what}"));
-    assert!(broken.is_empty(), "seeds that break a rule: {broken:?}; tell one again with SIMULATED_SEED=n");
+    assert!(
+        broken.is_empty(),
+        "seeds that break a rule: {broken:?}; tell one again with SIMULATED_SEED=n, and keep it in ONCE_BROKEN"
+    );
 }
 
 #[test]
 fn a_seed_tells_the_same_story_again() {
     for seed in [1, 2, 3] {
-        assert_eq!(play(World::new, seed), play(World::new, seed));
+        assert_eq!(play(seed, None), play(seed, None));
     }
 }
 
-/// Without the ledger's look at the store the others never learn of a log-out: the rules notice.
+/// Each mutation, and the rule that must notice.
 #[test]
-fn the_rules_notice_a_replica_that_does_not_follow() {
-    let noticed = (0..60).filter(|seed| play(World::deaf, *seed).1.is_some());
-    assert!(noticed.count() > 5);
+fn the_rules_notice_whatever_is_broken() {
+    let mut silent = Vec::new();
+    for (mutation, rule) in [
+        (Mutation::AnswersForAnybody, "got a token of"),
+        (Mutation::AsksInHalves, "asks twice at once"),
+        (Mutation::Deaf, "after its log-out"),
+        (Mutation::DropsKeysAtOnce, "refuses a token that is good"),
+        (Mutation::IgnoresChanges, "power it knows to be taken away"),
+        (Mutation::IgnoresLessPower, "accepts a token after its log-out"),
+        (Mutation::OutlivesSessions, "outlives its session"),
+        (Mutation::RemembersForEver, "lives and is told to log in"),
+        (Mutation::ServesRevoked, "after its log-out"),
+        (Mutation::TakesOutagesForNo, "lives and is told to log in"),
+        (Mutation::UnnoticedFailOver, "does not put back"),
+        (Mutation::UnboundedWaiters, "too many wait"),
+    ] {
+        let rules = (0..NOTICED_WITHIN).map(|seed| (seed, play(seed, Some(mutation)).1));
+        let noticed =
+            rules.into_iter().find(|(_, broken)| broken.as_ref().is_some_and(|it| it.contains(rule)));
+        println!("{mutation:?}: {noticed:?}");
+        if noticed.is_none() {
+            silent.push(mutation);
+        }
+    }
+    assert!(silent.is_empty(), "nothing notices {silent:?}");
 }

@@ -38,6 +38,7 @@ use crate::{
     observe::{ConnectionEvent, GuardGauges, Observation, ReloadOutcome, RevocationGauges},
     revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNENFORCED, UNREADABLE, WENT_BACK},
     server::{Certificates, Drainer},
+    session::Sessions,
     store::StateDirectory,
 };
 
@@ -242,16 +243,9 @@ impl ControlRoom {
 
     /// Sessions that another gateway found to be others than before are asked about anew here.
     async fn follow_changed_sessions(&self) {
-        let ledger = self.household.memory.ledger();
-        let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
-        while newest.changed().await.is_ok() {
-            let changed = ledger.changed_sessions(&mut seen);
-            if !changed.is_empty() {
-                let sessions = Arc::clone(&self.snapshot.load().translation.sessions);
-                sessions.ask_again_about(&changed, self.household.clock.now());
-            }
-        }
-        std::future::pending::<()>().await;
+        let present = || Arc::clone(&self.snapshot.load().translation.sessions);
+        let (ledger, clock) = (self.household.memory.ledger(), &*self.household.clock);
+        Sessions::follow_changes(ledger, clock, present).await;
     }
 
     async fn obey_signals(&self) -> io::Result<()> {

@@ -48,7 +48,8 @@ impl Keeper {
     /// Unites the log and what is held here. What waits to be written holds all the same.
     pub(super) fn unite(&mut self, waiting: &[Change]) {
         let (seen, now) = (self.ledger.cursor(), self.believed_time());
-        match self.try_unite(&seen, now, waiting) {
+        let fresh = self.numberings.another();
+        match self.try_unite((&seen, &fresh), now, waiting) {
             Ok(put_back) => {
                 let detail = format!(
                     "the store's log of revocations was another than before; {put_back} were put back from memory"
@@ -61,8 +62,13 @@ impl Keeper {
         }
     }
 
-    fn try_unite(&self, seen: &Cursor, now: UnixTime, waiting: &[Change]) -> Result<usize, StoreError> {
-        self.store.renumber(seen, &another_epoch(seen, now))?;
+    fn try_unite(
+        &self,
+        (seen, fresh): (&Cursor, &Epoch),
+        now: UnixTime,
+        waiting: &[Change],
+    ) -> Result<usize, StoreError> {
+        self.store.renumber(seen, fresh)?;
         let there = in_force(&self.store.revocations(0)?.records);
         let missing = missing(&self.ledger.state(), &there, now);
         for changes in missing.chunks(AT_ONCE) {
@@ -78,7 +84,7 @@ impl Keeper {
     /// Reads everything again, under another numbering where that is ours to choose: whoever follows takes a snapshot.
     pub(super) fn read_again(&mut self, now: UnixTime, waiting: &[Change]) -> Result<(), StoreError> {
         let seen = self.ledger.cursor();
-        self.store.renumber(&seen, &another_epoch(&seen, now))?;
+        self.store.renumber(&seen, &self.numberings.another())?;
         let stored = self.store.revocations(0)?;
         self.ledger.forget_unreadable();
         self.note_unreadable(stored.unreadable);
@@ -112,28 +118,40 @@ pub(super) fn missing(state: &State, there: &BTreeMap<Target, InForce>, now: Uni
     .collect()
 }
 
-/// A name for the new numbering. Of several gateways that begin one, the store keeps the first.
-pub(super) fn another_epoch(seen: &Cursor, now: UnixTime) -> Epoch {
-    let old = seen.epoch.as_str();
-    let name = format!("{}-{}-{}", now.as_secs(), seen.seq, old.get(..16).unwrap_or(old));
-    Epoch::new(&name).unwrap_or_else(|_| seen.epoch.clone())
+/// Names for new numberings, of which the store keeps the first. None is ever used again, by whatever gateway: a place in
+/// one numbering would be taken for one in another where a store goes back twice before everybody has looked.
+#[derive(Debug)]
+pub(super) struct Numberings {
+    process: Epoch,
+    begun: u64,
+}
+
+impl Numberings {
+    /// Those of a process, by a name that no other has.
+    pub(super) const fn of(process: Epoch) -> Self {
+        Self { process, begun: 0 }
+    }
+
+    fn another(&mut self) -> Epoch {
+        self.begun = self.begun.saturating_add(1);
+        let process = self.process.as_str();
+        let name = format!("{}-{}", process.get(..40).unwrap_or(process), self.begun);
+        Epoch::new(&name).unwrap_or_else(|_| self.process.clone())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use countersign::{
-        UnixTime,
-        revocation::{Cursor, Epoch},
-    };
+    use countersign::revocation::Epoch;
 
-    use super::another_epoch;
+    use super::Numberings;
 
     #[test]
-    fn a_new_numbering_has_another_name() {
+    fn each_new_numbering_has_another_name() {
         for name in ["e", &"x".repeat(64)] {
-            let seen = Cursor { epoch: Epoch::new(name).unwrap(), seq: u64::MAX };
-            let other = another_epoch(&seen, UnixTime::from_secs(u64::MAX));
-            assert_ne!(other, seen.epoch);
+            let mut numberings = Numberings::of(Epoch::new(name).unwrap());
+            let [first, second] = [numberings.another(), numberings.another()];
+            assert!(first != second && first != numberings.process);
         }
     }
 }

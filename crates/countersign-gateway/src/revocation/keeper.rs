@@ -12,7 +12,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Demand, Ledger, Unrecorded, follow::FOLLOW_EVERY};
+use super::{
+    Demand, Ledger, Unrecorded,
+    follow::{FOLLOW_EVERY, Numberings},
+};
 use crate::{
     clock::{Clock, Now},
     observe::{Observation, Observer, RevocationEvent, Revoking},
@@ -67,6 +70,7 @@ pub struct Keeper {
     pub(super) observer: Observer,
     pub(super) unwritten: Vec<Change>,
     pub(super) failing: bool,
+    pub(super) numberings: Numberings,
     /// The last moment that was believed.
     believed: Now,
 }
@@ -78,9 +82,10 @@ impl Keeper {
         requests: mpsc::Receiver<Request>,
         clock: Arc<dyn Clock>,
         observer: Observer,
+        numberings: Numberings,
     ) -> Self {
-        let believed = clock.now();
-        Self { ledger, store, requests, clock, observer, unwritten: Vec::new(), failing: false, believed }
+        let (believed, unwritten, failing) = (clock.now(), Vec::new(), false);
+        Self { ledger, store, requests, clock, observer, unwritten, failing, numberings, believed }
     }
 
     /// Writes until the end of the process. Dropped, it answers nobody any more.

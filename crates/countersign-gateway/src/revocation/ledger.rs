@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     Concerned, Demand, Recorded, Unrecorded,
+    follow::Numberings,
     keeper::{Keeper, Request, Wish},
     state::State,
 };
@@ -93,7 +94,8 @@ impl Ledger {
     /// The longest token a configuration allows. So long lives a token that was signed before this process began.
     pub const LONGEST_TOKEN: Duration = Duration::from_secs(3600);
 
-    /// Reads what the store knows. The keeper must run for anything to be written.
+    /// Reads what the store knows. The keeper must run for anything to be written. `fresh` is a name that no other process
+    /// has had.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used. A gateway that does not know what is revoked must not start.
@@ -115,7 +117,8 @@ impl Ledger {
         let ledger = Self { is_shared: store.is_shared(), lost, ..ledger };
         ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
-        let keeper = Keeper::new(Arc::clone(&ledger), store, requests, clock, observer);
+        let keeper =
+            Keeper::new(Arc::clone(&ledger), store, requests, clock, observer, Numberings::of(fresh.clone()));
         keeper.note_unreadable(unreadable);
         keeper.tell_of_lost();
         Ok((ledger, keeper))

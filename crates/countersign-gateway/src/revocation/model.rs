@@ -19,7 +19,7 @@ use countersign::{
 };
 
 use super::{
-    follow::{another_epoch, goes_on, missing},
+    follow::{goes_on, missing},
     state::State as Memory,
 };
 use crate::{
@@ -217,7 +217,7 @@ impl Gateway {
                 }
                 Ok(_) | Err(StoreError::Empty) => {
                     let seen = self.memory.cursor();
-                    store.renumber(&seen, &another_epoch(&seen, NOW)).unwrap();
+                    store.renumber(&seen, &another_epoch(&seen)).unwrap();
                     self.uniting = Uniting::Numbered;
                 }
                 Err(error) => panic!("{error}"),
@@ -239,6 +239,11 @@ impl Gateway {
             }
         }
     }
+}
+
+/// A name that is used once, because the store goes back once.
+fn another_epoch(seen: &Cursor) -> Epoch {
+    Epoch::new(&format!("{}-{}", seen.epoch.as_str(), seen.seq)).unwrap()
 }
 
 impl Service {

@@ -302,6 +302,8 @@ pub struct SessionCache {
     names: Arc<Names>,
     /// Apart, so that a flood of unknown credentials cannot push out a live session.
     negative: Cache<SessionKey, No, UnitWeighter, SessionKeyHasher>,
+    /// How long "not a session" is remembered.
+    remembered: Duration,
     writers: Box<[Mutex<()>]>,
 }
 
@@ -329,8 +331,15 @@ impl SessionCache {
             live: cache(entries.get(), TakesNames(Arc::clone(&names))),
             names,
             negative: cache(refusals, DefaultLifecycle::default()),
+            remembered: NEGATIVE_MEMORY,
             writers: (0..WRITER_SHARDS).map(|_| Mutex::new(())).collect(),
         }
+    }
+
+    /// One that remembers refusals for another time than is right.
+    #[cfg(test)]
+    pub(crate) fn remembering(self, refusals: Duration) -> Self {
+        Self { remembered: refusals, ..self }
     }
 
     /// The session of a key, however old.
@@ -357,6 +366,16 @@ impl SessionCache {
     pub fn find_named(&self, name: &SessionId) -> Vec<(SessionKey, Arc<Entry>)> {
         let kept = self.names.keys(name).into_iter().filter_map(|key| Some((key, self.live.get(&key)?)));
         kept.filter(|(_, entry)| entry.names().any(|other| other == name)).collect()
+    }
+
+    /// The keys of the sessions that `wanted` picks, in their order, whatever the number of processors makes of the
+    /// cache. As [`Self::select`].
+    #[must_use]
+    pub fn select_keys(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<SessionKey> {
+        let wanted = self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key);
+        let mut keys: Vec<_> = wanted.collect();
+        keys.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+        keys
     }
 
     /// Sessions kept at present.
@@ -409,7 +428,7 @@ impl Writer<'_> {
 
     /// Ends the session, and remembers why for [`NEGATIVE_MEMORY`]. Gives back what was alive.
     pub fn end(&self, refusal: Refusal, now: Moment) -> Option<Arc<Entry>> {
-        let until = u64::try_from(NEGATIVE_MEMORY.as_millis()).unwrap_or(u64::MAX);
+        let until = u64::try_from(self.cache.remembered.as_millis()).unwrap_or(u64::MAX);
         let until = Moment::from_millis(now.as_millis().saturating_add(until));
         self.cache.negative.insert(self.key, No { refusal, until });
         self.take()

@@ -142,7 +142,9 @@ impl State {
     /// their own flood, and is turned away first.
     fn make_room_for(&mut self, client: &IpAddr) -> bool {
         let own = self.clients.get(client).map_or(0, |of| of.queue.len());
-        let longest = self.clients.values_mut().max_by_key(|of| of.queue.len());
+        // Of equals the address decides, so that the same happens again under the same circumstances.
+        let longest = self.clients.iter_mut().max_by_key(|(address, of)| (of.queue.len(), **address));
+        let longest = longest.map(|(_, of)| of);
         let Some(longest) = longest.filter(|of| of.queue.len() > own + 1) else { return false };
         let made = longest.queue.pop_back().is_some();
         self.queued -= usize::from(made);

@@ -131,6 +131,13 @@ impl SessionKeyer {
         }
     }
 
+    /// One under which any answer is opened for any credential.
+    #[cfg(test)]
+    pub(crate) fn for_anybody(mut self) -> Self {
+        self.answers.is_for_anybody = true;
+        self
+    }
+
     /// The key of a credential.
     ///
     /// The settings are in the hash's own key already, so that what is hashed for each request is short: a kind, a

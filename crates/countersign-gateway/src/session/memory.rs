@@ -63,6 +63,12 @@ impl Memory {
         Self { ledger, ..self }
     }
 
+    /// A memory that remembers refusals for another time than is right.
+    #[cfg(test)]
+    pub(crate) fn remembering(self, refusals: std::time::Duration) -> Self {
+        Self { cache: self.cache.remembering(refusals), ..self }
+    }
+
     /// What is revoked.
     #[must_use]
     pub const fn ledger(&self) -> &Arc<Ledger> {

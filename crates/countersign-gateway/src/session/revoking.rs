@@ -6,15 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use countersign::{SessionId, revocation::Target};
+use countersign::{SessionId, Standing, revocation::Target};
 
 use super::{Sessions, admission::Former, cache::Entry};
 use crate::{
-    clock::Now,
+    clock::{Clock, Now},
     credential::OwnedCredential,
     error::Refusal,
     observe::Observation,
-    revocation::{Demand, RevocationReason, SessionChange, Unrecorded},
+    revocation::{Demand, Ledger, RevocationReason, SessionChange, Unrecorded},
 };
 
 impl Sessions {
@@ -55,6 +55,34 @@ impl Sessions {
         let key = self.keyer.key(&credential.as_credential());
         if self.memory.cache.find(&key).is_some_and(|entry| !entry.is_superseded) {
             self.refresh(key, credential, client);
+        }
+    }
+
+    /// Does what others' revocations ask for whenever the ledger tells of one, for as long as the process lives: asks again
+    /// about sessions that are others than before, and names what was signed too late to be known. `present` are the sessions under the configuration in force.
+    pub(crate) async fn follow_changes(ledger: &Ledger, clock: &dyn Clock, present: impl Fn() -> Arc<Self>) {
+        let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
+        while newest.changed().await.is_ok() {
+            let now = clock.now();
+            if ledger.has_late_revocations(&seen, now.wall) {
+                present().revoke_signed_meanwhile(now);
+            }
+            let changed = ledger.changed_sessions(&mut seen);
+            if !changed.is_empty() {
+                present().ask_again_about(&changed, now);
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// What was signed here for sessions that others had revoked already, which this gateway could not know, outlives their
+    /// revocation at services: it is revoked by name.
+    fn revoke_signed_meanwhile(&self, now: Now) {
+        let is_revoked = |entry: &Entry| self.ledger().check(&entry.concerned()) == Standing::Revoked;
+        for key in self.memory.cache.select_keys(is_revoked) {
+            if let Some(entry) = self.memory.cache.find(&key) {
+                self.revoke_living(&entry, RevocationReason::Changed, now);
+            }
         }
     }
 

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{TokenRefusal, revocation::Target};
+use countersign::{KeyId, TokenRefusal, revocation::Target};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     SPREAD,
-    replica::{MAX_WAITERS, Served, TIMEOUT},
+    replica::{BEGIN, MAX_WAITERS, RECHECK, Served, TIMEOUT},
+    store::LONGEST_FIND,
     world::{GATEWAYS, SERVICES, Waiting, World},
 };
 use crate::{error::Refusal, keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
@@ -25,17 +26,27 @@ const RING_IS_READ: Duration = Duration::from_secs(10);
 /// the ring every five seconds, one to put it back and another to read it.
 const RING_IS_TOLD: Duration = Duration::from_secs(16);
 /// Longer than this nobody is let in whom the server has logged out: the time of a recheck, and that of a look-up.
-const RECHECKED: Duration = Duration::from_secs(33);
+pub(super) const RECHECKED: Duration = RECHECK.saturating_add(Duration::from_secs(3));
+/// A visitor who logs in with the cookie that was no session so shortly before may be told so once more.
+const LOGGED_IN: u64 = 2 + SKEW;
 
 /// A token that was issued.
 pub(super) struct Issued {
     token: String,
     kid: String,
+    pub(super) jti: String,
     pub(super) sid: String,
     pub(super) cookie: String,
-    user: String,
-    exp: u64,
-    at: Instant,
+    /// The session at the server.
+    pub(super) session: String,
+    pub(super) user: String,
+    /// How many roles it says.
+    pub(super) power: usize,
+    pub(super) iat: u64,
+    pub(super) exp: u64,
+    pub(super) at: Instant,
+    /// The process that handed it out.
+    pub(super) process: u64,
     /// The ring of the gateway that signed, and how long ago it had been read.
     ring: RingVersion,
     ring_age: Duration,
@@ -56,12 +67,16 @@ pub(super) struct LogOut {
     /// Otherwise only that gateway must keep to it.
     pub(super) acknowledged: bool,
     at: Instant,
+    /// What was issued to a session until then is meant, if that is the target.
+    pub(super) issued_until: u64,
     /// Since when each gateway must refuse.
     pub(super) known_since: [Option<Instant>; GATEWAYS],
     /// Since when each gateway must have it in its feed: when it is in the store.
     pub(super) told_since: [Option<Instant>; GATEWAYS],
     /// Since when each gateway can read of it.
     pub(super) readable_since: [Option<Instant>; GATEWAYS],
+    /// Since when each gateway knows of it, reaches a store that does not, and leaves it so.
+    pub(super) kept_back_since: [Option<Instant>; GATEWAYS],
     /// What was acknowledged may be lost with the store and everybody who had read of it.
     pub(super) store_went_back: bool,
 }
@@ -73,9 +88,11 @@ impl LogOut {
             target,
             acknowledged,
             at: Instant::now(),
+            issued_until: 0,
             known_since: nowhere,
             told_since: nowhere,
             readable_since: nowhere,
+            kept_back_since: nowhere,
             store_went_back: false,
         }
     }
@@ -94,18 +111,30 @@ impl LogOut {
             Target::Subject(subject) => {
                 subject.as_str() == user && began + Duration::from_secs(SKEW + 1) <= self.at
             }
+            // Another rule is about what it says.
+            Target::IssuedTo(_) => false,
             other => panic!("nobody revokes {other:?}"),
+        }
+    }
+
+    /// Whether services must refuse that token because of it.
+    fn forbids(&self, issued: &Issued) -> bool {
+        match &self.target {
+            Target::IssuedTo(session) => session.as_str() == issued.sid && issued.iat <= self.issued_until,
+            _ => self.concerns(&issued.sid, &issued.user, issued.at),
         }
     }
 }
 
 impl World {
-    /// Nobody waits longer than for one look-up, nor more requests than may.
+    /// Nobody waits longer than for one look-up, nor more requests than may. Where a session was found to be another
+    /// meanwhile, there is a second one.
     pub(super) fn judge_waiting(&mut self) {
         let slack = Duration::from_millis(10);
         let late = self.waiting.iter().find(|one| {
             let is_answered = one.is_answered();
-            !is_answered && one.began.elapsed() > TIMEOUT + slack
+            let look_ups = if self.changed.is_empty() { 1 } else { 2 };
+            !is_answered && one.began.elapsed() > (TIMEOUT + LONGEST_FIND) * look_ups + slack
         });
         let late =
             late.map(|one| format!("a request for {} waits for longer than a look-up takes", one.cookie));
@@ -121,12 +150,20 @@ impl World {
 
     pub(super) fn judge_answer(&mut self, request: &Waiting, served: Served) {
         match served.answer {
-            Ok(token) => self.judge_token(request, token, (served.ring, served.finished)),
-            Err(refusal) => self.judge_refusal(request.gateway, &request.cookie, refusal),
+            Ok(token) => {
+                let keys = (served.published_before, served.ring);
+                self.judge_token(request, token, (keys, served.finished));
+            }
+            Err(refusal) => self.judge_refusal(request, refusal, served.finished),
         }
     }
 
-    fn judge_token(&mut self, request: &Waiting, token: String, (ring, finished): (RingVersion, Instant)) {
+    fn judge_token(
+        &mut self,
+        request: &Waiting,
+        token: String,
+        ((published_before, ring), finished): ((Vec<KeyId>, RingVersion), Instant),
+    ) {
         let Waiting { gateway, cookie, .. } = request;
         let part = |index: usize| -> Value {
             let text = token.split('.').nth(index).unwrap();
@@ -134,8 +171,11 @@ impl World {
         };
         let (header, claims) = (part(0), part(1));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let (sid, exp) = (text(&claims["sid"]), claims["exp"].as_u64().unwrap());
-        let session = self.server.session(cookie).unwrap();
+        let number = |claim: &str| claims[claim].as_u64().unwrap();
+        let (sid, exp) = (text(&claims["sid"]), number("exp"));
+        let Some(session) = self.server.session(cookie) else {
+            return self.break_rule(format!("{cookie}, who never logged in, got a token"));
+        };
         self.tell(format!("gateway {gateway}: {cookie} gets a token until {exp}"));
         self.count("tokens");
         if claims["sub"] != *session.user || claims["organisation"] != *session.organisation {
@@ -144,7 +184,7 @@ impl World {
         if exp > session.ends.as_secs() {
             self.break_rule(format!("a token of {cookie} outlives its session"));
         }
-        let logged_in = self.began + Duration::from_secs(session.began.as_secs() - super::replica::BEGIN);
+        let logged_in = self.began + Duration::from_secs(session.began.as_secs() - BEGIN);
         let told = self.log_outs.iter().any(|log_out| {
             log_out.concerns(&sid, &session.user, logged_in)
                 && log_out.known_since[*gateway].is_some_and(|since| since < finished)
@@ -152,14 +192,34 @@ impl World {
         if told {
             self.break_rule(format!("gateway {gateway} lets {cookie} in after its log-out"));
         }
-        let dead = |(ended, at): &(String, Instant)| ended == cookie && finished - *at > RECHECKED;
+        let dead = |(ended, at): &(String, Instant)| *ended == session.name && finished - *at > RECHECKED;
         if self.ended.iter().any(dead) {
             self.break_rule(format!("gateway {gateway} lets {cookie} in long after the server ended it"));
         }
-        let ring_age =
-            self.machines[*gateway].process.as_ref().map_or(Duration::MAX, |one| one.ring_read.elapsed());
-        let (kid, cookie, user) = (text(&header["kid"]), cookie.clone(), session.user);
-        self.issued.push(Issued { token, kid, sid, cookie, user, exp, at: finished, ring, ring_age });
+        let kid = text(&header["kid"]);
+        let was_published = published_before.iter().any(|published| published.as_str() == kid);
+        if self.retired.contains_key(&kid) && !was_published {
+            self.break_rule(format!("gateway {gateway} hands out a token of a retired key"));
+        }
+        let process = self.machines[*gateway].process.as_ref().unwrap();
+        let issued = Issued {
+            kid,
+            jti: text(&claims["jti"]),
+            sid,
+            cookie: cookie.clone(),
+            session: session.name,
+            user: session.user,
+            power: claims["roles"].as_array().map_or(0, Vec::len),
+            iat: number("iat"),
+            exp,
+            at: finished,
+            process: process.number,
+            ring,
+            ring_age: process.ring_read.elapsed(),
+            token,
+        };
+        self.judge_power(request, &issued);
+        self.issued.push(issued);
     }
 
     /// What was retired for sure is gone at every gateway that could read the ring for so long, whatever became of the
@@ -188,14 +248,18 @@ impl World {
         }
     }
 
-    fn judge_refusal(&mut self, gateway: usize, cookie: &str, refusal: Refusal) {
+    fn judge_refusal(&mut self, request: &Waiting, refusal: Refusal, finished: Instant) {
+        let Waiting { gateway, cookie, .. } = request;
         self.tell(format!("gateway {gateway}: {cookie} is refused: {}", refusal.code()));
-        let session = self.server.session(cookie).unwrap();
-        let over = self.wall() + SKEW >= session.ends.as_secs();
-        let logged_out = self.perhaps_out.contains(cookie);
         let is_no = refusal.row().status == StatusCode::UNAUTHORIZED;
         self.count(if is_no { "answers 401" } else { "answers 503" });
-        if is_no && session.alive && !over && !logged_out {
+        let Some(session) = self.server.session(cookie) else { return };
+        let over = self.wall() + SKEW >= session.ends.as_secs();
+        let logged_out = self.perhaps_out.contains(&session.name);
+        let is_replaced = !self.server.accepts(cookie);
+        let was_visitor = self.was_visitor.contains(cookie)
+            && BEGIN + (finished - self.began).as_secs() <= session.began.as_secs() + LOGGED_IN;
+        if is_no && session.alive && !over && !logged_out && !is_replaced && !was_visitor {
             self.break_rule(format!("{cookie} lives and is told to log in: {}", refusal.code()));
         }
     }
@@ -205,13 +269,17 @@ impl World {
         if self.issued.is_empty() {
             return;
         }
-        let (number, place) = (self.random.below(SERVICES), self.random.below(self.issued.len()));
+        self.present_token(self.random.below(self.issued.len()));
+    }
+
+    pub(super) fn present_token(&mut self, place: usize) {
+        let number = self.random.below(SERVICES);
         let wall = self.wall();
         let verdict = self.verify(number, place);
         let (following, issued) = (&self.services[number], &self.issued[place]);
         let connected = following.since.is_some_and(|since| since.elapsed() >= SPREAD);
         let must_know = |log_out: &LogOut| {
-            log_out.concerns(&issued.sid, &issued.user, issued.at)
+            log_out.forbids(issued)
                 && log_out.told_since[following.gateway].is_some_and(|since| since.elapsed() >= SPREAD)
         };
         // Whether it must know is judged by the key set it has, and that by what its gateway must know.
@@ -260,14 +328,18 @@ impl World {
     /// in time by everybody on the way.
     fn must_be_good(&self, number: usize, issued: &Issued) -> bool {
         let service = &self.services[number].service;
-        let ended = self.ended.iter().any(|(ended, _)| *ended == issued.cookie);
+        let ended = self.ended.iter().any(|(ended, _)| *ended == issued.session);
+        // What came before a change of its session, or is called by its name because of one.
+        let changed = self.named.contains(&issued.jti)
+            || self.changed.get(&issued.sid).is_some_and(|until| issued.iat <= *until);
         let keys_are_read = service.keys_asked.elapsed() <= KEY_SET_MAX_AGE + Duration::from_secs(1)
             && service.ring_age <= RING_IS_READ
             && issued.ring_age <= RING_IS_READ;
         // After a retirement the next key signs at once: it is known where that ring is known.
         let knows = self.retired.is_empty() || service.ring >= issued.ring;
         !ended
-            && !self.perhaps_out.contains(&issued.cookie)
+            && !changed
+            && !self.perhaps_out.contains(&issued.session)
             && !self.retired.contains_key(&issued.kid)
             && keys_are_read
             && knows

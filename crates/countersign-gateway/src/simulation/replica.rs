@@ -15,7 +15,7 @@ use countersign::{KeyId, KeySet, Secret, UnixTime, revocation::Epoch};
 use http::Request;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-use super::{random::Random, server::Link, store::StoreLink};
+use super::{mutation::Mutation, random::Random, server::Link, store::StoreLink};
 use crate::{
     clock::{Clock, Moment, Now},
     config::resolved::{ClaimPath, ClaimRoot, ClaimsConfig, RingAlgorithm},
@@ -44,6 +44,8 @@ pub(super) const BEGIN: u64 = 1_800_000_000;
 pub(super) const ISSUER: &str = "https://shop.example";
 /// How long a token lives.
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(300);
+/// How long an answer of the server is fresh.
+pub(super) const RECHECK: Duration = Duration::from_secs(30);
 /// Requests that may wait for one look-up.
 pub(super) const MAX_WAITERS: usize = 4;
 /// The longest wait for a look-up.
@@ -82,14 +84,21 @@ impl Clock for MachineClock {
 /// What a token is signed with and by whom, at the moment of the answer.
 pub(super) struct Served {
     pub(super) answer: Result<String, Refusal>,
-    /// The ring of the gateway, and when it was read.
+    /// The cookie that the browser gets instead of its own.
+    pub(super) new_cookie: Option<String>,
+    /// The keys that the gateway published when the request came.
+    pub(super) published_before: Vec<KeyId>,
+    /// Its ring when it was answered.
     pub(super) ring: RingVersion,
     pub(super) finished: Instant,
 }
 
 /// One process of a gateway. Dropped, it is gone with everything it knew, and nothing of it arrives anywhere.
 pub(super) struct Replica {
-    pub(super) translation: Arc<Translation>,
+    /// One; or two that do not know of each other, if that is what is to be noticed.
+    translations: Vec<Arc<Translation>>,
+    /// Which process of all.
+    pub(super) number: u64,
     pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Arc<MachineClock>,
     keeper: RingKeeper,
@@ -98,23 +107,26 @@ pub(super) struct Replica {
     told_keys: Vec<KeyId>,
     /// When the ring was read last.
     pub(super) ring_read: Instant,
-    writing: JoinHandle<()>,
+    settings: RingSettings,
+    tasks: Vec<JoinHandle<()>>,
     store: Arc<StoreLink>,
     dead: watch::Sender<bool>,
 }
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        self.writing.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         self.store.dead.store(true, Ordering::SeqCst);
         self.dead.send_replace(true);
     }
 }
 
 /// As short as the rules of the schedule allow, so that keys rotate in minutes.
-fn settings() -> RingSettings {
+fn settings(mutation: Option<Mutation>) -> RingSettings {
     let lead = KEY_SET_MAX_AGE + CLOCK_SKEW;
-    let policy = Policy { lead, keep: TOKEN_LIFE + CLOCK_SKEW, rotation: 2 * lead };
+    let drops = mutation == Some(Mutation::DropsKeysAtOnce);
+    let keep = if drops { Duration::ZERO } else { TOKEN_LIFE + CLOCK_SKEW };
+    let policy = Policy { lead, keep, rotation: 2 * lead };
     RingSettings { algorithm: RingAlgorithm::Ed25519, policy, shared_secrets: Vec::new() }
 }
 
@@ -129,12 +141,13 @@ impl Replica {
         random: &Arc<Random>,
         seen: Option<Seen>,
     ) -> Option<Self> {
-        let n = |n| NonZeroUsize::new(n).unwrap();
+        let (mutation, number) = (link.mutation, link.process);
+        let settings = settings(mutation);
         let off = i64::try_from(random.below(3)).unwrap() - 1;
         let clock = MachineClock::new(began, off);
         let sealer = Sealer::new(&Secret::new([7; 32])).unwrap();
         let keeper = RingKeeper::new(store.clone(), sealer, Witness::remembering(seen), random.clone());
-        let ring = keeper.open(&settings(), clock.now().wall).ok()?;
+        let ring = keeper.open(&settings, clock.now().wall).ok()?;
         let told_keys = names(&ring, clock.now().wall);
         let fresh = Epoch::new(&format!("e{:x}", random.number())).unwrap();
         let lifetimes = Lifetimes {
@@ -151,61 +164,48 @@ impl Replica {
             Observer::without_files(),
         )
         .ok()?;
-        let places = Places { all: n(256), per_client: n(256) };
-        let memory = Memory::new(n(1000), places, Tasks::default()).with_ledger(ledger.clone());
-        let keyer = SessionKeyer::new(ring.session_secret(), b"settings");
         let keyring = Arc::new(KeyRingHandle::new(ring));
-        let organisation = ClaimPath { root: ClaimRoot::Session, steps: vec!["organisation".to_owned()] };
-        let claims = ClaimsConfig { organisation: Some(organisation), ..ClaimsConfig::default() };
-        let sessions = Sessions::new(Parts {
-            rules: Rules {
-                recheck: Duration::from_secs(30),
-                max_age: Duration::from_secs(8 * 3600),
-                timeout: TIMEOUT,
-                max_waiters: n(MAX_WAITERS),
-                stale_if_error: None,
-            },
-            keyer,
-            memory: Arc::new(memory),
-            source: Arc::new(link),
-            mapping: Mapping::new(&claims),
-            clock: clock.clone(),
-            observer: Observer::without_files(),
-            label: SourceLabel::Introspection,
-        });
-        let translation = Translation {
-            routes: RouteTable::new(&[testing::route("/orders/")], testing::policy),
-            credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
-            own_origin: ISSUER.to_owned(),
-            sessions: Arc::new(sessions),
-            page_tokens: None,
-            keyring: keyring.clone(),
-            clock: clock.clone(),
-            entropy: random.clone(),
-            observer: Observer::without_files(),
-        };
-        let writing = tokio::spawn(writer.run());
+        let source = Arc::new(link);
+        let halves = if mutation == Some(Mutation::AsksInHalves) { 2 } else { 1 };
+        let parts = (store, &source, &ledger, &clock, &keyring, random);
+        let translations: Vec<_> = (0..halves).map(|_| translation(mutation, parts)).collect();
+        let mut tasks = vec![tokio::spawn(writer.run())];
+        if mutation != Some(Mutation::IgnoresChanges) {
+            let sessions: Vec<_> = translations.iter().map(|one| one.sessions.clone()).collect();
+            tasks.extend(sessions.into_iter().map(|sessions| {
+                let (ledger, clock) = (ledger.clone(), clock.clone());
+                tokio::spawn(async move {
+                    Sessions::follow_changes(&ledger, &*clock, || sessions.clone()).await;
+                })
+            }));
+        }
+        let ring_read = Instant::now();
+        let store = store.clone();
         Some(Self {
-            translation: Arc::new(translation),
+            translations,
+            number,
             ledger,
             clock,
             keeper,
             keyring,
             told_keys,
-            ring_read: Instant::now(),
-            writing,
-            store: store.clone(),
+            ring_read,
+            settings,
+            tasks,
+            store,
             dead,
         })
     }
 
     /// What the gateway decides about a request with this cookie: the token, or why not.
-    pub(super) fn request(&self, cookie: &str) -> impl Future<Output = Served> + use<> {
-        let (translation, clock) = (self.translation.clone(), self.clock.clone());
+    pub(super) fn request(&self, cookie: &str, half: usize) -> impl Future<Output = Served> + use<> {
+        let translation = self.translations[half % self.translations.len()].clone();
+        let clock = self.clock.clone();
         let keyring = self.keyring.clone();
         let request = Request::get("/orders/1").header("host", "shop.example");
         let (parts, ()) = request.header("cookie", format!("S={cookie}")).body(()).unwrap().into_parts();
         async move {
+            let published_before = names(&keyring.load(), clock.now().wall);
             let decision = match translation.warm(&parts, CLIENT, clock.now()) {
                 Warm::Decided(decision) => decision,
                 Warm::Refresh(decision, ask) => {
@@ -214,15 +214,26 @@ impl Replica {
                 }
                 Warm::Cold(ask) => translation.cold(*ask).await,
             };
+            let mut new_cookie = None;
             let answer = match decision {
                 Decision::Forward(forward) => {
                     let value = forward.authorization();
+                    new_cookie = forward.set_cookie.as_ref().map(|field| {
+                        let field = field.to_str().unwrap().strip_prefix("S=").unwrap();
+                        field.split(';').next().unwrap().to_owned()
+                    });
                     Ok(value.to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned())
                 }
                 Decision::Refuse(refuse) => Err(refuse.refusal),
                 Decision::Pass(_) => panic!("no route lets pass"),
             };
-            Served { answer, ring: keyring.load().version(), finished: Instant::now() }
+            Served {
+                answer,
+                new_cookie,
+                published_before,
+                ring: keyring.load().version(),
+                finished: Instant::now(),
+            }
         }
     }
 
@@ -230,7 +241,7 @@ impl Replica {
     pub(super) fn follow_ring(&mut self) {
         let now = self.clock.now().wall;
         let in_force = self.ring_version();
-        match self.keeper.follow(&settings(), now, in_force) {
+        match self.keeper.follow(&self.settings, now, in_force) {
             Ok(Some(ring)) => {
                 self.keyring.replace(ring);
                 self.ring_read = Instant::now();
@@ -271,7 +282,7 @@ impl Replica {
         let now = self.clock.now().wall;
         let ring = self.keyring.load_full();
         let kid = ring.signer_for(&"orders".into(), now).unwrap().key_id().unwrap().clone();
-        let retired = self.keeper.retire(&settings(), now, &kid).ok().map(|ring| {
+        let retired = self.keeper.retire(&self.settings, now, &kid).ok().map(|ring| {
             let version = ring.version();
             self.keyring.replace(ring);
             version
@@ -282,7 +293,7 @@ impl Replica {
 
     /// The standby key signs as soon as it has led, if the store can be written and no other is planned.
     pub(super) fn rotate(&mut self) -> bool {
-        let ring = self.keeper.rotate(&settings(), self.clock.now().wall);
+        let ring = self.keeper.rotate(&self.settings, self.clock.now().wall);
         let planned = ring.map(|ring| self.keyring.replace(ring)).is_ok();
         self.follow_ring();
         planned
@@ -294,6 +305,63 @@ impl Replica {
         let metadata = Metadata::render(&ISSUER.into(), &ring, self.clock.now().wall).unwrap();
         KeySet::parse(metadata.key_set().body()).unwrap()
     }
+}
+
+type TranslationParts<'a> = (
+    &'a Arc<StoreLink>,
+    &'a Arc<Link>,
+    &'a Arc<Ledger>,
+    &'a Arc<MachineClock>,
+    &'a Arc<KeyRingHandle>,
+    &'a Arc<Random>,
+);
+
+fn translation(
+    mutation: Option<Mutation>,
+    (store, source, ledger, clock, keyring, random): TranslationParts<'_>,
+) -> Arc<Translation> {
+    let n = |n| NonZeroUsize::new(n).unwrap();
+    let places = Places { all: n(256), per_client: n(256) };
+    let asked = if mutation == Some(Mutation::ServesRevoked) { Ledger::idle() } else { ledger.clone() };
+    let memory = Memory::new(n(1000), places, Tasks::default()).with_ledger(asked);
+    let mut memory = memory.with_shared(Some(store.clone()));
+    if mutation == Some(Mutation::RemembersForEver) {
+        memory = memory.remembering(Duration::MAX);
+    }
+    let mut keyer = SessionKeyer::new(keyring.load().session_secret(), b"settings");
+    if mutation == Some(Mutation::AnswersForAnybody) {
+        keyer = keyer.for_anybody();
+    }
+    let max_waiters = if mutation == Some(Mutation::UnboundedWaiters) { usize::MAX } else { MAX_WAITERS };
+    let organisation = ClaimPath { root: ClaimRoot::Session, steps: vec!["organisation".to_owned()] };
+    let claims = ClaimsConfig { organisation: Some(organisation), ..ClaimsConfig::default() };
+    let sessions = Sessions::new(Parts {
+        rules: Rules {
+            recheck: RECHECK,
+            max_age: Duration::from_secs(8 * 3600),
+            timeout: TIMEOUT,
+            max_waiters: n(max_waiters),
+            stale_if_error: None,
+        },
+        keyer,
+        memory: Arc::new(memory),
+        source: source.clone(),
+        mapping: Mapping::new(&claims),
+        clock: clock.clone(),
+        observer: Observer::without_files(),
+        label: SourceLabel::Introspection,
+    });
+    Arc::new(Translation {
+        routes: RouteTable::new(&[testing::route("/orders/")], testing::policy),
+        credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
+        own_origin: ISSUER.to_owned(),
+        sessions: Arc::new(sessions),
+        page_tokens: None,
+        keyring: keyring.clone(),
+        clock: clock.clone(),
+        entropy: random.clone(),
+        observer: Observer::without_files(),
+    })
 }
 
 fn names(ring: &KeyRing, now: UnixTime) -> Vec<KeyId> {

@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use countersign::{
     KeySet, Revocable, Revocations, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
-    revocation::{Cursor, Revoked, What},
+    revocation::{Cursor, Revocation, Revoked, Target, What},
 };
 use tokio::time::Instant;
 
-use super::replica::{ISSUER, Replica};
+use super::{
+    mutation::Mutation,
+    replica::{ISSUER, Replica},
+};
 use crate::{keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
 
 /// The table, shared with the verifier.
@@ -35,6 +38,7 @@ pub(super) struct Service {
     /// Snapshots it had to take.
     pub(super) snapshots: u64,
     off_seconds: i64,
+    mutation: Option<Mutation>,
 }
 
 fn verifier(keys: KeySet, table: Table) -> Verifier {
@@ -43,23 +47,25 @@ fn verifier(keys: KeySet, table: Table) -> Verifier {
 }
 
 impl Service {
-    pub(super) fn start(gateway: &Replica) -> Self {
+    pub(super) fn start(gateway: &Replica, mutation: Option<Mutation>) -> Self {
         let table = Table(Arc::new(Revoked::new(ISSUER)));
         let keys = gateway.key_set();
         let verifier = verifier(keys.clone(), table.clone());
         let (keys_asked, ring_age, ring) = (Instant::now(), Duration::ZERO, gateway.ring_version());
         let published = gateway.published();
+        let (cursor, snapshots, off_seconds) = (None, 0, 0);
         Self {
             table,
-            cursor: None,
+            cursor,
             keys,
             verifier,
             keys_asked,
             ring_age,
             ring,
             published,
-            snapshots: 0,
-            off_seconds: 0,
+            snapshots,
+            off_seconds,
+            mutation,
         }
     }
 
@@ -80,7 +86,11 @@ impl Service {
                 Some(Ok(events)) if events.is_empty() => return,
                 Some(Ok(events)) => {
                     for published in events {
-                        self.table.0.apply(&published.event).unwrap();
+                        let is_ignored =
+                            matches!(&published.event.what, What::Revoked(one) if self.ignores(one));
+                        if !is_ignored {
+                            self.table.0.apply(&published.event).unwrap();
+                        }
                         self.cursor = Some(published.event.cursor.clone());
                         if published.event.what == What::KeysChanged {
                             self.fetch_keys(gateway);
@@ -89,12 +99,18 @@ impl Service {
                 }
                 Some(Err(_)) | None => {
                     let snapshot = gateway.ledger.snapshot(now);
-                    self.table.0.replace(snapshot.entries).unwrap();
+                    let entries = snapshot.entries.into_iter().filter(|one| !self.ignores(one));
+                    self.table.0.replace(entries).unwrap();
                     self.cursor = Some(snapshot.cursor);
                     self.snapshots += 1;
                 }
             }
         }
+    }
+
+    fn ignores(&self, revocation: &Revocation) -> bool {
+        let of_power = matches!(revocation.target, Target::IssuedTo(_));
+        of_power && self.mutation == Some(Mutation::IgnoresLessPower)
     }
 
     /// Asks for the key set again.

@@ -1,41 +1,87 @@
 //! A store that several gateways share: it can be away, cut off from one of them, and go back to an earlier copy.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use countersign::{
     UnixTime,
-    revocation::{Cursor, Epoch},
+    revocation::{Cursor, Epoch, Target},
+};
+use tokio::time::{Instant, sleep};
+
+use super::{mutation::Mutation, random::Random};
+use crate::{
+    session::shared::{Found, SharedCache, Unread},
+    store::{
+        Change, InForce, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+        memory::{self, MemoryStore},
+    },
 };
 
-use super::random::Random;
-use crate::store::{
-    Change, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
-    memory::{Copy, MemoryStore},
-};
+/// So long takes a look into the second-level cache at most.
+pub(super) const LONGEST_FIND: Duration = Duration::from_millis(20);
+
+/// Sealed answers by name, and until when they are kept.
+type Answers = BTreeMap<String, (Vec<u8>, Instant)>;
 
 #[derive(Debug, Default)]
 pub(super) struct SharedStore {
     inner: MemoryStore,
+    answers: Mutex<Answers>,
     pub(super) away: AtomicBool,
-    /// It does not say that it is shared: nobody follows what others write.
-    deaf: bool,
+    mutation: Option<Mutation>,
+}
+
+/// What a store held at one moment.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Copy {
+    inner: memory::Copy,
+    answers: Answers,
 }
 
 impl SharedStore {
-    pub(super) fn deaf() -> Self {
-        Self { deaf: true, ..Self::default() }
+    pub(super) fn new(mutation: Option<Mutation>) -> Self {
+        Self { mutation, ..Self::default() }
     }
 
     pub(super) fn copy(&self) -> Copy {
-        self.inner.copy()
+        Copy { inner: self.inner.copy(), answers: self.answers.lock().unwrap().clone() }
+    }
+
+    /// What is revoked by what it holds.
+    pub(super) fn in_force(&self) -> BTreeMap<Target, InForce> {
+        self.inner.in_force()
     }
 
     /// Another server takes over, with what was in a copy.
     pub(super) fn put_back(&self, copy: Copy) {
-        self.inner.put_back(copy);
+        *self.answers.lock().unwrap() = copy.answers;
+        if self.mutation == Some(Mutation::UnnoticedFailOver) {
+            self.inner.put_back_unnoticed(copy.inner);
+        } else {
+            self.inner.put_back(copy.inner);
+        }
+    }
+
+    /// Somebody who writes the store gives the answers of two others each other's names; false if there are none.
+    pub(super) fn mix_up_answers(&self, random: &Random) -> bool {
+        let mut answers = self.answers.lock().unwrap();
+        let names: Vec<String> = answers.keys().cloned().collect();
+        if names.len() < 2 {
+            return false;
+        }
+        let first = random.below(names.len());
+        let second = (first + 1 + random.below(names.len() - 1)) % names.len();
+        let taken = answers[&names[first]].clone();
+        let other = answers.insert(names[second].clone(), taken).unwrap();
+        answers.insert(names[first].clone(), other);
+        true
     }
 }
 
@@ -69,6 +115,34 @@ impl StoreLink {
             return Err(StoreError::Unavailable("the answer got lost".to_owned()));
         }
         written
+    }
+
+    /// The answers of others, if they can be reached, and none of this gets lost.
+    fn answers(&self) -> Option<std::sync::MutexGuard<'_, Answers>> {
+        (self.is_up() && !self.random.once_in(20)).then(|| self.store.answers.lock().unwrap())
+    }
+}
+
+impl SharedCache for StoreLink {
+    fn find<'a>(&'a self, name: &'a str) -> Found<'a> {
+        Box::pin(async move {
+            sleep(self.random.millis(0..20).min(LONGEST_FIND)).await;
+            let now = Instant::now();
+            let answers = self.answers().ok_or(Unread)?;
+            Ok(answers.get(name).filter(|(_, until)| *until > now).map(|(value, _)| value.clone()))
+        })
+    }
+
+    fn keep(&self, name: String, value: Vec<u8>, life: Duration) {
+        if let Some(mut answers) = self.answers() {
+            answers.insert(name, (value, Instant::now() + life));
+        }
+    }
+
+    fn forget(&self, name: String) {
+        if let Some(mut answers) = self.answers() {
+            answers.remove(&name);
+        }
     }
 }
 
@@ -106,7 +180,7 @@ impl Store for StoreLink {
     }
 
     fn is_shared(&self) -> bool {
-        !self.store.deaf
+        self.store.mutation != Some(Mutation::Deaf)
     }
 
     fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {

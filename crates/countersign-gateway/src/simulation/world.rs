@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{UnixTime, revocation::Target};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Target},
+};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -19,29 +22,35 @@ use tokio::{
 use super::{
     SPREAD,
     judge::{Issued, LogOut, Retirement, SKEW},
+    mutation::Mutation,
+    power::Owed,
     random::Random,
-    replica::{BEGIN, MAX_WAITERS, Replica, Served},
-    server::{Health, Link, Server, Session},
+    replica::{BEGIN, Replica, Served},
+    server::{Health, Link, ROLES, Server, Session},
     service::Service,
-    store::{SharedStore, StoreLink},
+    store::{Copy, SharedStore, StoreLink},
 };
 use crate::{
     clock::Clock,
     keyring::Seen,
     revocation::{Demand, RevocationReason},
-    store::{in_force, memory::Copy},
 };
 
 pub(super) const GATEWAYS: usize = 3;
 pub(super) const SERVICES: usize = 2;
 /// Time moves in such steps; in between everybody who follows something looks.
-const SLICE: Duration = Duration::from_millis(250);
+pub(super) const SLICE: Duration = Duration::from_millis(250);
 /// And in such steps when much of it passes.
-const LONG_SLICE: Duration = Duration::from_secs(1);
+pub(super) const LONG_SLICE: Duration = Duration::from_secs(1);
 /// Gateways read the ring of a shared store this often.
 const RING_FOLLOWED_EVERY: Duration = Duration::from_secs(5);
 /// A machine that stops is started again after this long at most.
 const LONGEST_DOWN: u64 = 20_000;
+
+/// What a store has lost is in it again so soon after a gateway that knows it reaches it.
+const PUT_BACK: Duration = Duration::from_secs(5);
+/// Longer than a revocation that one has forgotten already is held by another: seconds.
+const LASTS: u64 = 60;
 
 /// What happened, for the reader of a result.
 pub(super) type Counts = BTreeMap<&'static str, u64>;
@@ -52,6 +61,8 @@ pub(super) struct Machine {
     pub(super) process: Option<Replica>,
     /// The ring that was seen last: on its disk.
     seen: Option<Seen>,
+    /// Up to where its changes of sessions are noted.
+    pub(super) changes_seen: Option<Cursor>,
     start_at: Instant,
     store_cut: Arc<AtomicBool>,
     server_cut: Arc<AtomicBool>,
@@ -68,11 +79,11 @@ pub(super) struct Following {
 
 /// A request that waits for its answer.
 pub(super) struct Waiting {
-    id: u64,
+    pub(super) id: u64,
     pub(super) gateway: usize,
     pub(super) cookie: String,
     pub(super) began: Instant,
-    task: AbortHandle,
+    pub(super) task: AbortHandle,
 }
 
 impl Waiting {
@@ -85,19 +96,31 @@ pub(super) struct World {
     pub(super) random: Arc<Random>,
     pub(super) began: Instant,
     pub(super) server: Arc<Server>,
-    store: Arc<SharedStore>,
+    pub(super) store: Arc<SharedStore>,
     /// What the store may go back to.
-    copy: Option<Copy>,
+    pub(super) copy: Option<Copy>,
     pub(super) machines: Vec<Machine>,
     processes: u64,
     pub(super) services: Vec<Following>,
-    cookies: Vec<String>,
+    /// What each browser sends; of those who have logged in.
+    pub(super) cookies: Vec<String>,
+    /// Cookies that were replaced, which a browser may send still.
+    pub(super) old_cookies: Vec<String>,
+    /// Cookies of those who have not logged in yet, and of those who did later.
+    pub(super) visitors: Vec<String>,
+    pub(super) was_visitor: BTreeSet<String>,
+    mutation: Option<Mutation>,
     pub(super) running: JoinSet<(u64, Served)>,
     pub(super) waiting: Vec<Waiting>,
+    /// What was issued to these sessions until then is revoked, as some gateway tells.
+    pub(super) changed: BTreeMap<String, u64>,
+    /// Tokens that are revoked by name.
+    pub(super) named: BTreeSet<String>,
+    pub(super) owed: Vec<Owed>,
     /// Ended at the authorization server, and when.
     pub(super) ended: Vec<(String, Instant)>,
     pub(super) log_outs: Vec<LogOut>,
-    /// Every cookie that somebody wanted logged out, acknowledged or not: it may be.
+    /// Every session that somebody wanted logged out, acknowledged or not: it may be.
     pub(super) perhaps_out: BTreeSet<String>,
     /// Whoever logs in in the same moment may be taken for one who was logged in before.
     revoked_users: Vec<(String, Instant)>,
@@ -111,20 +134,13 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
-        Self::on(SharedStore::default(), seed)
-    }
-
-    /// A world whose gateways do not follow what others write.
-    pub(super) fn deaf(seed: u64) -> Self {
-        Self::on(SharedStore::deaf(), seed)
-    }
-
-    fn on(store: SharedStore, seed: u64) -> Self {
+    /// A world; one in which something is wrong, if that is to be noticed.
+    pub(super) fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let (random, began) = (Arc::new(Random::new(seed)), Instant::now());
         let machine = || Machine {
             process: None,
             seen: None,
+            changes_seen: None,
             start_at: began,
             store_cut: Arc::default(),
             server_cut: Arc::default(),
@@ -133,12 +149,19 @@ impl World {
             server: Server::new(random.clone()),
             random,
             began,
-            store: Arc::new(store),
+            store: Arc::new(SharedStore::new(mutation)),
             copy: None,
             machines: (0..GATEWAYS).map(|_| machine()).collect(),
             processes: 0,
             services: Vec::new(),
             cookies: Vec::new(),
+            old_cookies: Vec::new(),
+            visitors: Vec::new(),
+            was_visitor: BTreeSet::new(),
+            mutation,
+            changed: BTreeMap::new(),
+            named: BTreeSet::new(),
+            owed: Vec::new(),
             running: JoinSet::new(),
             waiting: Vec::new(),
             ended: Vec::new(),
@@ -154,7 +177,7 @@ impl World {
         };
         (0..GATEWAYS).for_each(|gateway| world.start(gateway));
         for gateway in 0..SERVICES {
-            let service = Service::start(world.machines[gateway].process.as_ref().unwrap());
+            let service = Service::start(world.machines[gateway].process.as_ref().unwrap(), mutation);
             world.services.push(Following { service, gateway, since: Some(began), cut: false });
         }
         for _ in 0..4 {
@@ -178,7 +201,7 @@ impl World {
     pub(super) async fn step(&mut self) {
         // Time passes while requests wait, too.
         self.look();
-        match self.random.below(28) {
+        match self.random.below(36) {
             0 => self.log_in(),
             1 => self.end_at_the_server(),
             2 => self.log_out_of_a_session().await,
@@ -194,6 +217,12 @@ impl World {
             15 => self.pass(self.random.millis(3_000..90_000), SLICE).await,
             16 => self.pass(self.random.millis(60_000..400_000), LONG_SLICE).await,
             17..24 => self.requests().await,
+            24 | 25 => self.change_a_power(),
+            26 => self.visit(),
+            27 => self.mix_up_answers(),
+            28 | 29 => self.work_while_power_changes().await,
+            30 if self.random.once_in(2) => self.work_through_a_rotation().await,
+            31 => self.log_out_in_a_fail_over().await,
             _ => self.present_a_token(),
         }
         if let Some(twice) = self.server.asked_twice.lock().unwrap().take() {
@@ -211,28 +240,41 @@ impl World {
     }
 
     pub(super) fn break_rule(&mut self, rule: impl Into<String>) {
-        let rule = rule.into();
-        self.tell(format!("BROKEN: {rule}"));
-        self.broken.get_or_insert(rule);
+        if self.broken.is_none() {
+            let rule = rule.into();
+            self.tell(format!("BROKEN: {rule}"));
+            self.broken = Some(rule);
+        }
     }
 
     pub(super) fn wall(&self) -> u64 {
         BEGIN + self.began.elapsed().as_secs()
     }
 
-    fn any_cookie(&self) -> String {
+    /// That of some browser, now and then one it had before.
+    pub(super) fn any_cookie(&self) -> String {
+        if !self.old_cookies.is_empty() && self.random.once_in(6) {
+            return self.old_cookies[self.random.below(self.old_cookies.len())].clone();
+        }
         self.cookies[self.random.below(self.cookies.len())].clone()
     }
 
     fn log_in(&mut self) {
         let number = self.cookies.len();
-        let (user, cookie) = (format!("user{}", self.random.below(4)), format!("cookie{number}"));
+        let user = format!("user{}", self.random.below(4));
+        let cookie = self.visitors.pop().unwrap_or_else(|| format!("cookie{number}"));
         let began = UnixTime::from_secs(self.wall());
         let ends = self.wall() + 60 + self.random.number() % 3_000;
         let organisation = format!("org-of-{user}");
-        let session =
-            Session { user: user.clone(), organisation, began, ends: UnixTime::from_secs(ends), alive: true };
-        self.server.sessions.lock().unwrap().insert(cookie.clone(), session);
+        self.server.log_in(Session {
+            name: cookie.clone(),
+            user: user.clone(),
+            organisation,
+            began,
+            ends: UnixTime::from_secs(ends),
+            alive: true,
+            powers: vec![(Instant::now(), self.random.below(ROLES.len() + 1))],
+        });
         let just_now = |(revoked, at): &(String, Instant)| {
             *revoked == user && at.elapsed() <= Duration::from_secs(SKEW + 1)
         };
@@ -245,9 +287,10 @@ impl World {
 
     fn end_at_the_server(&mut self) {
         let cookie = self.any_cookie();
-        self.server.sessions.lock().unwrap().get_mut(&cookie).unwrap().alive = false;
+        self.server.change(&cookie, |session| session.alive = false);
         self.tell(format!("the server ends {cookie}"));
-        self.ended.push((cookie, Instant::now()));
+        let name = self.server.session(&cookie).unwrap().name;
+        self.ended.push((name, Instant::now()));
         self.count("sessions ended by the server");
     }
 
@@ -256,9 +299,9 @@ impl World {
             return;
         }
         let Issued { sid, cookie, .. } = &self.issued[self.random.below(self.issued.len())];
-        let (sid, cookie) = (sid.clone(), cookie.clone());
-        let ends = self.server.session(&cookie).unwrap().ends;
-        self.perhaps_out.insert(cookie);
+        let (sid, session) = (sid.clone(), self.server.session(cookie).unwrap());
+        let ends = session.ends;
+        self.perhaps_out.insert(session.name);
         self.revoke(Demand::of_session(sid.as_str().into(), ends, RevocationReason::LogOut)).await;
     }
 
@@ -274,9 +317,10 @@ impl World {
             self.tell(format!("gateway {gateway} lifts the revocation of {user}: {lifted}"));
             self.count("lifted revocations");
         } else if self.random.once_in(2) {
-            let theirs =
-                self.cookies.iter().filter(|cookie| self.server.session(cookie).unwrap().user == user);
-            self.perhaps_out.extend(theirs.cloned());
+            let sessions = self.cookies.iter().map(|cookie| self.server.session(cookie).unwrap());
+            let theirs = sessions.filter(|session| session.user == user).map(|session| session.name);
+            let theirs: Vec<String> = theirs.collect();
+            self.perhaps_out.extend(theirs);
             self.revoked_users.push((user, Instant::now()));
             self.revoke(Demand::new(target, RevocationReason::Operator)).await;
         }
@@ -284,6 +328,10 @@ impl World {
 
     async fn revoke(&mut self, demand: Demand) {
         let gateway = self.random.below(GATEWAYS);
+        self.revoke_at(gateway, demand).await;
+    }
+
+    pub(super) async fn revoke_at(&mut self, gateway: usize, demand: Demand) {
         let Some(replica) = &self.machines[gateway].process else { return };
         let (ledger, now) = (replica.ledger.clone(), replica.clock.now().wall);
         let target = demand.target.clone();
@@ -330,7 +378,7 @@ impl World {
     }
 
     /// Another server takes over, with what the last copy holds.
-    fn fail_over(&mut self) {
+    pub(super) fn fail_over(&mut self) {
         // Somebody must be there to put the ring back: a store and all gateways lost at once is the end of a cluster.
         if self.machines.iter().all(|machine| machine.process.is_none()) {
             return;
@@ -377,11 +425,13 @@ impl World {
             process: self.processes,
             cut: machine.server_cut.clone(),
             dead: ended,
+            mutation: self.mutation,
         };
         let store = StoreLink::new(&self.store, &self.random, &machine.store_cut);
         let started = Replica::start(link, dead, &store, self.began, &self.random, machine.seen.clone());
         if let Some(process) = started {
             self.machines[gateway].process = Some(process);
+            self.machines[gateway].changes_seen = None;
             self.tell(format!("gateway {gateway} starts"));
         }
     }
@@ -446,7 +496,7 @@ impl World {
         self.count("clocks set");
     }
 
-    async fn pass(&mut self, time: Duration, slice: Duration) {
+    pub(super) async fn pass(&mut self, time: Duration, slice: Duration) {
         let until = Instant::now() + time;
         self.tell(format!("{} ms pass", time.as_millis()));
         while Instant::now() < until {
@@ -471,6 +521,8 @@ impl World {
                 .filter_map(|machine| machine.process.as_mut())
                 .for_each(Replica::follow_ring);
         }
+        self.note_changes();
+        self.judge_owed();
         self.see_who_knows(now);
         self.judge_retirements(now);
         let wall = UnixTime::from_secs(self.wall());
@@ -488,15 +540,24 @@ impl World {
         if self.log_outs.is_empty() {
             return;
         }
-        let stored = self.store.copy().log.map(|log| in_force(&log.records)).unwrap_or_default();
-        let mut lost = None;
-        let machines = &self.machines;
+        let stored = self.store.in_force();
+        let (mut lost, mut left) = (None, None);
+        let (machines, wall) = (&self.machines, self.wall());
         self.log_outs.retain_mut(|log_out| {
             let is_stored = stored.contains_key(&log_out.target);
             let mut is_held = is_stored;
             for (gateway, machine) in machines.iter().enumerate() {
                 let Some(process) = &machine.process else { continue };
-                is_held |= process.ledger.terms_of(&log_out.target).is_some();
+                let held = process.ledger.terms_of(&log_out.target);
+                let is_lasting =
+                    held.as_ref().is_some_and(|(terms, _)| terms.until().as_secs() > wall + LASTS);
+                is_held |= held.is_some();
+                let is_kept_back = is_lasting && !is_stored && process.has_store();
+                let since = &mut log_out.kept_back_since[gateway];
+                *since = if is_kept_back { since.or(Some(now)) } else { None };
+                if since.is_some_and(|since| now - since >= PUT_BACK) {
+                    left = Some(format!("gateway {gateway} does not put back {:?}", log_out.target));
+                }
                 let readable = is_stored && process.has_store();
                 let since = &mut log_out.readable_since[gateway];
                 *since = if readable { since.or(Some(now)) } else { None };
@@ -512,48 +573,11 @@ impl World {
             }
             is_held
         });
+        if let Some(left) = left {
+            self.break_rule(left);
+        }
         if let Some(target) = lost {
             self.break_rule(format!("nobody knows any more that {target:?} is revoked"));
         }
-    }
-
-    /// Some requests at once, at any gateway, often with the same cookie. Some are waited for; others are under way
-    /// while other things happen.
-    async fn requests(&mut self) {
-        let many = if self.random.once_in(8) { 3 * MAX_WAITERS } else { 6 };
-        let (count, favourite) = (1 + self.random.below(many), self.any_cookie());
-        let (place, spread) = (self.random.below(GATEWAYS), self.random.once_in(2));
-        for _ in 0..count {
-            let cookie = if self.random.once_in(3) { self.any_cookie() } else { favourite.clone() };
-            let gateway = if spread { self.random.below(GATEWAYS) } else { place };
-            let Some(process) = &self.machines[gateway].process else { continue };
-            let (id, answer) = (self.random.number(), process.request(&cookie));
-            let task = self.running.spawn(async move { (id, answer.await) });
-            self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
-            self.count("requests");
-        }
-        if self.random.once_in(2) {
-            while let Some(done) = self.running.join_next().await {
-                self.take(done.ok());
-            }
-        } else {
-            sleep(Duration::from_millis(1)).await;
-            self.judge_waiting();
-        }
-    }
-
-    /// Takes the answers that have come.
-    fn collect(&mut self) {
-        while let Some(done) = self.running.try_join_next() {
-            self.take(done.ok());
-        }
-    }
-
-    /// An answer; none of one whose gateway crashed.
-    fn take(&mut self, done: Option<(u64, Served)>) {
-        let Some((id, served)) = done else { return };
-        let Some(place) = self.waiting.iter().position(|one| one.id == id) else { return };
-        let request = self.waiting.remove(place);
-        self.judge_answer(&request, served);
     }
 }

@@ -58,6 +58,14 @@ impl MemoryStore {
         Copy { ring: self.locked().clone(), log: self.log.lock().unwrap().clone() }
     }
 
+    /// What is in force by the log, without a copy of it.
+    #[cfg(test)]
+    pub(crate) fn in_force(
+        &self,
+    ) -> std::collections::BTreeMap<countersign::revocation::Target, super::InForce> {
+        self.log.lock().unwrap().as_ref().map(|log| super::in_force(&log.records)).unwrap_or_default()
+    }
+
     /// Another store with the same in it.
     #[cfg(test)]
     pub(crate) fn duplicate(&self) -> Self {

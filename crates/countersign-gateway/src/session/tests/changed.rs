@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign::{
-    SessionId, Standing, UnixTime,
+    SessionId, Standing, UnixTime, Verifier,
     revocation::{Epoch, Target},
 };
 
@@ -14,14 +14,18 @@ use super::{House, live, shared::Open};
 use crate::{
     clock::{Clock, ManualClock},
     error::{Refusal, SourceError},
+    issue,
     observe::Observer,
+    permit::permit,
     revocation::{Demand, Ledger, Lifetimes, RevocationReason},
     session::{
+        Sessions,
         cache::{Entry, Freshness},
         shared::SharedCache,
         source::Verdict,
     },
-    store::{Store, memory::MemoryStore},
+    store::{Change, RevocationRecord, RingVersion, Store, Terms, memory::MemoryStore},
+    testing,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -302,7 +306,7 @@ async fn an_answer_that_is_older_than_a_change_is_not_served_by_others() {
 
 #[tokio::test(start_paused = true)]
 async fn the_evidence_stays_until_what_it_proves_is_durable() {
-    let store = Arc::new(crate::testing::Breakable::default());
+    let store = Arc::new(testing::Breakable::default());
     let (ledger, cache) = (ledger_on(store.clone()), Arc::new(Open::default()));
     let kept = |cache: &Open| cache.0.lock().unwrap().values().next().cloned();
     let house = with_cache(&ledger, Some(&cache), vec![live("alice", "admin"), live("alice", "viewer")]);
@@ -334,4 +338,41 @@ async fn names_of_two_servers_sessions_differ() {
     let house = gateway(&ledger(), vec![called("alice", "x", "s-1")]);
     let names: [SessionId; 2] = ["s-1", "s-2"].map(|name| house.sessions.keyer.named_session_id(name));
     assert_ne!(names[0], names[1]);
+}
+
+/// The same session with a token that lives.
+fn with_token(entry: &Entry, now: UnixTime) -> Entry {
+    let policy = Arc::new(testing::token_policy("orders"));
+    let permit = permit(&entry.identity, &testing::demands(&[])).unwrap();
+    let claims = issue::claims(&permit, &policy, &entry.sid, entry.ends, "jti".into(), now);
+    let signed = testing::keyring(now).load_full().sign(&claims, now).unwrap();
+    entry.with_token(&policy, RingVersion::FIRST, Arc::new(signed), now)
+}
+
+/// A gateway could not reach the store, and signed for a session that others had revoked so long ago that services have
+/// forgotten it by the time it learns of that.
+#[tokio::test(start_paused = true)]
+async fn what_was_signed_before_a_late_revocation_was_learned_of_is_revoked_by_name() {
+    for (written, is_late) in [(BEGIN - 4000, true), (BEGIN + 100, false)] {
+        let store = Arc::new(MemoryStore::new());
+        let ledger = ledger_on(store.clone());
+        let house = gateway(&ledger, vec![live("alice", "editor")]);
+        let entry = house.resolve("c").await.unwrap();
+        let key = house.ask("c").0;
+        house.sessions.cache().writer(&key).put(Arc::new(with_token(&entry, house.clock.now().wall)));
+        let (sessions, clock, learns) = (house.sessions.clone(), house.clock.clone(), ledger.clone());
+        let following = tokio::spawn(async move {
+            Sessions::follow_changes(&learns, &*clock, || sessions.clone()).await;
+        });
+        settle().await;
+        let (at, target) = (UnixTime::from_secs(written), Target::Session(entry.sid.clone()));
+        let tokens_until = at.saturating_add(HOUR).saturating_add(Verifier::MAX_LEEWAY);
+        let terms = Terms { at, tokens_until, sessions_until: UnixTime::MAX };
+        let change = Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() };
+        let seq = store.append(std::slice::from_ref(&change)).unwrap();
+        ledger.take_in([RevocationRecord { seq, change }]);
+        settle().await;
+        assert_eq!(ledger.terms_of(&Target::Token("jti".into())).is_some(), is_late);
+        following.abort();
+    }
 }

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -97,8 +97,11 @@ type Shard<E> = HashMap<Name, E, BuildHasherDefault<AsItIs>>;
 /// How many pieces a table is cut into. A write copies one of them: a thousandth of a million entries.
 const SHARDS: usize = 1024;
 
+type Slot<E> = ArcSwapOption<Shard<E>>;
+
 pub(super) struct Shards<E> {
-    shards: Box<[ArcSwapOption<Shard<E>>]>,
+    /// Made with the first entry: most tables of a service never have one.
+    shards: OnceLock<Box<[Slot<E>]>>,
     len: AtomicUsize,
 }
 
@@ -133,7 +136,11 @@ const fn shard_of(name: Name) -> usize {
 
 impl<E: Entry> Shards<E> {
     pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| ArcSwapOption::const_empty()).collect(), len: AtomicUsize::new(0) }
+        Self { shards: OnceLock::new(), len: AtomicUsize::new(0) }
+    }
+
+    fn slots(&self) -> &[Slot<E>] {
+        self.shards.get_or_init(|| (0..SHARDS).map(|_| ArcSwapOption::const_empty()).collect())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -145,12 +152,12 @@ impl<E: Entry> Shards<E> {
     }
 
     pub(super) fn find(&self, name: Name) -> Option<E> {
-        self.shards.get(shard_of(name))?.load().as_ref()?.get(&name).copied()
+        self.shards.get()?.get(shard_of(name))?.load().as_ref()?.get(&name).copied()
     }
 
     /// Replaces one shard by what `change` makes of it. Only for the one who holds the writer's lock.
     fn change<T>(&self, shard: usize, change: impl FnOnce(&mut Shard<E>) -> T) -> Option<T> {
-        let slot = self.shards.get(shard)?;
+        let slot = self.slots().get(shard)?;
         let old = slot.load_full();
         let mut new = old.as_deref().cloned().unwrap_or_default();
         let result = change(&mut new);
@@ -171,11 +178,14 @@ impl<E: Entry> Shards<E> {
     }
 
     pub(super) fn publish(&self, new: Built<E>) {
+        if new.0.is_empty() && self.is_empty() {
+            return;
+        }
         let mut new = new.0.into_iter();
-        for slot in &self.shards {
+        for slot in self.slots() {
             slot.store(new.next().flatten().map(Arc::new));
         }
-        let len = self.shards.iter().map(|slot| slot.load().as_ref().map_or(0, |shard| shard.len())).sum();
+        let len = self.slots().iter().map(|slot| slot.load().as_ref().map_or(0, |shard| shard.len())).sum();
         self.len.store(len, Ordering::Release);
     }
 
@@ -183,7 +193,7 @@ impl<E: Entry> Shards<E> {
         if self.is_empty() {
             return;
         }
-        for (index, slot) in self.shards.iter().enumerate() {
+        for (index, slot) in self.slots().iter().enumerate() {
             let is_old = |entry: &E| entry.expires() <= now;
             if slot.load().as_ref().is_some_and(|shard| shard.values().any(is_old)) {
                 self.change(index, |shard| {

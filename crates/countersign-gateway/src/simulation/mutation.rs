@@ -1,0 +1,30 @@
+//! What is broken on purpose, so that it is known that the rules notice. None of it exists outside of tests.
+
+/// A gateway, service or store that is wrong in one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mutation {
+    /// Any sealed answer opens under any credential.
+    AnswersForAnybody,
+    /// Each of two halves of a gateway asks for itself.
+    AsksInHalves,
+    /// No gateway follows what others write to the store.
+    Deaf,
+    /// A key is gone as soon as the next one signs.
+    DropsKeysAtOnce,
+    /// No gateway asks again about a session that another found to have changed.
+    IgnoresChanges,
+    /// Services do not care for what was issued to a session before it had less power.
+    IgnoresLessPower,
+    /// That a session ends is heard an hour late.
+    OutlivesSessions,
+    /// What was no session never becomes one.
+    RemembersForEver,
+    /// Nothing that is served is checked for revocations.
+    ServesRevoked,
+    /// An outage of the authorization server is its "no".
+    TakesOutagesForNo,
+    /// A store that went back does not know that it is another.
+    UnnoticedFailOver,
+    /// As many wait for a look-up as want to.
+    UnboundedWaiters,
+}
