@@ -155,11 +155,17 @@ pub(crate) enum KeysWhat {
         file: PathBuf,
     },
     /// Take a key out at once and for good, with every token it signed; the standby key signs, if it did
+    // Names of keys and sessions may begin with `-`, even with `-h`: they are hashes.
+    #[command(disable_help_flag = true)]
     Retire {
         #[command(flatten)]
         gateway: RunningGateway,
         /// Which, as `list` shows it
+        #[arg(allow_hyphen_values = true)]
         kid: String,
+        /// Print help
+        #[arg(long, action = clap::ArgAction::Help)]
+        help: Option<bool>,
     },
     /// Let the standby key take over as soon as every verifier has it
     Rotate {
@@ -208,16 +214,16 @@ pub(crate) struct RevokeArguments {
 #[group(required = true, multiple = false)]
 pub(crate) struct RevokeTarget {
     /// One session, by the `sid` of its tokens and of the audit log
-    #[arg(long, value_name = "SID")]
+    #[arg(long, value_name = "SID", allow_hyphen_values = true)]
     pub(crate) session: Option<String>,
     /// Every session of that subject that began until now
-    #[arg(long, value_name = "SUB")]
+    #[arg(long, value_name = "SUB", allow_hyphen_values = true)]
     pub(crate) subject: Option<String>,
     /// Every session of that organisation that began until now
-    #[arg(long, value_name = "ORGANISATION")]
+    #[arg(long, value_name = "ORGANISATION", allow_hyphen_values = true)]
     pub(crate) organisation: Option<String>,
     /// One token, by its `jti`
-    #[arg(long, value_name = "JTI")]
+    #[arg(long, value_name = "JTI", allow_hyphen_values = true)]
     pub(crate) token: Option<String>,
     /// Every session that began until now
     #[arg(long)]
@@ -327,4 +333,34 @@ pub(crate) struct TokenArguments {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Arguments, Command, KeysWhat};
+
+    #[test]
+    fn a_name_may_begin_like_an_option() {
+        for name in ["-LNvH8", "-hNvH8", "--NvH8", "-"] {
+            for line in [["--state-dir", "state", name], [name, "--state-dir", "state"]] {
+                let line = ["countersign", "keys", "retire"].into_iter().chain(line);
+                let Command::Keys(keys) = Arguments::try_parse_from(line).unwrap().command else {
+                    panic!("another command")
+                };
+                assert!(matches!(keys.what, KeysWhat::Retire { kid, .. } if kid == name), "{name}");
+            }
+            for option in ["--session", "--subject", "--organisation", "--token"] {
+                let line = ["countersign", "revoke", "--state-dir", "state", option, name, "--json"];
+                let Command::Revoke(revoke) = Arguments::try_parse_from(line).unwrap().command else {
+                    panic!("another command")
+                };
+                let target = revoke.target;
+                let named = [target.session, target.subject, target.organisation, target.token];
+                assert_eq!(named.into_iter().flatten().collect::<Vec<_>>(), [name]);
+                assert!(revoke.json);
+            }
+        }
+    }
 }

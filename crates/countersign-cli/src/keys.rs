@@ -52,7 +52,7 @@ fn done(what: &KeysWhat, screen: &Screen) -> Result<Exit, Exit> {
             let key = read(file).map_err(|problem| fail("keys", &problem))?;
             change(gateway, "/keys/import", &json!({ "key": key.expose() }))?
         }
-        KeysWhat::Retire { gateway, kid } => change(gateway, "/keys/retire", &json!({ "kid": kid }))?,
+        KeysWhat::Retire { gateway, kid, .. } => change(gateway, "/keys/retire", &json!({ "kid": kid }))?,
         KeysWhat::Rotate { gateway } => change(gateway, "/keys/rotate", &Value::Null)?,
     };
     match serde_json::from_slice(&reply.body) {
