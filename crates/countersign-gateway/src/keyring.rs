@@ -13,7 +13,7 @@
 //! 5. The standby key takes over every `rotation` (30 days), or when an operator says so. A key that an operator
 //!    retires is gone at once and for good, and so is every token it signed; the next one signs at once.
 //! 6. What a shared store loses, of the ring or of its last change, is put back by any gateway that has seen it, and two
-//!    changes of one version are merged ([`mending`]): a retirement that was acknowledged stays.
+//!    changes of one version are merged (`mending`): a retirement that was acknowledged stays.
 //! 7. An audience with a shared secret (HS256) is signed for with that secret and with no key of the ring. The
 //!    secret has no `kid` and is in no key set.
 

@@ -7,7 +7,7 @@ use std::{
 
 use countersign::{
     UnixTime, Verifier,
-    revocation::{Revocation, Target},
+    revocation::{Revocation, Revoked, Target},
 };
 
 use super::Ledger;
@@ -49,22 +49,20 @@ impl Ledger {
         Terms { at, tokens_until, sessions_until }
     }
 
-    /// Puts a revocation into the tables that are read.
+    /// Puts a revocation into the tables that are read. One that is full keeps it from no other.
     pub(in crate::revocation) fn enforce(&self, target: &Target, terms: Terms) -> Result<(), Unrecorded> {
-        let record = |at, expires| Revocation { target: target.clone(), at, expires };
-        let is_there = |until: UnixTime| until > terms.at;
-        if is_there(terms.tokens_until) {
-            let at = terms.tokens_at(target, self.spread);
-            self.tokens.revoke(&record(at, terms.tokens_until)).map_err(|_| Unrecorded::Full)?;
-            if is_of_tokens(target) {
-                self.of_tokens.fetch_add(1, Ordering::Release);
-            }
+        let put_into = |table: &Revoked, at, expires| {
+            let record = Revocation { target: target.clone(), at, expires };
+            let put = (expires > terms.at).then(|| table.revoke(&record));
+            put.transpose().map_err(|_| Unrecorded::Full)
+        };
+        let of_tokens = put_into(&self.tokens, terms.tokens_at(target, self.spread), terms.tokens_until);
+        if is_of_tokens(target) && matches!(of_tokens, Ok(Some(()))) {
+            self.of_tokens.fetch_add(1, Ordering::Release);
         }
-        if is_there(terms.sessions_until) {
-            self.sessions.revoke(&record(terms.at, terms.sessions_until)).map_err(|_| Unrecorded::Full)?;
-        }
+        let of_sessions = put_into(&self.sessions, terms.at, terms.sessions_until);
         self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
+        of_tokens.and(of_sessions).map(drop)
     }
 
     /// Takes a revocation out of the tables that are read.

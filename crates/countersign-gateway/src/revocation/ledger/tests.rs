@@ -546,4 +546,9 @@ fn what_there_is_no_room_for_is_counted() {
     assert_eq!(ledger.unenforced(), 0);
     ledger.take_in([record(2), record(3)]);
     assert_eq!(ledger.unenforced(), 2);
+    // The gateway itself refuses what services cannot be told of.
+    ledger.sessions = Revoked::with_max_entries("issuer", 10);
+    ledger.tokens = Revoked::with_max_entries("issuer", 1);
+    ledger.take_in([record(4), record(5)]);
+    assert_eq!((ledger.unenforced(), ledger.tokens.len(), ledger.sessions.len()), (3, 1, 2));
 }
