@@ -22,7 +22,17 @@ const MAX_READ: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateDirectory {
+    /// Closing the file is not enough: a process just being started by another thread holds a copy of it until
+    /// it has become its own program, and the lock with it.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(path = %self.path.display(), %error, "the lock ends with the file instead");
+        }
+    }
 }
 
 impl StateDirectory {
@@ -37,7 +47,7 @@ impl StateDirectory {
         let lock_path = path.join("lock");
         let lock = private().create(true).truncate(false).open(&lock_path).map_err(at(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(StoreError::File { path: lock_path, error }),
         }
@@ -146,4 +156,22 @@ fn closed(path: &Path, wanted: u32) -> Result<(), StoreError> {
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     |error| StoreError::File { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StateDirectory;
+
+    /// A program that is being started at that moment, by whatever thread, has a copy of every open file.
+    #[test]
+    fn a_directory_that_was_left_can_be_entered_though_a_copy_of_its_lock_is_open_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let entered = StateDirectory::enter(&path).unwrap();
+        let copy = entered.lock.try_clone().unwrap();
+        assert_eq!(StateDirectory::enter(&path).unwrap_err().code(), "store_in_use");
+        drop(entered);
+        StateDirectory::enter(&path).unwrap();
+        drop(copy);
+    }
 }
