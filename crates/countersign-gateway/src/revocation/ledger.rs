@@ -44,8 +44,9 @@ pub struct Ledger {
     sessions: Revoked,
     /// What services refuse.
     tokens: Revoked,
-    /// Revocations that concern tokens alone: those by name, and those that were issued to a session until then.
-    of_tokens: AtomicUsize,
+    /// What services refuse of a session that goes on: the part of `tokens` that a token is looked up in that was signed
+    /// for it before.
+    kept: Revoked,
     /// Records of the store's log that could not be read.
     unreadable: AtomicUsize,
     /// Records of other gateways for which there was no room.
@@ -148,8 +149,8 @@ impl Ledger {
             no_token: "".into(),
             sessions: Revoked::new(issuer.clone()),
             tokens: Revoked::new(issuer.clone()),
+            kept: Revoked::new(issuer.clone()),
             issuer,
-            of_tokens: AtomicUsize::new(0),
             unreadable: AtomicUsize::new(0),
             unenforced: AtomicUsize::new(0),
             lost: 0,
@@ -200,7 +201,8 @@ impl Ledger {
         self.terms_of(&Target::Session(name.clone())).is_some_and(|(terms, _)| terms.sessions_until > now)
     }
 
-    /// Whether a token that was signed for a session before may not be handed out any more.
+    /// Whether a token that was signed for a session before may not be handed out any more, where [`Self::check`] has
+    /// found the session good.
     #[must_use]
     pub fn refuses_kept_token(
         &self,
@@ -208,12 +210,10 @@ impl Ledger {
         token: &TokenId,
         issued_at: UnixTime,
     ) -> bool {
-        self.of_tokens.load(Ordering::Acquire) != 0
-            && self.tokens.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
+        self.kept.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
     }
 
-    /// Whether a token that a service was given for a session may not be made use of any more, under whichever of the
-    /// session's names it was signed and whichever of them is revoked.
+    /// The same for a token that a service was given, under whichever of the session's names it was signed.
     #[must_use]
     pub fn refuses_used_token(
         &self,
@@ -375,8 +375,7 @@ impl Ledger {
     #[must_use]
     pub(crate) fn is_outdated(&self, session: &SessionId, asked_at: UnixTime) -> bool {
         let target = || Target::IssuedTo(session.clone());
-        self.of_tokens.load(Ordering::Acquire) != 0
-            && self.state().held(&target()).is_some_and(|held| asked_at <= held.terms.at)
+        !self.kept.is_empty() && self.state().held(&target()).is_some_and(|held| asked_at <= held.terms.at)
     }
 
     /// How many targets are revoked.
@@ -474,10 +473,8 @@ impl Ledger {
         self.forgotten.fetch_max(now.as_secs(), Ordering::AcqRel);
         self.tokens.forget_expired(now);
         self.sessions.forget_expired(now);
-        let mut state = self.state();
-        state.forget_expired(now);
-        let of_tokens = state.all().filter(|(target, _)| is_of_tokens(target)).count();
-        self.of_tokens.store(of_tokens, Ordering::Release);
+        self.kept.forget_expired(now);
+        self.state().forget_expired(now);
     }
 }
 

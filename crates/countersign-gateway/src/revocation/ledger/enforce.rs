@@ -21,14 +21,18 @@ impl Ledger {
     pub(crate) fn last_token_ends(&self, now: UnixTime) -> UnixTime {
         let [token, _] = &self.lifetimes;
         let life = Duration::from_secs(token.load(Ordering::Relaxed));
-        now.saturating_add(self.spread).saturating_add(life).saturating_add(Verifier::MAX_LEEWAY)
+        self.has_passed_for_all(now.saturating_add(life))
+    }
+
+    /// When a moment has passed for every gateway and service.
+    fn has_passed_for_all(&self, moment: UnixTime) -> UnixTime {
+        moment.saturating_add(self.spread).saturating_add(Verifier::MAX_LEEWAY)
     }
 
     /// The terms of a revocation at `now`.
     pub(in crate::revocation) fn terms(&self, demand: &Demand, now: UnixTime) -> Terms {
         let [_, session] = &self.lifetimes;
         let of = |secs: &AtomicU64| now.saturating_add(Duration::from_secs(secs.load(Ordering::Relaxed)));
-        let tokens_until = self.last_token_ends(now);
         let known = demand.session_ends.unwrap_or(now);
         let sessions_until = match (&demand.target, demand.reason) {
             // The server refuses the credential itself, and a token is not a session.
@@ -40,6 +44,13 @@ impl Ledger {
                 UnixTime::MAX
             }
             (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
+        };
+        let tokens_until = match &demand.target {
+            // A gateway that cannot reach the store goes on signing for a session that it does not know to be over.
+            Target::Session(_) if self.is_shared => {
+                self.last_token_ends(now).max(self.has_passed_for_all(sessions_until))
+            }
+            _ => self.last_token_ends(now),
         };
         // What the session gets instead is signed in this second; what was signed in it is revoked by name.
         let at = match &demand.target {
@@ -56,18 +67,32 @@ impl Ledger {
             let put = (expires > terms.at).then(|| table.revoke(&record));
             put.transpose().map_err(|_| Unrecorded::Full)
         };
-        let of_tokens = put_into(&self.tokens, terms.tokens_at(target, self.spread), terms.tokens_until);
-        if is_of_tokens(target) && matches!(of_tokens, Ok(Some(()))) {
-            self.of_tokens.fetch_add(1, Ordering::Release);
-        }
+        let tokens_at = terms.tokens_at(target, self.spread);
+        let of_tokens = put_into(&self.tokens, tokens_at, terms.tokens_until);
+        let of_kept = match self.is_of_kept_tokens(target, &terms) {
+            true => put_into(&self.kept, tokens_at, terms.tokens_until),
+            false => Ok(None),
+        };
         let of_sessions = put_into(&self.sessions, terms.at, terms.sessions_until);
         self.generation.fetch_add(1, Ordering::Release);
-        of_tokens.and(of_sessions).map(drop)
+        of_tokens.and(of_kept).and(of_sessions).map(drop)
+    }
+
+    /// Whether services refuse a token because of that which the gateway has, of a session that [`Ledger::check`] finds
+    /// good.
+    fn is_of_kept_tokens(&self, target: &Target, terms: &Terms) -> bool {
+        match target {
+            Target::IssuedTo(_) | Target::Token(_) => true,
+            Target::Session(_) => terms.sessions_until < terms.tokens_until,
+            // What this gateway signed before it had read what another had written, for a session that began after it.
+            Target::All | Target::Organisation(_) | Target::Subject(_) => self.spread > Duration::ZERO,
+        }
     }
 
     /// Takes a revocation out of the tables that are read.
     pub(in crate::revocation) fn release(&self, target: &Target) {
         self.tokens.lift(target);
+        self.kept.lift(target);
         self.sessions.lift(target);
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -81,22 +106,23 @@ impl Ledger {
                 Change::KeysChanged { .. } | Change::Lifted { .. } => None,
             })
         };
-        let living = |at: fn(&Terms, &Target, Duration) -> UnixTime, until: fn(&Terms) -> UnixTime| {
-            let all = state.all().map(|(target, held)| (target, &held.terms)).chain(waiting());
-            all.filter(move |(_, terms)| until(terms) > now).map(move |(target, terms)| Revocation {
-                target: target.clone(),
-                at: at(terms, target, self.spread),
-                expires: until(terms),
-            })
+        let all = || state.all().map(|(target, held)| (target, &held.terms)).chain(waiting());
+        let of_tokens = |(target, terms): (&Target, &Terms)| Revocation {
+            target: target.clone(),
+            at: terms.tokens_at(target, self.spread),
+            expires: terms.tokens_until,
         };
-        let of_tokens =
-            living(|terms, target, spread| terms.tokens_at(target, spread), |terms| terms.tokens_until);
-        self.tokens.replace(of_tokens).map_err(|_| Unrecorded::Full)?;
-        let of_sessions = living(|terms, _, _| terms.at, |terms| terms.sessions_until);
+        let live = || all().filter(|(_, terms)| terms.tokens_until > now);
+        self.tokens.replace(live().map(of_tokens)).map_err(|_| Unrecorded::Full)?;
+        let kept = live().filter(|(target, terms)| self.is_of_kept_tokens(target, terms));
+        self.kept.replace(kept.map(of_tokens)).map_err(|_| Unrecorded::Full)?;
+        let of_sessions = all().filter(|(_, terms)| terms.sessions_until > now);
+        let of_sessions = of_sessions.map(|(target, terms)| Revocation {
+            target: target.clone(),
+            at: terms.at,
+            expires: terms.sessions_until,
+        });
         self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)?;
-        let of_tokens = state.all().map(|(target, _)| target).chain(waiting().map(|(target, _)| target));
-        let of_tokens = of_tokens.filter(|target| is_of_tokens(target)).count();
-        self.of_tokens.store(of_tokens, Ordering::Release);
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }

@@ -524,16 +524,53 @@ proptest! {
     }
 }
 
+/// A ledger that nobody writes.
+fn alone(lifetimes: Lifetimes) -> Ledger {
+    let (epoch, records) = (Epoch::new("one").unwrap(), Vec::new());
+    let stored = StoredRevocations { epoch, newest: 0, records, unreadable: 0 };
+    Ledger::new("issuer".into(), lifetimes, stored, now()).0
+}
+
+/// One that cannot reach the store does not learn of it, and goes on signing for that session.
+#[test]
+fn services_remember_a_session_for_as_long_as_another_gateway_may_sign_for_it() {
+    let ends = UnixTime::from_secs(BEGIN + 10 * 3600);
+    let of_session = Demand::of_session("a".into(), ends, RevocationReason::LogOut);
+    let of_subject = demand(Target::Subject("alice".into()));
+    for (is_shared, spread, of_session_until) in
+        [(false, Duration::ZERO, BEGIN + 300 + 60), (true, Lifetimes::SPREAD, BEGIN + 10 * 3600 + 2 + 60)]
+    {
+        let mut ledger = alone(Lifetimes { spread, ..LIFETIMES });
+        ledger.is_shared = is_shared;
+        let terms = ledger.terms(&of_session, now());
+        assert_eq!((terms.tokens_until.as_secs(), terms.sessions_until), (of_session_until, ends));
+        let terms = ledger.terms(&of_subject, now());
+        assert_eq!(terms.tokens_until.as_secs(), BEGIN + 300 + spread.as_secs() + 60);
+    }
+}
+
+#[test]
+fn what_was_signed_before_another_gateways_revocation_was_read_is_not_handed_out_again() {
+    let ledger = alone(Lifetimes { spread: Lifetimes::SPREAD, ..LIFETIMES });
+    let began = Some(BEGIN + 1);
+    let (alice, bob) = (who("a", "alice", None, began), who("b", "bob", None, began));
+    let (token, signed) = ("token".into(), UnixTime::from_secs(BEGIN + 2));
+    let target = Target::Subject("alice".into());
+    let terms = ledger.terms(&demand(target.clone()), now());
+    ledger.enforce(&target, terms).unwrap();
+    assert!(!alice.is_revoked(&ledger), "it began after the revocation");
+    assert_eq!(ledger.standing_of_token(&alice.concerned(), Some(&token), signed), Standing::Revoked);
+    assert!(ledger.refuses_kept_token(&alice.concerned(), &token, signed), "services refuse it");
+    assert!(!ledger.refuses_kept_token(&alice.concerned(), &token, UnixTime::from_secs(BEGIN + 3)));
+    assert!(!ledger.refuses_kept_token(&bob.concerned(), &token, signed));
+    ledger.release(&target);
+    assert!(!ledger.refuses_kept_token(&alice.concerned(), &token, signed));
+}
+
 /// What another gateway wrote and finds no room here is not obeyed: that must not look as if all were well.
 #[test]
 fn what_there_is_no_room_for_is_counted() {
-    let stored = StoredRevocations {
-        epoch: Epoch::new("one").unwrap(),
-        newest: 0,
-        records: Vec::new(),
-        unreadable: 0,
-    };
-    let (mut ledger, _requests) = Ledger::new("issuer".into(), LIFETIMES, stored, now());
+    let mut ledger = alone(LIFETIMES);
     ledger.sessions = Revoked::with_max_entries("issuer", 1);
     let record = |seq: u64| {
         let target = Target::Session(seq.to_string().as_str().into());

@@ -1,4 +1,4 @@
-//! One table, cut into shards that a writer replaces whole.
+//! One table, cut into shards that a writer replaces whole, behind a filter that knows most of what is not in it.
 
 use std::{
     collections::HashMap,
@@ -11,6 +11,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
+use super::filter::Filter;
 use crate::UnixTime;
 
 /// Until when, and from which second back, something is revoked.
@@ -59,7 +60,15 @@ pub(super) struct NameKeys(foldhash::quality::RandomState, foldhash::quality::Ra
 
 impl NameKeys {
     pub(super) fn name(&self, name: &str) -> Name {
-        Name { place: self.0.hash_one(name), check: self.1.hash_one(name) }
+        self.name_at(self.place(name), name)
+    }
+
+    fn place(&self, name: &str) -> u64 {
+        self.0.hash_one(name)
+    }
+
+    fn name_at(&self, place: u64, name: &str) -> Name {
+        Name { place, check: self.1.hash_one(name) }
     }
 }
 
@@ -102,6 +111,7 @@ type Slot<E> = ArcSwapOption<Shard<E>>;
 pub(super) struct Shards<E> {
     /// Made with the first entry: most tables of a service never have one.
     shards: OnceLock<Box<[Slot<E>]>>,
+    filter: Filter,
     len: AtomicUsize,
 }
 
@@ -136,7 +146,7 @@ const fn shard_of(name: Name) -> usize {
 
 impl<E: Entry> Shards<E> {
     pub(super) fn new() -> Self {
-        Self { shards: OnceLock::new(), len: AtomicUsize::new(0) }
+        Self { shards: OnceLock::new(), filter: Filter::default(), len: AtomicUsize::new(0) }
     }
 
     fn slots(&self) -> &[Slot<E>] {
@@ -151,7 +161,20 @@ impl<E: Entry> Shards<E> {
         self.len.load(Ordering::Acquire) == 0
     }
 
-    pub(super) fn find(&self, name: Name) -> Option<E> {
+    /// What is known of that name.
+    pub(super) fn find(&self, keys: &NameKeys, name: &str) -> Option<E> {
+        let len = self.len.load(Ordering::Acquire);
+        if len == 0 {
+            return None;
+        }
+        let place = keys.place(name);
+        if len <= Filter::WORTH_ASKING && !self.filter.may_have(place) {
+            return None;
+        }
+        self.entry(keys.name_at(place, name))
+    }
+
+    fn entry(&self, name: Name) -> Option<E> {
         self.shards.get()?.get(shard_of(name))?.load().as_ref()?.get(&name).copied()
     }
 
@@ -169,11 +192,12 @@ impl<E: Entry> Shards<E> {
     }
 
     pub(super) fn add(&self, name: Name, entry: E) {
+        self.filter.add(name.place);
         self.change(shard_of(name), |shard| add_to(shard, name, entry));
     }
 
     pub(super) fn remove(&self, name: Name) -> bool {
-        self.find(name).is_some()
+        self.entry(name).is_some()
             && self.change(shard_of(name), |shard| shard.remove(&name).is_some()).unwrap_or(false)
     }
 
@@ -181,10 +205,14 @@ impl<E: Entry> Shards<E> {
         if new.0.is_empty() && self.is_empty() {
             return;
         }
+        // What is in the table both before and after is found all the time.
+        let shards = new.0.iter().flatten();
+        shards.flat_map(Shard::keys).for_each(|name| self.filter.add(name.place));
         let mut new = new.0.into_iter();
         for slot in self.slots() {
             slot.store(new.next().flatten().map(Arc::new));
         }
+        self.tidy_filter();
         let len = self.slots().iter().map(|slot| slot.load().as_ref().map_or(0, |shard| shard.len())).sum();
         self.len.store(len, Ordering::Release);
     }
@@ -193,6 +221,7 @@ impl<E: Entry> Shards<E> {
         if self.is_empty() {
             return;
         }
+        let before = self.len();
         for (index, slot) in self.slots().iter().enumerate() {
             let is_old = |entry: &E| entry.expires() <= now;
             if slot.load().as_ref().is_some_and(|shard| shard.values().any(is_old)) {
@@ -202,5 +231,15 @@ impl<E: Entry> Shards<E> {
                 });
             }
         }
+        if self.len() < before {
+            self.tidy_filter();
+        }
+    }
+
+    /// Takes out of the filter what is not in the table any more.
+    fn tidy_filter(&self) {
+        let shards = self.slots().iter().map(ArcSwapOption::load_full);
+        let names = shards.flatten().map(|shard| shard.keys().map(|name| name.place).collect::<Vec<_>>());
+        self.filter.replace(names.flatten());
     }
 }
