@@ -121,9 +121,22 @@ pub(crate) fn keyring(now: UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
 pub(crate) struct Breakable {
     inner: MemoryStore,
     pub(crate) broken: AtomicBool,
+    /// Other gateways use it too.
+    pub(crate) shared: bool,
+    /// Nothing of what they write can be read.
+    pub(crate) away: AtomicBool,
+}
+
+impl Breakable {
+    pub(crate) fn shared() -> Self {
+        Self { shared: true, ..Self::default() }
+    }
 }
 
 impl Store for Breakable {
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
     fn ring(&self) -> Result<Option<SealedRing>, StoreError> {
         self.inner.ring()
     }
@@ -141,6 +154,9 @@ impl Store for Breakable {
         self.inner.begin_epoch(fresh)
     }
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("away".to_owned()));
+        }
         self.inner.revocations(after)
     }
     fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {

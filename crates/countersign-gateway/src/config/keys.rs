@@ -81,6 +81,10 @@ pub const KEYS: &[Key] = &[
     key("store.cache", Kind::Flag, Absent::Default("true"),
         "Keeps the authorization server's answers there too, so that another gateway, or one that starts, need not ask \
          again. Each is sealed under its own credential: who reads or writes the store becomes nobody."),
+    key("store.max_alone", Kind::Duration { min: "10s", max: "30d" }, Absent::Described("for as long as it takes"),
+        "How long a gateway goes on signing that cannot read the store, and so does not know what was revoked elsewhere; \
+         then it answers 503 `revocations_unread` until it can. No token outlives a revocation by more than this and its \
+         own life."),
     key("store.insecure_plain", Kind::Flag, OFF,
         "Lets `valkey://` be used beyond loopback: whoever can read that network learns the password, and can then \
          remove what is kept; what is sealed stays closed."),

@@ -60,6 +60,8 @@ pub enum Refusal {
     PathNotCanonical,
     /// A revocation is not recorded yet, or too fresh to sign after it.
     RevocationUnsettled,
+    /// The shared store was not read for longer than `store.max_alone`: who knows what others have revoked.
+    RevocationsUnread,
     /// The session was revoked.
     Revoked,
     /// The caller has none of the roles the route demands.
@@ -137,6 +139,7 @@ impl Refusal {
         Self::PathNotCanonical,
         Self::RequestLineMalformed,
         Self::RevocationUnsettled,
+        Self::RevocationsUnread,
         Self::Revoked,
         Self::RoleMissing,
         Self::ScopeMissing,

@@ -193,6 +193,13 @@ impl Refusal {
                 SOON,
                 "a revocation is being recorded; try again",
             ),
+            Self::RevocationsUnread => (
+                "revocations_unread",
+                StatusCode::SERVICE_UNAVAILABLE,
+                NoChallenge,
+                SOON,
+                "what was revoked elsewhere has not been known here for too long; try again",
+            ),
             Self::Revoked => (
                 "revoked",
                 StatusCode::UNAUTHORIZED,

@@ -198,6 +198,9 @@ fn open_household(
         Arc::clone(clock),
         observer.clone(),
     )?;
+    if let Some(longest) = config.store.as_ref().and_then(|store| store.max_alone) {
+        ledger.limit_alone(longest);
+    }
     let answers = shared_answers(config, directory, clock, &observer)?;
     let household = Household {
         memory: Arc::new(memory(config).with_ledger(ledger).with_shared(answers)),

@@ -167,6 +167,9 @@ async fn grant(
     let mut derived = derive(&presented, client, audience, scope, now)?;
     derived.claims.exp = derived.claims.exp.min(now.saturating_add(terms.lifetime));
     derived.claims.jti = token_id(internal)?;
+    if internal.ledger.is_alone_too_long() {
+        return Err(Denied::Unavailable("revocations_unread"));
+    }
     // Services refuse it at once if it was signed in the second of a revocation.
     if internal.ledger.standing(&revocable(&derived)) == Standing::Revoked {
         return Err(Denied::Unavailable("revocation_unsettled"));

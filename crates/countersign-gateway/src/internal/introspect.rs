@@ -2,6 +2,8 @@
 //!
 //! 1. Each client learns of tokens for its own `audience` alone.
 //! 2. A good token: `active` true and its claims. Everything else, of whatever kind, is `{"active": false}` (§2.2).
+//! 3. A gateway that has not read the shared store for longer than `store.max_alone` says of no token that it is good:
+//!    503.
 
 use axum::{
     Json,
@@ -46,6 +48,9 @@ pub(super) async fn introspect(
     let audience = client.audience.as_ref();
     let claims = audience.and_then(|audience| own_token::verify(&internal, token, audience, now).ok());
     let no_store = [(header::CACHE_CONTROL, "no-store")];
+    if claims.is_some() && internal.ledger.is_alone_too_long() {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    }
     match &claims {
         Some(claims) => {
             let active = Active {

@@ -34,6 +34,7 @@ impl Keeper {
                 if !stored.records.is_empty() {
                     self.take_in(stored.records, 0..0);
                 }
+                self.ledger.note_read();
                 self.works();
             }
             Ok(_) | Err(StoreError::Empty) => {
@@ -51,6 +52,7 @@ impl Keeper {
         let fresh = self.numberings.another();
         match self.try_unite((&seen, &fresh), now, waiting) {
             Ok(put_back) => {
+                self.ledger.note_read();
                 let detail = format!(
                     "the store's log of revocations was another than before; {put_back} were put back from memory"
                 );

@@ -1,5 +1,6 @@
 //! What is revoked: read by everybody, written by one [`Keeper`](super::Keeper).
 
+mod alone;
 mod enforce;
 mod events;
 
@@ -31,9 +32,9 @@ use crate::{
     store::{Change, Store, StoreError, StoredRevocations, Terms},
 };
 
-use self::enforce::is_of_tokens;
 pub(crate) use self::events::SessionChange;
 pub use self::events::{CannotContinue, Snapshot};
+use self::{alone::Alone, enforce::is_of_tokens};
 
 /// What is revoked. Shared by all workers; outlives every reload.
 pub struct Ledger {
@@ -59,6 +60,8 @@ pub struct Ledger {
     lifetimes: [AtomicU64; 2],
     spread: Duration,
     is_shared: bool,
+    /// Of a store that others write too.
+    alone: Option<Alone>,
     state: Mutex<State>,
     newest: watch::Sender<u64>,
     requests: mpsc::Sender<Request>,
@@ -115,7 +118,9 @@ impl Ledger {
         let unreadable = stored.unreadable;
         let lost = store.lost_changes()?;
         let (ledger, requests) = Self::new(issuer, lifetimes, stored, now);
-        let ledger = Self { is_shared: store.is_shared(), lost, ..ledger };
+        let is_shared = store.is_shared();
+        let alone = is_shared.then(|| Alone::new(Arc::clone(&clock)));
+        let ledger = Self { is_shared, alone, lost, ..ledger };
         ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
         let keeper =
@@ -159,6 +164,7 @@ impl Ledger {
             lifetimes: [0; 2].map(AtomicU64::new),
             spread: lifetimes.spread,
             is_shared: false,
+            alone: None,
             newest: watch::Sender::new(state.newest),
             state: Mutex::new(state),
             requests,
@@ -210,7 +216,8 @@ impl Ledger {
         token: &TokenId,
         issued_at: UnixTime,
     ) -> bool {
-        self.kept.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
+        !self.kept.is_empty()
+            && self.kept.standing(&self.revocable(concerned, token, issued_at)) == Standing::Revoked
     }
 
     /// The same for a token that a service was given, under whichever of the session's names it was signed.

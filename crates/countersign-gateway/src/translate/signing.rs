@@ -138,6 +138,9 @@ impl Signer {
         if ledger.check(&concerned) == Standing::Revoked {
             return Err(Refusal::Revoked);
         }
+        if ledger.is_alone_too_long() {
+            return Err(Refusal::RevocationsUnread);
+        }
         let permit = permit(&entry.identity, demands)?;
         let (policy, ends) = terms(&demands.policy, wanted.until, entry);
         let mut claims = issue::claims(&permit, &policy, &entry.sid, ends, self.token_id()?, now.wall);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Secret, UnixTime};
+use countersign::{Secret, UnixTime, revocation::Epoch};
 use http::Request;
 use serde_json::json;
 
@@ -24,6 +24,7 @@ use crate::{
     error::{Refusal, SourceError},
     identity::Mapping,
     observe::{Observer, SourceLabel},
+    revocation::{Ledger, Lifetimes},
     route::RouteTable,
     session::{
         Memory, Parts, Rules, Sessions,
@@ -73,6 +74,10 @@ pub(super) struct House {
 }
 
 pub(super) fn house() -> House {
+    house_with(Ledger::idle(), Arc::new(ManualClock::at(BEGIN)))
+}
+
+fn house_with(ledger: Arc<Ledger>, clock: Arc<ManualClock>) -> House {
     let n = |n| NonZeroUsize::new(n).unwrap();
     let mut editors = testing::route("/edit/");
     editors.kind = RouteKind::Translate(TranslateConfig {
@@ -85,7 +90,7 @@ pub(super) fn house() -> House {
     public.kind = RouteKind::Public;
     legacy.kind = RouteKind::Legacy;
     let routes = [testing::route("/orders/"), editors, public, legacy];
-    let clock = Arc::new(ManualClock::at(BEGIN));
+    let memory = Memory::new(n(1000), Places { all: n(256), per_client: n(32) }, Tasks::default());
     let server = Arc::new(OldServer::default());
     let keyring = testing::keyring(UnixTime::from_secs(BEGIN));
     let sessions = Sessions::new(Parts {
@@ -97,7 +102,7 @@ pub(super) fn house() -> House {
             stale_if_error: None,
         },
         keyer: SessionKeyer::new(&Secret::new([1; 32]), b"settings"),
-        memory: Arc::new(Memory::new(n(1000), Places { all: n(256), per_client: n(32) }, Tasks::default())),
+        memory: Arc::new(memory.with_ledger(ledger)),
         source: server.clone(),
         mapping: Mapping::new(&ClaimsConfig::default()),
         clock: clock.clone(),
@@ -275,3 +280,30 @@ async fn an_outage_past_recheck_is_a_503_and_the_session_lives_on() {
 }
 
 mod pages;
+
+/// Its keeper never comes to read.
+#[tokio::test]
+async fn a_gateway_that_has_not_read_the_shared_store_for_too_long_signs_nothing_until_it_has() {
+    let hour = Duration::from_secs(3600);
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let (ledger, _keeper) = Ledger::open(
+        Arc::new(testing::Breakable::shared()),
+        &Epoch::new("e").unwrap(),
+        "https://shop.example".into(),
+        Lifetimes { token: hour, session: hour, spread: Lifetimes::SPREAD },
+        clock.clone(),
+        Observer::without_files(),
+    )
+    .unwrap();
+    ledger.limit_alone(Duration::from_secs(10));
+    let house = house_with(ledger, clock);
+    assert!(matches!(house.decide("/orders/1", "alice").await, Decision::Forward(_)));
+    house.clock.advance(Duration::from_secs(11));
+    assert!(matches!(house.decide("/orders/1", "alice").await, Decision::Forward(_)), "signed before");
+    for cookie in ["bob", "short"] {
+        let Decision::Refuse(refusal) = house.decide("/orders/1", cookie).await else {
+            panic!("{cookie} got a token")
+        };
+        assert_eq!(refusal.refusal.code(), "revocations_unread");
+    }
+}

@@ -39,6 +39,7 @@ pub(super) fn read<'a>(
     let shared_name = reader.text(&section, "name", name);
     let timeout = reader.duration(&section, "timeout");
     let cache = reader.flag(&section, "cache");
+    let max_alone = reader.duration_if_any(&section, "max_alone");
     let plain_is_named = reader.insecure(&section, "insecure_plain");
     if section.is_absent() {
         return None;
@@ -74,6 +75,7 @@ pub(super) fn read<'a>(
         ca,
         name: shared_name.given().unwrap_or_else(|| "countersign".to_owned()),
         timeout,
+        max_alone,
         cache,
     }))
 }

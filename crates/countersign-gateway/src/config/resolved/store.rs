@@ -25,6 +25,8 @@ pub struct StoreConfig {
     pub name: String,
     /// For one command, or for a new connection. Default 250 ms.
     pub timeout: Duration,
+    /// How long a gateway goes on signing that cannot read it. `None`: for as long as it takes.
+    pub max_alone: Option<Duration>,
     /// Keep the authorization server's answers there too, sealed. Default true.
     pub cache: bool,
 }

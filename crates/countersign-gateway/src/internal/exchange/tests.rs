@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use axum::body::{Body, to_bytes};
@@ -24,7 +27,7 @@ use crate::{
     keyring::KeyRingHandle,
     observe::Observer,
     revocation::{Demand, Ledger, Lifetimes, RevocationReason},
-    store::memory::MemoryStore,
+    store::{Store, memory::MemoryStore},
     testing,
 };
 
@@ -48,6 +51,10 @@ struct House {
 }
 
 fn house() -> House {
+    house_on(Arc::new(MemoryStore::default()), Arc::new(ManualClock::at(NOW)))
+}
+
+fn house_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> House {
     let now = UnixTime::from_secs(NOW);
     let keyring = testing::keyring(now);
     let lifetimes = Lifetimes {
@@ -56,11 +63,11 @@ fn house() -> House {
         spread: Duration::ZERO,
     };
     let (ledger, keeper) = Ledger::open(
-        Arc::new(MemoryStore::default()),
+        store,
         &Epoch::new("test").unwrap(),
         ISSUER.into(),
         lifetimes,
-        Arc::new(ManualClock::at(NOW)),
+        clock,
         Observer::without_files(),
     )
     .unwrap();
@@ -330,6 +337,23 @@ async fn x02_a_revoked_token_is_neither_exchanged_nor_active() {
     house.internal.ledger.revoke(demand, UnixTime::from_secs(NOW)).await.unwrap();
     let refused = house.exchange("orders", &form(&token, "notes")).await;
     assert_eq!(refused, Err("503 temporarily_unavailable".to_owned()));
+}
+
+/// Its store cannot be read: who knows what others have revoked.
+#[tokio::test]
+async fn x02_who_is_alone_for_too_long_exchanges_nothing_and_calls_nothing_good() {
+    let store = Arc::new(testing::Breakable::shared());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let house = house_on(store.clone(), clock.clone());
+    house.internal.ledger.limit_alone(Duration::from_secs(60));
+    let (token, other) = (house.token(|_| {}), house.token(|claims| claims["exp"] = json!(NOW - 1)));
+    store.away.store(true, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(61));
+    let refused = house.exchange("orders", &form(&token, "notes")).await;
+    assert_eq!(refused, Err("503 temporarily_unavailable".to_owned()));
+    let asked = house.post("/introspect", "orders", &format!("token={token}")).await;
+    assert_eq!((asked.0, &asked.1["error"]), (503, &json!("temporarily_unavailable")));
+    assert_eq!(house.introspect("orders", &other).await, json!({ "active": false }));
 }
 
 #[tokio::test]

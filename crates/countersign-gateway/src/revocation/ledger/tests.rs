@@ -549,6 +549,39 @@ fn services_remember_a_session_for_as_long_as_another_gateway_may_sign_for_it() 
     }
 }
 
+/// The keeper reads the store four times a second; one that does not run any more reads nothing.
+#[tokio::test(start_paused = true)]
+async fn who_cannot_read_a_shared_store_is_alone_for_too_long_one_day_and_no_longer_once_it_can() {
+    let limit = Duration::from_secs(60);
+    let store = Arc::new(Breakable::shared());
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let (ledger, keeper) = open(store.clone(), clock.clone());
+    let keeper = tokio::spawn(keeper.run());
+    let look = || tokio::time::sleep(Duration::from_secs(1));
+    clock.advance(Duration::from_secs(DAY));
+    assert!(!ledger.is_alone_too_long(), "without a limit nothing is too long");
+    look().await;
+    ledger.limit_alone(limit);
+    store.away.store(true, Ordering::SeqCst);
+    clock.advance(limit);
+    look().await;
+    assert!(!ledger.is_alone_too_long());
+    clock.advance(Duration::from_millis(1));
+    assert!(ledger.is_alone_too_long());
+    store.away.store(false, Ordering::SeqCst);
+    look().await;
+    assert!(!ledger.is_alone_too_long());
+    keeper.abort();
+    clock.advance(limit * 2);
+    look().await;
+    assert!(ledger.is_alone_too_long());
+
+    let (ledger, _) = open(Arc::new(Breakable::default()), clock.clone());
+    ledger.limit_alone(limit);
+    clock.advance(limit * 2);
+    assert!(!ledger.is_alone_too_long(), "nobody else writes it");
+}
+
 #[test]
 fn what_was_signed_before_another_gateways_revocation_was_read_is_not_handed_out_again() {
     let ledger = alone(Lifetimes { spread: Lifetimes::SPREAD, ..LIFETIMES });

@@ -172,3 +172,22 @@ async fn what_nobody_can_read_in_the_log_stops_no_revocation_and_is_told_of() {
     sleep(Duration::from_millis(600)).await;
     assert_eq!(late.unreadable(), 1, "it is counted once");
 }
+
+#[tokio::test]
+async fn a_gateway_notices_how_long_it_has_not_read_the_server() {
+    let mut server = Server::start();
+    let ledger = gateway(&server, "one");
+    ledger.limit_alone(Duration::from_secs(3));
+    let becomes = async |is_too_long: bool| {
+        let began = Instant::now();
+        while ledger.is_alone_too_long() != is_too_long {
+            assert!(began.elapsed() < Duration::from_secs(20), "never {is_too_long}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    becomes(false).await;
+    server.kill();
+    becomes(true).await;
+    server.restart();
+    becomes(false).await;
+}

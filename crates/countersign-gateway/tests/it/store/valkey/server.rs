@@ -71,6 +71,7 @@ impl Server {
             ca: None,
             name: "test".to_owned(),
             timeout: Duration::from_millis(500),
+            max_alone: None,
             cache: true,
         }
     }
