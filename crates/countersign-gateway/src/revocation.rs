@@ -19,6 +19,7 @@
 //! [`Ledger::KEPT_EVENTS`] to go on from.
 
 mod back_channel;
+mod compare;
 mod demand;
 mod follow;
 mod keeper;

@@ -85,6 +85,14 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(0)
     }
 
+    /// The same as far as one answer goes, and whether that is the end. The whole log, unless the store has a better idea.
+    ///
+    /// # Errors
+    /// As above.
+    fn page_of_revocations(&self, after: u64) -> Result<(StoredRevocations, bool), StoreError> {
+        Ok((self.revocations(after)?, true))
+    }
+
     /// Whether other gateways write it too.
     fn is_shared(&self) -> bool {
         false

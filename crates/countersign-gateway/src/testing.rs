@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Role, UnixTime, revocation::Epoch};
+use countersign::{
+    Role, UnixTime,
+    revocation::{Cursor, Epoch},
+};
 
 use crate::{
     config::resolved::{
@@ -119,7 +122,7 @@ pub(crate) fn keyring(now: UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
 /// A store that can be broken.
 #[derive(Debug, Default)]
 pub(crate) struct Breakable {
-    inner: MemoryStore,
+    pub(crate) inner: MemoryStore,
     pub(crate) broken: AtomicBool,
     /// Other gateways use it too.
     pub(crate) shared: bool,
@@ -129,7 +132,7 @@ pub(crate) struct Breakable {
 
 impl Breakable {
     pub(crate) fn shared() -> Self {
-        Self { shared: true, ..Self::default() }
+        Self { inner: MemoryStore::of_several(), shared: true, ..Self::default() }
     }
 }
 
@@ -152,6 +155,9 @@ impl Store for Breakable {
     }
     fn begin_epoch(&self, fresh: &Epoch) -> Result<Epoch, StoreError> {
         self.inner.begin_epoch(fresh)
+    }
+    fn renumber(&self, seen: &Cursor, fresh: &Epoch) -> Result<Epoch, StoreError> {
+        self.inner.renumber(seen, fresh)
     }
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         if self.away.load(Ordering::SeqCst) {

@@ -14,7 +14,8 @@ use tokio::{
 
 use super::{
     Demand, Ledger, Unrecorded,
-    follow::{FOLLOW_EVERY, Numberings},
+    compare::Comparison,
+    follow::{FOLLOW_EVERY, Numberings, is_complete},
 };
 use crate::{
     clock::{Clock, Now},
@@ -71,6 +72,9 @@ pub struct Keeper {
     pub(super) unwritten: Vec<Change>,
     pub(super) failing: bool,
     pub(super) numberings: Numberings,
+    /// Something that others wrote is not in the log any more.
+    pub(super) is_incomplete: bool,
+    pub(super) comparison: Comparison,
     /// The last moment that was believed.
     believed: Now,
 }
@@ -84,8 +88,19 @@ impl Keeper {
         observer: Observer,
         numberings: Numberings,
     ) -> Self {
-        let (believed, unwritten, failing) = (clock.now(), Vec::new(), false);
-        Self { ledger, store, requests, clock, observer, unwritten, failing, numberings, believed }
+        Self {
+            believed: clock.now(),
+            ledger,
+            store,
+            requests,
+            clock,
+            observer,
+            unwritten: Vec::new(),
+            failing: false,
+            numberings,
+            is_incomplete: false,
+            comparison: Comparison::default(),
+        }
     }
 
     /// Writes until the end of the process. Dropped, it answers nobody any more.
@@ -110,6 +125,9 @@ impl Keeper {
                 _ = retries.tick() => {
                     self.recall();
                     self.retry();
+                    if is_shared {
+                        self.compare();
+                    }
                 }
                 _ = forgetting.tick() => self.forget(),
                 _ = following.tick(), if is_shared => self.follow(),
@@ -164,17 +182,21 @@ impl Keeper {
     }
 
     /// What is to be written for a wish: nothing where it says nothing new.
-    fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
+    fn prepare(&mut self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
         match wish {
             Wish::Settle => Ok(None),
             Wish::KeysChanged(now) => {
                 Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
             }
             Wish::Lift(target, now) => {
-                let Some((terms, _)) = self.ledger.terms_of(&target) else { return Ok(None) };
-                // Whoever read of the revocation reads of this.
-                let until = terms.tokens_until.max(now.saturating_add(LIFT_MATTERS));
-                Ok(Some(Change::Lifted { target, until }))
+                let is_other = |change: &Change| !matches!(change, Change::Revoked { target: other, .. } if *other == target);
+                self.unwritten.retain(is_other);
+                if self.ledger.terms_of(&target).is_none() {
+                    // Perhaps it was waiting to be written.
+                    self.ledger.release(&target);
+                    return Ok(None);
+                }
+                Ok(Some(Change::Lifted { target, until: now.saturating_add(LIFT_MATTERS) }))
             }
             Wish::Revoke(demand, now) => {
                 let terms = self.ledger.terms(&demand, now);
@@ -193,14 +215,15 @@ impl Keeper {
     }
 
     /// Appends to the store and takes it into memory; answers the number of the first.
-    fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
         let mut appended = self.store.append(changes);
         if matches!(appended, Err(StoreError::Empty)) {
             self.unite(changes);
             appended = self.store.append(changes);
         }
-        let known = self.ledger.cursor().seq;
-        let mut unreadable = 0;
+        let seen = self.ledger.cursor();
+        let known = seen.seq;
+        let (mut unreadable, mut is_incomplete) = (0, false);
         let appended = appended.and_then(|newest| {
             let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
             let first = newest.saturating_sub(count).saturating_add(1);
@@ -211,6 +234,7 @@ impl Keeper {
             } else {
                 let stored = self.store.revocations(known)?;
                 unreadable = stored.unreadable;
+                is_incomplete = !is_complete(&seen, &stored);
                 stored.records
             };
             Ok((first, records))
@@ -218,6 +242,7 @@ impl Keeper {
         match appended {
             Ok((first, records)) => {
                 self.note_unreadable(unreadable);
+                self.is_incomplete |= is_incomplete;
                 let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
                 self.take_in(records, first..first.saturating_add(count));
                 self.works();

@@ -121,7 +121,7 @@ impl Ledger {
         let is_shared = store.is_shared();
         let alone = is_shared.then(|| Alone::new(Arc::clone(&clock)));
         let ledger = Self { is_shared, alone, lost, ..ledger };
-        ledger.fill(&[], now).map_err(|_| StoreError::Overfull)?;
+        ledger.fill(&ledger.state(), &[], now).map_err(|_| StoreError::Overfull)?;
         let ledger = Arc::new(ledger);
         let keeper =
             Keeper::new(Arc::clone(&ledger), store, requests, clock, observer, Numberings::of(fresh.clone()));
@@ -458,18 +458,20 @@ impl Ledger {
         self.newest.send_replace(newest);
     }
 
-    /// Goes on under another numbering, with everything that is in it and what waits to be.
+    /// Goes on under another numbering, with everything that is in it, what waits to be, and what is held here whatever the
+    /// store says: who writes it could have taken away what was put back a moment ago.
     pub(super) fn rebase(
         &self,
         stored: StoredRevocations,
         waiting: &[Change],
         now: UnixTime,
     ) -> Result<(), Unrecorded> {
-        let state = State::new(stored, now, Self::KEPT_EVENTS, self.spread);
+        let mut state = State::new(stored, now, Self::KEPT_EVENTS, self.spread);
+        state.keep_what_is_held_by(&self.state(), now);
         let newest = state.newest;
+        self.fill(&state, waiting, now)?;
         *self.state() = state;
         self.forgotten.store(now.as_secs(), Ordering::Release);
-        self.fill(waiting, now)?;
         self.unenforced.store(0, Ordering::Relaxed);
         self.newest.send_replace(newest);
         Ok(())

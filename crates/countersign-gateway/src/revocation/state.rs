@@ -170,6 +170,15 @@ impl State {
         Some(self.tail.iter().skip(first).take(limit).cloned().collect())
     }
 
+    /// Adds what another memory holds and this one does not.
+    pub(super) fn keep_what_is_held_by(&mut self, other: &Self, now: UnixTime) {
+        for (target, held) in other.all().filter(|(_, held)| held.terms.until() > now) {
+            if !self.held(target).is_some_and(|known| known.terms.covers(held.terms)) {
+                self.hold(target, held.clone());
+            }
+        }
+    }
+
     /// The token records that still matter.
     pub(super) fn token_records(&self, now: UnixTime) -> Vec<Revocation> {
         let living = self.held.iter().filter(|(_, held)| held.terms.tokens_until > now);

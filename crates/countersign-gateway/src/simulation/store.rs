@@ -47,7 +47,7 @@ pub(super) struct Copy {
 
 impl SharedStore {
     pub(super) fn new(mutation: Option<Mutation>) -> Self {
-        Self { mutation, ..Self::default() }
+        Self { inner: MemoryStore::of_several(), mutation, ..Self::default() }
     }
 
     pub(super) fn copy(&self) -> Copy {

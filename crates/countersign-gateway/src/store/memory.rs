@@ -23,6 +23,8 @@ pub struct MemoryStore {
     is_put_back: AtomicBool,
     /// The ring came from elsewhere, and was not put back by a gateway since.
     ring_is_put_back: AtomicBool,
+    /// Only a lift takes earlier entries out of the log: nobody misses a number without a reason.
+    keeps_superseded: bool,
 }
 
 /// What a store held at one moment.
@@ -38,6 +40,12 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store that treats its log as one of several gateways does.
+    #[cfg(test)]
+    pub(crate) fn of_several() -> Self {
+        Self { keeps_superseded: true, ..Self::default() }
     }
 
     fn locked(&self) -> MutexGuard<'_, Option<SealedRing>> {
@@ -66,13 +74,24 @@ impl MemoryStore {
         self.log.lock().unwrap().as_ref().map(|log| super::in_force(&log.records)).unwrap_or_default()
     }
 
+    /// Somebody who writes it takes one entry out of the log.
+    #[cfg(test)]
+    pub(crate) fn take_out(&self, seq: u64) {
+        let mut log = self.log.lock().unwrap();
+        let records = &mut log.as_mut().unwrap().records;
+        let before = records.len();
+        records.retain(|record| record.seq != seq);
+        assert_eq!(records.len(), before - 1);
+    }
+
     /// Another store with the same in it.
     #[cfg(test)]
     pub(crate) fn duplicate(&self) -> Self {
         let Copy { ring, log } = self.copy();
         let same = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::SeqCst));
         let (is_put_back, ring_is_put_back) = (same(&self.is_put_back), same(&self.ring_is_put_back));
-        Self { ring: Mutex::new(ring), log: Mutex::new(log), is_put_back, ring_is_put_back }
+        let (ring, log, keeps_superseded) = (Mutex::new(ring), Mutex::new(log), self.keeps_superseded);
+        Self { ring, log, is_put_back, ring_is_put_back, keeps_superseded }
     }
 
     /// As the same server that has lost what came after, and does not know it.
@@ -147,7 +166,11 @@ impl Store for MemoryStore {
     fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
         self.with_log(|log| {
             for change in changes {
-                log.records.retain(|record| !change.replaces(&record.change));
+                let is_taken_out = |record: &RevocationRecord| {
+                    let by_lift = matches!(change, Change::Lifted { .. });
+                    (by_lift || !self.keeps_superseded) && change.replaces(&record.change)
+                };
+                log.records.retain(|record| !is_taken_out(record));
                 log.newest = log.newest.saturating_add(1);
                 log.records.push(RevocationRecord { seq: log.newest, change: change.clone() });
             }

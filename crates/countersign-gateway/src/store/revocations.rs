@@ -127,6 +127,13 @@ pub struct InForce {
 }
 
 impl InForce {
+    /// What says so of that target.
+    #[must_use]
+    pub fn as_change(&self, target: &Target) -> Change {
+        let Self { terms, reason, name_of } = self.clone();
+        Change::Revoked { target: target.clone(), name_of, terms, reason }
+    }
+
     /// This and what was said later, in one.
     #[must_use]
     pub fn and_later(&self, later: Self) -> Self {

@@ -28,7 +28,7 @@ use std::{
 
 use countersign::{
     Secret, UnixTime,
-    revocation::{Cursor, Epoch},
+    revocation::{Cursor, Epoch, Revoked},
 };
 use redis::{FromRedisValue, cmd};
 
@@ -45,6 +45,13 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 const ATTEMPTS: usize = 128;
 /// The most log entries in one answer.
 const PAGE: usize = 5_000;
+/// The longest log entry that is looked at.
+const MAX_ENTRY: usize = 64 * 1024;
+/// Numbers beyond this are not told apart by the server's arithmetic.
+const MAX_NUMBER: u64 = 1 << 52;
+/// The most entries that cannot be read, and the most that can, before the log is taken for damaged.
+const MAX_UNREADABLE: usize = 10_000;
+const MAX_RECORDS: usize = 4 * Revoked::DEFAULT_MAX_ENTRIES;
 /// What a sealed change is.
 const PURPOSE: &str = "revocation";
 
@@ -94,7 +101,11 @@ const HEAD: &str = "
 const READ: &str = "
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest', 'life')
     if not head[2] or (head[3] or '') ~= life then return { false, false, {} } end
-    return { head[1], head[2], redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], head[2], 'WITHSCORES', 'LIMIT', 0, ARGV[2]) }";
+    local found = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], head[2], 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+    for i = 1, #found, 2 do
+        if #found[i] > tonumber(ARGV[3]) then found[i] = '' end
+    end
+    return { head[1], head[2], found }";
 /// Arguments: epoch, newest number, how many numbers to forget, these; then end and sealed change of each.
 const APPEND: &str = "
     local head = redis.call('HMGET', KEYS[1], 'epoch', 'newest', 'life')
@@ -209,16 +220,37 @@ impl ValkeyStore {
         Ok(over.map(|record| record.seq.to_string()).collect())
     }
 
+    /// One page of what follows a number, and after which number the next begins.
+    fn page(&self, from: &str) -> Result<(StoredRevocations, Option<String>), StoreError> {
+        let (page, longest) = (PAGE.to_string(), MAX_ENTRY.to_string());
+        let keys = [self.keys.log.as_str(), self.keys.changes.as_str()];
+        let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<Numbered>) =
+            self.run(READ, &keys, &[from.as_bytes(), page.as_bytes(), longest.as_bytes()])?;
+        let (epoch, newest) = head(epoch, newest)?;
+        let mut stored = StoredRevocations { epoch, newest, records: Vec::new(), unreadable: 0 };
+        for (bytes, number) in &entries {
+            self.add(&mut stored, number, bytes);
+        }
+        let next = (entries.len() >= PAGE).then(|| entries.last().map(|(_, number)| number.clone()));
+        Ok((stored, next.flatten()))
+    }
+
     /// Adds what is there under a number. What cannot be opened may be a revocation, and may be somebody's junk: it is
     /// counted, and what stands behind it is read all the same.
     fn add(&self, into: &mut StoredRevocations, number: &str, bytes: &[u8]) {
         let Ok(seq) = number.parse::<u64>() else { return into.unreadable += 1 };
         let opened = self.open(seq, bytes);
         into.unreadable += usize::from(opened.is_err());
+        let is_revocation = |record: &RevocationRecord| matches!(record.change, Change::Revoked { .. });
         match (into.records.last_mut().filter(|last| last.seq == seq), opened) {
             // Beside the record of that number, of which there is one.
             (Some(_), Err(_)) => {}
-            (Some(last), Ok(record)) => *last = record,
+            // There is one of an earlier numbering: somebody put it there. Whatever says that something is revoked counts.
+            (Some(last), Ok(record)) if is_revocation(last) && is_revocation(&record) => {
+                into.records.push(record);
+            }
+            (Some(last), Ok(record)) if !is_revocation(last) => *last = record,
+            (Some(_), Ok(_)) => {}
             (None, Err(_)) => into.records.push(RevocationRecord { seq, change: Change::UNREADABLE }),
             (None, Ok(record)) => into.records.push(record),
         }
@@ -240,6 +272,9 @@ fn name_of(epoch: &Epoch, seq: u64) -> String {
 
 fn head(epoch: Option<String>, newest: Option<u64>) -> Result<(Epoch, u64), StoreError> {
     let (Some(epoch), Some(newest)) = (epoch, newest) else { return Err(StoreError::Empty) };
+    if newest > MAX_NUMBER {
+        return Err(StoreError::Damaged(newest));
+    }
     Ok((Epoch::new(&epoch).map_err(|_| StoreError::Damaged(newest))?, newest))
 }
 
@@ -308,33 +343,34 @@ impl Store for ValkeyStore {
     }
 
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
-        let mut stored: Option<StoredRevocations> = None;
-        let mut from = after.to_string();
+        let (mut stored, mut from) = (None::<StoredRevocations>, after.to_string());
         loop {
-            let page = PAGE.to_string();
-            let keys = [self.keys.log.as_str(), self.keys.changes.as_str()];
-            let (epoch, newest, entries): (Option<String>, Option<u64>, Vec<Numbered>) =
-                self.run(READ, &keys, &[from.as_bytes(), page.as_bytes()])?;
-            let (epoch, newest) = head(epoch, newest)?;
-            let count = entries.len();
-            let into = match &mut stored {
-                Some(stored) if stored.epoch == epoch => stored,
+            let (page, next) = self.page(&from)?;
+            let all = match stored.take() {
+                Some(mut before) if before.epoch == page.epoch => {
+                    before.newest = page.newest;
+                    before.unreadable += page.unreadable;
+                    before.records.extend(page.records);
+                    before
+                }
                 // The numbering began anew between two pages: from the beginning.
                 Some(_) => return Err(StoreError::Conflict),
-                None => {
-                    let (records, unreadable) = (Vec::new(), 0);
-                    stored.insert(StoredRevocations { epoch, newest, records, unreadable })
-                }
+                None => page,
             };
-            into.newest = newest;
-            for (bytes, number) in entries {
-                self.add(into, &number, &bytes);
-                from = number;
+            if all.records.len() > MAX_RECORDS {
+                return Err(StoreError::Overfull);
             }
-            if count < PAGE {
-                return stored.ok_or(StoreError::Empty);
+            if all.unreadable > MAX_UNREADABLE {
+                return Err(StoreError::Damaged(all.newest));
             }
+            let Some(next) = next else { return Ok(all) };
+            (stored, from) = (Some(all), next);
         }
+    }
+
+    fn page_of_revocations(&self, after: u64) -> Result<(StoredRevocations, bool), StoreError> {
+        let (page, next) = self.page(&after.to_string())?;
+        Ok((page, next.is_none()))
     }
 
     fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {

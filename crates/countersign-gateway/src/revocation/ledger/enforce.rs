@@ -12,7 +12,7 @@ use countersign::{
 
 use super::Ledger;
 use crate::{
-    revocation::{Demand, RevocationReason, Unrecorded},
+    revocation::{Demand, RevocationReason, Unrecorded, state::State},
     store::{Change, Terms},
 };
 
@@ -98,8 +98,7 @@ impl Ledger {
     }
 
     /// Fills the tables from what is held, and what waits to be.
-    pub(super) fn fill(&self, waiting: &[Change], now: UnixTime) -> Result<(), Unrecorded> {
-        let state = self.state();
+    pub(super) fn fill(&self, state: &State, waiting: &[Change], now: UnixTime) -> Result<(), Unrecorded> {
         let waiting = || {
             waiting.iter().filter_map(|change| match change {
                 Change::Revoked { target, terms, .. } => Some((target, terms)),

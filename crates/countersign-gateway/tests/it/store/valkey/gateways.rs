@@ -191,3 +191,47 @@ async fn a_gateway_notices_how_long_it_has_not_read_the_server() {
     server.restart();
     becomes(false).await;
 }
+
+/// Beyond 2^53 the server's arithmetic adds nothing: what is put back would stand under another number than it was sealed
+/// for.
+#[tokio::test]
+async fn who_empties_the_log_again_and_again_and_moves_its_number_undoes_no_log_out() {
+    let server = Server::start();
+    let gateways = three(&server);
+    log_out(&gateways[0], "before").await.unwrap();
+    everywhere(&gateways, "before").await;
+    for round in 0..40 {
+        server.command(&["DEL", "test:changes", "test:until"]);
+        let epoch = format!("x{round}");
+        if round % 2 == 0 {
+            server.command(&["HSET", "test:log", "newest", "9007199254740992", "epoch", &epoch]);
+        } else {
+            server.command(&["HSET", "test:log", "newest", "7", "epoch", &epoch]);
+        }
+        sleep(Duration::from_millis(50)).await;
+        assert!(gateways.iter().all(|ledger| is_revoked(ledger, "before")), "round {round}");
+    }
+    server.command(&["HSET", "test:log", "newest", "9007199254740992"]);
+    log_out(&gateways[0], "meanwhile").await.expect_err("what nobody can read is not acknowledged");
+    assert!(is_revoked(&gateways[0], "meanwhile"));
+    // An operator removes what makes no sense.
+    server.command(&["DEL", "test:log"]);
+    everywhere(&gateways, "meanwhile").await;
+    let began = Instant::now();
+    while !["before", "meanwhile"].iter().all(|session| is_revoked(&gateway(&server, "late"), session)) {
+        assert!(began.elapsed() < Duration::from_secs(10), "it was not put back");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_takes_out_a_log_out_before_others_read_it_hides_it_from_nobody() {
+    let server = Server::start();
+    let gateways = three(&server);
+    for round in 0..5 {
+        let session = format!("s{round}");
+        log_out(&gateways[round % 3], &session).await.unwrap();
+        server.command(&["ZREMRANGEBYRANK", "test:changes", "-1", "-1"]);
+        everywhere(&gateways, &session).await;
+    }
+}
