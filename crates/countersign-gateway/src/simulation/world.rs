@@ -543,22 +543,26 @@ impl World {
         let stored = self.store.in_force();
         let (mut lost, mut left) = (None, None);
         let (machines, wall) = (&self.machines, self.wall());
+        let processes: Vec<_> = machines
+            .iter()
+            .map(|machine| machine.process.as_ref().map(|process| (process, process.has_store())))
+            .collect();
         self.log_outs.retain_mut(|log_out| {
-            let is_stored = stored.contains_key(&log_out.target);
+            let is_stored = stored.contains(&log_out.target);
             let mut is_held = is_stored;
-            for (gateway, machine) in machines.iter().enumerate() {
-                let Some(process) = &machine.process else { continue };
+            for (gateway, process) in processes.iter().enumerate() {
+                let Some((process, has_store)) = *process else { continue };
                 let held = process.ledger.terms_of(&log_out.target);
                 let is_lasting =
                     held.as_ref().is_some_and(|(terms, _)| terms.until().as_secs() > wall + LASTS);
                 is_held |= held.is_some();
-                let is_kept_back = is_lasting && !is_stored && process.has_store();
+                let is_kept_back = is_lasting && !is_stored && has_store;
                 let since = &mut log_out.kept_back_since[gateway];
                 *since = if is_kept_back { since.or(Some(now)) } else { None };
                 if since.is_some_and(|since| now - since >= PUT_BACK) {
                     left = Some(format!("gateway {gateway} does not put back {:?}", log_out.target));
                 }
-                let readable = is_stored && process.has_store();
+                let readable = is_stored && has_store;
                 let since = &mut log_out.readable_since[gateway];
                 *since = if readable { since.or(Some(now)) } else { None };
                 if since.is_some_and(|since| now - since >= SPREAD) {
