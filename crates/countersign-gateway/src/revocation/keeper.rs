@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Demand, Ledger, Unrecorded,
     follow::{FOLLOW_EVERY, Numberings},
+    logouts::LogoutWish,
 };
 use crate::{
     clock::{Clock, Now},
@@ -48,6 +49,8 @@ pub const UNENFORCED: &str = "revocations_unenforced";
 pub(super) enum Wish {
     KeysChanged(UnixTime),
     Lift(Target, UnixTime),
+    /// No change of what is revoked: a log-out token is used once.
+    Logout(LogoutWish),
     Revoke(Demand, UnixTime),
     /// Nothing: to know whether everything before it is durable.
     Settle,
@@ -105,6 +108,7 @@ impl Keeper {
                     if count == 0 {
                         return;
                     }
+                    self.look_after_logouts(&mut batch);
                     self.write(&mut batch);
                 }
                 _ = retries.tick() => {
@@ -166,7 +170,7 @@ impl Keeper {
     /// What is to be written for a wish: nothing where it says nothing new.
     fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
         match wish {
-            Wish::Settle => Ok(None),
+            Wish::Logout(_) | Wish::Settle => Ok(None),
             Wish::KeysChanged(now) => {
                 Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
             }

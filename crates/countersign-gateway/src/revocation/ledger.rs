@@ -2,6 +2,7 @@
 
 mod enforce;
 mod events;
+mod logouts;
 
 use std::{
     fmt,

@@ -19,7 +19,8 @@ use super::{mutation::Mutation, random::Random};
 use crate::{
     session::shared::{Found, SharedCache, Unread},
     store::{
-        Change, InForce, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+        Change, InForce, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing,
+        Store, StoreError, StoredRevocations,
         memory::{self, MemoryStore},
     },
 };
@@ -177,6 +178,14 @@ impl Store for StoreLink {
 
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         self.reach()?.forget_expired(now)
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        self.reach()?.hold_logouts(names, now)
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        self.answer(self.reach()?.end_logouts(ended, now))
     }
 
     fn is_shared(&self) -> bool {

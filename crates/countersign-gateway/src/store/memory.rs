@@ -11,7 +11,8 @@ use countersign::{
 };
 
 use super::{
-    Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+    Change, LOGOUT_HELD, LOGOUT_REMEMBERED, LogoutName, LogoutOutcome, LogoutStanding, RememberedLogouts,
+    RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
 };
 
 /// Keeps ring and revocations in memory. As a store of several gateways, it keeps its epoch.
@@ -19,10 +20,17 @@ use super::{
 pub struct MemoryStore {
     ring: Mutex<Option<SealedRing>>,
     log: Mutex<Option<StoredRevocations>>,
+    logouts: Mutex<Logouts>,
     /// What is in it came from elsewhere, and no numbering was begun since.
     is_put_back: AtomicBool,
     /// The ring came from elsewhere, and was not put back by a gateway since.
     ring_is_put_back: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Logouts {
+    held: RememberedLogouts,
+    used: RememberedLogouts,
 }
 
 /// What a store held at one moment.
@@ -72,7 +80,8 @@ impl MemoryStore {
         let Copy { ring, log } = self.copy();
         let same = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::SeqCst));
         let (is_put_back, ring_is_put_back) = (same(&self.is_put_back), same(&self.ring_is_put_back));
-        Self { ring: Mutex::new(ring), log: Mutex::new(log), is_put_back, ring_is_put_back }
+        let logouts = Mutex::default();
+        Self { ring: Mutex::new(ring), log: Mutex::new(log), logouts, is_put_back, ring_is_put_back }
     }
 
     /// As the same server that has lost what came after, and does not know it.
@@ -161,6 +170,32 @@ impl Store for MemoryStore {
             log.records.retain(|record| record.change.until() > now);
             before - log.records.len()
         })
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        let mut logouts = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = names.iter().map(|name| {
+            if logouts.used.knows(name, now) {
+                return LogoutStanding::Used;
+            }
+            if logouts.held.knows(name, now) {
+                return LogoutStanding::Held;
+            }
+            logouts.held.note(*name, LOGOUT_HELD, now);
+            LogoutStanding::Fresh
+        });
+        Ok(standing.collect())
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        let mut logouts = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, outcome) in ended {
+            if *outcome == LogoutOutcome::Used {
+                logouts.used.note(*name, LOGOUT_REMEMBERED, now);
+            }
+            logouts.held.forget(name);
+        }
+        Ok(())
     }
 
     fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {

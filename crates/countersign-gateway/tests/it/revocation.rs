@@ -7,6 +7,7 @@ mod replicas;
 mod retired_key;
 mod streams;
 mod unwritten;
+mod used_tokens;
 
 use std::{
     sync::{

@@ -5,8 +5,8 @@ use countersign_gateway::{
     config::resolved::{EncryptionKey, RingAlgorithm},
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
     store::{
-        Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
-        memory::MemoryStore,
+        Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing,
+        StateDirectory, Store, StoreError, StoredRevocations, memory::MemoryStore,
     },
 };
 
@@ -26,6 +26,12 @@ macro_rules! without_revocations {
         }
         fn forget_expired(&self, _: UnixTime) -> Result<usize, StoreError> {
             panic!("a ring has no revocations")
+        }
+        fn hold_logouts(&self, _: &[LogoutName], _: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+            panic!("a ring has no log-out tokens")
+        }
+        fn end_logouts(&self, _: &[(LogoutName, LogoutOutcome)], _: UnixTime) -> Result<(), StoreError> {
+            panic!("a ring has no log-out tokens")
         }
     };
 }
