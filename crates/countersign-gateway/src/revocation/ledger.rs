@@ -2,6 +2,7 @@
 
 mod enforce;
 mod events;
+mod faults;
 mod logouts;
 
 use std::{

@@ -187,11 +187,21 @@ legacy = true
         call(&self.state.path().join("state"), Method::POST, "/reload", "").await.unwrap()
     }
 
-    /// Ends the gateway and starts it anew on the same folder, at other addresses.
+    /// Ends the gateway and starts it anew.
     pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start();
+    }
+
+    /// Ends the gateway; its folder stays.
+    pub(crate) async fn stop(&mut self) {
         let gateway = self.gateway.take().unwrap();
         gateway.drain();
         tokio::task::spawn_blocking(|| gateway.wait()).await.unwrap().unwrap();
+    }
+
+    /// Starts it on the same folder, at other addresses.
+    pub(crate) fn start(&mut self) {
         let gateway = started(&self.written);
         (self.address, self.admin) = (gateway.addresses()[0], gateway.admin_address());
         self.gateway = Some(gateway);

@@ -48,45 +48,27 @@ async fn a_token_whose_log_out_was_not_recorded_is_believed_again_also_after_a_r
 
 #[cfg(feature = "valkey")]
 mod shared {
-    use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use tokio::time::{Instant, sleep};
 
     use super::*;
     use crate::{
         proxy::house::House,
-        revocation::{CLIENTS, INTERNAL, log_out_tokens::person},
-        server::recorder::{OK, Recorder},
+        revocation::{log_out_tokens::person, on_one_store},
         sources::fake::{Arrived, Fake},
         store::valkey::server::Server,
     };
 
-    /// Gateways before one authorization server and on one store.
-    async fn gateways(issuer: &LogoutIssuer, store: &Server, key: &tempfile::TempDir) -> [House; 2] {
-        let file = key.path().join("kek");
-        fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        let server = Arc::new(Fake::start(|arrived: &Arrived| person(arrived, true)).await);
-        let top = format!("encryption_key_file = \"{}\"\n{INTERNAL}", file.display());
-        let more = format!(
-            "{}{}[store]\nurl = \"valkey://127.0.0.1:{}\"\ntimeout = \"500ms\"\n",
-            CLIENTS.replace("SERVICE", "127.0.0.1:9"),
-            issuer.lines(),
-            store.port,
-        );
-        let mut gateways = Vec::new();
-        for _ in 0..2 {
-            let (texts, service) = (("", top.as_str(), more.as_str()), Recorder::answering(OK).await);
-            gateways.push(House::before(Arc::clone(&server), "https://shop.example", texts, service));
-        }
-        gateways.try_into().unwrap_or_else(|_| unreachable!())
+    async fn gateways(issuer: &LogoutIssuer, store: &Server) -> [House; 2] {
+        let server = Fake::start(|arrived: &Arrived| person(arrived, true)).await;
+        on_one_store(server, store, ["", ""], &issuer.lines()).await
     }
 
     #[tokio::test]
     async fn a_token_that_one_gateway_used_is_refused_by_the_others() {
-        let (issuer, store, key) =
-            (LogoutIssuer::start().await, Server::start(), tempfile::tempdir().unwrap());
-        let [first, second] = gateways(&issuer, &store, &key).await;
+        let (issuer, store) = (LogoutIssuer::start().await, Server::start());
+        let [first, second] = gateways(&issuer, &store).await;
         let of_user = issuer.about("1", Some("alice"), None);
         assert!(is_served(&post(&first, &of_user).await));
         let log = || store.command(&["HGET", "countersign:log", "newest"]);
@@ -108,9 +90,8 @@ mod shared {
 
     #[tokio::test]
     async fn while_the_store_is_away_a_log_out_holds_here_and_its_token_is_believed_until_it_is_recorded() {
-        let (issuer, store, key) =
-            (LogoutIssuer::start().await, Server::start(), tempfile::tempdir().unwrap());
-        let [first, second] = gateways(&issuer, &store, &key).await;
+        let (issuer, store) = (LogoutIssuer::start().await, Server::start());
+        let [first, second] = gateways(&issuer, &store).await;
         assert!(is_served(&send(&first, "alice-1").await));
         let of_user = issuer.about("1", Some("alice"), None);
         store.signal("STOP");
