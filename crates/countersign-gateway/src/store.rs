@@ -69,11 +69,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] when the store cannot be read, or no epoch was begun.
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError>;
 
-    /// Appends changes, all or none, and answers the number of the last: they have consecutive numbers, which grow.
+    /// Appends changes, all or none, and answers the place of the last: they have consecutive numbers, which grow. It may
+    /// be a place in another numbering than the caller has read: another gateway can have begun one meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was written then, or it is not known whether it was.
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError>;
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError>;
 
     /// Forgets the changes whose time is over, and answers how many.
     ///

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Role, UnixTime, revocation::Epoch};
+use countersign::{
+    Role, UnixTime,
+    revocation::{Cursor, Epoch},
+};
 
 use crate::{
     config::resolved::{
@@ -143,7 +146,7 @@ impl Store for Breakable {
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         self.inner.revocations(after)
     }
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             Err(StoreError::Damaged(1))
         } else {

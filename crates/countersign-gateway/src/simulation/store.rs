@@ -172,7 +172,7 @@ impl Store for StoreLink {
         self.reach()?.revocations(after)
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.answer(self.reach()?.append(changes))
     }
 

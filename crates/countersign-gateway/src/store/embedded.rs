@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use countersign::{UnixTime, revocation::Epoch};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch},
+};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
@@ -159,12 +162,12 @@ impl Store for EmbeddedStore {
         revocations::read(&mut self.locked(), after)
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         let is_whole = self.lost_changes().is_ok_and(|lost| lost == 0);
         let newest = revocations::append(&mut self.locked(), changes)?;
         if is_whole {
             // What was written is written: a note that is too small notices less, and the next one is right.
-            let _ = self.directory.note(NOTE, newest.to_string().as_bytes());
+            let _ = self.directory.note(NOTE, newest.seq.to_string().as_bytes());
         }
         Ok(newest)
     }

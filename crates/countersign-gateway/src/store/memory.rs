@@ -153,14 +153,14 @@ impl Store for MemoryStore {
         })
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.with_log(|log| {
             for change in changes {
                 log.records.retain(|record| !change.replaces(&record.change));
                 log.newest = log.newest.saturating_add(1);
                 log.records.push(RevocationRecord { seq: log.newest, change: change.clone() });
             }
-            log.newest
+            Cursor { epoch: log.epoch.clone(), seq: log.newest }
         })
     }
 

@@ -349,7 +349,7 @@ impl Store for ValkeyStore {
         }
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         for _ in 0..ATTEMPTS {
             let (epoch, newest) = self.head()?;
             let mut seq = newest;
@@ -367,7 +367,7 @@ impl Store for ValkeyStore {
             arguments.extend(sealed.iter().map(Vec::as_slice));
             let keys = [self.keys.log.as_str(), self.keys.changes.as_str(), self.keys.until.as_str()];
             if self.run::<u8>(APPEND, &keys, &arguments)? == 1 {
-                return Ok(seq);
+                return Ok(Cursor { epoch, seq });
             }
         }
         Err(StoreError::Conflict)

@@ -49,7 +49,7 @@ impl Store for Shared {
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         self.0.revocations(after)
     }
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.0.append(changes)
     }
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {

@@ -369,7 +369,7 @@ async fn what_was_signed_before_a_late_revocation_was_learned_of_is_revoked_by_n
         let tokens_until = at.saturating_add(HOUR).saturating_add(Verifier::MAX_LEEWAY);
         let terms = Terms { at, tokens_until, sessions_until: UnixTime::MAX };
         let change = Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() };
-        let seq = store.append(std::slice::from_ref(&change)).unwrap();
+        let seq = store.append(std::slice::from_ref(&change)).unwrap().seq;
         ledger.take_in([RevocationRecord { seq, change }]);
         settle().await;
         assert_eq!(ledger.terms_of(&Target::Token("jti".into())).is_some(), is_late);

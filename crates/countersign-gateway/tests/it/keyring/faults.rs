@@ -1,6 +1,9 @@
 use std::{fs, path::Path, sync::Arc};
 
-use countersign::{Secret, UnixTime, revocation::Epoch};
+use countersign::{
+    Secret, UnixTime,
+    revocation::{Cursor, Epoch},
+};
 use countersign_gateway::{
     config::resolved::{EncryptionKey, RingAlgorithm},
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
@@ -21,7 +24,7 @@ macro_rules! without_revocations {
         fn revocations(&self, _: u64) -> Result<StoredRevocations, StoreError> {
             panic!("a ring has no revocations")
         }
-        fn append(&self, _: &[Change]) -> Result<u64, StoreError> {
+        fn append(&self, _: &[Change]) -> Result<Cursor, StoreError> {
             panic!("a ring has no revocations")
         }
         fn forget_expired(&self, _: UnixTime) -> Result<usize, StoreError> {
