@@ -3,6 +3,7 @@
 mod enforce;
 mod events;
 mod faults;
+mod late;
 mod logouts;
 
 use std::{
