@@ -25,13 +25,14 @@ mod follow;
 mod keeper;
 mod lease;
 mod ledger;
+mod logouts;
 #[cfg(test)]
 mod model;
 mod state;
 
 pub(crate) use self::ledger::SessionChange;
 pub use self::{
-    back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout},
+    back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, Using, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},
     keeper::{Keeper, UNENFORCED, UNREADABLE, WENT_BACK},
     lease::{Concern, LOOK_EVERY, Lease},

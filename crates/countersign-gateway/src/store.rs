@@ -9,6 +9,7 @@
 
 mod directory;
 pub mod embedded;
+mod logouts;
 pub mod memory;
 mod revocations;
 #[cfg(feature = "valkey")]
@@ -22,11 +23,15 @@ use countersign::{
 };
 
 pub use directory::StateDirectory;
+pub(crate) use logouts::RememberedLogouts;
+pub use logouts::{
+    LOGOUT_HELD, LOGOUT_REMEMBERED, LogoutName, LogoutOutcome, LogoutStanding, MAX_USED_LOGOUTS,
+};
 pub use revocations::{
     Change, InForce, LIFT_MATTERS, RevocationRecord, StoredRevocations, Terms, in_force, without_stale_lifts,
 };
 
-/// Keeps the sealed key ring and the log of revocations.
+/// Keeps the sealed key ring, the log of revocations and the names of used log-out tokens.
 pub trait Store: Send + Sync + fmt::Debug {
     /// The ring as it is now; `None` if none was ever created.
     ///
@@ -64,17 +69,31 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError`] when the store cannot be read, or no epoch was begun.
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError>;
 
-    /// Appends changes, all or none, and answers the number of the last: they have consecutive numbers, which grow.
+    /// Appends changes, all or none, and answers the place of the last: they have consecutive numbers, which grow. It may
+    /// be a place in another numbering than the caller has read: another gateway can have begun one meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was written then, or it is not known whether it was.
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError>;
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError>;
 
     /// Forgets the changes whose time is over, and answers how many.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
+
+    /// Holds those log-out tokens that were not used and that nobody holds, and answers how each stood. A store of one
+    /// gateway need not hold any: that gateway takes turns itself.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it is not known then how they stand.
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError>;
+
+    /// Ends holds: what was used is remembered, and what was not may be used again.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was written then, or it is not known whether it was.
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError>;
 
     /// How many of the newest changes are missing: noted apart from the log when they were written, and not in it any more.
     /// A shared store tells that otherwise ([`Self::renumber`]).

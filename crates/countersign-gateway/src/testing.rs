@@ -21,8 +21,8 @@ use crate::{
     issue::{PolicyId, TokenPolicy},
     route::Demands,
     store::{
-        Change, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
-        memory::MemoryStore,
+        Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing, Store,
+        StoreError, StoredRevocations, memory::MemoryStore,
     },
 };
 
@@ -165,7 +165,7 @@ impl Store for Breakable {
         }
         self.inner.revocations(after)
     }
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         if self.broken.load(Ordering::SeqCst) {
             Err(StoreError::Damaged(1))
         } else {
@@ -174,5 +174,17 @@ impl Store for Breakable {
     }
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         self.inner.forget_expired(now)
+    }
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Damaged(1));
+        }
+        self.inner.hold_logouts(names, now)
+    }
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreError::Damaged(1));
+        }
+        self.inner.end_logouts(ended, now)
     }
 }

@@ -65,7 +65,7 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
         Ok(identity) => {
             items.push(Item::new(Mark::Fine, understood(&identity)));
             if config.backchannel_logout.is_some() {
-                items.push(Item::new(Mark::Fine, found_by_log_out_tokens(&identity)));
+                items.push(found_by_log_out_tokens(config, &identity));
             }
             Some(identity)
         }
@@ -116,14 +116,22 @@ fn live_answer(probed: &Probed) -> Option<&Answer> {
     }
 }
 
-/// What was understood of the live session.
-fn found_by_log_out_tokens(identity: &Identity) -> &'static str {
-    match identity.server_sid {
-        Some(_) => "its `sid` is known: a log-out token that names it ends this session",
-        None => "the answer has no `sid`: a log-out token ends every session of its `sub`",
-    }
+fn found_by_log_out_tokens(config: &Config, identity: &Identity) -> Item {
+    let (mark, text) = match (&identity.server_sid, config.claims.subject_is_sub()) {
+        (Some(_), _) => (Mark::Fine, "its `sid` is known: a log-out token that names it ends this session"),
+        (None, true) => {
+            (Mark::Fine, "the answer has no `sid`: a log-out token ends every session of its `sub`")
+        }
+        (None, false) => {
+            let text = "the answer has no `sid`, and `claims.subject` is not the server's `sub`: every log-out \
+                        token is refused";
+            (Mark::Warning, text)
+        }
+    };
+    Item::new(mark, text)
 }
 
+/// What was understood of the live session.
 fn understood(identity: &Identity) -> String {
     let roles: Vec<&str> = identity.roles.iter().map(countersign::Role::as_str).collect();
     let roles = if roles.is_empty() { "no roles".to_owned() } else { format!("roles {}", roles.join(", ")) };

@@ -101,6 +101,50 @@ fn an_answer_that_cannot_be_used_names_its_members_and_no_value() {
     assert!(!ran.output.contains("planted"));
 }
 
+/// Whom a log-out token ends depends on what the server's answers tell.
+#[test]
+fn what_a_log_out_token_ends_is_told() {
+    const ANSWERS: [&str; 3] = [
+        GOOD,
+        r#"{"active":true,"sub":"u-1001","sid":"planted-sid","uid":"7","authorities":["editor"],"org":{"id":"acme"}}"#,
+        r#"{"active":true,"uid":"7","authorities":["editor"],"org":{"id":"acme"}}"#,
+    ];
+    let [neither, named, without_sub] = ANSWERS;
+    let by_sid = "note backchannel_logout: a log-out token ends the session that its `sid` names, if the server's \
+                  answers have `sid`; if no answer has, every session of its `sub`, and without `sub` it is refused";
+    let no_sub = "warn backchannel_logout: `claims.subject` is not the server's `sub`, so a log-out token is refused \
+                  unless it has `sid` and the server's answers have it too";
+    let known = "ok its `sid` is known: a log-out token that names it ends this session";
+    let unknown = "ok the answer has no `sid`: a log-out token ends every session of its `sub`";
+    let refused = "warn the answer has no `sid`, and `claims.subject` is not the server's `sub`: every log-out token is \
+                   refused";
+    for (answer, subject, said) in [
+        (named, "", [by_sid, known]),
+        (neither, "", [by_sid, unknown]),
+        (named, "subject = \"session.uid\"\n", [no_sub, known]),
+        (without_sub, "subject = \"session.uid\"\n", [no_sub, refused]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path(), server(answer));
+        let file = folder.path().join("gateway.toml");
+        let check = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let arguments = ["check", "--config", "gateway.toml", "--cookie-file", "cookie"];
+            let ran = countersign(folder.path(), &arguments, "");
+            assert!(ran.code == 0 && !ran.output.contains("planted"), "{ran:?}");
+            ran.output.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let text = fs::read_to_string(&file).unwrap().replace("[claims]\n", &format!("[claims]\n{subject}"));
+        assert!(!check(&text).contains("log-out token"), "nobody sends any");
+        let told = check(&format!(
+            "internal_listen = \"127.0.0.1:0\"\n{text}[backchannel_logout]\nissuer = \"https://sso.example\"\n"
+        ));
+        for line in said {
+            assert!(told.contains(line), "no `{line}` in {told}");
+        }
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_fails() {
     let folder = tempfile::tempdir().unwrap();

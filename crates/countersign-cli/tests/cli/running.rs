@@ -164,6 +164,70 @@ fn the_keys_of_a_running_gateway_can_be_changed() {
     drop(gateway);
 }
 
+/// Keys as OpenSSL writes them: PKCS #8, and what it wrote before.
+const PEMS: [(&str, [&str; 2]); 2] = [
+    (
+        "ES256",
+        [
+            include_str!("../../../countersign/src/testkit/keys/es256.pem"),
+            include_str!("../../../countersign/tests/it/pem/ec_traditional.pem"),
+        ],
+    ),
+    (
+        "RS256",
+        [
+            include_str!("../../../countersign/src/testkit/keys/rsa.pem"),
+            include_str!("../../../countersign/tests/it/pem/rsa_traditional.pem"),
+        ],
+    ),
+];
+
+#[test]
+fn keys_in_pem_are_taken_by_a_running_gateway_and_sign_once_it_is_their_turn() {
+    for (number, (algorithm, pems)) in PEMS.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        prepare(folder);
+        let file = folder.join("gateway.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}[token]\nalgorithm = \"{algorithm}\"\n")).unwrap();
+        let gateway = Gateway::start(folder);
+        let own = keys(folder, &["list"]);
+        let mut imported = Vec::new();
+        for (place, pem) in pems.into_iter().enumerate() {
+            fs::write(folder.join("key.pem"), pem).unwrap();
+            let listed = keys(folder, &["import", "key.pem"]);
+            assert_eq!((listed.len(), &*listed[2 + place].1), (3 + place, "published"), "{listed:?}");
+            imported.push(listed[2 + place].0.clone());
+            let again = countersign(folder, &["keys", "import", "key.pem", "--state-dir", "state"], "");
+            assert_eq!((again.code, again.output.as_str()), (1, ""), "it is there: {again:?}");
+        }
+        fs::write(folder.join("other.pem"), PEMS[1 - number].1[0]).unwrap();
+        let other = countersign(folder, &["keys", "import", "other.pem", "--state-dir", "state"], "");
+        assert_eq!((other.code, other.output.as_str()), (1, ""), "of another algorithm: {other:?}");
+
+        let set = countersign(folder, &["keys", "export-public", "--state-dir", "state"], "");
+        let set: Value = serde_json::from_str(&set.output).unwrap();
+        for kid in &imported {
+            let mut published = set["keys"].as_array().unwrap().iter().filter(|key| key["kid"] == **kid);
+            let key = published.next().unwrap();
+            assert_eq!((&key["alg"], published.next()), (&algorithm.into(), None));
+            assert!(["d", "p", "q"].iter().all(|member| key.get(member).is_none()), "{set}");
+        }
+        for (kid, _) in &own {
+            keys(folder, &["retire", kid]);
+        }
+        let listed = keys(folder, &["list"]);
+        let signing = listed.iter().find(|(_, phase)| phase == "signing").unwrap();
+        assert!(imported.contains(&signing.0), "{listed:?}");
+        let (code, log) = gateway.stop();
+        assert_eq!(code, Some(0), "{log}");
+        for line in pems.into_iter().flat_map(str::lines).filter(|line| line.len() >= 40) {
+            assert!(!log.contains(line), "a private key in the log");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();

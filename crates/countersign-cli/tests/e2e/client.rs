@@ -35,9 +35,13 @@ impl Call {
 
     /// POST of a form.
     pub(crate) fn post_form(url: impl fmt::Display, form: &str) -> Self {
-        let mut call = Self::new("POST", url).header("content-type", "application/x-www-form-urlencoded");
-        call.body = form.to_owned().into();
-        call
+        Self::new("POST", url).header("content-type", "application/x-www-form-urlencoded").body(form)
+    }
+
+    /// Sends that along.
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        self.body = body.to_owned().into();
+        self
     }
 
     /// Adds a header.

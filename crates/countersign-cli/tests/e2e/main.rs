@@ -23,6 +23,8 @@ mod audited_database;
 #[cfg(test)]
 mod audited_log_out;
 #[cfg(test)]
+mod back_channel;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod check_command;

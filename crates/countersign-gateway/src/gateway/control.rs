@@ -36,7 +36,7 @@ use crate::{
     keyring::{KeyRing, PhaseWatch, RingKeeper, RingSettings},
     metadata::{Metadata, MetadataHandle},
     observe::{ConnectionEvent, GuardGauges, Observation, ReloadOutcome, RevocationGauges},
-    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts, UNENFORCED, UNREADABLE, WENT_BACK},
+    revocation::{ExpectedLogout, Keeper, Lifetimes, SeenLogouts},
     server::{Certificates, Drainer},
     session::Sessions,
     store::StateDirectory,
@@ -100,18 +100,9 @@ impl Control for ControlRoom {
     }
 
     fn faults(&self) -> Vec<&'static str> {
-        let ledger = self.household.memory.ledger();
-        let is_unreadable = ledger.unreadable() > 0;
-        let is_unenforced = ledger.unenforced() > 0;
         let of_guard = self.guard_report();
         let of_guard = of_guard.iter().flat_map(GuardReport::faults);
-        let went_back = ledger.lost() > 0;
-        let of_log = [
-            is_unreadable.then_some(UNREADABLE),
-            is_unenforced.then_some(UNENFORCED),
-            went_back.then_some(WENT_BACK),
-        ];
-        of_log.into_iter().flatten().chain(of_guard).collect()
+        self.household.memory.ledger().faults().into_iter().chain(of_guard).collect()
     }
 
     fn guard(&self) -> Option<GuardGauges> {

@@ -10,7 +10,11 @@
 //!    `claims.subject` says otherwise, 400.
 //! 4. A gateway that has seen no answer yet cannot know whether they have: it revokes the session of that name, and
 //!    every session of the user.
-//! 5. 200 when everything is durable, 503 when it is not.
+//! 5. A token is used once, by one of the gateways that share a store, also after a restart: 400 for one that was used, 503
+//!    for one that another gateway is about to obey.
+//! 6. 200 when everything is durable, 503 when it is not: the token is believed when it comes again. Where the store cannot
+//!    be asked whether it was used, it is obeyed here if this process has not used it: a log-out that the server does not
+//!    send again would be lost otherwise.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -32,9 +36,10 @@ use crate::{
     entry::proxy::Snapshot,
     http::form,
     revocation::{
-        Demand, ExpectedLogout, LoggedOut, RevocationReason, SeenLogouts, Unrecorded, judge_logout,
+        Demand, ExpectedLogout, LoggedOut, LogoutRefused, RevocationReason, SeenLogouts, judge_logout,
     },
     session::cache::Entry,
+    store::{LogoutName, LogoutStanding},
 };
 
 /// Believes log-out tokens of one server.
@@ -43,7 +48,7 @@ pub struct LogoutReceiver {
     pub expected: ExpectedLogout,
     /// The server's keys.
     pub keys: RemoteKeys,
-    /// Tokens that were used.
+    /// Tokens that this process has used.
     pub seen: SeenLogouts,
     /// How sessions are named.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
@@ -70,34 +75,54 @@ pub(super) async fn log_out(State(internal): State<Internal>, Timely(form): Time
     let outcome = judge_logout(&token, &keys, &receiver.expected, &receiver.seen, now);
     let logged_out = match outcome {
         Ok(logged_out) => logged_out,
-        Err(refused) => {
-            tracing::warn!(%refused, "log-out token");
-            return refuse(StatusCode::BAD_REQUEST, "invalid_request");
-        }
+        Err(refused) => return not_believed(&refused),
     };
-    let id = logged_out.id.clone();
+    let name = logged_out.name;
+    let using = receiver.seen.using(name);
     let Some(targets) = receiver.targets(logged_out) else {
-        tracing::warn!(refused = "neither its `sub` nor its `sid` names what is known here", "log-out token");
-        return refuse(StatusCode::BAD_REQUEST, "invalid_request");
+        return not_believed(&"neither its `sub` nor its `sid` names what is known here");
     };
-    match revoke(&internal, targets, now).await {
-        Ok(()) => {
+    match obey(&internal, name, targets, now).await {
+        Obeyed::Recorded => {
+            using.is_used();
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, no_store).into_response()
         }
-        Err(_) => {
-            // The server is asked to send it again, and must be believed then.
-            receiver.seen.forget(&id);
-            refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+        Obeyed::Used => {
+            using.is_used();
+            not_believed(&LogoutRefused::Replayed)
         }
+        // The server is asked to send it again, and must be believed then.
+        Obeyed::Unrecorded => refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
     }
 }
 
-async fn revoke(internal: &Internal, demands: Vec<Demand>, now: UnixTime) -> Result<(), Unrecorded> {
-    for demand in demands {
-        internal.ledger.revoke(demand, now).await?;
+fn not_believed(refused: &dyn fmt::Display) -> Response {
+    tracing::warn!(%refused, "log-out token");
+    refuse(StatusCode::BAD_REQUEST, "invalid_request")
+}
+
+/// What became of a token that was believed.
+enum Obeyed {
+    Recorded,
+    Unrecorded,
+    Used,
+}
+
+async fn obey(internal: &Internal, name: LogoutName, demands: Vec<Demand>, now: UnixTime) -> Obeyed {
+    match internal.ledger.hold_logout(name).await {
+        Some(LogoutStanding::Used) => return Obeyed::Used,
+        Some(LogoutStanding::Held) => return Obeyed::Unrecorded,
+        Some(LogoutStanding::Fresh) | None => {}
     }
-    Ok(())
+    for demand in demands {
+        if internal.ledger.revoke(demand, now).await.is_err() {
+            internal.ledger.free_logout(name);
+            return Obeyed::Unrecorded;
+        }
+    }
+    internal.ledger.used_logout(name).await;
+    Obeyed::Recorded
 }
 
 /// The only `logout_token` of a form.

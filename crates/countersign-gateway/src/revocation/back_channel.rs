@@ -6,23 +6,20 @@
 //!    it is believed only where the operator says so.
 //! 2. `iss` is the configured issuer, `aud` is our client or names it among others.
 //! 3. `iat` is at most ten minutes old and not ahead of our clock by more than one; `exp`, if there is one, is not past.
-//! 4. `jti` is there and was not used before, as far as this process remembers; `nonce` is not there.
+//! 4. `jti` is there and was not used before; `nonce` is not there.
 //! 5. `events` has the member `http://schemas.openid.net/event/backchannel-logout`, an object.
 //! 6. `sub`, `sid` or both are there.
 //!
 //! A token that is believed again says nothing new where it names the session. Without `sid` it ends what the user began
-//! meanwhile. So [`MAX_SEEN`] tokens are remembered as long as they are fresh; beyond that the oldest is forgotten: an
-//! honest log-out is never refused for want of room.
+//! meanwhile. So the store remembers for all gateways which were used ([`LogoutName`]), and each remembers its own, which
+//! has to do while the store is away.
 //!
 //! What an attacker can do if this is wrong: log others out.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-
-use aws_lc_rs::digest::{SHA256, digest};
 
 use countersign::{
     ClientId, Issuer, KeySet, UnixTime,
@@ -30,14 +27,14 @@ use countersign::{
 };
 use serde_json::{Map, Value};
 
+use crate::store::{LOGOUT_REMEMBERED, LogoutName, RememberedLogouts};
+
 /// The event that ends sessions.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// How old a token may be.
 const OLDEST: Duration = Duration::from_secs(600);
 /// How far the server's clock may be ahead of ours.
 const LEEWAY: Duration = Duration::from_secs(60);
-/// The most tokens that are remembered: some 20 MB of names. Only the issuer can make as many.
-const MAX_SEEN: usize = 100_000;
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
 
@@ -55,8 +52,8 @@ pub struct ExpectedLogout {
 /// Whose sessions end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedOut {
-    /// `jti`.
-    pub id: String,
+    /// Which token says so.
+    pub name: LogoutName,
     /// The server's name for the user.
     pub subject: Option<String>,
     /// The server's name for the session. Without it, every session of the user.
@@ -98,63 +95,54 @@ pub enum LogoutRefused {
     Type,
 }
 
-/// The tokens that were believed, so that none is believed twice.
+/// The tokens that this process has believed, so that it believes none twice.
 #[derive(Debug, Default)]
-pub struct SeenLogouts(Mutex<Seen>);
-
-/// The hash of a token's name, so that all take the same room.
-type Name = [u8; 32];
-
-#[derive(Debug, Default)]
-struct Seen {
-    until: BTreeMap<Name, UnixTime>,
-    /// The same; the oldest is the first.
-    in_order: BTreeSet<(UnixTime, Name)>,
-}
+pub struct SeenLogouts(Mutex<RememberedLogouts>);
 
 impl SeenLogouts {
     /// Notes a token; false if it is known already.
-    fn note(&self, name: &str, now: UnixTime) -> bool {
-        let name = hashed(name);
+    fn note(&self, name: LogoutName, now: UnixTime) -> bool {
         let mut seen = self.locked();
-        if seen.until.get(&name).is_some_and(|until| *until > now) {
-            return false;
+        let is_new = !seen.knows(&name, now);
+        if is_new {
+            seen.note(name, LOGOUT_REMEMBERED, now);
         }
-        seen.forget(&name);
-        while let Some((until, oldest)) = seen.in_order.first().copied()
-            && (until <= now || seen.until.len() >= MAX_SEEN)
-        {
-            seen.forget(&oldest);
-        }
-        let until = now.saturating_add(OLDEST).saturating_add(LEEWAY).saturating_add(LEEWAY);
-        seen.until.insert(name, until);
-        seen.in_order.insert((until, name));
-        true
+        is_new
     }
 
-    /// A token that was believed could not be obeyed: it may come again.
-    pub fn forget(&self, name: &str) {
-        self.locked().forget(&hashed(name));
+    /// To be kept while a token that was believed is obeyed.
+    pub const fn using(&self, name: LogoutName) -> Using<'_> {
+        Using { seen: self, name, is_used: false }
     }
 
-    fn locked(&self) -> MutexGuard<'_, Seen> {
+    fn locked(&self) -> MutexGuard<'_, RememberedLogouts> {
         // What a panic leaves half done is a token that is forgotten too early or too late.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
-    fn forget(&mut self, name: &Name) {
-        if let Some(until) = self.until.remove(name) {
-            self.in_order.remove(&(until, *name));
-        }
+/// A token that was believed. Dropped before it was used, also because whoever sent it waits no longer, it may come again.
+#[derive(Debug)]
+#[must_use = "a token that is dropped at once may be used again"]
+pub struct Using<'a> {
+    seen: &'a SeenLogouts,
+    name: LogoutName,
+    is_used: bool,
+}
+
+impl Using<'_> {
+    /// It was used, here or elsewhere.
+    pub fn is_used(mut self) {
+        self.is_used = true;
     }
 }
 
-fn hashed(name: &str) -> Name {
-    let mut hash = Name::default();
-    hash.copy_from_slice(digest(&SHA256, name.as_bytes()).as_ref());
-    hash
+impl Drop for Using<'_> {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.seen.locked().forget(&self.name);
+        }
+    }
 }
 
 /// Judges a log-out token.
@@ -200,7 +188,8 @@ pub fn judge_logout(
         return Err(LogoutRefused::Nobody);
     }
     let id = name(&claims, "jti")?.ok_or(LogoutRefused::Claim("jti"))?;
-    if seen.note(&id, now) { Ok(LoggedOut { id, subject, session }) } else { Err(LogoutRefused::Replayed) }
+    let name = LogoutName::new(&expected.issuer, &id);
+    if seen.note(name, now) { Ok(LoggedOut { name, subject, session }) } else { Err(LogoutRefused::Replayed) }
 }
 
 fn check_type(typ: Option<&str>, any_type: bool) -> Result<(), LogoutRefused> {
@@ -245,7 +234,8 @@ mod tests {
     use countersign::{KeySet, SigningKey, UnixTime, jws::Algorithm};
     use serde_json::{Value, json};
 
-    use super::{EVENT, ExpectedLogout, LoggedOut, LogoutRefused, MAX_SEEN, SeenLogouts, judge_logout};
+    use super::{EVENT, ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, judge_logout};
+    use crate::store::{LogoutName, MAX_USED_LOGOUTS};
 
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -365,55 +355,66 @@ mod tests {
         assert!(server.judge(&good).is_ok());
     }
 
+    fn named(id: &str) -> LogoutName {
+        LogoutName::new(&"https://sso.example".into(), id)
+    }
+
     #[test]
     fn a_token_is_believed_once_and_names_user_session_or_both() {
         let server = server();
-        let both = LoggedOut {
-            id: "1".to_owned(),
-            subject: Some("alice".to_owned()),
-            session: Some("s1".to_owned()),
-        };
+        let both =
+            LoggedOut { name: named("1"), subject: Some("alice".to_owned()), session: Some("s1".to_owned()) };
         assert_eq!(server.judge_with(|_| {}), Ok(both.clone()));
         assert_eq!(server.judge_with(|_| {}), Err(LogoutRefused::Replayed));
-        server.seen.forget("1");
+        drop(server.seen.using(named("1")));
         assert_eq!(server.judge_with(|_| {}), Ok(both.clone()), "it could not be obeyed the first time");
+        server.seen.using(named("1")).is_used();
+        assert_eq!(server.judge_with(|_| {}), Err(LogoutRefused::Replayed));
         let among_others = server.judge_with(|c| {
             c["jti"] = json!("2");
             c["aud"] = json!(["other", "gateway"]);
         });
-        assert_eq!(among_others, Ok(LoggedOut { id: "2".to_owned(), ..both }));
+        assert_eq!(among_others, Ok(LoggedOut { name: named("2"), ..both }));
         let user = server.judge_with(|c| {
             c["jti"] = json!("3");
             drop(c.as_object_mut().unwrap().remove("sid"));
         });
         assert_eq!(
             user,
-            Ok(LoggedOut { id: "3".to_owned(), subject: Some("alice".to_owned()), session: None })
+            Ok(LoggedOut { name: named("3"), subject: Some("alice".to_owned()), session: None })
         );
+    }
+
+    #[test]
+    fn a_name_is_that_of_one_token_of_one_issuer_and_tells_nothing() {
+        let name = |issuer: &str, id: &str| LogoutName::new(&issuer.into(), id);
+        assert_eq!(name("https://a.example", "1"), name("https://a.example", "1"));
+        let others = [("https://a.example", "2"), ("https://b.example", "1"), ("https://a.example1", "")];
+        for (issuer, id) in others {
+            assert_ne!(name("https://a.example", "1"), name(issuer, id), "{issuer} {id}");
+        }
+        assert_eq!(format!("{:?}", named("planted")), "LogoutName");
     }
 
     #[test]
     fn l02_however_many_tokens_come_each_is_believed_once_and_the_memory_is_bounded() {
         let seen = SeenLogouts::default();
         let at = |n: usize| UnixTime::from_secs(NOW.as_secs() + n as u64 / 1000);
-        for n in 0..MAX_SEEN {
-            assert!(seen.note(&n.to_string(), at(n)));
+        let note = |n: usize, now| seen.note(named(&n.to_string()), now);
+        for n in 0..MAX_USED_LOGOUTS {
+            assert!(note(n, at(n)));
         }
-        assert!(!seen.note("0", at(MAX_SEEN)), "the oldest is remembered as long as there is room");
-        for n in MAX_SEEN..MAX_SEEN + 1000 {
-            assert!(seen.note(&n.to_string(), at(n)), "none is refused for want of room");
+        assert!(!note(0, at(MAX_USED_LOGOUTS)), "the oldest is remembered as long as there is room");
+        for n in MAX_USED_LOGOUTS..MAX_USED_LOGOUTS + 1000 {
+            assert!(note(n, at(n)), "none is refused for want of room");
         }
-        let last = at(MAX_SEEN + 1000);
-        assert!(!seen.note(&MAX_SEEN.to_string(), last) && !seen.note("1000", last));
-        let kept = || {
-            let seen = seen.locked();
-            (seen.until.len(), seen.in_order.len())
-        };
-        assert_eq!(kept(), (MAX_SEEN, MAX_SEEN));
-        assert!(seen.note("0", last), "the oldest made room");
+        let last = at(MAX_USED_LOGOUTS + 1000);
+        assert!(!note(MAX_USED_LOGOUTS, last) && !note(1000, last));
+        assert_eq!(seen.locked().len(), (MAX_USED_LOGOUTS, MAX_USED_LOGOUTS));
+        assert!(note(0, last), "the oldest made room");
         // All are too old to be believed by then.
         let later = UnixTime::from_secs(last.as_secs() + 721);
-        assert!(seen.note("one more", later));
-        assert_eq!(kept(), (1, 1));
+        assert!(note(1_000_000, later));
+        assert_eq!(seen.locked().len(), (1, 1));
     }
 }

@@ -15,7 +15,8 @@ use tokio::{
 use super::{
     Demand, Ledger, Unrecorded,
     compare::Comparison,
-    follow::{FOLLOW_EVERY, Numberings, is_complete},
+    follow::{FOLLOW_EVERY, Numberings, goes_on, is_complete},
+    logouts::LogoutWish,
 };
 use crate::{
     clock::{Clock, Now},
@@ -49,6 +50,8 @@ pub const UNENFORCED: &str = "revocations_unenforced";
 pub(super) enum Wish {
     KeysChanged(UnixTime),
     Lift(Target, UnixTime),
+    /// No change of what is revoked: a log-out token is used once.
+    Logout(LogoutWish),
     Revoke(Demand, UnixTime),
     /// Nothing: to know whether everything before it is durable.
     Settle,
@@ -120,6 +123,7 @@ impl Keeper {
                     if count == 0 {
                         return;
                     }
+                    self.look_after_logouts(&mut batch);
                     self.write(&mut batch);
                 }
                 _ = retries.tick() => {
@@ -166,8 +170,8 @@ impl Keeper {
                 self.tell(&all, RevocationEvent::Recorded);
                 for (place, reply) in waiting.into_iter().enumerate() {
                     let place = u64::try_from(earlier + place).unwrap_or(u64::MAX);
-                    let epoch = self.ledger.cursor().epoch;
-                    answer(reply, Ok(Cursor { epoch, seq: first.saturating_add(place) }));
+                    let seq = first.seq.saturating_add(place);
+                    answer(reply, Ok(Cursor { epoch: first.epoch.clone(), seq }));
                 }
                 settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
             }
@@ -184,7 +188,7 @@ impl Keeper {
     /// What is to be written for a wish: nothing where it says nothing new.
     fn prepare(&mut self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
         match wish {
-            Wish::Settle => Ok(None),
+            Wish::Logout(_) | Wish::Settle => Ok(None),
             Wish::KeysChanged(now) => {
                 Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
             }
@@ -214,37 +218,15 @@ impl Keeper {
         }
     }
 
-    /// Appends to the store and takes it into memory; answers the number of the first.
-    pub(super) fn append(&mut self, changes: &[Change]) -> Result<u64, &'static str> {
+    /// Appends to the store and takes it into memory; answers the place of the first.
+    pub(super) fn append(&mut self, changes: &[Change]) -> Result<Cursor, &'static str> {
         let mut appended = self.store.append(changes);
         if matches!(appended, Err(StoreError::Empty)) {
             self.unite(changes);
             appended = self.store.append(changes);
         }
-        let seen = self.ledger.cursor();
-        let known = seen.seq;
-        let (mut unreadable, mut is_incomplete) = (0, false);
-        let appended = appended.and_then(|newest| {
-            let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-            let first = newest.saturating_sub(count).saturating_add(1);
-            // Of a store that others write too, what they wrote meanwhile is read with it.
-            let records = if first == known.saturating_add(1) {
-                let numbered = (first..).zip(changes.iter().cloned());
-                numbered.map(|(seq, change)| RevocationRecord { seq, change }).collect()
-            } else {
-                let stored = self.store.revocations(known)?;
-                unreadable = stored.unreadable;
-                is_incomplete = !is_complete(&seen, &stored);
-                stored.records
-            };
-            Ok((first, records))
-        });
-        match appended {
-            Ok((first, records)) => {
-                self.note_unreadable(unreadable);
-                self.is_incomplete |= is_incomplete;
-                let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-                self.take_in(records, first..first.saturating_add(count));
+        match appended.and_then(|newest| self.take_in_appended(newest, changes)) {
+            Ok(first) => {
                 self.works();
                 Ok(first)
             }
@@ -253,6 +235,31 @@ impl Keeper {
                 Err(error.code())
             }
         }
+    }
+
+    /// Takes in what was just appended, and on the way what others wrote before it.
+    fn take_in_appended(&mut self, newest: Cursor, changes: &[Change]) -> Result<Cursor, StoreError> {
+        let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+        let first = newest.seq.saturating_sub(count).saturating_add(1);
+        let (seen, next) = (self.ledger.cursor(), self.ledger.cursor().seq.saturating_add(1));
+        if newest.epoch == seen.epoch && first != next {
+            let stored = self.store.revocations(seen.seq)?;
+            if goes_on(&newest, &stored) {
+                self.is_incomplete |= !is_complete(&seen, &stored);
+                self.note_unreadable(stored.unreadable);
+                self.take_in(stored.records, first..first.saturating_add(count));
+                return Ok(Cursor { seq: first, ..newest });
+            }
+        }
+        // Our own are held whatever has become of the log: a lift, too, has happened.
+        let numbered = (next..).zip(changes.iter().cloned());
+        let own = numbered.map(|(seq, change)| RevocationRecord { seq, change }).collect();
+        self.take_in(own, next..next.saturating_add(count));
+        if newest.epoch != seen.epoch || first != next {
+            // Another gateway has begun to number anew since this one looked: what else is in the log is not known here.
+            self.unite(&[]);
+        }
+        Ok(Cursor { seq: first, ..newest })
     }
 
     /// A lift that was not written has not happened; everything else holds and is written later.
@@ -400,3 +407,6 @@ fn answer(reply: Option<oneshot::Sender<Result<Cursor, Unrecorded>>>, outcome: R
         let _ = reply.send(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests;

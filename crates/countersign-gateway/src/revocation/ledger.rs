@@ -3,6 +3,9 @@
 mod alone;
 mod enforce;
 mod events;
+mod faults;
+mod late;
+mod logouts;
 
 use std::{
     fmt,

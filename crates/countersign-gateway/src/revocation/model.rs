@@ -196,10 +196,12 @@ impl Gateway {
         match store.append(std::slice::from_ref(change)) {
             Ok(newest) => {
                 let known = self.memory.newest;
-                let records = if newest == known + 1 {
-                    vec![RevocationRecord { seq: newest, change: change.clone() }]
-                } else {
+                let is_same = newest.epoch == self.memory.epoch;
+                let records = if is_same && newest.seq != known + 1 {
                     store.revocations(known).unwrap().records
+                } else {
+                    // In another numbering, which the next look finds.
+                    vec![RevocationRecord { seq: known + 1, change: change.clone() }]
                 };
                 records.into_iter().for_each(|record| self.memory.add(record, false));
                 true

@@ -18,7 +18,8 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use self::names::{Names, Putting, TakesNames};
+pub(crate) use self::names::Place;
+use self::names::{Known, Names, Putting, TakesNames};
 use super::{
     key::{SessionKey, SessionKeyHasher},
     rotation::Rotation,
@@ -368,14 +369,14 @@ impl SessionCache {
         kept.filter(|(_, entry)| entry.names().any(|other| other == name)).collect()
     }
 
-    /// The keys of the sessions that `wanted` picks, in their order, whatever the number of processors makes of the
-    /// cache. As [`Self::select`].
+    /// Some of the sessions behind a place, and where to go on, if there are more. From the first place to the last, every
+    /// session comes once that is kept all the while. None is kept any longer because it is looked at.
     #[must_use]
-    pub fn select_keys(&self, wanted: impl Fn(&Entry) -> bool) -> Vec<SessionKey> {
-        let wanted = self.live.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key);
-        let mut keys: Vec<_> = wanted.collect();
-        keys.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
-        keys
+    pub(crate) fn some_behind(&self, place: Place, most: usize) -> (Vec<Arc<Entry>>, Option<Place>) {
+        let (known, next) = self.names.some_behind(place, most);
+        // Each under the name that is its own.
+        let find = |known: Known| self.live.peek(&known.key).filter(|entry| entry.sid == known.name);
+        (known.into_iter().filter_map(find).collect(), next)
     }
 
     /// Sessions kept at present.
@@ -455,7 +456,7 @@ mod tests {
     use countersign::{Secret, UnixTime};
     use http::{HeaderMap, HeaderValue, header::COOKIE};
 
-    use super::{Entry, Freshness, SessionCache};
+    use super::{Entry, Freshness, Place, SessionCache};
     use crate::{
         clock::{Moment, Now},
         credential::CredentialRules,
@@ -572,6 +573,29 @@ mod tests {
         assert!(kept.len() > 50 && kept.len() < 100);
         assert_eq!(cache.names.len(), 2 * kept.len() + 1);
         assert!(kept.iter().all(|n| cache.find_named(&format!("other-{n}").into()).len() == 1));
+    }
+
+    #[test]
+    fn a_look_in_pieces_comes_to_every_session_once() {
+        let cache = SessionCache::new(NonZeroUsize::new(2_000).unwrap());
+        let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"");
+        for n in 0..1_000 {
+            let [own, other] = [n, n + 5_000].map(|n| keyer.named_session_id(&n.to_string()));
+            cache.writer(&keyer.handle(&own)).put(named(&[own.as_str(), other.as_str()]));
+        }
+        for most in [1, 7, 100, 10_000] {
+            let (mut names, mut place) = (Vec::new(), Some(Place::default()));
+            while let Some(here) = place {
+                let (some, next) = cache.some_behind(here, most);
+                assert!(some.len() <= most);
+                names.extend(some.iter().map(|entry| entry.sid.clone()));
+                place = next;
+            }
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!((names.len(), count), (1_000, 1_000), "{most} at once");
+        }
     }
 
     #[test]

@@ -4,11 +4,20 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
+    time::Duration,
 };
 
-use countersign::{SessionId, Standing, revocation::Target};
+use countersign::{SessionId, Standing, TokenId, revocation::Target};
+use tokio::{
+    select,
+    time::{Instant, sleep_until},
+};
 
-use super::{Sessions, admission::Former, cache::Entry};
+use super::{
+    Sessions,
+    admission::Former,
+    cache::{Entry, Place, SessionCache},
+};
 use crate::{
     clock::{Clock, Now},
     credential::OwnedCredential,
@@ -59,31 +68,54 @@ impl Sessions {
     }
 
     /// Does what others' revocations ask for whenever the ledger tells of one, for as long as the process lives: asks again
-    /// about sessions that are others than before, and names what was signed too late to be known. `present` are the sessions under the configuration in force.
+    /// about sessions that are others than before, and names what was signed too late to be known. `present` are the
+    /// sessions under the configuration in force.
+    ///
+    /// Sessions that were revoked by name are found by it. For any other revocation all have to be looked at: two thousand at
+    /// a time, with a rest between, because whoever shares this thread must not wait.
     pub(crate) async fn follow_changes(ledger: &Ledger, clock: &dyn Clock, present: impl Fn() -> Arc<Self>) {
         let (mut newest, mut seen) = (ledger.subscribe(), ledger.cursor());
-        while newest.changed().await.is_ok() {
-            let now = clock.now();
-            if ledger.has_late_revocations(&seen, now.wall) {
-                present().revoke_signed_meanwhile(now);
+        let mut look = Look::new();
+        loop {
+            select! {
+                biased;
+                () = sleep_until(look.not_before), if look.goes_on() => {}
+                told = newest.changed() => if told.is_err() { break },
             }
+            let (sessions, now) = (present(), clock.now());
+            let late = ledger.late_revocations(&seen, now.wall);
+            let named = late.sessions.iter().flat_map(|name| sessions.cache().find_named(name));
+            let mut signed = sessions.signed_for_revoked(named.map(|(_, entry)| entry), now);
             let changed = ledger.changed_sessions(&mut seen);
             if !changed.is_empty() {
-                present().ask_again_about(&changed, now);
+                sessions.ask_again_about(&changed, now);
+            }
+            if late.more {
+                look.begin();
+            }
+            if look.goes_on() && look.not_before <= Instant::now() {
+                let some = look.some_of(sessions.cache());
+                signed.append(&mut sessions.signed_for_revoked(some, now));
+            }
+            for token in signed {
+                // Once nothing is written any more, this process ends.
+                let demand = Demand::new(Target::Token(token), RevocationReason::Changed);
+                ledger.revoke_in_turn(demand, now.wall).await;
             }
         }
         std::future::pending().await
     }
 
     /// What was signed here for sessions that others had revoked already, which this gateway could not know, outlives their
-    /// revocation at services: it is revoked by name.
-    fn revoke_signed_meanwhile(&self, now: Now) {
-        let is_revoked = |entry: &Entry| self.ledger().check(&entry.concerned()) == Standing::Revoked;
-        for key in self.memory.cache.select_keys(is_revoked) {
-            if let Some(entry) = self.memory.cache.find(&key) {
-                self.revoke_living(&entry, RevocationReason::Changed, now);
-            }
+    /// revocation at services: it has to be revoked by name.
+    fn signed_for_revoked(&self, entries: impl IntoIterator<Item = Arc<Entry>>, now: Now) -> Vec<TokenId> {
+        let is_revoked = |entry: &Arc<Entry>| self.ledger().check(&entry.concerned()) == Standing::Revoked;
+        let mut signed = Vec::new();
+        for entry in entries.into_iter().filter(is_revoked) {
+            let named = |token: &TokenId| self.ledger().terms_of(&Target::Token(token.clone())).is_some();
+            signed.extend(entry.living_tokens(now.wall).filter(|token| !named(token)).cloned());
         }
+        signed
     }
 
     /// Sessions that were found to be others than before, at another gateway or under another credential: what was
@@ -143,5 +175,43 @@ impl Sessions {
             let detail = fault.to_string();
             self.observer.observe(Observation::Store { failure: Some(fault.code()), detail: &detail });
         }
+    }
+}
+
+/// So many names of sessions are looked at in one go: it takes a millisecond or two.
+const AT_ONCE: usize = 2_000;
+/// Between two goes.
+const REST: Duration = Duration::from_millis(10);
+
+/// A look at all sessions, some at a time.
+#[derive(Debug)]
+struct Look {
+    next: Option<Place>,
+    /// It rests until then, however much is revoked.
+    not_before: Instant,
+    /// Something was revoked since it began, that those before this place concern too.
+    again: bool,
+}
+
+impl Look {
+    fn new() -> Self {
+        Self { next: None, not_before: Instant::now(), again: false }
+    }
+
+    fn begin(&mut self) {
+        self.again |= self.goes_on();
+        self.next.get_or_insert_default();
+    }
+
+    const fn goes_on(&self) -> bool {
+        self.next.is_some()
+    }
+
+    fn some_of(&mut self, cache: &SessionCache) -> Vec<Arc<Entry>> {
+        let Some(place) = self.next.take() else { return Vec::new() };
+        let (some, next) = cache.some_behind(place, AT_ONCE);
+        self.not_before = Instant::now() + REST;
+        self.next = next.or_else(|| std::mem::take(&mut self.again).then(Place::default));
+        some
     }
 }

@@ -34,6 +34,7 @@ use crate::{
 
 mod changed;
 mod defects;
+mod late;
 mod outage;
 mod rotation;
 mod shared;

@@ -19,7 +19,8 @@ use super::{mutation::Mutation, random::Random};
 use crate::{
     session::shared::{Found, SharedCache, Unread},
     store::{
-        Change, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+        Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing, Store,
+        StoreError, StoredRevocations,
         memory::{self, MemoryStore},
     },
 };
@@ -185,12 +186,20 @@ impl Store for StoreLink {
         self.reach()?.revocations(after)
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.answer(self.reach()?.append(changes))
     }
 
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         self.reach()?.forget_expired(now)
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        self.reach()?.hold_logouts(names, now)
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        self.answer(self.reach()?.end_logouts(ended, now))
     }
 
     fn is_shared(&self) -> bool {

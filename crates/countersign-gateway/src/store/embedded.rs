@@ -6,10 +6,13 @@
 //! The number of the newest revocation is noted beside it (`revocations-seen`): a database that was put back from a backup
 //! has a smaller one, and what was revoked since is not in it. The note stays as it is then, until an operator removes it.
 //!
+//! Of used log-out tokens there are hashes, so that none is believed again after a restart.
+//!
 //! Revocations are not sealed: whoever may read this folder reads the same names in the audit log, and whoever may
 //! write it can put an older copy in its place, which no seal would show.
 
 mod answers;
+mod logouts;
 mod revocations;
 
 use std::{
@@ -17,11 +20,15 @@ use std::{
     time::Duration,
 };
 
-use countersign::{UnixTime, revocation::Epoch};
+use countersign::{
+    UnixTime,
+    revocation::{Cursor, Epoch},
+};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
-    Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
+    Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing, StateDirectory,
+    Store, StoreError, StoredRevocations,
 };
 
 pub use self::answers::EmbeddedAnswers;
@@ -31,12 +38,12 @@ pub const FILE: &str = "countersign.db";
 /// Name of the note in `state_dir`.
 const NOTE: &str = "revocations-seen";
 /// The schema this release writes.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 /// How long a call waits for a lock another process (a backup, a shell) holds on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What each schema adds to the one before, the first to nothing. `ring` has one row at most, which is what makes creation compare-and-set.
-const STEPS: [&str; 3] = [RING_TABLES, revocations::TABLES, revocations::NAMES];
+const STEPS: [&str; 4] = [RING_TABLES, revocations::TABLES, revocations::NAMES, logouts::TABLES];
 
 const RING_TABLES: &str = "
     CREATE TABLE ring (
@@ -155,12 +162,12 @@ impl Store for EmbeddedStore {
         revocations::read(&mut self.locked(), after)
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         let is_whole = self.lost_changes().is_ok_and(|lost| lost == 0);
         let newest = revocations::append(&mut self.locked(), changes)?;
         if is_whole {
             // What was written is written: a note that is too small notices less, and the next one is right.
-            let _ = self.directory.note(NOTE, newest.to_string().as_bytes());
+            let _ = self.directory.note(NOTE, newest.seq.to_string().as_bytes());
         }
         Ok(newest)
     }
@@ -175,6 +182,14 @@ impl Store for EmbeddedStore {
 
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         revocations::forget_expired(&mut self.locked(), now)
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        logouts::standing(&self.locked(), names, now)
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        logouts::end(&mut self.locked(), ended, now)
     }
 }
 

@@ -11,7 +11,8 @@ use countersign::{
 };
 
 use super::{
-    Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+    Change, LOGOUT_HELD, LOGOUT_REMEMBERED, LogoutName, LogoutOutcome, LogoutStanding, RememberedLogouts,
+    RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
 };
 
 /// Keeps ring and revocations in memory. As a store of several gateways, it keeps its epoch.
@@ -19,12 +20,19 @@ use super::{
 pub struct MemoryStore {
     ring: Mutex<Option<SealedRing>>,
     log: Mutex<Option<StoredRevocations>>,
+    logouts: Mutex<Logouts>,
     /// What is in it came from elsewhere, and no numbering was begun since.
     is_put_back: AtomicBool,
     /// The ring came from elsewhere, and was not put back by a gateway since.
     ring_is_put_back: AtomicBool,
     /// Only a lift takes earlier entries out of the log: nobody misses a number without a reason.
     keeps_superseded: bool,
+}
+
+#[derive(Debug, Default)]
+struct Logouts {
+    held: RememberedLogouts,
+    used: RememberedLogouts,
 }
 
 /// What a store held at one moment.
@@ -97,7 +105,8 @@ impl MemoryStore {
         let same = |flag: &AtomicBool| AtomicBool::new(flag.load(Ordering::SeqCst));
         let (is_put_back, ring_is_put_back) = (same(&self.is_put_back), same(&self.ring_is_put_back));
         let (ring, log, keeps_superseded) = (Mutex::new(ring), Mutex::new(log), self.keeps_superseded);
-        Self { ring, log, is_put_back, ring_is_put_back, keeps_superseded }
+        let logouts = Mutex::default();
+        Self { ring, log, logouts, is_put_back, ring_is_put_back, keeps_superseded }
     }
 
     /// As the same server that has lost what came after, and does not know it.
@@ -171,7 +180,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.with_log(|log| {
             for change in changes {
                 let is_taken_out = |record: &RevocationRecord| {
@@ -182,7 +191,7 @@ impl Store for MemoryStore {
                 log.newest = log.newest.saturating_add(1);
                 log.records.push(RevocationRecord { seq: log.newest, change: change.clone() });
             }
-            log.newest
+            Cursor { epoch: log.epoch.clone(), seq: log.newest }
         })
     }
 
@@ -192,6 +201,32 @@ impl Store for MemoryStore {
             log.records.retain(|record| record.change.until() > now);
             before - log.records.len()
         })
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        let mut logouts = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = names.iter().map(|name| {
+            if logouts.used.knows(name, now) {
+                return LogoutStanding::Used;
+            }
+            if logouts.held.knows(name, now) {
+                return LogoutStanding::Held;
+            }
+            logouts.held.note(*name, LOGOUT_HELD, now);
+            LogoutStanding::Fresh
+        });
+        Ok(standing.collect())
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        let mut logouts = self.logouts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, outcome) in ended {
+            if *outcome == LogoutOutcome::Used {
+                logouts.used.note(*name, LOGOUT_REMEMBERED, now);
+            }
+            logouts.held.forget(name);
+        }
+        Ok(())
     }
 
     fn restore_ring(&self, expected: Option<RingVersion>, ring: &SealedRing) -> Result<(), StoreError> {

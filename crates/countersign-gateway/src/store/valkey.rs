@@ -14,11 +14,13 @@
 //!    the newest entries is noticed, and they are put back from memory.
 //!
 //! Keys, all behind [`StoreConfig::name`]: `:ring` (hash), `:log` (hash: epoch and newest number), `:changes` and
-//! `:until` (sorted by number and by end), `:session:…` (the second-level cache).
+//! `:until` (sorted by number and by end), `:logouts` and `:logouts-held` (sorted by end), `:session:…` (the second-level
+//! cache).
 
 mod answers;
 mod connection;
 mod encoding;
+mod logouts;
 
 use std::{
     fmt,
@@ -35,7 +37,8 @@ use redis::{FromRedisValue, cmd};
 pub use self::answers::ValkeyAnswers;
 use self::connection::Link;
 use super::{
-    Change, RevocationRecord, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+    Change, LogoutName, LogoutOutcome, LogoutStanding, RevocationRecord, RingVersion, SealedRecord,
+    SealedRing, Store, StoreError, StoredRevocations,
 };
 use crate::{clock::Clock, config::resolved::StoreConfig, entropy::Entropy, keyring::seal::Sealer};
 
@@ -148,6 +151,8 @@ struct Keys {
     log: String,
     changes: String,
     until: String,
+    used_logouts: String,
+    held_logouts: String,
 }
 
 impl ValkeyStore {
@@ -160,7 +165,14 @@ impl ValkeyStore {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let key = |name: &str| format!("{}:{name}", config.name);
-        let keys = Keys { ring: key("ring"), log: key("log"), changes: key("changes"), until: key("until") };
+        let keys = Keys {
+            ring: key("ring"),
+            log: key("log"),
+            changes: key("changes"),
+            until: key("until"),
+            used_logouts: key("logouts"),
+            held_logouts: key("logouts-held"),
+        };
         Self { link: Mutex::new(Link::new(Arc::clone(config), clock)), sealer, entropy, keys }
     }
 
@@ -373,7 +385,7 @@ impl Store for ValkeyStore {
         Ok((page, next.is_none()))
     }
 
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         for _ in 0..ATTEMPTS {
             let (epoch, newest) = self.head()?;
             let mut seq = newest;
@@ -391,7 +403,7 @@ impl Store for ValkeyStore {
             arguments.extend(sealed.iter().map(Vec::as_slice));
             let keys = [self.keys.log.as_str(), self.keys.changes.as_str(), self.keys.until.as_str()];
             if self.run::<u8>(APPEND, &keys, &arguments)? == 1 {
-                return Ok(seq);
+                return Ok(Cursor { epoch, seq });
             }
         }
         Err(StoreError::Conflict)
@@ -408,6 +420,14 @@ impl Store for ValkeyStore {
                 return Ok(all);
             }
         }
+    }
+
+    fn hold_logouts(&self, names: &[LogoutName], _: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        logouts::hold(self, names)
+    }
+
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], _: UnixTime) -> Result<(), StoreError> {
+        logouts::end(self, ended)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | defect | test |
 //! |---|---|
-//! | the life of one thing is applied to another | `session::tests::defects::the_end_of_one_session_is_not_the_end_of_another` |
+//! | the life of one thing is applied to another | `lives::two_upstreams_have_two_times_whichever_is_written_last`, `lives::each_gateway_asks_and_signs_by_its_own_times`, `session::tests::defects::the_end_of_one_session_is_not_the_end_of_another` |
 //! | a time-out in the wrong unit: a hanging server is waited for during days | `session::tests::defects::a_hanging_server_is_waited_for_as_long_as_configured_and_no_longer`, `lookups::a_hanging_server_is_waited_for_as_long_as_the_configuration_says` |
 //! | a token is served from memory after its key is gone | `session::cache::tests::a_token_is_not_served_once_its_key_ring_changed` |
 //! | the `kid` names one key, the signature is another's | `keyring::signing::every_token_verifies_with_the_published_key_of_its_kid_through_changes_of_algorithm` |
@@ -23,5 +23,6 @@
 
 mod connections;
 mod flood;
+mod lives;
 mod lookups;
 mod table;

@@ -1,14 +1,18 @@
 //! Revocation from outside: what an operator or a log-out does, and how far it reaches.
 
 mod exchange;
+mod faults;
 mod log_out_tokens;
 #[cfg(feature = "valkey")]
 mod replicas;
 mod retired_key;
 mod streams;
 mod unwritten;
+mod used_tokens;
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -35,6 +39,8 @@ use crate::{
     server::recorder::{OK, Recorder},
     sources::fake::{self, Arrived},
 };
+#[cfg(feature = "valkey")]
+use crate::{sources::fake::Fake, store::valkey::server::Server};
 
 const ALICE: &str = "Cookie: SESSION=alice-session";
 const SECRET: &str = "planted-client-secret";
@@ -58,6 +64,33 @@ upgrade = true
 async fn house(service: Recorder) -> House {
     let more = CLIENTS.replace("SERVICE", &service.address.to_string());
     House::with(INTERNAL, &more, service, who).await
+}
+
+/// Two gateways before one authorization server and on one store, each with lines of its own in `[session]`.
+#[cfg(feature = "valkey")]
+async fn on_one_store(server: Fake, store: &Server, sessions: [&str; 2], more: &str) -> [House; 2] {
+    let key = tempfile::tempdir().unwrap();
+    let file = key.path().join("kek");
+    fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Arc::new(server);
+    let top = format!("encryption_key_file = \"{}\"\n{INTERNAL}", file.display());
+    let more = format!(
+        "{}{more}[store]\nurl = \"valkey://127.0.0.1:{}\"\ntimeout = \"1s\"\n",
+        CLIENTS.replace("SERVICE", "127.0.0.1:9"),
+        store.port,
+    );
+    let mut gateways = Vec::new();
+    for session in sessions {
+        let service = Recorder::answering(OK).await;
+        gateways.push(House::before(
+            Arc::clone(&server),
+            "https://shop.example",
+            (session, &top, &more),
+            service,
+        ));
+    }
+    gateways.try_into().unwrap_or_else(|_| unreachable!())
 }
 
 /// Asks over the control socket.

@@ -2,6 +2,7 @@
 
 mod directory;
 mod killed;
+mod logouts;
 mod revocations;
 mod sealed_ring;
 #[cfg(feature = "valkey")]

@@ -26,6 +26,13 @@ impl AuthorizationServer {
         Self { process: Process::start(node("authorization_server.mjs")) }
     }
 
+    /// One for this test alone, that tells of log-outs there.
+    pub(crate) fn telling(logout_uri: &str) -> Self {
+        let mut command = node("authorization_server.mjs");
+        command.arg(logout_uri);
+        Self { process: Process::start(command) }
+    }
+
     /// The one for all tests that leave it as it is.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<AuthorizationServer> = OnceLock::new();
@@ -65,6 +72,12 @@ impl AuthorizationServer {
         let form = format!("client_id=legacy-app&client_secret=secret-of-the-application&token={token}");
         let call = Call::post_form(self.url("/token/revocation"), &form);
         call.send().await.expect(200);
+    }
+
+    /// Ends the session that a token was got with, as its browser would, and answers what became of the log-out tokens.
+    pub(crate) async fn log_out(&self, token: &str) -> Value {
+        let call = Call::new("POST", self.url("/story/logout")).body(token);
+        call.send().await.expect(200).json()
     }
 
     /// How introspection and userinfo answer from now on: `well`, `failing`, `hanging`.

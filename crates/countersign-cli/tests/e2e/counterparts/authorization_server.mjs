@@ -5,8 +5,13 @@
 //
 //   POST /story/login?user=ada&client=legacy-app   the whole authorization code flow; answers the access token,
 //                                                  also as the cookie SESSION
+//   POST /story/logout                             ends the session that the access token in the body was got with, as
+//                                                  its browser would; answers what became of the log-out tokens
 //   GET  /story/calls                              how often introspection and userinfo were asked
 //   POST /story/mode?is=well|failing|hanging       how both answer from now on
+//
+// With an argument, log-out tokens of both applications go to that URI: `legacy-app`'s name the session, and `bare-app`'s
+// only the user.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -20,12 +25,14 @@ const USERS = {
 };
 const USER_CLAIMS = ['preferred_username', 'email', 'roles', 'org'];
 const REDIRECT = 'http://127.0.0.1/callback';
-const application = (client_id) => ({
+const LOGOUT_URI = process.argv[2];
+const application = (client_id, backchannel_logout_session_required) => ({
   client_id,
   client_secret: 'secret-of-the-application',
   redirect_uris: [REDIRECT],
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token'],
+  ...(LOGOUT_URI && { backchannel_logout_uri: LOGOUT_URI, backchannel_logout_session_required }),
 });
 const resourceServer = (client_id, more) => ({
   client_id, redirect_uris: [], response_types: [], grant_types: [], ...more,
@@ -69,8 +76,8 @@ registeredKey.kid = await calculateJwkThumbprint(registeredKey);
 const provider = new Provider(issuer, {
   adapter: Memory,
   clients: [
-    application('legacy-app'), // its tokens tell the user's claims at introspection
-    application('bare-app'), // its tokens tell only `sub`: the claims are at userinfo
+    application('legacy-app', true), // its tokens tell the user's claims at introspection
+    application('bare-app', false), // its tokens tell only `sub`: the claims are at userinfo
     resourceServer('gateway-basic', { client_secret: 'p+l us:%secret-of-the-gateway', token_endpoint_auth_method: 'client_secret_basic' }),
     resourceServer('gateway-post', { client_secret: 'posted-secret-of-the-gateway', token_endpoint_auth_method: 'client_secret_post' }),
     resourceServer('gateway-key', {
@@ -85,10 +92,13 @@ const provider = new Provider(issuer, {
   enabledJWA: { clientAuthSigningAlgValues: ['ES256'] },
   extraTokenClaims: (_, token) => (token.clientId === 'legacy-app' ? USERS[token.accountId] : undefined),
   features: {
+    backchannelLogout: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId.startsWith('gateway-') },
     revocation: { enabled: true },
   },
+  // the provider's own way out refuses loopback, where the gateway is
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   findAccount: (_, name) => (USERS[name] ? { accountId: name, claims: () => ({ ...USERS[name], sub: name }) } : undefined),
   interactions: { url: (_, interaction) => `/story/interaction/${interaction.uid}` },
   jwks: { keys: [{ ...signing, use: 'sig', alg: 'RS256', kid: 'one' }] },
@@ -97,6 +107,11 @@ const provider = new Provider(issuer, {
 });
 provider.on('server_error', (_, error) => console.error(error));
 provider.on('introspection.error', (_, error) => console.error(error.message, error.error_detail ?? ''));
+
+const browsers = new Map(); // the cookies of each log-in, by its access token
+let told = [];
+provider.on('backchannel.success', (_, client) => told.push({ client: client.clientId, is: 'believed' }));
+provider.on('backchannel.error', (_, error, client) => told.push({ client: client.clientId, is: error.message }));
 
 const calls = { introspection: 0, userinfo: 0 };
 let mode = 'well';
@@ -115,7 +130,18 @@ async function interaction(request, response) {
   await provider.interactionFinished(request, response, { consent: { grantId: await grant.save() } });
 }
 
-// a browser without a screen: follows the redirects of the code flow and redeems the code
+// a browser without a screen
+async function browse(jar, address, options = {}) {
+  const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+  const answer = await fetch(address, { redirect: 'manual', ...options, headers: { cookie } });
+  for (const line of answer.headers.getSetCookie()) {
+    const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
+    jar.set(name, value);
+  }
+  return answer;
+}
+
+// follows the redirects of the code flow and redeems the code
 async function login(user, client) {
   const jar = new Map();
   const query = new URLSearchParams({
@@ -124,13 +150,8 @@ async function login(user, client) {
   let address = `${issuer}/auth?${query}`;
   for (let steps = 0; !address.startsWith(REDIRECT); steps += 1) {
     if (steps === 10) throw new Error('too many redirects');
-    const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
-    const answer = await fetch(address, { redirect: 'manual', headers: { cookie } });
+    const answer = await browse(jar, address);
     if (!answer.headers.has('location')) throw new Error(`${answer.status} from ${address}: ${await answer.text()}`);
-    for (const line of answer.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
-      jar.set(name, value);
-    }
     address = new URL(answer.headers.get('location'), address).href;
   }
   const answer = await fetch(`${issuer}/token`, {
@@ -141,7 +162,27 @@ async function login(user, client) {
     }),
   });
   if (!answer.ok) throw new Error(`${answer.status} from the token endpoint: ${await answer.text()}`);
-  return answer.json();
+  const tokens = await answer.json();
+  browsers.set(tokens.access_token, jar);
+  return tokens;
+}
+
+// the user says yes to the question whether to log out
+async function logout(token) {
+  const jar = browsers.get(token);
+  const page = await (await browse(jar, `${issuer}/session/end`)).text();
+  const [, xsrf] = /name="xsrf" value="([^"]+)"/.exec(page);
+  told = [];
+  const body = new URLSearchParams({ xsrf, logout: 'yes' });
+  const answer = await browse(jar, `${issuer}/session/end/confirm`, { method: 'POST', body });
+  if (answer.status !== 303) throw new Error(`${answer.status} from the log-out: ${await answer.text()}`);
+  return told;
+}
+
+async function read(request) {
+  let body = '';
+  for await (const piece of request) body += piece;
+  return body;
 }
 
 const own = provider.callback();
@@ -157,6 +198,8 @@ server.on('request', async (request, response) => {
     } else if (url.pathname === '/story/login') {
       const tokens = await login(url.searchParams.get('user'), url.searchParams.get('client') ?? 'legacy-app');
       answer(200, tokens, { 'set-cookie': `SESSION=${tokens.access_token}; Path=/; HttpOnly` });
+    } else if (url.pathname === '/story/logout') {
+      answer(200, await logout(await read(request)));
     } else if (url.pathname === '/story/calls') {
       answer(200, calls);
     } else if (url.pathname === '/story/mode') {

@@ -11,7 +11,10 @@ use super::*;
 use crate::{
     entropy::SystemEntropy,
     keyring::schedule::{KEY_LEAD, ROTATION},
-    store::{Change, SealedRecord, StoredRevocations, memory::MemoryStore},
+    store::{
+        Change, LogoutName, LogoutOutcome, LogoutStanding, SealedRecord, StoredRevocations,
+        memory::MemoryStore,
+    },
 };
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -46,11 +49,17 @@ impl Store for Shared {
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         self.0.revocations(after)
     }
-    fn append(&self, changes: &[Change]) -> Result<u64, StoreError> {
+    fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {
         self.0.append(changes)
     }
     fn forget_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         self.0.forget_expired(now)
+    }
+    fn hold_logouts(&self, names: &[LogoutName], now: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+        self.0.hold_logouts(names, now)
+    }
+    fn end_logouts(&self, ended: &[(LogoutName, LogoutOutcome)], now: UnixTime) -> Result<(), StoreError> {
+        self.0.end_logouts(ended, now)
     }
     fn renumber(&self, seen: &Cursor, fresh: &Epoch) -> Result<Epoch, StoreError> {
         self.0.renumber(seen, fresh)

@@ -7,7 +7,7 @@ use countersign::{
     revocation::{Cursor, Revocation, Target, What},
 };
 
-use super::{Ledger, is_of_tokens};
+use super::Ledger;
 use crate::revocation::state::Published;
 
 /// Everything services refuse, at one place of the log.
@@ -78,26 +78,6 @@ impl Ledger {
                     changed.entry(name.clone()).or_insert(change).unite(change);
                 }
             }
-        }
-    }
-
-    /// Whether others revoked something after that place of the log that was learned of so late that a token which was signed
-    /// here meanwhile may outlive what services know of it: a gateway that the store was away from goes on signing.
-    pub(crate) fn has_late_revocations(&self, seen: &Cursor, now: UnixTime) -> bool {
-        let mut seen = seen.clone();
-        let in_time = self.last_token_ends(now);
-        let is_late = |published: &Arc<Published>| {
-            matches!(&published.event.what, What::Revoked(revocation) if !published.is_own
-                && !is_of_tokens(&revocation.target)
-                && revocation.expires.saturating_add(self.spread) < in_time)
-        };
-        loop {
-            let Ok(events) = self.after(&seen) else { return true };
-            let Some(last) = events.last() else { return false };
-            if events.iter().any(is_late) {
-                return true;
-            }
-            seen = last.event.cursor.clone();
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,10 +24,17 @@ const SHARDS: usize = 64;
 pub(super) struct Names(Box<[Mutex<BTreeSet<Known>>]>);
 
 /// That a name leads to a key.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Known {
-    name: SessionId,
-    key: SessionKey,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Known {
+    pub(super) name: SessionId,
+    pub(super) key: SessionKey,
+}
+
+/// Where a look at all of them has come to. It begins with the default.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    shard: usize,
+    after: Option<Known>,
 }
 
 impl Names {
@@ -39,6 +47,25 @@ impl Names {
         let shard = self.shard(name);
         let from = shard.range(Known { name: name.clone(), key: SessionKey::LEAST }..);
         from.take_while(|known| known.name == *name).map(|known| known.key).collect()
+    }
+
+    /// So many of those behind a place, in their order, or fewer; and where to go on, if there are more.
+    pub(super) fn some_behind(&self, place: Place, most: usize) -> (Vec<Known>, Option<Place>) {
+        let Place { mut shard, mut after } = place;
+        let mut some = Vec::new();
+        while some.len() < most {
+            let Some(known) = self.0.get(shard) else { return (some, None) };
+            let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+            let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let wanted = most.saturating_sub(some.len());
+            some.extend(known.range((from, Bound::Unbounded)).take(wanted).cloned());
+            drop(known);
+            after = some.last().filter(|_| some.len() == most).cloned();
+            if after.is_none() {
+                shard = shard.saturating_add(1);
+            }
+        }
+        (some, Some(Place { shard, after }))
     }
 
     /// All names of an entry, which was put there.
@@ -64,8 +91,8 @@ impl Names {
     }
 
     fn shard(&self, name: &SessionId) -> MutexGuard<'_, BTreeSet<Known>> {
-        // Names are hashes: one of their letters is as good as any hash of them.
-        let number = name.as_str().bytes().next_back().map_or(0, usize::from) % SHARDS;
+        // Names are hashes in base64url: their first letter is as good as any hash of them. The last one has two bits.
+        let number = name.as_str().bytes().next().map_or(0, usize::from) % SHARDS;
         // INVARIANT: `number` is below `SHARDS`, the length of the slice.
         #[expect(clippy::indexing_slicing, reason = "the index is taken modulo the length")]
         let shard = &self.0[number];

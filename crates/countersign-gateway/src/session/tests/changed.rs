@@ -31,7 +31,7 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3600);
 const BEGIN: u64 = 1_000_000;
 
-fn ledger_on(store: Arc<dyn Store>) -> Arc<Ledger> {
+pub(super) fn ledger_on(store: Arc<dyn Store>) -> Arc<Ledger> {
     let (ledger, keeper) = Ledger::open(
         store,
         &Epoch::new("e").unwrap(),
@@ -341,7 +341,7 @@ async fn names_of_two_servers_sessions_differ() {
 }
 
 /// The same session with a token that lives.
-fn with_token(entry: &Entry, now: UnixTime) -> Entry {
+pub(super) fn with_token(entry: &Entry, now: UnixTime) -> Entry {
     let policy = Arc::new(testing::token_policy("orders"));
     let permit = permit(&entry.identity, &testing::demands(&[])).unwrap();
     let claims = issue::claims(&permit, &policy, &entry.sid, entry.ends, "jti".into(), now);
@@ -369,7 +369,7 @@ async fn what_was_signed_before_a_late_revocation_was_learned_of_is_revoked_by_n
         let tokens_until = at.saturating_add(HOUR).saturating_add(Verifier::MAX_LEEWAY);
         let terms = Terms { at, tokens_until, sessions_until: UnixTime::MAX };
         let change = Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() };
-        let seq = store.append(std::slice::from_ref(&change)).unwrap();
+        let seq = store.append(std::slice::from_ref(&change)).unwrap().seq;
         ledger.take_in([RevocationRecord { seq, change }]);
         settle().await;
         assert_eq!(ledger.terms_of(&Target::Token("jti".into())).is_some(), is_late);

@@ -2,7 +2,7 @@
 
 use countersign::{
     SessionId, UnixTime,
-    revocation::{Epoch, Target},
+    revocation::{Cursor, Epoch, Target},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
@@ -69,16 +69,16 @@ pub(super) fn newest(connection: &mut Connection) -> Result<u64, StoreError> {
     u64::try_from(newest.unwrap_or(0)).map_err(|_| StoreError::Damaged(0))
 }
 
-pub(super) fn append(connection: &mut Connection, changes: &[Change]) -> Result<u64, StoreError> {
+pub(super) fn append(connection: &mut Connection, changes: &[Change]) -> Result<Cursor, StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (_, mut newest) = head(&transaction)?;
+    let (epoch, mut newest) = head(&transaction)?;
     for change in changes {
         newest = newest.saturating_add(1);
         write(&transaction, newest, change)?;
     }
     transaction.execute("UPDATE revocation_log SET newest = ?1 WHERE only = 1", params![number(newest)])?;
     transaction.commit()?;
-    Ok(newest)
+    Ok(Cursor { epoch, seq: newest })
 }
 
 pub(super) fn forget_expired(connection: &mut Connection, now: UnixTime) -> Result<usize, StoreError> {

@@ -1,12 +1,15 @@
 use std::{fs, path::Path, sync::Arc};
 
-use countersign::{Secret, UnixTime, revocation::Epoch};
+use countersign::{
+    Secret, UnixTime,
+    revocation::{Cursor, Epoch},
+};
 use countersign_gateway::{
     config::resolved::{EncryptionKey, RingAlgorithm},
     keyring::{RingFault, RingKeeper, Witness, encryption_key::EncryptionKeySource},
     store::{
-        Change, RingVersion, SealedRecord, SealedRing, StateDirectory, Store, StoreError, StoredRevocations,
-        memory::MemoryStore,
+        Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing,
+        StateDirectory, Store, StoreError, StoredRevocations, memory::MemoryStore,
     },
 };
 
@@ -21,11 +24,17 @@ macro_rules! without_revocations {
         fn revocations(&self, _: u64) -> Result<StoredRevocations, StoreError> {
             panic!("a ring has no revocations")
         }
-        fn append(&self, _: &[Change]) -> Result<u64, StoreError> {
+        fn append(&self, _: &[Change]) -> Result<Cursor, StoreError> {
             panic!("a ring has no revocations")
         }
         fn forget_expired(&self, _: UnixTime) -> Result<usize, StoreError> {
             panic!("a ring has no revocations")
+        }
+        fn hold_logouts(&self, _: &[LogoutName], _: UnixTime) -> Result<Vec<LogoutStanding>, StoreError> {
+            panic!("a ring has no log-out tokens")
+        }
+        fn end_logouts(&self, _: &[(LogoutName, LogoutOutcome)], _: UnixTime) -> Result<(), StoreError> {
+            panic!("a ring has no log-out tokens")
         }
     };
 }

@@ -166,16 +166,7 @@ legacy = true
             service = service.address,
         );
         let written = Arc::new(Written(Mutex::new(text)));
-        let config = written.read().unwrap_or_else(|report| panic!("{report}"));
-        let surroundings = Surroundings {
-            clock: Arc::new(SystemClock::start()),
-            entropy: Arc::new(SystemEntropy),
-            listeners: Vec::new(),
-            reload: Some(Arc::clone(&written) as Arc<dyn ReadConfig>),
-            signals: false,
-            log_losses: None,
-        };
-        let gateway = Gateway::start(&config, surroundings).unwrap();
+        let gateway = started(&written);
         let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
         Self { gateway: Some(gateway), server, service, address, admin, state, written }
     }
@@ -194,6 +185,26 @@ legacy = true
             *text = text.replace(from, to);
         }
         call(&self.state.path().join("state"), Method::POST, "/reload", "").await.unwrap()
+    }
+
+    /// Ends the gateway and starts it anew.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start();
+    }
+
+    /// Ends the gateway; its folder stays.
+    pub(crate) async fn stop(&mut self) {
+        let gateway = self.gateway.take().unwrap();
+        gateway.drain();
+        tokio::task::spawn_blocking(|| gateway.wait()).await.unwrap().unwrap();
+    }
+
+    /// Starts it on the same folder, at other addresses.
+    pub(crate) fn start(&mut self) {
+        let gateway = started(&self.written);
+        (self.address, self.admin) = (gateway.addresses()[0], gateway.admin_address());
+        self.gateway = Some(gateway);
     }
 
     /// What `/metrics` says.
@@ -226,6 +237,19 @@ legacy = true
     pub(crate) fn received(&self) -> Vec<String> {
         self.service.record.requests().into_iter().map(|(head, _)| head).collect()
     }
+}
+
+fn started(written: &Arc<Written>) -> Gateway {
+    let config = written.read().unwrap_or_else(|report| panic!("{report}"));
+    let surroundings = Surroundings {
+        clock: Arc::new(SystemClock::start()),
+        entropy: Arc::new(SystemEntropy),
+        listeners: Vec::new(),
+        reload: Some(Arc::clone(written) as Arc<dyn ReadConfig>),
+        signals: false,
+        log_losses: None,
+    };
+    Gateway::start(&config, surroundings).unwrap()
 }
 
 impl Drop for House {

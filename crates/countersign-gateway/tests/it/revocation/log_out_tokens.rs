@@ -59,20 +59,20 @@ pub(super) async fn post(house: &House, token: &str) -> String {
     ask(house, "POST /backchannel-logout", FORM, &format!("logout_token={token}")).await
 }
 
-async fn send(house: &House, cookie: &str) -> String {
+pub(super) async fn send(house: &House, cookie: &str) -> String {
     house.send("GET /orders/", &[&format!("Cookie: SESSION={cookie}")]).await
 }
 
-fn is_revoked(answer: &str) -> bool {
+pub(super) fn is_revoked(answer: &str) -> bool {
     answer.contains("\r\ncountersign-refused: revoked\r\n")
 }
 
-fn is_served(answer: &str) -> bool {
+pub(super) fn is_served(answer: &str) -> bool {
     answer.starts_with("HTTP/1.1 200 ")
 }
 
 /// Cookies are `NAME-NUMBER`; the server calls the session of all of a user's `server-NAME`, if it calls it anything.
-fn person(arrived: &Arrived, names_sessions: bool) -> Act {
+pub(super) fn person(arrived: &Arrived, names_sessions: bool) -> Act {
     let token = arrived.form().into_iter().find(|(name, _)| name == "token").unwrap().1;
     let name = token.split('-').next().unwrap();
     let mut person = json!({ "active": true, "sub": name, "roles": ["editor"], "org": { "id": "acme" } });
@@ -82,7 +82,7 @@ fn person(arrived: &Arrived, names_sessions: bool) -> Act {
     answer(200, &person.to_string())
 }
 
-async fn house(issuer: &LogoutIssuer, names_sessions: bool) -> House {
+pub(super) async fn house(issuer: &LogoutIssuer, names_sessions: bool) -> House {
     let more = format!("{}{}", CLIENTS.replace("SERVICE", "127.0.0.1:9"), issuer.lines());
     let respond = move |arrived: &Arrived| person(arrived, names_sessions);
     House::with(INTERNAL, &more, Recorder::answering(OK).await, respond).await

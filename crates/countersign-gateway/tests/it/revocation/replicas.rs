@@ -1,8 +1,6 @@
 //! Gateways that share a store: what one of them finds holds at the others, and at the services of all.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,13 +10,13 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    ALICE, CLIENTS, INTERNAL, Service,
+    ALICE, Service, on_one_store,
     streams::{EVENTS, endless, opened},
     token_in,
 };
 use crate::{
     proxy::house::{House, claims_in},
-    server::recorder::{OK, Recorder},
+    server::recorder::Recorder,
     sources::fake::{Arrived, Fake, json as answer},
     store::valkey::server::Server,
 };
@@ -33,37 +31,21 @@ struct Replicas {
     store: Server,
     alice: Arc<Mutex<&'static str>>,
     events: Recorder,
-    _key: tempfile::TempDir,
 }
 
 impl Replicas {
     async fn start() -> Self {
         let (store, events) = (Server::start(), endless(EVENTS).await);
-        let key = tempfile::tempdir().unwrap();
-        let file = key.path().join("kek");
-        fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let alice = Arc::new(Mutex::new(EDITOR));
         let of_alice = Arc::clone(&alice);
-        let respond = move |_: &Arrived| answer(200, *of_alice.lock().unwrap());
-        let server = Arc::new(Fake::start(respond).await);
-        let top = format!("encryption_key_file = \"{}\"\n{INTERNAL}", file.display());
+        let server = Fake::start(move |_: &Arrived| answer(200, *of_alice.lock().unwrap())).await;
         let more = format!(
-            "[[route]]\npath = \"/events/\"\nupstream = \"http://{}\"\naudience = \"orders\"\n{}\
-             [store]\nurl = \"valkey://127.0.0.1:{}\"\ntimeout = \"1s\"\n",
-            events.address,
-            CLIENTS.replace("SERVICE", "127.0.0.1:9"),
-            store.port,
+            "[[route]]\npath = \"/events/\"\nupstream = \"http://{}\"\naudience = \"orders\"\n",
+            events.address
         );
-        let mut gateways = Vec::new();
-        for recheck in ["1s", "1h"] {
-            let session = format!("recheck = \"{recheck}\"\nmax_age = \"8h\"");
-            let texts = (session.as_str(), top.as_str(), more.as_str());
-            let service = Recorder::answering(OK).await;
-            gateways.push(House::before(Arc::clone(&server), "https://shop.example", texts, service));
-        }
-        let gateways = gateways.try_into().unwrap_or_else(|_| unreachable!());
-        Self { gateways, store, alice, events, _key: key }
+        let sessions = ["1s", "1h"].map(|recheck| format!("recheck = \"{recheck}\"\nmax_age = \"8h\""));
+        let gateways = on_one_store(server, &store, sessions.each_ref().map(String::as_str), &more).await;
+        Self { gateways, store, alice, events }
     }
 }
 

@@ -30,7 +30,7 @@ fn child() {
     let begin = store.revocations(0).unwrap().newest;
     for n in begin + 1.. {
         let newest = store.append(&[revoked(session(&n.to_string()), 1, u64::MAX, 0)]).unwrap();
-        println!("\nrevoked {newest}");
+        println!("\nrevoked {}", newest.seq);
         if n.is_multiple_of(3) {
             version = store.replace_ring(version, &records(&n.to_string())).unwrap();
             println!("\nring {}", version.as_number());

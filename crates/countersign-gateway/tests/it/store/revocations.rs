@@ -43,21 +43,21 @@ fn rules(store: &dyn Store) {
 
     let (a, b) = (session("a"), Target::Subject("b".into()));
     let first = [revoked(a.clone(), 100, 400, 900), revoked(b.clone(), 100, 400, 300)];
-    assert_eq!(store.append(&first).unwrap(), 2);
+    assert_eq!(store.append(&first).unwrap().seq, 2);
     let all = store.revocations(0).unwrap();
     assert_eq!((all.newest, all.records.len()), (2, 2));
     assert_eq!(all.records[0].change, first[0]);
     assert_eq!(numbers(store, 1), [2]);
 
     // What says less is kept beside what says more; what says more replaces it.
-    assert_eq!(store.append(&[revoked(b.clone(), 90, 500, 300)]).unwrap(), 3);
+    assert_eq!(store.append(&[revoked(b.clone(), 90, 500, 300)]).unwrap().seq, 3);
     assert_eq!(numbers(store, 0), [1, 2, 3]);
-    assert_eq!(store.append(&[revoked(b.clone(), 110, 500, 300)]).unwrap(), 4);
+    assert_eq!(store.append(&[revoked(b.clone(), 110, 500, 300)]).unwrap().seq, 4);
     assert_eq!(numbers(store, 0), [1, 4]);
 
     // A lift takes the place of what it lifts, and stays when the target is revoked anew.
     let lifted = Change::Lifted { target: a.clone(), until: at(450) };
-    assert_eq!(store.append(std::slice::from_ref(&lifted)).unwrap(), 5);
+    assert_eq!(store.append(std::slice::from_ref(&lifted)).unwrap().seq, 5);
     assert_eq!(numbers(store, 0), [4, 5]);
     store.append(&[revoked(a.clone(), 120, 420, 920), Change::KeysChanged { until: at(430) }]).unwrap();
     assert_eq!(numbers(store, 0), [4, 5, 6, 7]);
@@ -71,7 +71,7 @@ fn rules(store: &dyn Store) {
     assert_eq!(store.forget_expired(at(920)).unwrap(), 2);
     let empty = store.revocations(0).unwrap();
     assert_eq!((empty.newest, empty.records.len()), (8, 0), "numbers are not used again");
-    assert_eq!(store.append(&[revoked(session("c"), 921, 922, 0)]).unwrap(), 9);
+    assert_eq!(store.append(&[revoked(session("c"), 921, 922, 0)]).unwrap().seq, 9);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_database_of_the_first_schema_is_taken_over() {
     let store = EmbeddedStore::open(directory).unwrap();
     assert_eq!(store.ring().unwrap().unwrap().version.as_number(), 3);
     store.begin_epoch(&epoch("one")).unwrap();
-    assert_eq!(store.append(&[revoked(session("a"), 1, 2, 3)]).unwrap(), 1);
+    assert_eq!(store.append(&[revoked(session("a"), 1, 2, 3)]).unwrap().seq, 1);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_full_disk_writes_nothing_and_says_so() {
     let stored = store.revocations(0).unwrap();
     assert_eq!((stored.newest, stored.records.len()), (1, 1));
     store.limit_pages_for_tests(1_000_000).unwrap();
-    assert_eq!(store.append(&many).unwrap(), 1_001);
+    assert_eq!(store.append(&many).unwrap().seq, 1_001);
 }
 
 /// A backup that is put back lacks what was revoked since: nobody else can tell.

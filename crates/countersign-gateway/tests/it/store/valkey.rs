@@ -3,6 +3,7 @@
 mod answers;
 mod gateways;
 mod log;
+mod logouts;
 mod ring;
 pub(crate) mod server;
 mod ways;

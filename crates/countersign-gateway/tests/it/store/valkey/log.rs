@@ -61,7 +61,7 @@ fn a_server_that_comes_back_is_numbered_anew_before_anything_is_written() {
     assert_eq!(store.renumber(&seen, &epoch("two")).unwrap(), epoch("two"));
     assert_eq!(store.renumber(&seen, &epoch("three")).unwrap(), epoch("two"), "the first is in force");
     assert_eq!(store.begin_epoch(&epoch("four")).unwrap(), epoch("two"));
-    assert_eq!(store.append(&[revoked(session("new"), 100, 400, 900)]).unwrap(), 2);
+    assert_eq!(store.append(&[revoked(session("new"), 100, 400, 900)]).unwrap().seq, 2);
     let all = store.revocations(0).unwrap();
     assert_eq!((all.epoch, all.newest), (epoch("two"), 2));
     assert_eq!(in_force(&all.records).keys().collect::<Vec<_>>(), [&session("kept"), &session("new")]);

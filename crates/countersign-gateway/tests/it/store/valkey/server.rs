@@ -14,7 +14,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 /// `redis-server` on a free port, without persistence. Killed when dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    pub(super) folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     lines: String,
     process: Child,
 }
@@ -25,7 +25,7 @@ impl Server {
     }
 
     /// With more lines of configuration; `{folder}` is its folder.
-    pub(super) fn with(lines: &str) -> Self {
+    pub(crate) fn with(lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let lines = lines.replace("{folder}", folder.path().to_str().unwrap());
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// `STOP` freezes it, `CONT` lets it go on.
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status =
             Command::new("kill").arg(format!("-{signal}")).arg(self.process.id().to_string()).status();
         assert!(status.unwrap().success());

@@ -10,7 +10,7 @@ use countersign_gateway::{
     keyring::seal::Sealer,
     session::shared::SharedCache,
     store::{
-        Change, Store,
+        Change, LogoutName, LogoutOutcome, Store,
         valkey::{ValkeyAnswers, ValkeyStore},
     },
 };
@@ -43,7 +43,7 @@ fn user_and_password_are_sent_and_never_shown() {
 
 /// As `docs/operations.md` has it, for another name.
 const COMMANDS: &str = "+ping +select +info +time +eval +exists +hget +hset +hsetnx +hmget +zadd +zrem +zrangebyscore \
-     +zremrangebyscore +get +set +del";
+     +zremrangebyscore +zremrangebyrank +zscore +pexpire +get +set +del";
 
 #[test]
 fn the_documented_commands_are_enough() {
@@ -64,6 +64,9 @@ fn the_documented_commands_are_enough() {
     let first = store.create_ring(&[]).unwrap();
     let second = store.replace_ring(first, &[]).unwrap();
     store.restore_ring(Some(second), &store.ring().unwrap().unwrap()).unwrap();
+    let token = LogoutName::new(&"https://sso.example".into(), "1");
+    store.hold_logouts(&[token], UnixTime::MAX).unwrap();
+    store.end_logouts(&[(token, LogoutOutcome::Used)], UnixTime::MAX).unwrap();
     let answers = ValkeyAnswers::start(&Arc::new(config), Arc::new(SystemClock::start())).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
