@@ -50,6 +50,8 @@ introspect = "{old_server}/oauth2/introspect"
 client_id = "{CLIENT_ID}"
 client_secret_file = {secret}
 recheck = "{recheck}ms"
+# everything here shares one machine, which may be busy
+timeout = "10s"
 
 [token]
 lifetime = "60s"

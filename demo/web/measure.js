@@ -39,7 +39,7 @@ function when(keys) {
   return planned ? `on ${new Date(planned.signs_from).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" })}` : "when it has been in the set for a day";
 }
 
-/** Requests without a pause, four at a time. `stop` tells what came of them. */
+/** Requests without a pause, four at a time. `until` waits for what a busy machine may be late with; `stop` tells what came of them. */
 function underLoad() {
   const begin = performance.now();
   const [seen, marks, signers] = [[], [], []];
@@ -56,6 +56,10 @@ function underLoad() {
   const all = Promise.all([one(), one(), one(), one()]);
   return {
     mark: (name) => marks.push([name, performance.now() - begin]),
+    until: async (isSo) => {
+      const latest = performance.now() + 60_000;
+      while (performance.now() < latest && !isSo(seen.length - refused, signers)) await wait(20);
+    },
     stop: async () => {
       runs = false;
       await all;

@@ -95,7 +95,7 @@ test('the old server is away: nobody is logged out, the write goes out when it i
   world.old.broken = false;
   for (let tries = 0; tries < 3 && (await page.locator('#said').innerText()) === 'saving'; tries += 1) {
     await page.clock.fastForward(13_000);
-    await page.waitForFunction(() => document.getElementById('said').textContent !== 'saving', null, { timeout: 1500 }).catch(() => {});
+    await page.waitForFunction(() => document.getElementById('said').textContent !== 'saving', null, { timeout: 10_000 }).catch(() => {});
   }
   await isSavedOnce(page, 'outage');
   assert.deepEqual(await told(page, 'login-required'), []);

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Longest wait until both services have the gateway's keys.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `countersign demo`.
 pub(crate) fn run(arguments: &DemoArguments, screen: &Screen) -> Exit {

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::{Report, RunningDemo, Step};
 
-/// The longest wait for the report: 2 min, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest wait for the report: 5 min, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -31,7 +31,7 @@ const TITLES: [&str; 8] = [
 /// Opens the page in the browser `program` (Chromium or a relative), which runs the steps by itself.
 ///
 /// # Errors
-/// In words: the browser does not start, or the page says nothing within 2 minutes.
+/// In words: the browser does not start, or the page says nothing within 5 minutes.
 pub async fn browser_script(
     demo: &RunningDemo,
     program: &Path,
@@ -46,7 +46,7 @@ pub async fn browser_script(
             break report;
         }
         if begin.elapsed() > PATIENCE {
-            return Err("the page said nothing within 2 minutes".to_owned());
+            return Err("the page said nothing within 5 minutes".to_owned());
         }
         if let Ok(Some(status)) = browser.0.try_wait() {
             return Err(format!("the browser ended by itself ({status})"));

@@ -13,6 +13,9 @@ use crate::{
 
 use super::actor::Actor;
 
+/// So much later than it should may something come on a busy machine.
+const LATE: Duration = Duration::from_secs(15);
+
 type Seen = Result<String, String>;
 
 /// Which step.
@@ -166,13 +169,14 @@ impl<'d> Story<'d> {
         let rechecks = took.as_secs_f64() / self.demo.recheck.as_secs_f64().max(0.001);
         let seen =
             format!("{REQUESTS} requests in {} ms: the old server was asked {asked} times", took.as_millis());
-        if asked as f64 > rechecks + 2.0 { Err(seen) } else { Ok(seen) }
+        // Each session is asked about again a little before its time, by chance, and others live beside Ann's.
+        if asked as f64 > 2.0 * rechecks + 5.0 { Err(seen) } else { Ok(seen) }
     }
 
     async fn log_out(&self, people: &People) -> Seen {
         let People { ann, bob, .. } = people;
         ann.log_out_at(self.demo.old_server_url()).await?;
-        let (begin, longest) = (Instant::now(), self.demo.recheck + Duration::from_secs(3));
+        let (begin, longest) = (Instant::now(), self.demo.recheck + LATE);
         loop {
             let reply = ann.get("/orders/").await?;
             let took = begin.elapsed();

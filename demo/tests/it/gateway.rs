@@ -30,7 +30,7 @@ pub(crate) async fn start() -> (RunningDemo, Gateway) {
         log_losses: None,
     };
     let gateway = Gateway::start(&config, surroundings).unwrap();
-    assert!(demo.ready(Duration::from_secs(20)).await, "the services have the gateway's keys");
+    assert!(demo.ready(Duration::from_secs(60)).await, "the services have the gateway's keys");
     (demo, gateway)
 }
 

@@ -10,5 +10,7 @@
 mod audited_gateway;
 mod gateway;
 mod legacy;
+#[path = "../../../crates/countersign-gateway/tests/it/port.rs"]
+mod port;
 mod stand_in;
 mod story;

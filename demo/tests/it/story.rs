@@ -1,16 +1,20 @@
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 
 use countersign_demo::{Demo, DemoOptions, Report, RunningDemo, script};
 
-use super::stand_in::{self, Fault};
+use crate::{
+    port::Port,
+    stand_in::{self, Fault},
+};
 
-/// The demo, with the stand-in on a port that was free a moment ago.
+/// The demo, with the stand-in.
 async fn start(fault: Fault) -> RunningDemo {
-    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = DemoOptions { gateway: port(), admin: port(), ..DemoOptions::default() };
+    let ports = [Port::reserved(), Port::reserved()];
+    let [gateway, admin] = ports.each_ref().map(|port| port.address);
+    let options = DemoOptions { gateway, admin, ..DemoOptions::default() };
     let demo = Demo::start(options).await.unwrap();
     stand_in::start(&demo, fault).await;
-    assert!(demo.ready(Duration::from_secs(10)).await);
+    assert!(demo.ready(Duration::from_secs(60)).await);
     demo
 }
 

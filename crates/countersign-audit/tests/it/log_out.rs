@@ -58,7 +58,7 @@ async fn service(audience: &str, keys: &Keys, ended: &Arc<AtomicBool>, after: Du
     address
 }
 
-/// The target refuses at once, `slow` half a second later, `never` not at all; `wrong` takes no token of the audit.
+/// The target refuses at once, `slow` two seconds later, `never` not at all; `wrong` takes no token of the audit.
 async fn measured(logout: &str) -> Report {
     let keys = Keys::generate().unwrap();
     let (at_once, late, deaf) = (Arc::default(), Arc::default(), Arc::default());
@@ -71,7 +71,7 @@ async fn measured(logout: &str) -> Report {
         while !at_once.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         relay.store(true, Ordering::SeqCst);
     });
     let settings = logout
@@ -101,7 +101,7 @@ async fn a_revocation_that_works_is_measured_at_each_service() {
     let [target, slow] = &report.log_out[..] else { panic!("{:?} {:?}", report.log_out, report.notes) };
     assert_eq!((&*target.service, &*slow.service), ("GET /a", "slow"));
     let (first, second) = (target.milliseconds.unwrap(), slow.milliseconds.unwrap());
-    assert!(second >= 450 && second > first, "{first} and {second} ms");
+    assert!(second >= 1_900 && second > first, "{first} and {second} ms");
     let told = terminal(&report, false);
     assert!(told.contains("log-out: refused after the revocation (30000 ms are allowed)"), "{told}");
     assert!(told.contains(&format!("{second} ms  slow  http://")), "{told}");
@@ -110,18 +110,18 @@ async fn a_revocation_that_works_is_measured_at_each_service() {
 #[tokio::test]
 async fn a_service_that_is_late_or_never_hears_of_it_is_found() {
     let report = measured(
-        "[logout]\nurl = \"TARGET/revoke/{session}\"\nwithin = 0.25\ngive_up = 1.5\n\
+        "[logout]\nurl = \"TARGET/revoke/{session}\"\nwithin = 1.5\ngive_up = 10.0\n\
          [logout.services]\nslow = { url = \"SLOW\" }\nnever = { url = \"NEVER\" }\nwrong = { url = \"WRONG\" }\n",
     )
     .await;
     assert_eq!(ids(&report), ["logout-not-effective", "logout-slow"], "{:?}", report.findings);
     assert_eq!(report.findings[0].path, "never:/a");
-    assert!(report.findings[0].reason.contains("never refused within 1.5 s"), "{:?}", report.findings);
-    assert!(report.findings[1].reason.ends_with("250 ms are allowed"), "{:?}", report.findings);
+    assert!(report.findings[0].reason.contains("never refused within 10 s"), "{:?}", report.findings);
+    assert!(report.findings[1].reason.ends_with("1500 ms are allowed"), "{:?}", report.findings);
     let took: Vec<(&str, bool)> =
         report.log_out.iter().map(|entry| (&*entry.service, entry.milliseconds.is_some())).collect();
     assert_eq!(took, [("GET /a", true), ("never", false), ("slow", true)]);
-    assert!(terminal(&report, false).contains("never within 1.5 s  never  http://"));
+    assert!(terminal(&report, false).contains("never within 10 s  never  http://"));
     let unasked = "log-out was not measured at wrong: the token was not accepted before (401)";
     assert!(report.notes.iter().any(|note| note == unasked), "{:?}", report.notes);
 }

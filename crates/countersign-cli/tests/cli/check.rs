@@ -1,11 +1,12 @@
 //! `countersign check` in front of a server that answers as it is told.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
 use serde_json::Value;
 
 use crate::{
     command::{countersign, expect},
+    port::Port,
     server::{GOOD, prepare, server},
 };
 
@@ -148,8 +149,8 @@ fn what_a_log_out_token_ends_is_told() {
 #[test]
 fn a_server_that_is_not_there_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    prepare(folder.path(), port);
+    let nobody = Port::reserved();
+    prepare(folder.path(), nobody.address.port());
     let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
     assert_eq!(ran.code, 1);
     assert!(ran.output.contains("FAIL  the authorization server cannot be asked"), "{ran:?}");

@@ -14,6 +14,8 @@ mod command;
 mod config;
 mod explain;
 mod guard;
+#[path = "../../../countersign-gateway/tests/it/port.rs"]
+mod port;
 mod revoking;
 mod rls;
 mod running;

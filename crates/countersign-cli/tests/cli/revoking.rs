@@ -5,6 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     path::Path,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -43,8 +44,8 @@ fn visit(gateway: &Gateway) -> (u16, Option<String>) {
 
 /// Waits until the live cookie is served. What was refused is remembered for two seconds.
 fn served_again(gateway: &Gateway) -> bool {
-    (0..100).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+    (0..1_200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
         visit(gateway) == SERVED
     })
 }
@@ -61,10 +62,17 @@ fn revoke(folder: &Path, arguments: &[&str]) -> Ran {
 
 /// The `sid` of the only session, from the audit log.
 fn session(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("state").join("audit.jsonl")).unwrap();
-    let mut events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let began = events.find(|event| event["event"] == "session_began").expect("no session in the audit log");
-    began["session"].as_str().unwrap().to_owned()
+    // It is written beside the request.
+    for _ in 0..1_200 {
+        let log = fs::read_to_string(folder.join("state").join("audit.jsonl")).unwrap_or_default();
+        let whole = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let mut events = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        if let Some(began) = events.find(|event| event["event"] == "session_began") {
+            return began["session"].as_str().unwrap().to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("no session in the audit log")
 }
 
 #[test]

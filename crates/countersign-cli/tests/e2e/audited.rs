@@ -1,9 +1,11 @@
 //! `countersign audit` runs clean on the demo's services.
 
-use std::{net::TcpListener, process::Command};
+use std::process::Command;
 
 use countersign_demo::audited::Services;
 use serde_json::Value;
+
+use crate::port::Port;
 
 const ISSUER: &str = "https://countersign-audit.invalid";
 
@@ -19,14 +21,10 @@ fn settings(service: &str, object: &str, body: &str) -> String {
     )
 }
 
-/// An address that was free a moment ago.
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 #[tokio::test]
 async fn orders_and_notes_are_clean() {
-    let keys = free();
+    let port = Port::reserved();
+    let keys = port.address.to_string();
     let services = Services::start(ISSUER, &format!("http://{keys}/jwks.json")).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let asked = [

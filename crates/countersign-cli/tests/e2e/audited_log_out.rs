@@ -1,7 +1,6 @@
 //! `countersign audit` measures a log-out at a real gateway and at services that follow its feed of revocations.
 
 use std::{
-    net::TcpListener,
     process::Command,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -18,6 +17,7 @@ use crate::{
     gateway::{Gateway, Setting},
     job::ISSUER,
     local_server::{LocalServer, Reply},
+    port::Port,
 };
 
 const SESSION: &str = "session-of-the-test-user-0001";
@@ -103,7 +103,8 @@ async fn each_service_is_told_with_its_own_time_and_the_one_without_a_feed_is_fo
     })
     .await;
     let (orders, notes, deaf) = (Service::start().await, Service::start().await, Service::start().await);
-    let internal = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let port = Port::reserved();
+    let internal = port.address.to_string();
     let mut setting = Setting::new();
     let secret = setting.secret_file("secret", SECRET);
     let config = config(
@@ -122,7 +123,7 @@ async fn each_service_is_told_with_its_own_time_and_the_one_without_a_feed_is_fo
         let client = ClientAuthentication::basic(name, Secret::new(SECRET.to_owned())).unwrap();
         let feed = RevocationFeed::builder(ISSUER, format!("http://{internal}"), client);
         let feed = feed.keys(Arc::clone(&keys)).start().unwrap();
-        assert!(feed.ready(Duration::from_secs(10)).await, "{:?}", feed.counters());
+        assert!(feed.ready(Duration::from_secs(60)).await, "{:?}", feed.counters());
         service.trust(name, &keys, Some(&feed));
     }
     deaf.trust("orders", &keys, None);
@@ -134,7 +135,7 @@ async fn each_service_is_told_with_its_own_time_and_the_one_without_a_feed_is_fo
     for entry in entries {
         let took = entry["milliseconds"].as_u64();
         assert_eq!(took.is_none(), entry["service"] == "deaf", "{entry}");
-        assert!(took.is_none_or(|took| took <= 3_000), "{entry}");
+        assert!(took.is_none_or(|took| took <= 10_000), "{entry}");
     }
     let findings: Vec<String> = report["findings"]
         .as_array()
@@ -158,7 +159,7 @@ async fn audit(gateway: &Gateway, orders: &Service, notes: &Service, deaf: &Serv
     let settings = format!(
         "[token]\nsupply = \"gateway\"\n[organisations.a]\nid = \"acme\"\n\
          [gateway]\norigin = \"{ISSUER}\"\n[gateway.users.ann]\norganisation = \"a\"\ncookie_file = \"ann.cookie\"\n\
-         [logout]\nwithin = 3.0\ngive_up = 3.0\n[logout.services]\n\
+         [logout]\nwithin = 10.0\ngive_up = 10.0\n[logout.services]\n\
          orders = {{ url = \"{}/\" }}\nnotes = {{ url = \"{}/\" }}\ndeaf = {{ url = \"{}/\", audience = \"orders\" }}\n",
         orders.server.origin(),
         notes.server.origin(),
@@ -174,6 +175,6 @@ async fn audit(gateway: &Gateway, orders: &Service, notes: &Service, deaf: &Serv
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = std::fs::read(place("report.json")).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("never within 3 s  deaf"), "{told}");
+    assert!(told.contains("never within 10 s  deaf"), "{told}");
     serde_json::from_slice(&text).unwrap()
 }

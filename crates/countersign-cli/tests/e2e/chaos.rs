@@ -26,7 +26,10 @@ use crate::{
     job::ISSUER,
     local_server::{Reply, Seen},
     relay::State,
-    replicas::{CALLERS, Count, House, LOGGED_OUT, SERVICE_SECRET, call_for_ever, session_of},
+    replicas::{
+        CALLERS, Count, House, LOGGED_OUT, PATIENCE, SERVICE_SECRET, call_for_ever, let_in, session_of,
+        status,
+    },
 };
 
 /// Who are logged out while their gateway is killed.
@@ -62,11 +65,11 @@ impl Service {
     /// As a service starts: with the keys and the feed of one gateway.
     async fn follow(&self, gateway: &Gateway, feed: &str) {
         let keys = RemoteKeys::builder().key_set(gateway.url("/.well-known/jwks.json")).start().unwrap();
-        assert!(keys.ready(Duration::from_secs(10)).await);
+        assert!(keys.ready(PATIENCE).await);
         let client = ClientAuthentication::basic("orders", Secret::new(SERVICE_SECRET.to_owned())).unwrap();
         let feed = RevocationFeed::builder(ISSUER, feed, client).keys(keys.clone());
         let feed = feed.start().unwrap();
-        assert!(feed.ready(Duration::from_secs(10)).await, "{:?}", feed.counters());
+        assert!(feed.ready(PATIENCE).await, "{:?}", feed.counters());
         let verifier = Verifier::builder().issuer(ISSUER).audience("orders").keys(keys).revocations(feed);
         assert!(self.verifier.set(verifier.build().unwrap()).is_ok());
     }
@@ -76,16 +79,11 @@ impl Service {
     }
 }
 
-async fn status(gateway: &Gateway, user: usize) -> u16 {
-    let call = Call::get(gateway.url("/orders/"));
-    call.header("cookie", format!("SESSION={}", session_of(user))).send().await.status.as_u16()
-}
-
 /// Waits until a gateway tells the user to log in.
 async fn refuses(gateway: &Gateway, user: usize) {
     let began = Instant::now();
     while status(gateway, user).await != 401 {
-        assert!(began.elapsed() < Duration::from_secs(15), "user {user} is let in");
+        assert!(began.elapsed() < PATIENCE, "user {user} is let in");
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -105,12 +103,7 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
         let front = house.front.origin();
         callers.spawn(call_for_ever(front, caller * 5, Arc::clone(&count), Arc::clone(&over)));
     }
-    let phase = async |name: &str, time: u64| {
-        count.take_served();
-        sleep(Duration::from_millis(time)).await;
-        count.nothing_wrong(name);
-        assert!(count.take_served() > 20, "{name}: {count:?}");
-    };
+    let phase = async |name: &str, time: u64| count.phase(name, time).await;
     phase("calm", 3_000).await;
 
     house.to_server.set(State::Dead);
@@ -124,15 +117,17 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
     );
 
     // A token that somebody copied is refused, whoever is cut off.
-    assert_eq!(status(&house.gateways[1], LOGGED_OUT).await, 200);
+    let_in(&house.gateways[1], LOGGED_OUT).await;
     let copied = service.tokens.lock().unwrap()[&format!("user-{LOGGED_OUT}")].clone();
     house.to_store.set(State::Cut);
     phase("one gateway is cut off from the store", 3_000).await;
     assert_eq!(service.refusal(&copied), None);
-    house.log_out(1, LOGGED_OUT).await.expect(200);
-    let began = Instant::now();
-    while service.refusal(&copied).is_none() {
-        assert!(began.elapsed() < Duration::from_secs(1), "the service goes on with a revoked token");
+    house.log_out_everywhere(1, LOGGED_OUT).await;
+    // Within a second, but for the time in which a busy machine lets nobody run.
+    for _ in 0..100 {
+        if service.refusal(&copied).is_some() {
+            break;
+        }
         sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(service.refusal(&copied), Some(TokenRefusal::TokenRevoked));
@@ -156,7 +151,7 @@ async fn whatever_dies_or_is_cut_off_what_was_revoked_is_refused_and_nothing_els
 async fn kill_one_that_logs_people_out(house: &mut House) {
     let last = house.gateways.pop().unwrap();
     for user in LEAVING {
-        assert_eq!(status(&last, user).await, 200);
+        let_in(&last, user).await;
     }
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     let mut leaving = JoinSet::new();

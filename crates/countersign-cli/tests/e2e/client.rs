@@ -110,13 +110,13 @@ impl Answer {
     }
 }
 
-/// Writes bytes and reads until the other side closes or is silent for two seconds.
+/// Writes bytes and reads until the other side closes.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
-    while let Ok(Ok(length @ 1..)) = timeout(Duration::from_secs(2), stream.read(&mut piece)).await {
+    while let Ok(Ok(length @ 1..)) = timeout(PATIENCE, stream.read(&mut piece)).await {
         answer.extend_from_slice(&piece[..length]);
     }
     String::from_utf8_lossy(&answer).into_owned()

@@ -47,7 +47,7 @@ async fn the_session_application_redirects_whoever_is_not_logged_in() {
 #[tokio::test]
 async fn nginx_serves_and_caches() {
     let service = Nginx::service().await;
-    let front = Nginx::shared_cache(&service.address.to_string()).await;
+    let front = Nginx::shared_cache(&service.address().to_string()).await;
     for status in ["MISS", "HIT"] {
         let answer = Call::get(format!("{}/catalogue/", front.origin())).send().await.expect(200);
         assert_eq!(answer.header("cache-status"), Some(status));

@@ -68,6 +68,13 @@ impl Setting {
     fn write(&self, config: &str) -> PathBuf {
         let path = self.folder.path().join("gateway.toml");
         let state = self.state_dir();
+        // No test waits for it: a machine that is busy with others does.
+        let patient = "[session]\ntimeout = \"30s\"\n";
+        let config = if config.contains("\ntimeout = ") {
+            config.to_owned()
+        } else {
+            config.replace("[session]\n", patient)
+        };
         let filled = format!(
             "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\nworkers = 2\n{config}"
         );

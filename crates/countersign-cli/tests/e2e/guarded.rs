@@ -56,7 +56,7 @@ impl Guarded {
         let gateway = Gateway::start(Setting::new(), &config);
         let begin = Instant::now();
         while Call::get(gateway.admin_url("/readyz")).send().await.status != 200 {
-            assert!(begin.elapsed() < Duration::from_secs(10), "the guard has no keys");
+            assert!(begin.elapsed() < Duration::from_secs(60), "the guard has no keys");
             sleep(Duration::from_millis(20)).await;
         }
         let issuer = TestIssuer::new("orders");

@@ -144,7 +144,7 @@ impl LocalServer {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(Duration::from_secs(30), reached)
+        timeout(Duration::from_secs(60), reached)
             .await
             .unwrap_or_else(|_| panic!("{} of {count} requests", self.count()));
     }

@@ -10,6 +10,9 @@ mod gateway;
 #[cfg(test)]
 mod local_server;
 #[cfg(test)]
+#[path = "../../../countersign-gateway/tests/it/port.rs"]
+mod port;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod relay;

@@ -15,7 +15,7 @@ async fn gateway(server: &AuthorizationServer) -> (Gateway, LocalServer) {
     let mut setting = Setting::new();
     let session = server.introspection(&setting.secret_file("secret", BASIC_SECRET));
     let config = format!(
-        "issuer = \"{ISSUER}\"\n{session}timeout = \"500ms\"\nrecheck = \"1h\"\n\
+        "issuer = \"{ISSUER}\"\n{session}timeout = \"3s\"\nrecheck = \"1h\"\n\
          [[route]]\npath = \"/orders/\"\nupstream = \"{}\"\naudience = \"orders\"\n",
         service.origin()
     );
@@ -74,7 +74,7 @@ async fn a_stale_session_waits_for_the_server_and_is_not_logged_out() {
     let mut setting = Setting::new();
     let session = server.introspection(&setting.secret_file("secret", BASIC_SECRET));
     let config = format!(
-        "issuer = \"{ISSUER}\"\n{session}timeout = \"500ms\"\nrecheck = \"1s\"\n\
+        "issuer = \"{ISSUER}\"\n{session}timeout = \"3s\"\nrecheck = \"1s\"\n\
          [[route]]\npath = \"/orders/\"\nupstream = \"{}\"\naudience = \"orders\"\n",
         service.origin()
     );

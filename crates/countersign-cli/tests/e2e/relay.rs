@@ -8,6 +8,8 @@ use tokio::{
     sync::watch,
 };
 
+use crate::port::Port;
+
 /// How the link is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
@@ -23,19 +25,22 @@ pub(crate) enum State {
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     state: watch::Sender<State>,
+    /// While nobody is there, too.
+    _port: Port,
 }
 
 impl Relay {
     pub(crate) fn to(to: SocketAddr) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = Port::reserved();
+        let address = port.address;
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
         let (state, following) = watch::channel(State::Well);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { serve(TcpListener::from_std(listener).unwrap(), to, following).await });
         });
-        Self { address, state }
+        Self { address, state, _port: port }
     }
 
     pub(crate) fn set(&self, state: State) {

@@ -71,7 +71,7 @@ async fn sessions_outlive_a_change_of_routes() {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(Duration::from_secs(20), changed).await.expect("the reload has no effect");
+        timeout(Duration::from_secs(60), changed).await.expect("the reload has no effect");
     }
     done.store(true, Ordering::Relaxed);
     let requests: usize = callers.join_all().await.into_iter().sum();

@@ -26,7 +26,7 @@ async fn until_refused(gateway: &mut Gateway, cookie: &str, session: &str) -> An
             sleep(Duration::from_millis(100)).await;
         }
     };
-    timeout(Duration::from_secs(20), refused).await.expect("the session goes on")
+    timeout(Duration::from_secs(60), refused).await.expect("the session goes on")
 }
 
 /// What the caller of a session that has ended gets.

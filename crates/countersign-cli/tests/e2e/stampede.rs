@@ -37,11 +37,12 @@ cookie = "{COOKIE}"
 introspect = "{server}/introspect"
 client_id = "gateway"
 client_secret_file = "{file}"
-timeout = "60s"
+timeout = "1m"
 [limits]
 connections = {connections}
 connections_per_client = {connections}
-connect_timeout = "30s"
+connect_timeout = "1m"
+header_timeout = "5m"
 [[route]]
 path = "/orders/"
 upstream = "{service}"
@@ -105,13 +106,14 @@ cookie = "{COOKIE}"
 introspect = "{server}/introspect"
 client_id = "gateway"
 client_secret_file = "{file}"
-timeout = "60s"
+timeout = "1m"
 max_lookups = {PEOPLE}
 max_lookups_per_client = {PEOPLE}
 [limits]
 connections = {connections}
 connections_per_client = {connections}
-connect_timeout = "30s"
+connect_timeout = "1m"
+header_timeout = "5m"
 [[route]]
 path = "/orders/"
 upstream = "{service}"

@@ -1,14 +1,19 @@
 //! The HTTP/2 connections of one worker to one origin, shared by its requests.
 
 use std::{
+    error::Error as _,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Poll,
     time::Duration,
 };
 
 use http::{HeaderMap, Request, Response, Uri, header, uri};
+use http_body::Body as _;
 use hyper::{
     body::Incoming,
     client::conn::http2::{Builder, SendRequest},
@@ -39,14 +44,23 @@ pub(super) struct Shared {
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     sender: SendRequest<Inbound>,
-    streams: Arc<()>,
+    streams: Arc<Streams>,
+}
+
+/// What the handles to one connection share.
+#[derive(Debug, Default)]
+struct Streams {
+    /// The service has said that it takes no more.
+    is_leaving: AtomicBool,
 }
 
 impl Shared {
     /// The connection with the fewest streams, if it should take one more.
     pub(super) fn take(&self) -> Option<Client> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.retain(|client| !client.sender.is_closed());
+        open.retain(|client| {
+            !client.sender.is_closed() && !client.streams.is_leaving.load(Ordering::Relaxed)
+        });
         let full = open.len() >= CONNECTIONS;
         let client = open.iter().min_by_key(|client| Arc::strong_count(&client.streams))?;
         (full || Arc::strong_count(&client.streams) <= STREAMS).then(|| client.clone())
@@ -65,7 +79,7 @@ impl Shared {
                 tracing::debug!(%error, "HTTP/2 connection to a service ended");
             }
         });
-        let client = Client { sender, streams: Arc::new(()) };
+        let client = Client { sender, streams: Arc::default() };
         self.open.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
         Ok(client)
     }
@@ -91,6 +105,7 @@ impl Client {
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
         let Some(sent) = request.take() else { return Err(Failure::Unsent) };
+        let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
@@ -100,8 +115,50 @@ impl Client {
             deadline.poll(cx, Instant::now(), late).map(|()| None)
         })
         .await;
-        Failure::sort(outcome, request, body_deadline)
+        let failure = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+        let untaken = failure.and_then(|failure| untaken(failure.error()));
+        if untaken == Some(Untaken::Connection) {
+            self.streams.is_leaving.store(true, Ordering::Relaxed);
+        }
+        match Failure::sort(outcome, request, body_deadline) {
+            Err(Failure::Sent(_)) if untaken.is_some() && copy.is_some() => {
+                *request = copy;
+                Err(Failure::Unsent)
+            }
+            sorted => sorted,
+        }
     }
+}
+
+/// How a service says that it has not looked at a request, which may then be sent again (RFC 9113 §8.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Untaken {
+    /// By a GOAWAY that names an earlier stream as the last: no stream of the connection after it is taken.
+    Connection,
+    /// By `REFUSED_STREAM`.
+    Stream,
+}
+
+fn untaken(error: &hyper::Error) -> Option<Untaken> {
+    let error = error.source()?.downcast_ref::<h2::Error>().filter(|error| error.is_remote())?;
+    // A GOAWAY ends those streams alone with an error of its own that are behind the last one it names.
+    if error.is_go_away() {
+        return Some(Untaken::Connection);
+    }
+    (error.reason() == Some(h2::Reason::REFUSED_STREAM)).then_some(Untaken::Stream)
+}
+
+/// The request once more, if all of it is its head: of a body a part may have been read and gone.
+fn copy(request: &Request<Inbound>) -> Option<Request<Inbound>> {
+    if !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(request.body().emptied());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
 }
 
 /// Puts the request into HTTP/2's form: scheme and authority are pseudo-headers, `Host` is not sent

@@ -23,8 +23,9 @@ pub const PATIENCE: u32 = 15;
 
 /// The way of one worker to every upstream.
 ///
-/// 1. A request is sent once. It is sent again, and only once more, when the connection hands it back unsent:
-///    then on a fresh connection (over HTTP/2 on another one), or at another origin if none could be opened.
+/// 1. A request is sent once. It is sent again, and only once more, when the connection hands it back unsent, or when
+///    a service says over HTTP/2 that it has not looked at it (RFC 9113 §8.7) and it has no body: then on a fresh
+///    connection (over HTTP/2 on any that takes requests), or at another origin if none could be opened.
 /// 2. A connection that is closed by the service after bytes of the request were written is an error
 ///    ([`UpstreamError::Closed`]): the service may have acted on it.
 /// 3. Dropping the future or the body of the answer ends the exchange: HTTP/1.1 closes the connection, HTTP/2

@@ -24,6 +24,7 @@ mod identity;
 mod keyring;
 mod observe;
 mod paths;
+mod port;
 mod proxy;
 mod revocation;
 mod server;

@@ -3,6 +3,7 @@
 mod health;
 mod http2;
 mod once;
+mod refused;
 mod retry;
 mod time_outs;
 mod tls;

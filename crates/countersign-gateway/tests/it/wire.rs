@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// A gateway that has not ended the connection by then never will.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Alice's session.
 pub(crate) const ALICE: &str = "Cookie: SESSION=alice-session";

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -15,14 +15,14 @@ use tokio::{
 };
 
 use super::path;
+use crate::port::Port;
 
 /// A running nginx; it ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Nginx {
     child: Child,
     folder: TempDir,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
+    port: Port,
 }
 
 impl Nginx {
@@ -42,36 +42,35 @@ impl Nginx {
         Self::start("nginx_replicas.conf", &servers).await
     }
 
-    /// `http://address`.
-    pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.address)
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.port.address
     }
 
-    /// nginx cannot choose a free port by itself: it is tried with one that was free a moment ago.
+    /// `http://address`.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// nginx cannot choose a free port by itself.
     async fn start(name: &str, gateway: &str) -> Self {
         let template = fs::read_to_string(path(name)).unwrap();
-        for _ in 0..5 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            let config = template
-                .replace("@PORT@", &address.port().to_string())
-                .replace("@FOLDER@", folder.path().to_str().unwrap())
-                .replace("@GATEWAY@", gateway);
-            fs::write(folder.path().join("nginx.conf"), config).unwrap();
-            let mut child = run(folder.path());
-            let answers = async {
-                while TcpStream::connect(address).await.is_err() {
-                    sleep(Duration::from_millis(10)).await
-                }
-            };
-            let up = timeout(Duration::from_secs(5), answers).await.is_ok();
-            if up && child.try_wait().unwrap().is_none() {
-                return Self { child, folder, address };
+        let port = Port::reserved();
+        let folder = tempfile::tempdir().unwrap();
+        let config = template
+            .replace("@PORT@", &port.address.port().to_string())
+            .replace("@FOLDER@", folder.path().to_str().unwrap())
+            .replace("@GATEWAY@", gateway);
+        fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let nginx = Self { child: run(folder.path()), folder, port };
+        let answers = async {
+            while TcpStream::connect(nginx.port.address).await.is_err() {
+                sleep(Duration::from_millis(10)).await
             }
-            drop(child.kill());
-            drop(child.wait());
-        }
-        panic!("nginx does not start with {name}")
+        };
+        let up = timeout(Duration::from_secs(60), answers).await.is_ok();
+        assert!(up, "nginx does not start with {name}");
+        nginx
     }
 }
 

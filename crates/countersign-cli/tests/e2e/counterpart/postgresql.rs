@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fs,
-    net::TcpListener,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -13,22 +12,24 @@ use std::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
+use crate::port::Port;
+
 /// How often it is asked whether it takes connections.
-const ATTEMPTS: usize = 300;
+const ATTEMPTS: usize = 1_200;
 
 /// A running server with a certificate for `localhost`; it ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Postgresql {
     child: Child,
     folder: TempDir,
-    port: u16,
+    port: Port,
 }
 
 impl Postgresql {
     /// One for this test alone.
     pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("countersign-postgres-").tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = Port::reserved();
         let authority = authority("countersign test");
         let key = KeyPair::generate().unwrap();
         let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
@@ -55,7 +56,7 @@ impl Postgresql {
         let place = |name: &str| folder.path().join(name).display().to_string();
         let settings = [
             "listen_addresses=127.0.0.1".to_owned(),
-            format!("port={port}"),
+            format!("port={}", port.address.port()),
             "fsync=off".to_owned(),
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", place("server.pem")),
@@ -98,7 +99,7 @@ impl Postgresql {
             "-d",
             "postgres",
             "-p",
-            &self.port.to_string(),
+            &self.port.address.port().to_string(),
         ]);
         psql.arg("-h").arg(self.folder.path()).args(["-c", sql]);
         psql
@@ -111,7 +112,7 @@ impl Postgresql {
 
     /// `postgres://…`, as the service; the query is added.
     pub(crate) fn url(&self, host: &str, query: &str) -> String {
-        format!("postgres://service@{host}:{}/postgres{query}", self.port)
+        format!("postgres://service@{host}:{}/postgres{query}", self.port.address.port())
     }
 
     /// A file beside it: `ca.pem` has signed its certificate, `other-ca.pem` has not.

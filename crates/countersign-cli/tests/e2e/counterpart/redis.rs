@@ -1,27 +1,30 @@
 //! Redis from Debian: the store that several gateways share.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use tempfile::TempDir;
 
+use crate::port::Port;
+
 /// A running server without persistence; it ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Redis {
     child: Child,
     folder: TempDir,
-    port: u16,
+    /// Over a restart, too.
+    port: Port,
 }
 
 impl Redis {
     /// One for this test alone.
     pub(crate) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = Port::reserved();
         let folder = tempfile::tempdir().unwrap();
-        Self { child: run(&folder, port), folder, port }
+        Self { child: run(&folder, port.address.port()), folder, port }
     }
 
     /// `valkey://address`.
@@ -31,7 +34,7 @@ impl Redis {
 
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port)
+        self.port.address
     }
 
     /// `STOP` freezes it, `CONT` lets it go on.
@@ -48,13 +51,13 @@ impl Redis {
 
     /// Starts it again, with nothing in it.
     pub(crate) fn restart(&mut self) {
-        self.child = run(&self.folder, self.port);
+        self.child = run(&self.folder, self.address().port());
     }
 
     /// Sends one command and gives back what is answered.
     pub(crate) fn command(&self, parts: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
-        let output = command.args(["-p", &self.port.to_string()]).args(parts).output().unwrap();
+        let output = command.args(["-p", &self.address().port().to_string()]).args(parts).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
@@ -77,7 +80,7 @@ fn run(folder: &TempDir, port: u16) -> Child {
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
     command.arg("--dir").arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let child = command.spawn().unwrap_or_else(|error| panic!("redis-server: {error}; run `./test e2e`"));
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return child;
         }

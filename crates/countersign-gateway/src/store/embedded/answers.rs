@@ -63,6 +63,8 @@ pub struct EmbeddedAnswers {
     silent_until: AtomicU64,
     /// When the thread answered last, a millisecond later; 0 if it never did.
     answered: AtomicU64,
+    /// [`FIND_TIMEOUT`], but for tests on a busy machine.
+    find_timeout: Duration,
 }
 
 impl EmbeddedAnswers {
@@ -88,7 +90,13 @@ impl EmbeddedAnswers {
             failing: false,
         };
         thread::Builder::new().name("kept-answers".to_owned()).spawn(move || server.serve(receiver))?;
-        Ok(Self { requests, clock, silent_until: AtomicU64::new(0), answered: AtomicU64::new(0) })
+        Ok(Self {
+            requests,
+            clock,
+            silent_until: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            find_timeout: FIND_TIMEOUT,
+        })
     }
 
     /// What cannot be handed over is not done: it is a cache.
@@ -108,12 +116,12 @@ impl SharedCache for EmbeddedAnswers {
                 self.requests.send(Request::Find(name.to_owned(), reply)).await.map_err(|_| Unread)?;
                 answer.await.map_err(|_| Unread)?
             };
-            let answer = timeout(FIND_TIMEOUT, asked).await;
+            let answer = timeout(self.find_timeout, asked).await;
             let now = self.clock.now().monotonic.as_millis();
             let Ok(answer) = answer else {
                 // Others have their answers: it is busy and not broken.
                 let answered = self.answered.load(Ordering::Relaxed);
-                if answered == 0 || now.saturating_sub(answered) >= millis(FIND_TIMEOUT) {
+                if answered == 0 || now.saturating_sub(answered) >= millis(self.find_timeout) {
                     self.silent_until.store(now.saturating_add(millis(SILENCE)), Ordering::Relaxed);
                 }
                 return Err(Unread);

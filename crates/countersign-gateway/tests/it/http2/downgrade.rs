@@ -1,7 +1,7 @@
 //! What must not become HTTP/1.1 (RFC 9113 §8), and what it becomes where it may.
 
 use super::frames::{DATA, END_STREAM, End, Field, Raw, field};
-use crate::{proxy::house::House, server::harness::soon};
+use crate::proxy::house::House;
 
 /// Alice's request for `/orders/1` with more fields.
 fn request(more: &[Field]) -> Vec<Field> {
@@ -180,17 +180,7 @@ async fn nobody_chooses_his_own_refusal() {
     // What is written after it has been written.
     let unsafe_method = with(":method", Some(b"POST")).into_iter().filter(|(name, _)| name != b"origin");
     assert_eq!(send(&house, &unsafe_method.collect::<Vec<_>>()).await, End::Status(403));
-    let audit = house.state.path().join("state/audit.jsonl");
-    let written = soon(async {
-        loop {
-            let written = std::fs::read_to_string(&audit).unwrap_or_default();
-            if written.contains("csrf") {
-                break written;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    });
-    let written = written.await;
+    let written = house.audit_holds("csrf").await;
     assert_eq!(written.matches("\"refused\"").count(), 1, "{written}");
 }
 

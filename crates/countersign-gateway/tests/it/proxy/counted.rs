@@ -4,13 +4,16 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use super::house::{House, who};
-use crate::server::{
-    harness::{exchange, soon},
-    recorder::{OK, Recorder},
+use crate::{
+    port::Port,
+    server::{
+        harness::{exchange, soon},
+        recorder::{OK, Recorder},
+    },
 };
 
 const ALICE: &str = "Cookie: SESSION=alice-session";
@@ -27,15 +30,16 @@ async fn metrics(admin: SocketAddr) -> BTreeMap<String, String> {
 }
 
 /// A house whose route `/down/` leads to a port nobody listens on.
-async fn house() -> House {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let down = format!("[[route]]\npath = \"/down/\"\nupstream = \"http://{nobody}\"\npublic = true\n");
-    House::with("", &down, Recorder::answering(OK).await, who).await
+async fn house() -> (House, Port) {
+    let nobody = Port::reserved();
+    let down =
+        format!("[[route]]\npath = \"/down/\"\nupstream = \"http://{}\"\npublic = true\n", nobody.address);
+    (House::with("", &down, Recorder::answering(OK).await, who).await, nobody)
 }
 
 #[tokio::test]
 async fn requests_connections_and_services_are_counted() {
-    let house = house().await;
+    let (house, _nobody) = house().await;
     let mut open = TcpStream::connect(house.address).await.unwrap();
     for path in ["/orders/", "/legacy/"] {
         let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n{ALICE}\r\n\r\n");
@@ -92,7 +96,7 @@ async fn requests_connections_and_services_are_counted() {
 
 #[tokio::test]
 async fn the_audit_log_names_the_route_of_a_refusal_and_the_session_if_one_was_found() {
-    let mut house = house().await;
+    let (mut house, _nobody) = house().await;
     for _ in ["cold", "warm"] {
         house.send("GET /edit/", &[BOB]).await;
     }

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use countersign_gateway::{
@@ -20,7 +21,10 @@ use tokio::{
 };
 
 use crate::{
-    server::recorder::{OK, Recorder},
+    server::{
+        harness::soon,
+        recorder::{OK, Recorder},
+    },
     sources::fake::{Act, Arrived, Fake, json},
 };
 
@@ -127,6 +131,8 @@ impl House {
             server.url("/introspect")
         );
         let asked = if session.contains("whoami") { "" } else { introspection.as_str() };
+        // No test waits for it: a machine that is busy with others does.
+        let patience = if session.contains("timeout") { "" } else { "timeout = \"30s\"\n" };
         let session = session.replace("WHOAMI", &server.url("/me"));
         let text = format!(
             r#"issuer = "{issuer}"
@@ -138,7 +144,7 @@ workers = 1
 [session]
 cookie = "SESSION"
 {asked}
-{session}
+{patience}{session}
 [claims]
 roles = "session.roles"
 organisation = "session.org.id"
@@ -211,6 +217,21 @@ legacy = true
     pub(crate) async fn metrics(&self) -> String {
         let reply = call(&self.state.path().join("state"), Method::GET, "/metrics", "").await.unwrap();
         String::from_utf8(reply.body.to_vec()).unwrap()
+    }
+
+    /// Waits until the audit log holds this: it is written beside the requests. All that is in it.
+    pub(crate) async fn audit_holds(&self, what: &str) -> String {
+        let path = self.state.path().join("state/audit.jsonl");
+        soon(async {
+            loop {
+                let written = std::fs::read_to_string(&path).unwrap_or_default();
+                if written.contains(what) {
+                    return written;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
     }
 
     /// Sends raw bytes on a new connection and reads until the gateway closes it.

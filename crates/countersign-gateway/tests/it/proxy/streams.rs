@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// From the one look-up to the session's end, which is in whole seconds.
-const LEFT: u64 = 3;
-/// Long before anything else would end them.
-const LATEST: Duration = Duration::from_secs(15);
+const LEFT: u64 = 5;
+/// Before anything else would end them, on a machine that is busy with others.
+const LATEST: Duration = Duration::from_secs(45);
 
 /// Says something ten times a second, in events or on a WebSocket, for as long as it is listened to.
 async fn talkative() -> Recorder {

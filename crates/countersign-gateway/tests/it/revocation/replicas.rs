@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     proxy::house::{House, claims_in},
-    server::recorder::Recorder,
+    server::{harness::PATIENCE, recorder::Recorder},
     sources::fake::{Arrived, Fake, json as answer},
     store::valkey::server::Server,
 };
@@ -72,20 +72,23 @@ async fn a_role_that_one_gateway_finds_gone_is_gone_at_the_others_and_at_their_s
     *replicas.alice.lock().unwrap() = VIEWER;
     let begin = Instant::now();
     while !edit(first).await.starts_with("HTTP/1.1 403 ") {
-        assert!(begin.elapsed() < Duration::from_secs(10), "the first gateway does not notice");
+        assert!(begin.elapsed() < PATIENCE, "the first gateway does not notice");
         sleep(Duration::from_millis(20)).await;
     }
-    let noticed = Instant::now();
+    let mut took = Duration::ZERO;
     for token in &tokens {
-        service.refuses(token).await;
+        took += service.refuses(token).await;
     }
+    // Not by the clock: a request takes its time on a busy machine.
+    const STEP: Duration = Duration::from_millis(20);
     while !edit(second).await.starts_with("HTTP/1.1 403 ") {
-        assert!(noticed.elapsed() < Duration::from_secs(1), "the second gateway goes on");
-        sleep(Duration::from_millis(20)).await;
+        sleep(STEP).await;
+        took += STEP;
+        assert!(took < Duration::from_secs(1), "the second gateway goes on");
     }
-    assert!(noticed.elapsed() < Duration::from_secs(1), "{:?}", noticed.elapsed());
+    assert!(took < Duration::from_secs(1), "{took:?}");
     // It looks twice a second; a busy machine looks later.
-    timeout(Duration::from_secs(10), stream).await.expect("the stream goes on").unwrap();
+    timeout(PATIENCE, stream).await.expect("the stream goes on").unwrap();
     second.send("GET /orders/", &[ALICE]).await;
     let head = second.received().pop().unwrap();
     assert_eq!(claims_in(&head)["roles"], json!(["viewer"]));
@@ -98,5 +101,5 @@ async fn a_role_that_one_gateway_finds_gone_is_gone_at_the_others_and_at_their_s
         assert_eq!(service.refusal(&old), Some(TokenRefusal::TokenRevoked), "after {:?}", begin.elapsed());
         sleep(Duration::from_millis(5)).await;
     }
-    assert!(service.feed.is_current(), "{:?}", service.feed.counters());
+    assert!(service.feed.ready(PATIENCE).await, "{:?}", service.feed.counters());
 }

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     browser::{PAGE, body, verdict},
     proxy::house::{House, claims_in, who},
-    server::recorder::{OK, Recorder},
+    server::{
+        harness::PATIENCE,
+        recorder::{OK, Recorder},
+    },
 };
 
 const BROWSER: &str = "[browser]\nlogin_url = \"https://sso.example/login?next={return}\"\n";
@@ -66,7 +69,7 @@ async fn what_cannot_be_written_is_acknowledged_at_no_door_and_holds_all_the_sam
     let written =
         || -> u32 { elsewhere.query_row("SELECT count(*) FROM revocation", [], |row| row.get(0)).unwrap() };
     while written() < 3 {
-        assert!(begin.elapsed() < Duration::from_secs(5), "{} are written", written());
+        assert!(begin.elapsed() < PATIENCE, "{} are written", written());
         sleep(Duration::from_millis(20)).await;
     }
     let page = page().await;

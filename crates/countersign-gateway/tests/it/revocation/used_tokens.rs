@@ -57,7 +57,7 @@ mod shared {
         proxy::house::House,
         revocation::{log_out_tokens::person, on_one_store},
         sources::fake::{Arrived, Fake},
-        store::valkey::server::Server,
+        store::valkey::server::{FROZEN, Server},
     };
 
     async fn gateways(issuer: &LogoutIssuer, store: &Server) -> [House; 2] {
@@ -90,7 +90,8 @@ mod shared {
 
     #[tokio::test]
     async fn while_the_store_is_away_a_log_out_holds_here_and_its_token_is_believed_until_it_is_recorded() {
-        let (issuer, store) = (LogoutIssuer::start().await, Server::start());
+        let (issuer, mut store) = (LogoutIssuer::start().await, Server::start());
+        store.timeout = FROZEN;
         let [first, second] = gateways(&issuer, &store).await;
         assert!(is_served(&send(&first, "alice-1").await));
         let of_user = issuer.about("1", Some("alice"), None);

@@ -20,6 +20,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::port::Port;
+
 /// Forwards every request to one target, with as little else as possible.
 #[derive(Debug)]
 pub(crate) struct Forward(pub(crate) Arc<Target>);
@@ -126,9 +128,10 @@ impl Plan {
             observers: (0..self.workers).map(|worker| observer(metrics.worker(worker))).collect(),
             acceptor: observer(metrics.control()),
         };
-        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = Arc::new(Port::reserved());
+        let listener = bind(port.address).unwrap();
         let running = serve(vec![listener], settings, handler).unwrap();
-        Gateway { address: running.addresses()[0], running: Some(running), metrics }
+        Gateway { address: port.address, running: Some(running), metrics, port }
     }
 }
 
@@ -138,6 +141,8 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     metrics: Metrics,
     running: Option<Running>,
+    /// Kept by a test that looks whether somebody listens still.
+    pub(crate) port: Arc<Port>,
 }
 
 impl Gateway {
@@ -179,8 +184,8 @@ pub(crate) fn origin(protocol: UpstreamProtocol, address: SocketAddr) -> Upstrea
     UpstreamOrigin { protocol, host: address.ip().to_string().into(), port: address.port() }
 }
 
-/// Long enough for anything on loopback, short enough for a test that fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for anything on loopback on a machine that is busy with others, short enough for a test that fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does not wait for ever.
 pub(crate) async fn soon<F: Future>(what: F) -> F::Output {

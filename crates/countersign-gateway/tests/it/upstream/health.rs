@@ -2,9 +2,12 @@
 
 use tokio::net::TcpListener;
 
-use crate::server::{
-    harness::{Plan, exchange, http1, origin},
-    recorder::{OK, Recorder},
+use crate::{
+    port::Port,
+    server::{
+        harness::{Plan, exchange, http1, origin},
+        recorder::{OK, Recorder},
+    },
 };
 use countersign_gateway::{config::resolved::UpstreamProtocol, upstream::EJECT_FAILURES};
 
@@ -68,7 +71,8 @@ async fn an_origin_that_refuses_costs_no_request_and_is_left_out() {
 
 #[tokio::test]
 async fn the_last_one_is_tried_even_when_it_is_out() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let port = Port::reserved();
+    let address = port.address;
     let gateway = Plan::default().start(&[http1(address)]);
     let mut client = gateway.connect().await;
     for _ in 0..EJECT_FAILURES + 2 {
@@ -90,10 +94,8 @@ async fn the_last_one_is_tried_even_when_it_is_out() {
 /// Two that are both out are both still tried, and the first that is there again answers.
 #[tokio::test]
 async fn of_two_that_are_out_one_is_still_tried() {
-    let (one, two) =
-        (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-    let addresses = [one.local_addr().unwrap(), two.local_addr().unwrap()];
-    drop((one, two));
+    let ports = [Port::reserved(), Port::reserved()];
+    let addresses = ports.each_ref().map(|port| port.address);
     let gateway = Plan::default().start(&addresses.map(http1));
     let mut client = gateway.connect().await;
     for _ in 0..EJECT_FAILURES {

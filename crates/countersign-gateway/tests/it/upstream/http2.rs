@@ -154,23 +154,37 @@ async fn a_body_that_stops_is_408_over_http2_as_well() {
 async fn a_service_that_closes_its_connection_gets_another() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (cut, told) = tokio::sync::oneshot::channel();
+    let mut told = Some(told);
+    let (closed, noticed) = tokio::sync::oneshot::channel();
+    let mut closed = Some(closed);
     let serving = tokio::spawn(async move {
         for _ in 0..2 {
-            let (socket, _) = listener.accept().await.unwrap();
-            let (relay, end) = tokio::io::duplex(65536);
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let (mut relay, end) = tokio::io::duplex(65536);
             crate::server::frames::serve_echo(end);
-            let (mut socket, mut relay) = (socket, relay);
-            // One exchange, then the connection is cut.
             let copy = tokio::io::copy_bidirectional(&mut socket, &mut relay);
-            let _ = tokio::time::timeout(Duration::from_millis(300), copy).await;
+            let Some(told) = told.take() else {
+                let _ = copy.await;
+                return;
+            };
+            tokio::select! {
+                _ = copy => panic!("the gateway ended it"),
+                _ = told => {}
+            }
+            socket.shutdown().await.unwrap();
+            // The gateway closes its side when it notices.
+            crate::server::harness::rest(&mut socket).await;
+            closed.take().unwrap().send(()).unwrap();
         }
     });
     let gateway = Plan::default().start(&[origin(UpstreamProtocol::Http2PriorKnowledge, address)]);
     let mut client = gateway.connect().await;
     let get = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     assert!(exchange(&mut client, get).await.0.starts_with("HTTP/1.1 200 "));
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    cut.send(()).unwrap();
+    soon(noticed).await.unwrap();
     client.write_all(get).await.unwrap();
     assert!(answer(&mut client).await.unwrap().0.starts_with("HTTP/1.1 200 "));
-    serving.await.unwrap();
+    serving.abort();
 }

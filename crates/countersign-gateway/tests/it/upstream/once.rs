@@ -70,7 +70,8 @@ async fn a_request_whose_pooled_connection_closes_at_that_moment_is_sent_once_at
     lines.dedup();
     assert_eq!(lines.len(), requests.len(), "no request twice");
     assert_eq!(requests.len(), answered, "a request that was received was answered");
-    assert!(answered > ROUNDS / 2, "{answered} of {ROUNDS}");
+    // Each 502 has used up a connection that was there; the next one is new.
+    assert!(answered >= ROUNDS / 2, "{answered} of {ROUNDS}");
 }
 
 #[tokio::test]

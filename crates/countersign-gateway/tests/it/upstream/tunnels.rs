@@ -57,9 +57,12 @@ async fn bytes_go_both_ways_after_the_switch() {
     assert!(head.to_lowercase().contains("\r\nupgrade: websocket\r\n"), "{head}");
     assert_eq!(gateway.running().connections(), 1, "a tunnel counts as a connection");
     drop(client);
-    while gateway.running().connections() > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    soon(async {
+        while gateway.running().connections() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -105,7 +108,7 @@ async fn another_protocol_than_asked_for_is_refused() {
 
 #[tokio::test]
 async fn an_idle_tunnel_is_closed_and_one_that_moves_is_not() {
-    const IDLE: Duration = Duration::from_millis(400);
+    const IDLE: Duration = Duration::from_secs(2);
     let service = echoing().await;
     let gateway = Plan::limits(|limits| limits.idle_timeout = IDLE).start(&[http1(service.address)]);
     let mut client = switch(&gateway, b"").await;
@@ -121,11 +124,11 @@ async fn an_idle_tunnel_is_closed_and_one_that_moves_is_not() {
 
 #[tokio::test]
 async fn a_tunnel_ends_at_its_last_moment_although_it_moves() {
-    const LAST: Duration = Duration::from_millis(300);
+    const LAST: Duration = Duration::from_secs(2);
     let service = echoing().await;
     let gateway = Plan::limits(|limits| limits.max_stream = LAST).start(&[http1(service.address)]);
-    let mut client = switch(&gateway, b"").await;
     let started = tokio::time::Instant::now();
+    let mut client = switch(&gateway, b"").await;
     let (mut reading, mut writing) = client.split();
     let write = async {
         while writing.write_all(b"x").await.is_ok() {
@@ -137,5 +140,5 @@ async fn a_tunnel_ends_at_its_last_moment_although_it_moves() {
         () = write => {}
         _ = rest(&mut reading) => {}
     }
-    assert!(started.elapsed() >= LAST / 2 && started.elapsed() < LAST * 10, "{:?}", started.elapsed());
+    assert!(started.elapsed() >= LAST, "{:?}", started.elapsed());
 }

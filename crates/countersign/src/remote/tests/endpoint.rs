@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -31,14 +31,29 @@ pub(in crate::remote) async fn serve_requests(answer: impl Fn(&str) -> String + 
     tokio::spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            let length = socket.read(&mut request).await.unwrap();
-            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let request = whole(&mut socket).await;
             // A client that has seen enough may have left.
             let _ = socket.write_all(answer(&request).as_bytes()).await;
         }
     });
     origin
+}
+
+/// One request to the end of its body: what is not read when the connection closes would cost the answer.
+async fn whole(socket: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        if socket.read_buf(&mut read).await.unwrap() == 0 {
+            return text;
+        }
+    }
 }
 
 fn ok(body: &str) -> String {
@@ -95,9 +110,10 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn an_endpoint_that_nobody_listens_at_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/keys", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that nobody else is given the port, and not listened on.
+    let nobody = TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/keys", nobody.local_addr().unwrap());
     let location = Location::parse(&url, false).unwrap();
     let refused = HttpFetch::new(Where::Given(location), false).unwrap().fetch().await;
     assert!(matches!(refused, Err(FetchError::Unreachable(_))));

@@ -7,7 +7,7 @@ use super::{
     file::{AnswerFile, Write},
 };
 use crate::{
-    clock::{Clock as _, ManualClock, SystemClock},
+    clock::{Clock, ManualClock, SystemClock},
     observe::Observer,
     session::shared::{SharedCache as _, Unread},
     store::StateDirectory,
@@ -21,6 +21,14 @@ fn rows(count: usize) -> NonZeroUsize {
 
 fn open(path: &Path) -> (AnswerFile, Option<String>) {
     AnswerFile::open(path, rows(100)).unwrap()
+}
+
+/// Whose look-ups wait until they are answered, on a machine that is busy with others too.
+fn patient(directory: &StateDirectory, count: usize, clock: Arc<dyn Clock>) -> EmbeddedAnswers {
+    let mut answers =
+        EmbeddedAnswers::start(directory, rows(count), clock, Observer::without_files()).unwrap();
+    answers.find_timeout = Duration::from_secs(60);
+    answers
 }
 
 fn keep(name: &str, bytes: usize, life: u64) -> Write {
@@ -111,10 +119,7 @@ fn on_a_full_disk_nothing_is_kept_and_later_it_is_again() {
 async fn the_next_process_finds_what_was_kept_and_a_damaged_file_hurts_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let directory = StateDirectory::enter(&folder.path().join("state")).unwrap();
-    let start = || {
-        let clock = Arc::new(SystemClock::start());
-        EmbeddedAnswers::start(&directory, rows(100), clock, Observer::without_files()).unwrap()
-    };
+    let start = || patient(&directory, 100, Arc::new(SystemClock::start()));
     let (one, hour) = (start(), Duration::from_secs(3_600));
     one.keep("a".to_owned(), vec![1, 2], hour);
     one.keep("b".to_owned(), vec![3], hour);
@@ -164,9 +169,7 @@ async fn a_burst_finds_everything_that_was_kept() {
     file.write(all.collect(), NOW).unwrap();
     drop(file);
     let clock = Arc::new(SystemClock::start());
-    let answers = Arc::new(
-        EmbeddedAnswers::start(&directory, rows(SESSIONS), clock, Observer::without_files()).unwrap(),
-    );
+    let answers = Arc::new(patient(&directory, SESSIONS, clock));
     // The thread has opened the file.
     assert!(answers.find("0").await.unwrap().is_some());
     let mut finding = tokio::task::JoinSet::new();
@@ -175,10 +178,8 @@ async fn a_burst_finds_everything_that_was_kept() {
         finding.spawn(async move { answers.find(&name.to_string()).await });
     }
     let found = finding.join_all().await;
-    let missed = found.iter().filter(|found| !matches!(found, Ok(Some(_)))).count();
-    // More than there are places in the queue; the rest is a busy machine.
-    assert!(missed < SESSIONS / 4, "{missed} of {SESSIONS}");
-    assert!(found.iter().all(|found| *found != Ok(None)), "what was not read is not taken for nothing");
+    // More than there are places in the queue.
+    assert!(found.iter().all(|found| matches!(found, Ok(Some(_)))));
 }
 
 #[tokio::test]
@@ -186,8 +187,7 @@ async fn a_clock_that_jumps_ahead_ends_nothing_before_its_time() {
     let outer = tempfile::tempdir().unwrap();
     let directory = StateDirectory::enter(&outer.path().join("state")).unwrap();
     let clock = Arc::new(ManualClock::at(NOW.as_secs()));
-    let answers =
-        EmbeddedAnswers::start(&directory, rows(9_000), clock.clone(), Observer::without_files()).unwrap();
+    let answers = patient(&directory, 9_000, clock.clone());
     answers.keep("a".to_owned(), vec![7], Duration::from_secs(60));
     assert!(answers.find("a").await.unwrap().is_some());
     clock.set_wall(NOW.as_secs() + 3_600);

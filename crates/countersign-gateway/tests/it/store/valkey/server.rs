@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -11,13 +11,24 @@ use std::{
 use countersign_gateway::config::resolved::{StoreConfig, StoreServer};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
+use crate::port::Port;
+
 /// `redis-server` on a free port, without persistence. Killed when dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
     pub(crate) folder: tempfile::TempDir,
     lines: String,
     process: Child,
+    /// What gateways wait for it at most.
+    pub(crate) timeout: Duration,
+    /// Over a restart, too.
+    _held: Port,
 }
+
+/// No test waits for this: it is for a machine that is busy with others.
+const LONG: Duration = Duration::from_secs(10);
+/// Where a test freezes its server, it is waited for.
+pub(crate) const FROZEN: Duration = Duration::from_secs(2);
 
 impl Server {
     pub(crate) fn start() -> Self {
@@ -27,10 +38,11 @@ impl Server {
     /// With more lines of configuration; `{folder}` is its folder.
     pub(crate) fn with(lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let held = Port::reserved();
+        let port = held.address.port();
         let lines = lines.replace("{folder}", folder.path().to_str().unwrap());
         let process = run(&folder, port, &lines, &[]);
-        Self { port, folder, lines, process }
+        Self { port, folder, lines, process, timeout: LONG, _held: held }
     }
 
     /// One that speaks TLS alone, as `localhost`; and where its certificate is. More lines of configuration, too.
@@ -51,13 +63,14 @@ impl Server {
     /// A sentinel that watches a server under the name `shop`.
     pub(super) fn sentinel(watched: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let held = Port::reserved();
+        let port = held.address.port();
         let lines = format!(
-            "sentinel monitor shop 127.0.0.1 {watched} 1\nsentinel down-after-milliseconds shop 500\n\
+            "sentinel monitor shop 127.0.0.1 {watched} 1\nsentinel down-after-milliseconds shop 2000\n\
              sentinel failover-timeout shop 3000\n"
         );
         let process = run(&folder, port, &lines, &["--sentinel"]);
-        Self { port, folder, lines, process }
+        Self { port, folder, lines, process, timeout: LONG, _held: held }
     }
 
     pub(super) fn config(&self) -> StoreConfig {
@@ -70,7 +83,7 @@ impl Server {
             password: None,
             ca: None,
             name: "test".to_owned(),
-            timeout: Duration::from_millis(500),
+            timeout: self.timeout,
             max_alone: None,
             cache: true,
         }
@@ -112,10 +125,6 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 #[expect(
     clippy::disallowed_methods,
     clippy::zombie_processes,
@@ -131,7 +140,7 @@ fn run(folder: &tempfile::TempDir, port: u16, lines: &str, arguments: &[&str]) -
     let mut command = Command::new("redis-server");
     command.arg(&file).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     let process = command.spawn().expect("redis-server is installed (apt-get install redis-server)");
-    for _ in 0..500 {
+    for _ in 0..6_000 {
         if TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return process;
         }

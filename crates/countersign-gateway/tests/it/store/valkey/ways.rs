@@ -16,7 +16,7 @@ use countersign_gateway::{
 };
 use tokio::time::Instant;
 
-use super::{Server, store};
+use super::{Server, server::FROZEN, store};
 use crate::store::revocations::{epoch, revoked, session};
 
 fn with(config: StoreConfig) -> ValkeyStore {
@@ -96,7 +96,7 @@ fn tls_is_checked_against_the_given_roots() {
     let folder = tempfile::tempdir().unwrap();
     let (server, certificate) = Server::with_tls(folder.path(), "");
     let servers = |host: &str| vec![StoreServer { host: host.to_owned(), port: server.port }];
-    let tls = StoreConfig { tls: true, timeout: Duration::from_secs(2), ..server.config() };
+    let tls = StoreConfig { tls: true, ..server.config() };
     let own_roots = Some(std::fs::read(certificate).unwrap());
     with(StoreConfig { ca: own_roots.clone(), servers: servers("localhost"), ..tls.clone() }).ping().unwrap();
     with(StoreConfig { ca: own_roots, servers: servers("127.0.0.1"), ..tls.clone() })
@@ -138,7 +138,7 @@ fn a_replica_that_a_sentinel_promotes_is_found_and_known_for_another_server() {
     store.append(&[revoked(session("a"), 1, 2, 3)]).unwrap();
     store.create_ring(&[]).unwrap();
     let until = |what: &str, is_so: &mut dyn FnMut() -> bool| {
-        for _ in 0..60 {
+        for _ in 0..240 {
             if is_so() {
                 return;
             }
@@ -163,18 +163,20 @@ fn a_replica_that_a_sentinel_promotes_is_found_and_known_for_another_server() {
 
 #[test]
 fn a_frozen_server_is_given_up_in_time_and_left_alone_for_a_second() {
-    let server = Server::start();
+    let mut server = Server::start();
+    server.timeout = FROZEN;
     let store = store(&server);
     store.begin_epoch(&epoch("one")).unwrap();
     server.signal("STOP");
     let began = Instant::now();
     assert_eq!(store.revocations(0).unwrap_err().code(), "store_unavailable");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // The rest is a busy machine.
+    assert!(began.elapsed() < 10 * FROZEN, "{:?}", began.elapsed());
     let again = Instant::now();
     for _ in 0..100 {
         store.revocations(0).unwrap_err();
     }
-    assert!(again.elapsed() < Duration::from_millis(300), "{:?}", again.elapsed());
+    assert!(again.elapsed() < 10 * FROZEN, "{:?}", again.elapsed());
     server.signal("CONT");
     after_the_pause();
     assert_eq!(store.revocations(0).unwrap().epoch, epoch("one"));

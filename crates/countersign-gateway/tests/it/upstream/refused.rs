@@ -1,0 +1,181 @@
+//! What a service says over HTTP/2 it has not looked at is sent once more (RFC 9113 §8.7), and nothing else is.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use countersign_gateway::config::resolved::UpstreamProtocol;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+
+use crate::{
+    http2::frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame},
+    server::harness::{Gateway, Plan, exchange, origin},
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+
+const NO_ERROR: u32 = 0;
+const REFUSED_STREAM: u32 = 7;
+
+/// What the service does with a request.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// 204.
+    Answer,
+    /// RST_STREAM with this code.
+    Reset(u32),
+    /// GOAWAY without an error, which names this stream as the last.
+    Leave(u32),
+    /// The same with the stream of the request as the last, and then the end of the connection.
+    LeaveWithIt,
+}
+
+/// A service that does with each request what is next in its list, and counts what it gets.
+struct Scripted {
+    address: SocketAddr,
+    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+    _serving: JoinSet<()>,
+}
+
+impl Scripted {
+    async fn start(script: Vec<Act>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (requests, connections) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let script = Arc::new(Mutex::new(script.into_iter()));
+        let mut serving = JoinSet::new();
+        let (asked, opened) = (Arc::clone(&requests), Arc::clone(&connections));
+        serving.spawn(async move {
+            let mut each = JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                opened.fetch_add(1, Ordering::SeqCst);
+                let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
+                each.spawn(serve(socket, move || {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    script.lock().unwrap().next().expect("a request too many")
+                }));
+            }
+        });
+        Self { address, requests, connections, _serving: serving }
+    }
+
+    fn gateway(&self) -> Gateway {
+        Plan::default().start(&[origin(UpstreamProtocol::Http2PriorKnowledge, self.address)])
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+/// One connection, until the gateway ends it.
+async fn serve(mut socket: TcpStream, next: impl Fn() -> Act) {
+    let mut preface = [0; 24];
+    socket.read_exact(&mut preface).await.unwrap();
+    socket.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        if socket.read_exact(&mut head).await.is_err() {
+            return;
+        }
+        let [a, b, c, kind, flags, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        socket.read_exact(&mut payload).await.unwrap();
+        let stream = u32::from_be_bytes(stream);
+        let leave = |last: u32| frame(GOAWAY, 0, 0, &[last.to_be_bytes(), NO_ERROR.to_be_bytes()].concat());
+        let said = match kind {
+            SETTINGS if flags == 0 => frame(SETTINGS, 1, 0, &[]),
+            PING if flags == 0 => frame(PING, 1, 0, &payload),
+            HEADERS => match next() {
+                // 204 is in the static table (RFC 7541 §A).
+                Act::Answer => frame(HEADERS, END_HEADERS | END_STREAM, stream, &[0x89]),
+                Act::Reset(code) => frame(RST_STREAM, 0, stream, &code.to_be_bytes()),
+                Act::Leave(last) => leave(last),
+                Act::LeaveWithIt => {
+                    socket.write_all(&leave(stream)).await.unwrap();
+                    return;
+                }
+            },
+            _ => continue,
+        };
+        // The gateway may have left.
+        let _ = socket.write_all(&said).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_sent_once_more() {
+    let service = Scripted::start(vec![Act::Reset(REFUSED_STREAM), Act::Answer]).await;
+    let gateway = service.gateway();
+    let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+    assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
+    assert_eq!((service.requests(), service.connections.load(Ordering::SeqCst)), (2, 1));
+    gateway.counts("upstream", "retried", 1).await;
+}
+
+#[tokio::test]
+async fn and_not_a_third_time() {
+    let service =
+        Scripted::start(vec![Act::Reset(REFUSED_STREAM), Act::Reset(REFUSED_STREAM), Act::Answer]).await;
+    let gateway = service.gateway();
+    let mut client = gateway.connect().await;
+    let (head, _) = exchange(&mut client, GET).await;
+    assert!(head.starts_with("HTTP/1.1 502 ") && head.contains("upstream_closed"), "{head}");
+    assert_eq!(service.requests(), 2);
+    gateway.counts("upstream", "retried", 1).await;
+    assert!(exchange(&mut client, GET).await.0.starts_with("HTTP/1.1 204 "));
+}
+
+/// `NO_ERROR`, `PROTOCOL_ERROR`, `INTERNAL_ERROR`, `CANCEL`, `ENHANCE_YOUR_CALM`, `HTTP_1_1_REQUIRED`: the service may
+/// have acted on the request.
+#[tokio::test]
+async fn what_was_reset_for_another_reason_is_not_sent_again() {
+    for code in [NO_ERROR, 1, 2, 8, 11, 13] {
+        let service = Scripted::start(vec![Act::Reset(code), Act::Answer]).await;
+        let gateway = service.gateway();
+        let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+        assert!(head.starts_with("HTTP/1.1 502 "), "{code}: {head}");
+        assert_eq!(service.requests(), 1, "{code}");
+        gateway.counts("upstream", "retried", 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_may_have_been_read_is_not_sent_again() {
+    let service = Scripted::start(vec![Act::Reset(REFUSED_STREAM), Act::Answer]).await;
+    let gateway = service.gateway();
+    let (head, _) = exchange(&mut gateway.connect().await, POST).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    assert_eq!(service.requests(), 1);
+    gateway.counts("upstream", "retried", 0).await;
+}
+
+#[tokio::test]
+async fn what_is_behind_the_last_stream_of_a_goaway_goes_to_another_connection() {
+    let service = Scripted::start(vec![Act::Leave(0), Act::Answer]).await;
+    let gateway = service.gateway();
+    let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+    assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
+    assert_eq!((service.requests(), service.connections.load(Ordering::SeqCst)), (2, 2));
+    gateway.counts("upstream", "retried", 1).await;
+}
+
+#[tokio::test]
+async fn what_a_goaway_names_as_taken_is_not_sent_again() {
+    let service = Scripted::start(vec![Act::LeaveWithIt, Act::Answer]).await;
+    let gateway = service.gateway();
+    let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    assert_eq!(service.requests(), 1);
+    gateway.counts("upstream", "retried", 0).await;
+}
