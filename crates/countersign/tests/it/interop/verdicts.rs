@@ -35,6 +35,10 @@ const STRICTER: &[(&str, &str)] = &[
         "payload_malformed",
         "of a member that is there twice they take the last; other encodings, lone surrogates and, in Go, bytes after the object pass: two readers would see two payloads",
     ),
+    (
+        "signature_invalid",
+        "golang-jwt takes a salt of any length, which RFC 7518 §3.5 fixes to that of the hash",
+    ),
     ("token_bound", "they do not look at `cnf`: a token bound to a key is taken as one for whoever has it"),
     ("token_expired", "a fraction of a second of `exp` is kept, or, in Go, an `exp` of 0 is taken as none"),
     ("token_issued_in_future", "jose compares `iat` with the time only where `maxTokenAge` is set"),
