@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{ClaimPaths, Organisations, Revocable, Revocations, Standing, Verifier, VerifierError};
 use crate::{
-    ClaimName, Clock, KeyId, KeySource, PublishedKeys, TokenRefusal, UnixTime,
-    jws::Algorithm,
+    ClaimName, Clock, KeyId, KeySet, KeySource, PublishedKeys, TokenRefusal, UnixTime,
+    jws::{Algorithm, VerifyingKey},
     rule::Rule,
     testkit::{TestIssuer, TestKey},
 };
@@ -122,6 +122,40 @@ fn a_token_seen_before_dies_with_its_key() {
     assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::KeyUnknown);
     issuer.published().publish(TestKey::set(&[TestKey::Es256]), None);
     verifier.verify(&token).unwrap();
+}
+
+/// The name of a key that was taken out may be given to another one.
+#[test]
+fn a_token_seen_before_dies_when_its_key_s_name_is_another_s() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    let token = issuer.token().sign();
+    verifier.verify(&token).unwrap();
+
+    let name = TestKey::Es256.key_id().unwrap().clone();
+    let other = TestKey::Es256OfOther.signing_key().public_jwk().unwrap().with_key_id(name);
+    let keys = KeySet::new([VerifyingKey::from_jwk(other).unwrap()]).unwrap();
+    issuer.published().publish(keys, None);
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::KeyUnknown);
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::SignatureInvalid);
+}
+
+#[test]
+fn a_token_that_is_refused_takes_no_place_in_the_memory() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    let token = issuer.token().sign();
+    verifier.verify(&token).unwrap();
+    let now = issuer.clock().now();
+
+    // That is nobody's fault, and may pass.
+    issuer.published().keep_until(Some(now));
+    verifier.verify(&token).unwrap_err();
+    assert_eq!(verifier.0.seen.len(), 1);
+    issuer.published().keep_until(None);
+    issuer.clock().set(now.saturating_add(Duration::from_secs(305)));
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::TokenExpired);
+    assert_eq!(verifier.0.seen.len(), 0);
 }
 
 #[test]
