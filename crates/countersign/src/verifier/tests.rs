@@ -140,6 +140,26 @@ fn a_token_seen_before_dies_when_its_key_s_name_is_another_s() {
     assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::SignatureInvalid);
 }
 
+/// Names that tokens have in common are kept once; where they differ, each token has its own.
+#[test]
+fn what_another_token_says_is_not_said_by_this_one() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    for (client, organisation, role) in [
+        ("web", "acme", "editor"),
+        ("app", "globex", "admin"),
+        ("we", "acm", "edit"),
+        ("web", "acme", "editor"),
+    ] {
+        let token =
+            issuer.token().claim("client_id", client).organisation(organisation).roles([role, "viewer"]);
+        let claims = verifier.verify(token.sign()).unwrap();
+        assert_eq!(claims.claims().client_id.as_str(), client);
+        assert_eq!(claims.organisation().unwrap().as_str(), organisation);
+        assert_eq!(claims.roles().iter().map(|role| role.as_str()).collect::<Vec<_>>(), [role, "viewer"]);
+    }
+}
+
 #[test]
 fn a_token_that_is_refused_takes_no_place_in_the_memory() {
     let issuer = TestIssuer::new("orders");
