@@ -66,22 +66,27 @@ pub struct Case {
     pub tokens: Vec<String>,
 }
 
+/// The key of that algorithm.
+pub fn signing_key(algorithm: Algorithm) -> SigningKey {
+    let key = match algorithm {
+        Algorithm::Es256 => TestKey::Es256,
+        Algorithm::Es384 => TestKey::Es384,
+        Algorithm::Es512 => TestKey::Es512,
+        Algorithm::Ed25519 | Algorithm::EdDsa => TestKey::Ed25519,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => TestKey::Hs256,
+        Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => TestKey::Ps256,
+        Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => TestKey::Rs256,
+    };
+    match key.pem() {
+        Some(pem) => SigningKey::from_pem(algorithm, pem),
+        None => SigningKey::shared_secret(algorithm, secret()),
+    }
+    .unwrap()
+}
+
 impl Case {
     pub fn new(algorithm: Algorithm, count: usize) -> Self {
-        let key = match algorithm {
-            Algorithm::Es256 => TestKey::Es256,
-            Algorithm::Es384 => TestKey::Es384,
-            Algorithm::Es512 => TestKey::Es512,
-            Algorithm::Ed25519 | Algorithm::EdDsa => TestKey::Ed25519,
-            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => TestKey::Hs256,
-            Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => TestKey::Ps256,
-            Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => TestKey::Rs256,
-        };
-        let signing = match key.pem() {
-            Some(pem) => SigningKey::from_pem(algorithm, pem),
-            None => SigningKey::shared_secret(algorithm, secret()),
-        }
-        .unwrap();
+        let signing = signing_key(algorithm);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let tokens = (0..count)
             .map(|number| {
@@ -94,6 +99,11 @@ impl Case {
                 signing.sign("at+jwt", &claims).unwrap()
             })
             .collect();
+        Self::of(algorithm, signing, tokens)
+    }
+
+    /// Of anything that this key has signed.
+    pub fn of(algorithm: Algorithm, signing: SigningKey, tokens: Vec<String>) -> Self {
         Self { algorithm, signing, tokens }
     }
 
@@ -179,7 +189,9 @@ impl Case {
             Algorithm::Ps256 => rsa(&signature::RSA_PSS_2048_8192_SHA256),
             Algorithm::Ps384 => rsa(&signature::RSA_PSS_2048_8192_SHA384),
             Algorithm::Ps512 => rsa(&signature::RSA_PSS_2048_8192_SHA512),
-            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => unreachable!("a secret is no public key"),
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+                unreachable!("a secret is no public key")
+            }
         }
     }
 

@@ -78,15 +78,16 @@ fn time(name: &str) -> &'static str {
         | "expired-long-ago"
         | "expired-at-zero"
         | "expired-at-minus-zero"
+        | "expired-five-minutes-ago"
         | "exp-negative"
         | "exp-negative-fraction" => "expiry-not-checked",
         "expired-at-the-edge" | "expired-by-a-fraction" => "expiry-leeway",
         "exp-after-9999" | "exp-in-milliseconds" | "lives-too-long" | "lives-for-ever" | "issued-at-zero" => {
             "lifetime-not-limited"
         }
-        "not-yet-valid" => "not-before-not-checked",
+        "not-yet-valid" | "valid-in-five-minutes" => "not-before-not-checked",
         "not-yet-valid-at-the-edge" | "issued-in-future-at-the-edge" => "expiry-leeway",
-        "issued-in-future" => "issued-in-future",
+        "issued-in-future" | "issued-five-minutes-ahead" => "issued-in-future",
         _ if name.starts_with("exp") => "expiry-not-required",
         _ => "claims-not-validated",
     }

@@ -30,6 +30,8 @@ pub use header::Header;
 pub use key::{Key, KeyError, SharedSecret, VerifyingKey};
 
 pub(crate) use algorithm::Curve;
+#[cfg(feature = "testkit")]
+pub(crate) use der::rsa_private_components;
 use encoding::decode_onto;
 pub(crate) use encoding::{decode, encode};
 pub(crate) use key::Material;

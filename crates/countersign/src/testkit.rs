@@ -31,6 +31,7 @@ mod own_keys;
 mod proof;
 #[cfg(feature = "axum")]
 mod protected;
+mod raw_rsa;
 mod recipe;
 #[cfg(feature = "remote")]
 mod served;

@@ -20,7 +20,42 @@
 //!
 //! async fn remove(request: Request<u64>) -> Result<Response<String>, Status> {
 //!     let editor: HasRole<Editor> = request.require()?;
-//!     Ok(Response::new(format!("{} removes {}", editor.caller().subject(), request.get_ref())))
+//!     Ok(Response::new(remove_row(&editor, *request.get_ref())))
+//! }
+//!
+//! // What must not be done without the role takes the proof, which only `require` gives.
+//! fn remove_row(editor: &HasRole<Editor>, row: u64) -> String {
+//!     format!("{} removes {row}", editor.caller().subject())
+//! }
+//! ```
+//!
+//! A handler that asks for less does not come that far:
+//!
+//! ```compile_fail,E0308
+//! use countersign::{Caller, HasRole, tonic::Require};
+//! # use tonic::{Request, Response, Status};
+//! # countersign::roles! {
+//! #     Editor = "editor";
+//! # }
+//! # fn remove_row(editor: &HasRole<Editor>, row: u64) -> String {
+//! #     format!("{} removes {row}", editor.caller().subject())
+//! # }
+//! async fn remove(request: Request<u64>) -> Result<Response<String>, Status> {
+//!     let caller: Caller = request.require()?;
+//!     Ok(Response::new(remove_row(&caller, *request.get_ref())))
+//! }
+//! ```
+//!
+//! And what nobody can prove cannot be asked for, such as a name that is no role:
+//!
+//! ```compile_fail,E0277
+//! use countersign::{HasRole, tonic::Require};
+//! # use tonic::{Request, Response, Status};
+//! struct Editor; // no `RoleName`
+//!
+//! async fn remove(request: Request<u64>) -> Result<Response<String>, Status> {
+//!     let editor: HasRole<Editor> = request.require()?;
+//!     Ok(Response::new("removed".to_owned()))
 //! }
 //! ```
 

@@ -8,6 +8,8 @@ use super::{
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+#[cfg(feature = "testkit")]
+const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 const NULL: u8 = 0x05;
 
@@ -57,6 +59,22 @@ pub(crate) fn rsa_components(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let modulus = positive(inner.take(INTEGER)?)?;
     let exponent = positive(inner.take(INTEGER)?)?;
     (outer.is_empty() && inner.is_empty()).then(|| (modulus.to_vec(), exponent.to_vec()))
+}
+
+/// The primes, their exponents and the inverse of the second of an RSA key in PKCS #8 (RFC 5208 §5, RFC 8017 §A.1.2).
+#[cfg(feature = "testkit")]
+pub(crate) fn rsa_private_components(pkcs8: &[u8]) -> Option<[&[u8]; 5]> {
+    let mut outer = Reader(Reader(pkcs8).take(SEQUENCE)?);
+    outer.take(INTEGER)?;
+    let mut algorithm = Reader(outer.take(SEQUENCE)?);
+    (algorithm.take(OBJECT_IDENTIFIER)? == RSA_ENCRYPTION).then_some(())?;
+    let mut key = Reader(Reader(outer.take(OCTET_STRING)?).take(SEQUENCE)?);
+    // The version, the modulus and the two exponents.
+    for _ in 0..4 {
+        key.take(INTEGER)?;
+    }
+    let mut next = || positive(key.take(INTEGER)?);
+    Some([next()?, next()?, next()?, next()?, next()?])
 }
 
 fn positive(integer: &[u8]) -> Option<&[u8]> {

@@ -132,8 +132,10 @@ mod tests {
         ] {
             assert_eq!(Header::parse(text.as_bytes()), Err(expected), "{text}");
         }
-        let long = format!(r#"{{"alg":"x","kid":"{}"}}"#, "k".repeat(513));
-        assert_eq!(Header::parse(long.as_bytes()), Err(JwsError::HeaderMalformed));
+        let named =
+            |length| Header::parse(format!(r#"{{"alg":"x","kid":"{}"}}"#, "k".repeat(length)).as_bytes());
+        assert!(named(512).is_ok());
+        assert_eq!(named(513), Err(JwsError::HeaderMalformed));
         assert!(Header::parse(br#"{"alg":"x","b64":true,"jku":7,"x5c":[],"new":{"a":1}}"#).is_ok());
     }
 }

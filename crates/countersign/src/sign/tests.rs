@@ -69,7 +69,8 @@ fn a_public_key_is_no_secret() {
     let jwk = serde_json::to_vec(&key.public_jwk().unwrap()).unwrap();
     let pem =
         b" \n-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n";
-    for public in [jwk, pem.to_vec(), vec![7; 64]] {
+    let ssh = b"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDJ7 ada@acme";
+    for public in [jwk, pem.to_vec(), ssh.to_vec(), vec![7; 64]] {
         assert_eq!(SharedSecret::new(Algorithm::Hs256, Secret::new(public)).unwrap_err(), KeyError::Weak);
     }
 }

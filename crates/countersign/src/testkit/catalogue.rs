@@ -8,6 +8,7 @@ mod good;
 mod header;
 mod json;
 mod key;
+mod padding;
 #[cfg(feature = "dpop")]
 mod proof;
 mod signature;
@@ -72,6 +73,7 @@ pub fn bad_tokens() -> impl Iterator<Item = &'static BadToken> {
         header::ROWS,
         algorithm::ROWS,
         signature::ROWS,
+        padding::ROWS,
         key::ROWS,
         time::ROWS,
         claims::ROWS,

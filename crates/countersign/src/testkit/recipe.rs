@@ -1,6 +1,6 @@
 //! How a token is made, step by step away from a good one.
 
-use super::{TestIssuer, TestKey};
+use super::{TestIssuer, TestKey, raw_rsa::RawRsa};
 use crate::{Clock as _, KeyId, jws, jws::Algorithm, sign::SigningKey};
 
 /// One step away from a good token.
@@ -56,6 +56,8 @@ pub(super) enum Signing {
     HmacOf(TestKey, fn(&SigningKey) -> Vec<u8>),
     /// Not at all.
     Nothing,
+    /// With RSA, over an encoded message made of what is signed.
+    Padded(TestKey, fn(&[u8]) -> Vec<u8>),
 }
 
 /// Makes the token of a recipe: a good one, changed step by step.
@@ -252,6 +254,10 @@ impl<'a> Draft<'a> {
                 return hmac(&secret(self.issuer.signing_key(key)), message);
             }
             Some(Signing::Nothing) => return Vec::new(),
+            Some(Signing::Padded(key, encode)) => {
+                let key = RawRsa::new(self.issuer.signing_key(key)).expect("an RSA key pads");
+                return key.sign(&encode(message.as_bytes()));
+            }
         };
         self.issuer.signing_key(key).sign_as(algorithm, message.as_bytes()).expect("a test key signs")
     }

@@ -86,3 +86,38 @@ impl<R: Revocations> Revocations for Vec<R> {
         worst
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Revocable, Revocations, Standing};
+    use crate::{Issuer, Subject, TokenId, UnixTime};
+
+    #[derive(Debug)]
+    struct Says(Standing);
+
+    impl Revocations for Says {
+        fn standing(&self, _: &Revocable<'_>) -> Standing {
+            self.0
+        }
+    }
+
+    /// What one of several revokes is revoked, and what one of them cannot tell is not good.
+    #[test]
+    fn the_worst_of_several_counts() {
+        use Standing::{Good, Revoked, Unknown};
+        let (issuer, token, subject) =
+            (Issuer::from("https://issuer.test"), TokenId::from("t"), Subject::from("ada"));
+        let asked = Revocable::new(&issuer, &token, &subject, UnixTime::from_secs(1));
+        for (all, expected) in [
+            (vec![], Good),
+            (vec![Good, Good], Good),
+            (vec![Good, Unknown], Unknown),
+            (vec![Unknown, Good], Unknown),
+            (vec![Unknown, Revoked], Revoked),
+            (vec![Good, Revoked, Unknown], Revoked),
+        ] {
+            let all: Vec<Says> = all.into_iter().map(Says).collect();
+            assert_eq!(all.standing(&asked), expected, "{all:?}");
+        }
+    }
+}

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use super::{ClaimPaths, Organisations, Revocable, Revocations, Standing, Verifier, VerifierError};
 use crate::{
-    ClaimName, Clock, KeyId, KeySource, PublishedKeys, TokenRefusal, UnixTime,
-    jws::Algorithm,
+    ClaimName, Clock, KeyId, KeySet, KeySource, PublishedKeys, TokenRefusal, UnixTime,
+    jws::{Algorithm, VerifyingKey},
     rule::Rule,
     testkit::{TestIssuer, TestKey},
 };
@@ -122,6 +122,60 @@ fn a_token_seen_before_dies_with_its_key() {
     assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::KeyUnknown);
     issuer.published().publish(TestKey::set(&[TestKey::Es256]), None);
     verifier.verify(&token).unwrap();
+}
+
+/// The name of a key that was taken out may be given to another one.
+#[test]
+fn a_token_seen_before_dies_when_its_key_s_name_is_another_s() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    let token = issuer.token().sign();
+    verifier.verify(&token).unwrap();
+
+    let name = TestKey::Es256.key_id().unwrap().clone();
+    let other = TestKey::Es256OfOther.signing_key().public_jwk().unwrap().with_key_id(name);
+    let keys = KeySet::new([VerifyingKey::from_jwk(other).unwrap()]).unwrap();
+    issuer.published().publish(keys, None);
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::KeyUnknown);
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::SignatureInvalid);
+}
+
+/// Names that tokens have in common are kept once; where they differ, each token has its own.
+#[test]
+fn what_another_token_says_is_not_said_by_this_one() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    for (client, organisation, role) in [
+        ("web", "acme", "editor"),
+        ("app", "globex", "admin"),
+        ("we", "acm", "edit"),
+        ("web", "acme", "editor"),
+    ] {
+        let token =
+            issuer.token().claim("client_id", client).organisation(organisation).roles([role, "viewer"]);
+        let claims = verifier.verify(token.sign()).unwrap();
+        assert_eq!(claims.claims().client_id.as_str(), client);
+        assert_eq!(claims.organisation().unwrap().as_str(), organisation);
+        assert_eq!(claims.roles().iter().map(|role| role.as_str()).collect::<Vec<_>>(), [role, "viewer"]);
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_takes_no_place_in_the_memory() {
+    let issuer = TestIssuer::new("orders");
+    let verifier = issuer.verifier();
+    let token = issuer.token().sign();
+    verifier.verify(&token).unwrap();
+    let now = issuer.clock().now();
+
+    // That is nobody's fault, and may pass.
+    issuer.published().keep_until(Some(now));
+    verifier.verify(&token).unwrap_err();
+    assert_eq!(verifier.0.seen.len(), 1);
+    issuer.published().keep_until(None);
+    issuer.clock().set(now.saturating_add(Duration::from_secs(305)));
+    assert_eq!(verifier.verify(&token).unwrap_err(), TokenRefusal::TokenExpired);
+    assert_eq!(verifier.0.seen.len(), 0);
 }
 
 #[test]

@@ -78,10 +78,20 @@ fn every_target_is_replayed() {
     replayed.insert("against_jsonwebtoken".to_owned());
     replayed.extend(of_gateway.map(str::to_owned));
     assert_eq!(names("targets"), replayed);
-    // And each is built: a file that nothing names is none.
-    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    // And each is built: a file that nothing names is none. What it runs is what the tests run, so that a target that
+    // no test compiles (it needs a fuzzer's runtime) cannot have gone astray.
+    let [manifest, modules] =
+        ["Cargo.toml", "src/lib.rs"].map(|file| fs::read_to_string(fuzz.join(file)).unwrap());
     for name in names("targets") {
         assert!(manifest.contains(&format!("path = \"targets/{name}.rs\"")), "{name} is not built");
+        let run = if TARGETS.iter().any(|(target, _)| *target == name) {
+            format!("|bytes: &[u8]| countersign::testkit::fuzz::{name}(bytes)")
+        } else {
+            assert!(modules.contains(&format!("pub mod {name};")), "{name} is no module");
+            format!("|input: &[u8]| countersign_fuzz::{name}::run(input)")
+        };
+        let target = fs::read_to_string(fuzz.join("targets").join(&name).with_extension("rs")).unwrap();
+        assert_eq!(target, format!("#![no_main]\n\nlibfuzzer_sys::fuzz_target!({run});\n"));
     }
 }
 

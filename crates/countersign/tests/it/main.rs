@@ -19,6 +19,7 @@ mod rfc7517;
 mod rfc7520;
 mod rfc7638;
 mod rfc7797;
+mod rfc8017;
 mod rfc8037;
 mod rfc9068;
 mod rfc9449;

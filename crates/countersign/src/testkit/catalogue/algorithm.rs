@@ -35,6 +35,9 @@ macro_rules! public_key_as_secret {
 
 const HS256: crate::testkit::recipe::Change = Header("alg", "\"HS256\"");
 
+/// What [`TestKey::Rs256`] is published in, elsewhere.
+const CERTIFICATE: &str = include_str!("../keys/rsa_certificate.pem");
+
 const fn confused(
     name: &'static str,
     recipe: &'static [crate::testkit::recipe::Change],
@@ -233,6 +236,13 @@ static OTHERS: &[BadToken] = &[
         &[Key(TestKey::Rs256), HS256, Sign(HmacOf(TestKey::Rs256, ssh))],
     )
     .twin_is(&[Key(TestKey::Rs256)]),
+    bad(
+        "algorithm/rs256-certificate-as-secret",
+        CONFUSION,
+        AlgorithmMismatch,
+        &[Key(TestKey::Rs256), HS256, Sign(Hmac(|| CERTIFICATE.as_bytes().to_vec()))],
+    )
+    .twin_is(&[Key(TestKey::Rs256)]),
     bad("algorithm/post-quantum", "RFC 9964 §3", AlgorithmMismatch, &[Header("alg", "\"ML-DSA-44\"")]),
     // Where a secret is shared, the bytes matter and not only the kind of algorithm.
     bad(
@@ -247,6 +257,13 @@ static OTHERS: &[BadToken] = &[
         CONFUSION,
         SignatureInvalid,
         &[Key(TestKey::Hs256), Sign(HmacOf(TestKey::Es256, jwk))],
+    )
+    .asked(Setup::SharedSecret),
+    bad(
+        "algorithm/certificate-for-shared-secret",
+        CONFUSION,
+        SignatureInvalid,
+        &[Key(TestKey::Hs256), Sign(Hmac(|| CERTIFICATE.as_bytes().to_vec()))],
     )
     .asked(Setup::SharedSecret),
     bad(

@@ -17,6 +17,8 @@ use crate::{
 
 const EMBEDDED: &str = "CVE-2018-0114, CVE-2026-27962, RFC 8725 §3.10";
 const POINTED_TO: &str = "RFC 8725 §3.10: no request is made for a token";
+const CERTIFIED: &str =
+    "RFC 7515 §4.1.6, RFC 8725 §3.10: who signed a certificate is not who may sign a token";
 const OPAQUE: &str = "RFC 7515 §4.1.4: an opaque name, never a path, query or address";
 const STRING: &str = "RFC 7515 §4.1.4";
 const ISSUER: &str = "RFC 8725 §3.8: a key belongs to one issuer";
@@ -50,9 +52,32 @@ static ALL: &[BadToken] = &[
     points!("url-with-user", POINTED_TO, "jku", "\"https://issuer.test@evil.test/jwks.json\""),
     points!("url-that-redirects", POINTED_TO, "jku", "\"https://issuer.test/leave?to={attacker}\""),
     points!("url-of-look-alike-host", POINTED_TO, "jku", "\"https://issuer.test.evil.test/jwks.json\""),
+    points!("url-of-name-of-loopback", POINTED_TO, "jku", "\"http://localhost:1/jwks.json\""),
+    points!("url-of-loopback-in-ipv6", POINTED_TO, "jku", "\"http://[::ffff:127.0.0.1]:1/jwks.json\""),
+    points!("url-that-is-the-set", POINTED_TO, "jku", "\"data:application/json,%7B%22keys%22:[]%7D\""),
     points!("certificate-url", POINTED_TO, "x5u", "\"https://evil.test/chain.pem\""),
-    points!("certificate-chain", POINTED_TO, "x5c", "[\"MIIBszCCAVmgAwIBAgIUE\"]"),
-    points!("certificate-thumbprint", POINTED_TO, "x5t", "\"3fIwGbEyc5rkc7Wcyqfqk0bZqkE\""),
+    points!("certificate-url-of-loopback", POINTED_TO, "x5u", "\"http://127.0.0.1:1/chain.pem\""),
+    points!("certificate-url-of-file", POINTED_TO, "x5u", "\"file:///etc/ssl/certs/ca.pem\""),
+    points!("certificate-chain", CERTIFIED, "x5c", CHAIN),
+    points!("certificate-thumbprint", CERTIFIED, "x5t", "\"k-DFZKpqhj4vOMkbKS5yHwniYrE\""),
+    points!(
+        "certificate-thumbprint-of-sha-256",
+        CERTIFIED,
+        "x5t#S256",
+        "\"dtIwmDdEFXh_GNvNxun29QREc7YTIFDfzC0TGzZ6yao\""
+    ),
+    bad(
+        "key/certificate-chain-without-id",
+        CERTIFIED,
+        KeyUnknown,
+        &[Key(TestKey::Ed25519OfOther), NoHeader("kid"), Header("x5c", CHAIN)],
+    ),
+    bad(
+        "key/certificate-chain-under-own-id",
+        CERTIFIED,
+        KeyUnknown,
+        &[Key(TestKey::Ed25519OfOther), Header("x5c", CHAIN)],
+    ),
     bad(
         "key/embedded-without-id",
         EMBEDDED,
@@ -150,6 +175,13 @@ static ALL: &[BadToken] = &[
 ];
 
 pub(super) static ROWS: &[&[BadToken]] = &[ALL];
+
+/// A certificate that [`TestKey::Ed25519OfOther`] gave itself, in the name of `issuer.test`.
+const CHAIN: &str = concat!(
+    "[\"MIHaMIGNoAMCAQICAQEwBQYDK2VwMBYxFDASBgNVBAMMC2lzc3Vlci50ZXN0MCAXDTI2MDEwMTAwMDAwMFoYDzIxMjYwMTAxMDAwMDAw",
+    "WjAWMRQwEgYDVQQDDAtpc3N1ZXIudGVzdDAqMAUGAytlcAMhAOQ9AmWViC2i/R25COlf5NsOFVpcGVzaVCYdNxdyxD+PMAUGAytlcANBAAbB",
+    "E/WRr2LgEgEi7VIxylGbwm0jZLpHd8xDNDH4DaY7kIyr8fNKrTl43M2r/7krNfimyrbZ9Q5KQRDwD8pwyQw=\"]"
+);
 
 /// 513 bytes.
 const LONG: &str = concat!(

@@ -11,6 +11,11 @@ use crate::{
 
 const DATE: &str = "RFC 7519 §2 NumericDate, CVE-2026-25537";
 
+const SLOW_CLOCK: &str =
+    "RFC 7519 §4.1.5, §4.1.6: to a clock that is five minutes slow, a token of now is of the future";
+const FAST_CLOCK: &str =
+    "RFC 7519 §4.1.4: to a clock that is five minutes fast, a token of now is of the past";
+
 /// Rows about a claim that is no NumericDate.
 macro_rules! no_date {
     ($($claim:literal, $name:expr;)+) => { [$(
@@ -83,6 +88,15 @@ static OTHERS: &[BadToken] = &[
         &[Time("iat", 6)],
     )
     .twin_is(&[Time("iat", 5)]),
+    bad(
+        "time/issued-five-minutes-ahead",
+        SLOW_CLOCK,
+        TokenIssuedInFuture,
+        &[Time("iat", 300), Time("exp", 600)],
+    ),
+    bad("time/valid-in-five-minutes", SLOW_CLOCK, TokenNotYetValid, &[Time("nbf", 300), Time("exp", 600)])
+        .twin_is(&[Time("exp", 600)]),
+    bad("time/expired-five-minutes-ago", FAST_CLOCK, TokenExpired, &[Time("iat", -600), Time("exp", -300)]),
     bad("time/lives-too-long", "24 hours at most", TokenLivesTooLong, &[Time("exp", 86_401)])
         .twin_is(&[Time("exp", 86_400)]),
     bad("time/lives-for-ever", "24 hours at most", TokenLivesTooLong, &[Claim("exp", "253402300799")]),

@@ -2,6 +2,8 @@
 //!
 //! The page is `vectors/VERDICTS.md`. With `UPDATE_VECTORS=1` it is written.
 
+mod reasons;
+
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use countersign::{
@@ -10,65 +12,8 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
+use self::reasons::{REASONS, Reason, is_like};
 use super::{counterpart::Counterpart, hex};
-
-/// What the others accept and we refuse, by our code, and why. Every row must be used.
-const STRICTER: &[(&str, &str)] = &[
-    (
-        "claim_malformed",
-        "they look at the types of the claims they check themselves; a claim of another type reaches the service, and what it makes of it is chance",
-    ),
-    (
-        "critical_header",
-        "golang-jwt never looks at `crit` (RFC 7515 §4.1.11 demands it); the others implement `b64` (RFC 7797) or pass over `b64` without `crit`, which we refuse because two readers would see two payloads",
-    ),
-    (
-        "header_malformed",
-        "of a member that is there twice they take the last; a byte order mark, another encoding or a wrong type of `typ` and `cty` passes",
-    ),
-    (
-        "key_unknown",
-        "jose takes the only key of the set that fits the algorithm where `kid` is missing; ours has to be the only key of the set",
-    ),
-    ("organisation_invalid", "no other verifier knows organisations"),
-    (
-        "payload_malformed",
-        "of a member that is there twice they take the last; other encodings, lone surrogates and, in Go, bytes after the object pass: two readers would see two payloads",
-    ),
-    ("token_bound", "they do not look at `cnf`: a token bound to a key is taken as one for whoever has it"),
-    ("token_expired", "a fraction of a second of `exp` is kept, or, in Go, an `exp` of 0 is taken as none"),
-    ("token_issued_in_future", "jose compares `iat` with the time only where `maxTokenAge` is set"),
-    ("token_lives_too_long", "no other verifier bounds the life of a token"),
-    (
-        "token_malformed",
-        "they decode what is not canonical base64url (padding, white space, trailing bits): one token has several spellings, and a list of revoked tokens by their text is evaded",
-    ),
-    ("token_of_other_type", "PyJWT, joserfc and golang-jwt cannot be told the `typ` (RFC 9068 §4)"),
-    (
-        "token_status_unchecked",
-        "they do not look at `status`: a token that its issuer's list has revoked counts until its end",
-    ),
-    ("token_too_large", "no other verifier bounds the length of a token"),
-];
-
-/// What we accept and another refuses: verifier, row, why. Every row must be used.
-const LAXER: &[(&str, &str, &str)] = &[
-    (
-        "joserfc",
-        "good/unknown-header-parameter",
-        "refuses header parameters it does not know; RFC 7515 §4 has them ignored",
-    ),
-    (
-        "joserfc",
-        "good/roles-in-the-header",
-        "the same: a header parameter that it does not know; here it is passed over, and gives no role",
-    ),
-    (
-        "joserfc",
-        "good/key-url-of-wrong-type-that-is-not-read",
-        "wants `jku` to be a string; we never read it",
-    ),
-];
 
 /// One token of the catalogue.
 struct Row {
@@ -109,35 +54,60 @@ fn page(asked: usize, good: usize, names: &[&'static str], differences: &Differe
          service reads the key set. The programs are in `crates/countersign-cli/tests/e2e/counterparts`. Rows about two\n\
          issuers and about revocation are not asked: there the others have nothing to compare.\n\n\
          Of {asked} tokens {good} are good. A test writes and checks this page; a difference without a reason fails it.\n\n\
-         ## What we refuse and others accept\n\n| our code |"
+         ## How many\n\n| our verdict |"
     );
     for name in names {
         write!(page, " {name} |").unwrap();
     }
-    page.push_str(" why |\n|---|");
-    page.push_str(&"---|".repeat(names.len() + 1));
+    page.push_str("\n|---|");
+    page.push_str(&"---|".repeat(names.len()));
     page.push('\n');
-    let count = |code: &str, name: &str| {
-        differences.get(code).map_or(0, |rows| rows.values().filter(|who| who.contains(&name)).count())
-    };
-    for (code, why) in STRICTER {
+    for (code, rows) in differences {
         write!(page, "| `{code}` |").unwrap();
         for name in names {
-            write!(page, " {} |", count(code, name)).unwrap();
+            write!(page, " {} |", rows.values().filter(|who| who.contains(name)).count()).unwrap();
         }
-        writeln!(page, " {why} |").unwrap();
+        page.push('\n');
     }
-    page.push_str("\n## What we accept and others refuse\n\n| verifier | row | why |\n|---|---|---|\n");
-    for (name, row, why) in LAXER {
-        writeln!(page, "| {name} | {row} | {why} |").unwrap();
+    page.push_str("\n## Why\n\n| number | verifiers | what each of them does there |\n|---|---|---|\n");
+    for (number, reason) in (1..).zip(REASONS) {
+        writeln!(page, "| {number} | {} | {} |", reason.who.join(", "), reason.why).unwrap();
     }
-    page.push_str("\n## Row by row\n\n| row | our verdict | who says otherwise |\n|---|---|---|\n");
+    page.push_str("\n## Row by row\n\nWith the number of its reason each.\n\n| row | our verdict | who says otherwise |\n|---|---|---|\n");
     for (code, rows) in differences {
         for (row, who) in rows {
+            let who: Vec<String> = who
+                .iter()
+                .flat_map(|who| reasons_of(row, who).map(move |(number, _)| format!("{who} ({number})")))
+                .collect();
             writeln!(page, "| {row} | {code} | {} |", who.join(", ")).unwrap();
         }
     }
     page
+}
+
+fn reasons_of<'a>(row: &'a str, who: &'a str) -> impl Iterator<Item = (usize, &'static Reason)> + 'a {
+    (1..).zip(REASONS).filter(move |(_, reason)| reason.is_about(row, who))
+}
+
+/// What is wrong with the reasons: a difference without one, or with two, and a reason that is no longer needed.
+fn faults(differences: &Differences) -> Vec<String> {
+    let found: Vec<(&str, &str)> = differences
+        .values()
+        .flatten()
+        .flat_map(|(row, who)| who.iter().map(move |who| (*row, *who)))
+        .collect();
+    let without = found.iter().filter_map(|(row, who)| {
+        let count = reasons_of(row, who).count();
+        (count != 1).then(|| format!("{who}, {row}: {count} reasons"))
+    });
+    let unused = REASONS.iter().flat_map(|reason| {
+        let pairs = reason.who.iter().flat_map(|who| reason.rows.iter().map(move |pattern| (*who, *pattern)));
+        pairs
+            .filter(|(who, pattern)| !found.iter().any(|(row, whose)| whose == who && is_like(pattern, row)))
+            .map(|(who, pattern)| format!("{who} no longer differs in {pattern}"))
+    });
+    without.chain(unused).collect()
 }
 
 #[test]
@@ -155,27 +125,8 @@ fn every_difference_has_its_reason() {
             }
         }
     }
-    let mut unexplained = Vec::new();
-    for (code, rows) in &differences {
-        for (row, who) in rows {
-            for name in who {
-                let stricter = STRICTER.iter().any(|(known, _)| known == code);
-                let laxer = LAXER.iter().any(|(verifier, known, _)| verifier == name && known == row);
-                if !(if *code == "good" { laxer } else { stricter }) {
-                    unexplained.push(format!("{name}: {row}, which we call {code}"));
-                }
-            }
-        }
-    }
-    assert!(unexplained.is_empty(), "{unexplained:#?}");
-    for (code, _) in STRICTER {
-        assert!(differences.contains_key(code), "no difference is about {code} any more");
-    }
-    for (name, row, _) in LAXER {
-        let found =
-            differences.get("good").and_then(|rows| rows.get(row)).is_some_and(|who| who.contains(name));
-        assert!(found, "{name} accepts {row} by now");
-    }
+    let faults = faults(&differences);
+    assert!(faults.is_empty(), "{faults:#?}");
     let good = rows.iter().filter(|row| row.code.is_none()).count();
     let page = page(rows.len(), good, &names, &differences);
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/VERDICTS.md");

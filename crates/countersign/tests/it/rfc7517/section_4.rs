@@ -141,6 +141,11 @@ fn points_are_on_their_curve_and_of_full_length() {
     for value in [encode(&x[1..]), encode(longer), encode([0; 32]), encode([0xff; 32]), String::new()] {
         assert_eq!(read(&with(TestKey::Es256, "x", json!(value))).unwrap_err(), malformed, "{value}");
     }
+    // The same bytes in a row, parted elsewhere: another spelling of the key, with another thumbprint.
+    let y = decode(good(TestKey::Es256)["y"].as_str().unwrap());
+    let mut parted = with(TestKey::Es256, "x", json!(encode(&x[..31])));
+    parted.insert("y".to_owned(), json!(encode([&x[31..], &y].concat())));
+    assert_eq!(read(&parted).unwrap_err(), malformed);
     let other = good(TestKey::Es256OfOther)["y"].clone();
     assert_eq!(read(&with(TestKey::Es256, "y", other)).unwrap_err(), malformed);
     assert_eq!(read(&with(TestKey::Ed25519, "x", json!(encode([1; 31])))).unwrap_err(), malformed);
