@@ -16,6 +16,8 @@ pub(crate) async fn start() -> (RunningDemo, Gateway) {
     let options = DemoOptions {
         gateway: listener.local_addr().unwrap(),
         admin: ([127, 0, 0, 1], 0).into(),
+        // Free a moment ago: the services have to know it before the gateway listens there.
+        internal: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
         ..DemoOptions::default()
     };
     let demo = Demo::start(options).await.unwrap();
@@ -30,7 +32,10 @@ pub(crate) async fn start() -> (RunningDemo, Gateway) {
         log_losses: None,
     };
     let gateway = Gateway::start(&config, surroundings).unwrap();
-    assert!(demo.ready(Duration::from_secs(20)).await, "the services have the gateway's keys");
+    assert!(
+        demo.ready(Duration::from_secs(20)).await,
+        "the services have the gateway's keys and follow its feed"
+    );
     (demo, gateway)
 }
 
