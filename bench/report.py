@@ -179,7 +179,7 @@ def kept(title):
 
 def write():
     lines = ["# Results", "", "Written by the commands below (with `--keep`) from the raw figures in `bench/results/`.",
-             ""]
+             "The bar is our goal; not reached where the figure is above it.", ""]
     for name, title, body, explanation in SECTIONS:
         path = machinery.HERE / "results" / f"{name}.json"
         if not path.exists():

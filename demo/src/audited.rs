@@ -29,7 +29,7 @@ impl Services {
     pub async fn start(issuer: &str, key_set: &str) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new().prefix("countersign-services-").tempdir()?;
         let keys = RemoteKeys::builder().key_set(key_set).start()?;
-        let parts = Parts { issuer, keys: &keys, folder: folder.path() };
+        let parts = Parts { issuer, keys: &keys, feed: None, folder: folder.path() };
         let (orders, notes) = (services::orders(&parts).await?, services::notes(&parts).await?);
         let mut servers = JoinSet::new();
         let orders = serve(&mut servers, orders).await?;

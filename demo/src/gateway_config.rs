@@ -24,6 +24,11 @@ pub(crate) struct Places<'a> {
     pub(crate) notes: &'a str,
 }
 
+/// Where the secret of that service is, by which it proves itself at the gateway's feed.
+pub(crate) fn service_secret(folder: &Path, service: &str) -> PathBuf {
+    folder.join(format!("{service}.secret"))
+}
+
 impl Places<'_> {
     /// Where the gateway keeps its keys and listens for its operator.
     pub(crate) fn state_dir(&self) -> PathBuf {
@@ -34,14 +39,17 @@ impl Places<'_> {
 impl fmt::Display for Places<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { options, folder, old_server, orders, notes } = self;
-        let DemoOptions { gateway, admin, recheck } = options;
+        let DemoOptions { gateway, admin, internal, recheck } = options;
         let (state, secret) = (quoted(&self.state_dir()), quoted(&folder.join(SECRET_FILE)));
+        let [orders_secret, notes_secret] =
+            ["orders", "notes"].map(|service| quoted(&service_secret(folder, service)));
         let recheck = recheck.as_millis();
         write!(
             f,
             r#"issuer = "http://{gateway}"
 listen = "{gateway}"
 admin_listen = "{admin}"
+internal_listen = "{internal}"
 state_dir = {state}
 
 [session]
@@ -63,6 +71,16 @@ logout_url = "{old_server}/logout"
 [claims]
 roles = "session.authorities"
 organisation = "session.org.id"
+
+[[client]]
+id = "orders"
+secret_file = {orders_secret}
+audience = "orders"
+
+[[client]]
+id = "notes"
+secret_file = {notes_secret}
+audience = "notes"
 
 [[route]]
 path = "/orders/"

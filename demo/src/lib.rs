@@ -28,7 +28,7 @@ use axum::Router;
 use countersign::{
     SystemClock, VerifierError,
     axum::OpenRoutes,
-    remote::{RemoteKeys, StartError},
+    remote::{ClientAuthentication, FeedStartError, ProofError, RemoteKeys, RevocationFeed, StartError},
     scope::SchemaFault,
 };
 use countersign_gateway::entropy::{Entropy, NoEntropy, SystemEntropy};
@@ -54,6 +54,8 @@ pub struct DemoOptions {
     pub gateway: SocketAddr,
     /// Where its metrics will be. Default `127.0.0.1:8081`.
     pub admin: SocketAddr,
+    /// Where the services follow its revocations: loopback, with a port. Default `127.0.0.1:8082`.
+    pub internal: SocketAddr,
     /// How long the gateway takes an answer of the old server as fresh. Default 1 s, so that log-out shows quickly.
     pub recheck: Duration,
 }
@@ -63,6 +65,7 @@ impl Default for DemoOptions {
         Self {
             gateway: (Ipv4Addr::LOCALHOST, 8080).into(),
             admin: (Ipv4Addr::LOCALHOST, 8081).into(),
+            internal: (Ipv4Addr::LOCALHOST, 8082).into(),
             recheck: Duration::from_secs(1),
         }
     }
@@ -82,6 +85,7 @@ pub struct RunningDemo {
     orders_url: String,
     notes_url: String,
     keys: [RemoteKeys; 2],
+    feeds: [RevocationFeed; 2],
     sessions: Arc<Sessions>,
     stage: Arc<Stage>,
     recheck: Duration,
@@ -95,6 +99,9 @@ pub enum DemoError {
     /// A service's database.
     #[error("a service's database cannot be made")]
     Database(#[from] sqlx::Error),
+    /// A service cannot follow revocations.
+    #[error("a service cannot follow revocations")]
+    Feed(#[from] FeedStartError),
     /// A file or listener.
     #[error("a file or listener of the demo cannot be made")]
     Io(#[from] io::Error),
@@ -104,6 +111,9 @@ pub enum DemoError {
     /// No randomness for the gateway's client secret.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+    /// A service cannot prove itself at the feed.
+    #[error("a service cannot prove itself")]
+    Proof(#[from] ProofError),
     /// A service has an open route.
     #[error("a service has an open route")]
     OpenRoutes(#[from] OpenRoutes),
@@ -134,10 +144,19 @@ impl Demo {
             RemoteKeys::builder().key_set(&key_set).start()?,
         ];
         let [orders_keys, notes_keys] = &keys;
-        let parts = |keys| Parts { issuer: &gateway_url, keys, folder: folder.path() };
+        let follow = |service: &str, keys: &RemoteKeys| {
+            let secret = old_server::random_text(&*entropy).ok_or(NoEntropy)?;
+            write_secret(&gateway_config::service_secret(folder.path(), service), secret.expose())?;
+            let client = ClientAuthentication::basic(service, secret)?;
+            let feed = RevocationFeed::builder(&*gateway_url, format!("http://{}", options.internal), client);
+            Ok::<_, DemoError>(feed.keys(keys.clone()).start()?)
+        };
+        let feeds = [follow("orders", orders_keys)?, follow("notes", notes_keys)?];
+        let [orders_feed, notes_feed] = &feeds;
+        let parts = |keys, feed| Parts { issuer: &gateway_url, keys, feed, folder: folder.path() };
         let (orders_tap, notes_tap) = (Wiretap::default(), Wiretap::default());
-        let orders = orders_tap.on(services::orders(&parts(orders_keys)).await?);
-        let notes = notes_tap.on(services::notes(&parts(notes_keys)).await?);
+        let orders = orders_tap.on(services::orders(&parts(orders_keys, Some(orders_feed))).await?);
+        let notes = notes_tap.on(services::notes(&parts(notes_keys, Some(notes_feed))).await?);
 
         let mut servers = JoinSet::new();
         let orders_url = serve(&mut servers, orders).await?;
@@ -166,6 +185,7 @@ impl Demo {
             orders_url,
             notes_url,
             keys,
+            feeds,
             sessions,
             stage,
             recheck: options.recheck,
@@ -217,11 +237,23 @@ impl RunningDemo {
         self.sessions.times_asked()
     }
 
-    /// Waits until both services have the gateway's keys; false if that takes longer.
+    /// Waits until both services have the gateway's keys and follow its revocations; false if that takes longer.
     pub async fn ready(&self, at_most: Duration) -> bool {
+        let [orders, notes] = &self.feeds;
+        tokio::join!(self.has_keys(at_most), orders.ready(at_most), notes.ready(at_most))
+            == (true, true, true)
+    }
+
+    /// Waits until both services have the gateway's keys; false if that takes longer.
+    pub async fn has_keys(&self, at_most: Duration) -> bool {
         let [orders, notes] = &self.keys;
-        let (orders, notes) = tokio::join!(orders.ready(at_most), notes.ready(at_most));
-        orders && notes
+        tokio::join!(orders.ready(at_most), notes.ready(at_most)) == (true, true)
+    }
+
+    /// Whether the service `orders` follows what the gateway revokes.
+    pub(crate) fn follows(&self) -> bool {
+        let [orders, _] = &self.feeds;
+        orders.is_current()
     }
 
     /// What to open, and three curl lines that show the job.

@@ -9,7 +9,12 @@ mod received;
 use std::path::Path;
 
 use axum::Router;
-use countersign::{RoleName, Verifier, remote::RemoteKeys, scope::SupportRole, tower::Authenticate};
+use countersign::{
+    RoleName, Verifier,
+    remote::{RemoteKeys, RevocationFeed},
+    scope::SupportRole,
+    tower::Authenticate,
+};
 use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 
 use crate::DemoError;
@@ -32,9 +37,15 @@ impl RoleName for Support {
 
 impl SupportRole for Support {}
 
-/// Accepts tokens of that issuer for that audience. The keys are kept by `keys`.
-fn authenticate(issuer: &str, audience: &str, keys: &RemoteKeys) -> Result<Authenticate, DemoError> {
-    let verifier = Verifier::builder().issuer(issuer).audience(audience).keys(keys.clone()).build()?;
+/// Accepts tokens for that audience that are not revoked.
+fn authenticate(audience: &str, parts: &Parts<'_>) -> Result<Authenticate, DemoError> {
+    let Parts { issuer, keys, feed, .. } = *parts;
+    let verifier = Verifier::builder().issuer(issuer).audience(audience).keys(keys.clone());
+    let verifier = match feed {
+        Some(feed) => verifier.revocations(feed.clone()),
+        None => verifier,
+    };
+    let verifier = verifier.build()?;
     Ok(Authenticate::new(verifier).wait_for_rotation(keys.clone()))
 }
 
@@ -49,6 +60,8 @@ async fn database(file: &Path, schema: &'static str) -> Result<SqlitePool, DemoE
 pub(crate) struct Parts<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) keys: &'a RemoteKeys,
+    /// `None`: the issuer has no such feed.
+    pub(crate) feed: Option<&'a RevocationFeed>,
     pub(crate) folder: &'a Path,
 }
 

@@ -16,7 +16,7 @@ const become = async (username) => {
 /** Whether the steps run by themselves. */
 const alone = new URLSearchParams(location.search).has("script");
 /** The one button after which this page is gone. */
-const LEAVES = "The 2016 way";
+const LEAVES = "Without the client: lose the text";
 /** Text in the field, typed if nobody has. */
 const typed = () => {
   if (!byId("note").value) byId("note").value = "The canyon entrance is painted on. Written while the session ended.";
@@ -214,11 +214,11 @@ const steps = [
   },
   {
     title: "Log-out that works",
-    text: "Somebody copied your cookie into a terminal. Log out, and see what it is good for.",
+    text: "Somebody copied your cookie into a terminal, and a token on its way to a service. Log out, and see what they are good for.",
     actions: [["Copy it, log out, try it", async () => {
       await become("ann");
       const { line } = await backstage("POST", "copy");
-      const good = await backstage("GET", "copied");
+      const [good, served] = [await backstage("GET", "copied"), await backstage("GET", "copied-token")];
       const heard = new Promise((resolve) => tabs.addEventListener("message", ({ data }) => data.signedOut && resolve(performance.now())));
       let tab = null;
       if (alone) {
@@ -230,14 +230,18 @@ const steps = [
       await session.logout({ stay: true });
       const refused = await backstage("GET", "copied");
       const took = performance.now() - begin;
+      let late = await backstage("GET", "copied-token");
+      while (late.status === 200 && performance.now() - begin < 60_000) late = await backstage("GET", "copied-token");
+      const until = performance.now() - begin;
       const other = tab ? (await within(heard, 60_000, "the other tab")) - begin : null;
       tab?.close();
       return {
-        ok: good.status === 200 && refused.status === 401 && refused.code === "revoked",
-        before: `${line}\n→ ${good.status}`,
-        after: `the same line → ${refused.status} ${refused.code}, ${Math.round(took)} ms after the click${other === null ? "; every other tab of this page says so too" : `; the other tab was signed out after ${Math.round(other)} ms`}`,
+        ok: good.status === 200 && refused.status === 401 && refused.code === "revoked"
+          && served.status === 200 && late.status === 401 && late.code === "token_revoked",
+        before: `${line}\n→ ${good.status}\nthe copied token, straight to the service → ${served.status}`,
+        after: `the same line → ${refused.status} ${refused.code}, ${Math.round(took)} ms after the click${other === null ? "; every other tab of this page says so too" : `; the other tab was signed out after ${Math.round(other)} ms`}\nthe copied token at the service → ${late.status} ${late.code}, ${Math.round(until)} ms after the click`,
         request: "POST /.countersign/logout\nCountersign: 1",
-        why: "The session is revoked at the gateway before the answer is sent; tokens of it are refused by the services as well. Go back in the history: the page shows nothing.",
+        why: "The session is revoked at the gateway before the answer is sent. The services follow the gateway's feed, and refuse its tokens within a second. Go back in the history: the page shows nothing.",
       };
     }]],
   },
@@ -331,7 +335,7 @@ begun.then(async () => {
   if (query.has("gone")) {
     history.replaceState(null, "", "/");
     show(steps[5].place, {
-      ok: false, verdict: "✗ lost, as it was in 2016", before: `${query.get("gone")} characters in the note`, after: `${byId("note").value.length} characters`,
+      ok: false, verdict: "✗ lost, as it is without the client", before: `${query.get("gone")} characters in the note`, after: `${byId("note").value.length} characters`,
       request: "POST /notes/ → 401\nLocation: the log-in page, and back", why: "A redirect leaves the page, and everything in it that was not saved.",
     });
     byId("step-6").scrollIntoView({ block: "center" });
@@ -340,7 +344,7 @@ begun.then(async () => {
   const report = [];
   for (const step of steps) {
     const told = { ok: true, seen: [] };
-    // the 2016 way leaves the page, and with it the report
+    // without the client the log-in leaves the page, and with it the report
     for (const [label, action] of step.actions.filter(([label]) => label !== LEAVES)) {
       try {
         const result = await action();

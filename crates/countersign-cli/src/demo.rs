@@ -29,7 +29,7 @@ use crate::{
     screen::{self, Screen},
 };
 
-/// Longest wait until both services have the gateway's keys.
+/// Longest wait until both services have the gateway's keys and follow its revocations.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `countersign demo`.
@@ -60,13 +60,18 @@ async fn show(arguments: &DemoArguments, screen: Screen, log: Option<&LogGuard>)
     let (listen, admin) = if arguments.script { (free, free) } else { (arguments.listen, free) };
     let listener = bind(listen).map_err(|error| taken(listen, &error))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let options = DemoOptions { gateway: address, admin, ..DemoOptions::default() };
+    // Free now: the services have to know it before the gateway listens there.
+    let internal =
+        bind(free).and_then(|listener| listener.local_addr()).map_err(|error| taken(free, &error))?;
+    let options = DemoOptions { gateway: address, admin, internal, ..DemoOptions::default() };
     let demo = Demo::start(options).await.map_err(|error| with_sources(&error))?;
     let config =
         configuration::read(&demo.folder().join("gateway.toml")).map_err(|errors| errors.to_string())?;
     let gateway = start(&config, listener, log)?;
     if !demo.ready(PATIENCE).await {
-        return Err("the services did not get the gateway's keys".to_owned());
+        return Err(
+            "the services did not get the gateway's keys, or do not follow its revocations".to_owned()
+        );
     }
     if arguments.script {
         tell(&demo, screen, gateway, browser(arguments).as_deref()).await

@@ -1,4 +1,12 @@
-//! Verify access tokens, check roles and read only the caller's organisation's data.
+// The examples of README.md need these features.
+#![cfg_attr(
+    all(feature = "axum", feature = "remote", feature = "sqlx-postgres", feature = "testkit"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "remote", feature = "sqlx-postgres", feature = "testkit")),
+    doc = "Verify access tokens, check roles and read only the caller's organisation's data."
+)]
 
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -447,15 +447,15 @@ impl TokenRefusal {
         HeaderValue::try_from(value).ok()
     }
 
-    /// The body of the answer, `application/problem+json` (RFC 9457), with the extension member `code`.
+    /// The body of the answer, `application/problem+json` (RFC 9457), as the gateway's refusals have it: `type`,
+    /// `title`, `status`, and the extension member `code`.
     #[must_use]
     pub fn problem(self) -> String {
         let row = self.row();
         serde_json::json!({
-            "type": "about:blank",
-            "title": row.status.canonical_reason().unwrap_or_default(),
+            "type": format!("urn:countersign:refusal:{}", row.code),
+            "title": row.text,
             "status": row.status.as_u16(),
-            "detail": row.text,
             "code": row.code,
         })
         .to_string()
@@ -599,6 +599,8 @@ mod tests {
         let problem: serde_json::Value = serde_json::from_str(&refusal.problem()).unwrap();
         assert_eq!(problem["code"], "claim_missing");
         assert_eq!(problem["status"], 401);
+        assert_eq!(problem["type"], "urn:countersign:refusal:claim_missing");
+        assert_eq!(problem["title"], refusal.text());
         assert!(!refusal.problem().contains("exp\""));
         assert_eq!(refusal.www_authenticate(None).unwrap(), r#"Bearer error="invalid_token""#);
         assert_eq!(TokenRefusal::TokenMissing.www_authenticate(None).unwrap(), "Bearer");

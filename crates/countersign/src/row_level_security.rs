@@ -10,7 +10,7 @@
 //!    empty text and not missing, so an empty text is nobody's organisation.
 //! 4. A unique index begins with the organisation, for look-ups within it and for keys that point here.
 //! 5. A foreign key pairs the organisation with the parent's: one without it could point to a foreign row, and tells by
-//!    its failure whether one exists.
+//!    its failure whether one exists. One that was there on the column alone is taken away.
 
 use std::fmt::Write as _;
 
@@ -136,7 +136,7 @@ impl RowLevelSecurity {
             "-- Row-level security of {table}. Run it as the table's owner; it can be run again.
 BEGIN;
 
--- The service's role: owns nothing and is above nothing. Give it a way to log in.
+-- The service's role: owns nothing and is above nothing. Give it a password in psql: \\password {role}
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
         CREATE ROLE \"{role}\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
@@ -160,23 +160,51 @@ ALTER TABLE \"{table}\" ALTER COLUMN \"{column}\" SET NOT NULL;
             policies = self.policies(),
         );
         for (child, parent) in references {
-            // Writing to a string cannot fail.
-            let _ = write!(
-                sql,
-                "
--- A row of {parent} that {child} names is of the same organisation. A key without the organisation that does the same
--- must go: it tells whether a foreign row exists.
-{index}
-ALTER TABLE \"{table}\" DROP CONSTRAINT IF EXISTS \"{constraint}\";
-ALTER TABLE \"{table}\" ADD CONSTRAINT \"{constraint}\"
-    FOREIGN KEY (\"{column}\", \"{child}\") REFERENCES \"{parent}\" (\"{column}\", \"{key}\");
-",
-                index = unique_index(parent, column, key),
-                constraint = shortened(&format!("{table}_{column}_{child}_fkey")),
-            );
+            sql.push_str(&self.paired_key(child, parent));
         }
         sql.push_str("\nCOMMIT;\n");
         sql
+    }
+
+    /// Rule 5, for one column. A key on the column alone goes, and what it does when its parent does (`ON DELETE`) is
+    /// what the paired one does: of `SET NULL` only to the column, because a row stays its organisation's.
+    fn paired_key(&self, child: &str, parent: &str) -> String {
+        let Self { table, column, key, .. } = self;
+        format!(
+            "
+-- A row of {parent} that {child} names is of the same organisation. A key on {child} alone would tell whether a foreign
+-- row exists: it is taken away, and the paired one does what it did when its parent goes.
+{index}
+DO $$
+DECLARE
+    old record;
+    actions text := '';
+BEGIN
+    FOR old IN
+        SELECT conname, regexp_replace(pg_get_constraintdef(oid),
+            '^FOREIGN KEY \\([^)]*\\) REFERENCES [^(]*\\([^)]*\\)| MATCH FULL| NOT VALID$', '', 'g') AS actions
+        FROM pg_constraint
+        WHERE contype = 'f' AND conparentid = 0
+          AND conrelid = '\"{table}\"'::regclass AND confrelid = '\"{parent}\"'::regclass
+          AND (conname = '{constraint}'
+               OR conkey = ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = conrelid AND attname = '{child}')]
+                  AND confkey = ARRAY[(SELECT attnum FROM pg_attribute WHERE attrelid = confrelid AND attname = '{key}')])
+        ORDER BY conname <> '{constraint}', conname
+    LOOP
+        EXECUTE format('ALTER TABLE \"{table}\" DROP CONSTRAINT %I', old.conname);
+        IF old.actions <> '' THEN
+            actions := regexp_replace(old.actions, 'ON DELETE SET (NULL|DEFAULT)( \\([^)]*\\))?',
+                'ON DELETE SET \\1 (\"{child}\")');
+        END IF;
+    END LOOP;
+    ALTER TABLE \"{table}\" DROP CONSTRAINT IF EXISTS \"{constraint}\";
+    EXECUTE 'ALTER TABLE \"{table}\" ADD CONSTRAINT \"{constraint}\"
+        FOREIGN KEY (\"{column}\", \"{child}\") REFERENCES \"{parent}\" (\"{column}\", \"{key}\")' || actions;
+END $$;
+",
+            index = unique_index(parent, column, key),
+            constraint = shortened(&format!("{table}_{column}_{child}_fkey")),
+        )
     }
 }
 

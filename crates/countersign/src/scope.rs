@@ -16,9 +16,6 @@
 //!
 //! It guards against the forgotten and the copied filter, in code that goes through it. A second connection to the
 //! same database, a trigger or a view are outside of it; on `PostgreSQL` row-level security stands behind it.
-//!
-//! An organisation is its name. A verifier with several issuers must trust each of them to name any organisation, or
-//! the service compares the issuer itself before it opens a scope.
 
 mod condition;
 #[cfg(test)]

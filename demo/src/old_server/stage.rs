@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use countersign::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -40,12 +41,19 @@ pub(crate) struct Stage {
     state_dir: PathBuf,
     taps: [Wiretap; 2],
     http: HttpClient,
-    /// A credential somebody copied.
-    copied: Mutex<Option<String>>,
+    /// What somebody copied.
+    copied: Mutex<Option<Copied>>,
     /// Who presses the button of the next log-in form, if nobody else does.
     logs_in: Mutex<String>,
     /// What a page that ran all steps by itself has to say.
     report: Mutex<Option<Value>>,
+}
+
+/// A credential, and the token that a request with it brought to `orders`.
+#[derive(Debug, Clone)]
+struct Copied {
+    cookie: Secret<String>,
+    token: Secret<String>,
 }
 
 impl Stage {
@@ -75,6 +83,12 @@ impl Stage {
         std::mem::take(&mut lock(&self.logs_in))
     }
 
+    /// The token that the service `orders` was sent last.
+    pub(crate) fn last_token(&self) -> String {
+        let [orders, _] = &self.taps;
+        orders.last()
+    }
+
     /// The report of a page, once.
     pub(crate) fn take_report(&self) -> Option<Value> {
         lock(&self.report).take()
@@ -91,6 +105,7 @@ pub(super) fn router() -> Router<OldServer> {
         .route("/end", post(end))
         .route("/copy", post(copy))
         .route("/copied", get(use_copy))
+        .route("/copied-token", get(use_copied_token))
         .route("/forge", post(send_forged))
         .route("/audit", post(audit::serve))
         .route("/keys", get(keys::list).post(keys::change))
@@ -107,25 +122,41 @@ async fn end(State(server): State<OldServer>, headers: HeaderMap) -> StatusCode 
     StatusCode::NO_CONTENT
 }
 
-/// Keeps the credential as a thief would. The answer shows the line, without the credential.
+/// Keeps the credential as a thief would, and the token of a request with it. The answer shows the line, without the credential.
 async fn copy(State(server): State<OldServer>, headers: HeaderMap) -> Response {
     let Some(token) = session_cookie(&headers) else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
     let begin: String = token.chars().take(6).collect();
-    *lock(&server.stage.copied) = Some(token.to_owned());
+    // Whether it brought a token is seen when that is used.
+    let _ = server.stage.http.ask(orders_with(&server, token)).await;
+    let copied =
+        Copied { cookie: Secret::new(token.to_owned()), token: Secret::new(server.stage.last_token()) };
+    *lock(&server.stage.copied) = Some(copied);
     let line = format!("curl -b {COOKIE}={begin}… {}/orders/", server.stage.gateway_url);
     Json(json!({ "line": line })).into_response()
 }
 
 /// What the copied credential is good for now.
 async fn use_copy(State(server): State<OldServer>) -> Response {
-    let Some(token) = lock(&server.stage.copied).clone() else {
+    let Some(copied) = lock(&server.stage.copied).clone() else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let ask = Ask::get(format!("{}/orders/", server.stage.gateway_url))
-        .header("cookie", format!("{COOKIE}={token}"));
+    told(&server, orders_with(&server, copied.cookie.expose())).await
+}
+
+/// The same of the copied token, straight at the service.
+async fn use_copied_token(State(server): State<OldServer>) -> Response {
+    let Some(copied) = lock(&server.stage.copied).clone() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let ask = Ask::get(format!("{}/orders/", server.stage.orders_url))
+        .header("authorization", format!("Bearer {}", copied.token.expose()));
     told(&server, ask).await
+}
+
+fn orders_with(server: &OldServer, session: &str) -> Ask {
+    Ask::get(format!("{}/orders/", server.stage.gateway_url)).header("cookie", format!("{COOKIE}={session}"))
 }
 
 #[derive(Deserialize)]

@@ -33,10 +33,11 @@ pub(super) enum Title {
     Directly,
     OneQuestion,
     LogOut,
+    CopiedToken,
 }
 
 /// In the order they are told.
-pub(super) const TITLES: [Title; 12] = [
+pub(super) const TITLES: [Title; 13] = [
     Title::Anonymous,
     Title::LogIn,
     Title::OwnRows,
@@ -49,6 +50,7 @@ pub(super) const TITLES: [Title; 12] = [
     Title::Directly,
     Title::OneQuestion,
     Title::LogOut,
+    Title::CopiedToken,
 ];
 
 impl Title {
@@ -68,6 +70,7 @@ impl Title {
             Self::Directly => "The services believe nobody, also not who comes past the gateway",
             Self::OneQuestion => "The old server is asked once, not once for each request",
             Self::LogOut => "Logged out at the old server is logged out everywhere, soon",
+            Self::CopiedToken => "Logged out at the gateway, a copied token is refused by the service, too",
         }
     }
 
@@ -111,6 +114,7 @@ impl<'d> Story<'d> {
             Title::Directly => self.directly().await,
             Title::OneQuestion => self.one_question(&self.people()?.ann).await,
             Title::LogOut => self.log_out(&self.people()?).await,
+            Title::CopiedToken => self.copied_token(&self.people()?.bob).await,
         }
     }
 
@@ -166,7 +170,8 @@ impl<'d> Story<'d> {
             expect_status("GET /notes/", &reply, StatusCode::OK)?;
         }
         let (asked, took) = (self.demo.times_asked() - before, begin.elapsed());
-        let rechecks = took.as_secs_f64() / self.demo.recheck.as_secs_f64().max(0.001);
+        // A recheck begins after three fifths of its time at the soonest.
+        let rechecks = took.as_secs_f64() / (self.demo.recheck.as_secs_f64() * 0.6).max(0.001);
         let seen =
             format!("{REQUESTS} requests in {} ms: the old server was asked {asked} times", took.as_millis());
         // Each session is asked about again a little before its time, by chance, and others live beside Ann's.
@@ -190,6 +195,33 @@ impl<'d> Story<'d> {
                 StatusCode::OK => return Err(format!("Ann still gets in after {} ms", took.as_millis())),
                 other => return Err(format!("Ann was answered with {other} after she had logged out")),
             }
+        }
+    }
+
+    async fn copied_token(&self, bob: &Actor) -> Seen {
+        if !self.demo.follows() {
+            return Err("the services do not follow the gateway's revocations".to_owned());
+        }
+        expect_status("GET /orders/ as Bob", &bob.get("/orders/").await?, StatusCode::OK)?;
+        let copied = format!("Bearer {}", self.demo.stage.last_token());
+        let ask = Ask::get(format!("{}/orders/", self.demo.orders_url())).header("authorization", copied);
+        expect_status("the copied token", &self.http.ask(ask.clone()).await?, StatusCode::OK)?;
+        let log_out = bob.asks(Method::POST, "/.countersign/logout").header("countersign", "1");
+        expect_status("Bob's log-out", &bob.send(log_out).await?, StatusCode::OK)?;
+        let begin = Instant::now();
+        loop {
+            let reply = self.http.ask(ask.clone()).await?;
+            let took = begin.elapsed();
+            if reply.status == StatusCode::OK && took < LATE {
+                sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+            expect("the copied token", &reply, StatusCode::UNAUTHORIZED, "token_revoked")?;
+            return Ok(format!(
+                "Bob's token, copied on its way to the service: 200; {} ms after his log-out: 401 {}",
+                took.as_millis(),
+                reply.code()
+            ));
         }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) async fn router(parts: &Parts<'_>) -> Built {
         .route("/notes/received", get(received))
         .route("/notes/{id}", get(read).put(change).delete(remove))
         .public_route(openapi::PATH, get(openapi::notes))
-        .build(&authenticate(parts.issuer, "notes", parts.keys)?, &[openapi::PATH])?;
+        .build(&authenticate("notes", parts)?, &[openapi::PATH])?;
     Ok(router.with_state(notes))
 }
 

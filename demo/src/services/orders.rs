@@ -68,7 +68,7 @@ pub(crate) async fn router(parts: &Parts<'_>) -> Built {
         .route_requiring::<HasRole<Support>>("/orders/everywhere", get(everywhere))
         .route("/orders/{id}", get(read).delete(cancel))
         .public_route(openapi::PATH, get(openapi::orders))
-        .build(&authenticate(parts.issuer, "orders", parts.keys)?, &[openapi::PATH])?;
+        .build(&authenticate("orders", parts)?, &[openapi::PATH])?;
     Ok(router.with_state(orders))
 }
 

@@ -10,12 +10,17 @@ use countersign_gateway::{
     gateway::{Gateway, Surroundings},
 };
 
+use crate::port::Port;
+
 /// The demo and its gateway, ready.
 pub(crate) async fn start() -> (RunningDemo, Gateway) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // The services have to know it before the gateway listens there.
+    let internal = Port::reserved();
     let options = DemoOptions {
         gateway: listener.local_addr().unwrap(),
         admin: ([127, 0, 0, 1], 0).into(),
+        internal: internal.address,
         ..DemoOptions::default()
     };
     let demo = Demo::start(options).await.unwrap();
@@ -30,7 +35,10 @@ pub(crate) async fn start() -> (RunningDemo, Gateway) {
         log_losses: None,
     };
     let gateway = Gateway::start(&config, surroundings).unwrap();
-    assert!(demo.ready(Duration::from_secs(60)).await, "the services have the gateway's keys");
+    assert!(
+        demo.ready(Duration::from_secs(60)).await,
+        "the services have the gateway's keys and follow its feed"
+    );
     (demo, gateway)
 }
 

@@ -27,13 +27,17 @@ fn reference_and_schema_are_printed() {
 fn every_example_passes_the_check() {
     let folder = tempfile::tempdir().unwrap();
     write_secret(&folder.path().join("kek"), &"k1".repeat(16));
-    for name in ["gateway", "orders", "notes"] {
+    for name in ["gateway", "orders", "notes", "store"] {
         write_secret(&folder.path().join(name), &format!("{name}-secret-of-32-bytes-and-more-7f3a9c1e"));
     }
-    write_secret(&folder.path().join("key.pem"), &rcgen::KeyPair::generate().unwrap().serialize_pem());
+    for name in ["key.pem", "gateway-key.pem"] {
+        write_secret(&folder.path().join(name), &rcgen::KeyPair::generate().unwrap().serialize_pem());
+    }
     let reports = rcgen::KeyPair::generate().unwrap().public_key_pem();
     fs::write(folder.path().join("reports.pem"), reports).unwrap();
-    write_secret(&folder.path().join("shop.pem"), "-----BEGIN CERTIFICATE-----\n");
+    for name in ["shop.pem", "store-ca.pem"] {
+        write_secret(&folder.path().join(name), "-----BEGIN CERTIFICATE-----\n");
+    }
     let mut checked = 0;
     for entry in fs::read_dir(docs().join("examples")).unwrap() {
         let path = entry.unwrap().path();

@@ -74,7 +74,7 @@ fn named(finding: &Value) -> String {
     format!("{} {} {}", part("id"), part("method"), part("path"))
 }
 
-/// Nothing is found but the baseline, and all of that: what a library has mended must leave it.
+/// Nothing is found but the baseline, and all of that: what a library has fixed must leave it.
 async fn is_clean(service: ForeignService, keys: &Keys) {
     let (output, report) = audit(&service, keys).await;
     assert_eq!(findings(&report, false), BTreeSet::new(), "{}", service.url());

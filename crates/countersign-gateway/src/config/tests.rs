@@ -27,14 +27,17 @@ impl FakeEnvironment {
         let mut environment = Self::default();
         environment.add_file("/run/secrets/gateway", b"planted-client-secret\n", 0o400);
         environment.add_file("/run/secrets/orders", b"planted-orders-0123456789abcdefgh", 0o400);
+        environment.add_file("/run/secrets/store", b"planted-store-password", 0o400);
         environment.add_file("/run/secrets/kek", b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n", 0o400);
         environment.add_file("/run/secrets/notes", b"planted-notes-0123456789abcdefghi", 0o400);
-        environment.add_file(
-            "/run/secrets/key.pem",
-            b"-----BEGIN PRIVATE KEY-----\nplanted-private-key\n",
-            0o400,
-        );
-        environment.add_file("/etc/countersign/shop.pem", b"-----BEGIN CERTIFICATE-----\nMIIB\n", 0o644);
+        for file in ["key.pem", "gateway-key.pem"] {
+            let key = b"-----BEGIN PRIVATE KEY-----\nplanted-private-key\n";
+            environment.add_file(&format!("/run/secrets/{file}"), key, 0o400);
+        }
+        for file in ["shop.pem", "store-ca.pem"] {
+            let certificate = b"-----BEGIN CERTIFICATE-----\nMIIB\n";
+            environment.add_file(&format!("/etc/countersign/{file}"), certificate, 0o644);
+        }
         let reports = b"-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEautnFnp9mtGA6cc/Mecvf4E93jfY\n7JLZX9xwkFTnb0Svy06QGdQbx3kRQw0jKL9555jBHTa6FYz9C7egQy7MXw==\n-----END PUBLIC KEY-----\n";
         environment.add_file("/etc/countersign/reports.pem", reports, 0o644);
         environment.variables.insert("NOTES_SECRET".to_owned(), "planted-notes-variable".to_owned());

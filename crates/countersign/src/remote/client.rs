@@ -56,20 +56,29 @@ pub(super) struct Proven {
 }
 
 impl ClientAuthentication {
-    /// A name and the secret that goes with it.
+    /// A name and the secret that goes with it. Line ends behind the secret are not part of it, as in the gateway's
+    /// `secret_file`: what was read from a file can be given as it is.
+    ///
+    /// ```no_run
+    /// use countersign::{Secret, remote::ClientAuthentication};
+    /// let secret = Secret::new(std::fs::read_to_string("/run/secrets/orders")?);
+    /// let client = ClientAuthentication::basic("orders", secret)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`ProofError`] for an empty name or secret.
     #[expect(clippy::needless_pass_by_value, reason = "the caller's copy of the secret ends here")]
     pub fn basic(client: impl Into<ClientId>, secret: Secret<String>) -> Result<Self, ProofError> {
         let client = client.into();
-        if client.as_str().is_empty() || secret.expose().is_empty() {
+        let secret = secret.expose().trim_end_matches(['\r', '\n']);
+        if client.as_str().is_empty() || secret.is_empty() {
             return Err(ProofError);
         }
         let mut pair = String::new();
         form::append(&mut pair, client.as_str());
         pair.push(':');
-        form::append(&mut pair, secret.expose());
+        form::append(&mut pair, secret);
         let pair = Secret::new(pair);
         let header = sensitive(&Secret::new(format!("Basic {}", STANDARD.encode(pair.expose()))))?;
         Ok(Self { client, proof: Proof::Basic(header) })
@@ -169,6 +178,21 @@ mod tests {
         assert!(!format!("{client:?}").contains("YSUz"));
         assert!(ClientAuthentication::basic("", Secret::new("x".to_owned())).is_err());
         assert!(ClientAuthentication::basic("a", Secret::new(String::new())).is_err());
+    }
+
+    #[test]
+    fn line_ends_behind_a_secret_are_not_part_of_it() {
+        let header = |secret: &str| {
+            let client = ClientAuthentication::basic("orders", Secret::new(secret.to_owned()))?;
+            let proven = client.prove(&"https://issuer.test".into(), NOW, Place::Header)?;
+            Ok::<_, super::ProofError>(proven.header)
+        };
+        for written in ["s3cret\n", "s3cret\r\n", "s3cret\n\n"] {
+            assert_eq!(header(written), header("s3cret"), "{written:?}");
+        }
+        assert_ne!(header("s3\ncret"), header("s3cret"));
+        assert_ne!(header("s3cret "), header("s3cret"));
+        assert!(header("\n").is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@
 //! ```no_run
 //! # async fn start(keys: countersign::remote::RemoteKeys) -> Result<(), Box<dyn std::error::Error>> {
 //! use countersign::{Secret, remote::{ClientAuthentication, Exchange, OnBehalfOfCaller}};
-//! let client = ClientAuthentication::basic("orders", Secret::new(std::fs::read_to_string("secret")?))?;
+//! let client = ClientAuthentication::basic("orders", Secret::new(std::fs::read_to_string("/run/secrets/orders")?))?;
 //! let exchange = Exchange::builder("https://shop.example", "https://gateway.internal:8082", client).build()?;
 //! // A layer for the HTTP client that calls the notes service, and only that.
 //! let layer = OnBehalfOfCaller::new(exchange, "notes", "https://notes.internal")?;

@@ -81,7 +81,7 @@ pub enum OnFeedLoss {
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 /// use countersign::{Secret, Verifier, remote::{ClientAuthentication, OnFeedLoss, RemoteKeys, RevocationFeed}};
 /// let keys = RemoteKeys::builder().discover("https://shop.example").start()?;
-/// let client = ClientAuthentication::basic("orders", Secret::new(std::fs::read_to_string("secret")?))?;
+/// let client = ClientAuthentication::basic("orders", Secret::new(std::fs::read_to_string("/run/secrets/orders")?))?;
 /// let feed = RevocationFeed::builder("https://shop.example", "https://gateway.internal:8082", client)
 ///     .keys(keys.clone())
 ///     .on_feed_loss(OnFeedLoss::Refuse)

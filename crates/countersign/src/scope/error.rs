@@ -59,13 +59,15 @@ pub enum SchemaFault {
     /// A foreign key that may point to another organisation's row, and tells by its failure whether it exists.
     #[error(
         "a foreign key of `{table}` to `{parent}` does not pair the organisation column of one with that of the \
-         other: put it first on both sides"
+         other: {fix}"
     )]
     ForeignKey {
         /// Which table.
         table: Cow<'static, str>,
         /// Where it points.
         parent: String,
+        /// What to do; on `PostgreSQL` with the name of the key.
+        fix: Cow<'static, str>,
     },
     /// A way around row-level security that the service's role may use: a view that does not ask with the reader's
     /// rights, a materialised view, a rule, or a function with its owner's rights.
@@ -144,7 +146,7 @@ pub enum SchemaFault {
         /// Which table.
         table: Cow<'static, str>,
     },
-    /// Something else that the service's role may use: a partition, heir or parent of the table, or any other relation
+    /// Something else that the service's role may use: a partition of the table, a table it inherits from or is inherited by, or any other relation
     /// with a column of the organisation column's name. SQL text reaches it, and nothing binds its rows.
     #[error(
         "the role may use `{object}`, and row-level security does not bind its rows: {fault}. Revoke it from the \

@@ -16,8 +16,8 @@
 //!      further policy only narrows.
 //!    - The organisation column is `TEXT NOT NULL`. Unique indexes and exclusion constraints hold it; foreign keys from
 //!      the table, and into it from tables the role may write, pair it with the other table's.
-//!    - Partitions, heirs and parents that the role may use by themselves, be it one column to read or write, are
-//!      bound in the same way, and so is everything else that has a column of that name, declared or not.
+//!    - Partitions, and tables that inherit from it or that it inherits from, if the role may use them by themselves,
+//!      be it one column to read or write, are bound in the same way, and so is everything else that has a column of that name, declared or not.
 //!    - No view with its owner's rights, materialised view or rule over any of these may be used, nor any function with
 //!      the rights of a superuser or `BYPASSRLS`.
 //! 5. What it does not see: what becomes of the database after the start; what a function, trigger or rule of a role

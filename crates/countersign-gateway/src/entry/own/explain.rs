@@ -129,7 +129,9 @@ impl SessionEndpoints {
     fn describe(&self, endpoint: Endpoint) -> String {
         let does = match endpoint {
             Endpoint::Done => "where a log-in ends: tells the other tabs".to_owned(),
-            Endpoint::LogOut => "ends the session here and at the services".to_owned(),
+            Endpoint::LogOut => {
+                "revokes the session here, and tells the services that follow the feed".to_owned()
+            }
             Endpoint::Login => format!("sends the browser to {}", self.config.login_url),
             Endpoint::Renew => "renews what a page has, as often as it asks".to_owned(),
             Endpoint::Script(script) => format!("the browser client, `{}`", script.integrity()),

@@ -114,6 +114,7 @@ async fn on_a_real_server() {
     holes::a_session_leaves_nothing_to_the_next_unit_of_work(&server).await;
     values::of_every_kind_are_bound(&server).await;
     values::the_printed_migration_makes_a_table_that_starts(&server).await;
+    values::the_printed_migration_takes_a_key_without_the_organisation_away(&server).await;
 }
 
 /// Names that differ by case, look like numbers, or like SQL.

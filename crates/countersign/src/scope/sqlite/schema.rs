@@ -127,7 +127,8 @@ impl Schema<'_> {
                 paired |= is_organisation(&self.text(member, "child")?) && is_organisation(&to);
             }
             if !paired {
-                return Err(SchemaFault::ForeignKey { table: self.table.into(), parent });
+                let fix = "put it first on both sides".into();
+                return Err(SchemaFault::ForeignKey { table: self.table.into(), parent, fix });
             }
         }
         Ok(())

@@ -47,7 +47,7 @@ const FOREIGN: &str = concat!(
     kin!(),
     able!(),
     "
-SELECT k.conrelid::regclass::text AS child, k.confrelid::regclass::text AS parent
+SELECT k.conrelid::regclass::text AS child, k.confrelid::regclass::text AS parent, quote_ident(k.conname) AS name
 FROM pg_constraint k
 WHERE k.contype = 'f' AND k.conparentid = 0
   AND (k.conrelid IN (SELECT below.oid FROM below)
@@ -59,7 +59,7 @@ WHERE k.contype = 'f' AND k.conparentid = 0
       JOIN pg_attribute c ON c.attrelid = k.conrelid AND c.attnum = pair.child
       JOIN pg_attribute p ON p.attrelid = k.confrelid AND p.attnum = pair.parent
       WHERE c.attname = $2 AND p.attname = $2)
-ORDER BY 1, 2"
+ORDER BY 1, 2, 3"
 );
 
 impl Catalogue<'_> {
@@ -103,12 +103,17 @@ impl Catalogue<'_> {
     }
 
     pub(super) async fn foreign_keys(&self) -> Result<(), SchemaFault> {
-        match self.ask(FOREIGN).await?.first() {
-            Some(row) => Err(SchemaFault::ForeignKey {
-                table: Cow::Owned(self.read(row, "child")?),
-                parent: self.read(row, "parent")?,
-            }),
-            None => Ok(()),
-        }
+        let found = self.ask(FOREIGN).await?;
+        let Some(row) = found.first() else { return Ok(()) };
+        let (child, name): (String, String) = (self.read(row, "child")?, self.read(row, "name")?);
+        let fix = format!(
+            "`ALTER TABLE {child} DROP CONSTRAINT {name}`, where `countersign rls init` with `--references` has made \
+             the paired one"
+        );
+        Err(SchemaFault::ForeignKey {
+            table: child.into(),
+            parent: self.read(row, "parent")?,
+            fix: fix.into(),
+        })
     }
 }

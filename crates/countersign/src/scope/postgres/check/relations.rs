@@ -27,7 +27,7 @@ const EXISTS: &str =
 
 const TABLE: &str = concat!("WITH ", able!(), relation!(), "c.oid = to_regclass(quote_ident($1))");
 
-/// Partitions, heirs and parents of the table, at any depth, that can be used by themselves.
+/// Partitions of the table, and what inherits from it or it from, at any depth, that can be used by themselves.
 const KIN: &str = concat!(
     kin!(),
     able!(),

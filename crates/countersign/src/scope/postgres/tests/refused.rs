@@ -135,6 +135,11 @@ async fn constraints_hold_the_organisation(server: &Server) {
             "foreign key of `orders` to `customers`",
         ),
         (
+            "CREATE TABLE customers (id bigint PRIMARY KEY, organisation text NOT NULL);
+             ALTER TABLE orders ADD customer bigint CONSTRAINT \"Of\" REFERENCES customers (id)",
+            "`ALTER TABLE orders DROP CONSTRAINT \"Of\"`",
+        ),
+        (
             "CREATE TABLE customers (id bigint, organisation text NOT NULL, region text, UNIQUE (region, id));
              ALTER TABLE orders ADD customer bigint,
                  ADD FOREIGN KEY (organisation, customer) REFERENCES customers (region, id)",

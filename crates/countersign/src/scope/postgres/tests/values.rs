@@ -130,3 +130,37 @@ pub(super) async fn the_printed_migration_makes_a_table_that_starts(server: &Ser
     let refused = foreign.execute(work.connection()).await.unwrap_err().to_string();
     assert!(refused.contains("orders_organisation_customer_fkey"), "{refused}");
 }
+
+/// What it does when its parent goes, it does as it did.
+pub(super) async fn the_printed_migration_takes_a_key_without_the_organisation_away(server: &Server) {
+    let orders =
+        RowLevelSecurity::of("orders").unwrap().references("customer", "customers").unwrap().to_sql();
+    let customers = RowLevelSecurity::of("customers").unwrap().to_sql();
+    for (old, expected) in [
+        ("", ""),
+        ("REFERENCES customers", ""),
+        ("CONSTRAINT \"Of\" REFERENCES customers (id) ON DELETE CASCADE", " ON DELETE CASCADE"),
+        ("REFERENCES customers ON DELETE SET NULL", " ON DELETE SET NULL (customer)"),
+        ("REFERENCES customers DEFERRABLE", " DEFERRABLE"),
+    ] {
+        let (owner, service) = server.cleared().await;
+        let tables = format!(
+            "CREATE TABLE customers (id bigserial PRIMARY KEY, organisation text);
+             CREATE TABLE orders (id bigserial PRIMARY KEY, organisation text, customer bigint {old})"
+        );
+        for sql in [&tables, &customers, &orders, &orders] {
+            sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(&owner).await.unwrap();
+        }
+        let keys: Vec<String> = sqlx::query_scalar(
+            "SELECT pg_get_constraintdef(oid) FROM pg_constraint
+             WHERE contype = 'f' AND conrelid = 'orders'::regclass",
+        )
+        .fetch_all(&owner)
+        .await
+        .unwrap();
+        let paired = "FOREIGN KEY (organisation, customer) REFERENCES customers(organisation, id)";
+        assert_eq!(keys, [format!("{paired}{expected}")], "{old}");
+        let pool = ScopedPool::new(service).declare::<Customer>().await.unwrap();
+        assert!(pool.declare::<Order>().await.is_ok(), "{old}");
+    }
+}
