@@ -220,6 +220,7 @@ impl Keeper {
                 self.note_unreadable(unreadable);
                 let count = u64::try_from(changes.len()).unwrap_or(u64::MAX);
                 self.take_in(records, first..first.saturating_add(count));
+                self.ledger.note_pending(0);
                 self.works();
                 Ok(first)
             }
@@ -240,6 +241,8 @@ impl Keeper {
                 "more than 10,000 revocations wait for it; later ones hold until the next restart only";
             self.observer.observe(Observation::Store { failure: Some("revocations_dropped"), detail });
         }
+        let revoked = self.unwritten.iter().filter(|change| matches!(change, Change::Revoked { .. }));
+        self.ledger.note_pending(revoked.count());
     }
 
     /// What could not be written, as it is to be written now: gateways that did not know of it have signed meanwhile, so
