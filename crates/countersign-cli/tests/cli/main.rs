@@ -14,6 +14,7 @@ mod command;
 mod config;
 mod explain;
 mod guard;
+mod outages;
 mod revoking;
 mod rls;
 mod running;
