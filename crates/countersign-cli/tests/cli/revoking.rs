@@ -57,12 +57,18 @@ fn revoke(folder: &Path, arguments: &[&str]) -> Ran {
     countersign(folder, &[&["revoke"], arguments, &["--state-dir", "state"]].concat(), "")
 }
 
-/// The `sid` of the only session, from the audit log.
+/// The `sid` of the only session, from the audit log, which a thread of its own writes.
 fn session(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("state").join("audit.jsonl")).unwrap();
-    let mut events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let began = events.find(|event| event["event"] == "session_began").expect("no session in the audit log");
-    began["session"].as_str().unwrap().to_owned()
+    let path = folder.join("state").join("audit.jsonl");
+    for _ in 0..200 {
+        let log = fs::read_to_string(&path).unwrap();
+        let mut events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        if let Some(began) = events.find(|event| event["event"] == "session_began") {
+            return began["session"].as_str().unwrap().to_owned();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("no session in the audit log")
 }
 
 #[test]
