@@ -5,6 +5,7 @@ mod browser;
 mod cookie;
 mod date;
 pub(crate) mod live;
+mod machine;
 mod old_cookie;
 mod server;
 mod tokens;
@@ -45,6 +46,8 @@ struct Checked {
     file: String,
     configuration: Vec<Item>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    this_machine: Vec<Item>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     authorization_server: Vec<Item>,
     tokens: Tokens,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +55,9 @@ struct Checked {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cookie_remarks: Vec<Item>,
     consequences: Vec<Item>,
+    /// What was not looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_looked_at: Vec<&'static str>,
 }
 
 /// `countersign check`.
@@ -85,7 +91,11 @@ fn complain(problem: &str) -> Exit {
 /// A file or URL of the command line that is of no use.
 async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, String> {
     let live = live::credential(&arguments.credential, config)?;
-    let asked = if arguments.offline { Asked::default() } else { server::ask(config, live).await };
+    let (asked, this_machine, not_looked_at) = if arguments.offline {
+        (Asked::default(), Vec::new(), machine::left_out(config))
+    } else {
+        (server::ask(config, live).await, machine::look(config).await, Vec::new())
+    };
     let mut tokens = tokens::make(config, asked.identity.as_ref());
     tokens.remarks.retain(|remark| !asked.items.contains(remark));
     let text = std::fs::read_to_string(&arguments.file.config).map_err(|error| error.to_string())?;
@@ -97,27 +107,38 @@ async fn check(arguments: &CheckArguments, config: &Config) -> Result<Checked, S
         file: arguments.file.config.display().to_string(),
         configuration: settings,
         tokens,
+        this_machine,
         authorization_server: asked.items,
         cookie,
         cookie_remarks,
         consequences: advice::consequences(config),
+        not_looked_at,
     })
 }
 
 impl Checked {
     /// How many things have this mark. The old cookie is the old server's: it never fails the check.
     fn count(&self, mark: Mark) -> usize {
-        let all =
-            [&self.configuration, &self.authorization_server, &self.tokens.remarks, &self.cookie_remarks];
+        let all = [
+            &self.configuration,
+            &self.this_machine,
+            &self.authorization_server,
+            &self.tokens.remarks,
+            &self.cookie_remarks,
+        ];
         all.into_iter().flatten().filter(|item| item.mark == mark).count()
     }
 
     fn shown(&self, screen: Screen) -> String {
         let mut text = screen.heading(&self.file).trim_start().to_owned();
         text.push_str(&items(screen, &self.configuration));
-        if !self.authorization_server.is_empty() {
-            text.push_str(&screen.heading("authorization server"));
-            text.push_str(&items(screen, &self.authorization_server));
+        for (heading, said) in
+            [("this machine", &self.this_machine), ("authorization server", &self.authorization_server)]
+        {
+            if !said.is_empty() {
+                text.push_str(&screen.heading(heading));
+                text.push_str(&items(screen, said));
+            }
         }
         text.push_str(&self.tokens.shown(screen));
         if !self.tokens.remarks.is_empty() {
@@ -136,13 +157,16 @@ impl Checked {
         text.push_str(&screen.heading("what to expect"));
         text.push_str(&items(screen, &self.consequences));
         let (faults, warnings) = (self.count(Mark::Fault), self.count(Mark::Warning));
-        let verdict = match (faults, warnings) {
+        let mut verdict = match (faults, warnings) {
             (0, 0) => "ready".to_owned(),
             (0, warnings) => format!("ready, {}", counted(warnings, "warning")),
             (faults, warnings) => {
                 format!("not ready: {}, {}", counted(faults, "fault"), counted(warnings, "warning"))
             }
         };
+        if faults == 0 && !self.not_looked_at.is_empty() {
+            verdict.push_str(&format!(", as far as was looked: not at {}", self.not_looked_at.join(", ")));
+        }
         text.push_str(&format!("\n{}\n", screen.verdict(faults == 0, &verdict)));
         text
     }

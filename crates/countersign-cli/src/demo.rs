@@ -37,6 +37,16 @@ pub(crate) fn run(arguments: &DemoArguments, screen: &Screen) -> Exit {
     if arguments.legacy {
         return legacy::run(arguments);
     }
+    if let Some(browser) = &arguments.browser
+        && !browser.exists()
+    {
+        return fail(&format!("--browser `{}`: there is no such file", browser.display()));
+    }
+    if !arguments.listen.ip().is_loopback() {
+        return fail(
+            "--listen must be on loopback: everything of the demo is in clear, and its passwords are known",
+        );
+    }
     let log = if arguments.verbose { log::install(false, Level::DEBUG).map(Some) } else { Ok(None) };
     let log = match log {
         Ok(log) => log,
@@ -117,9 +127,7 @@ async fn tell(
     let mut report = script(demo, demo.gateway_url(), show).await;
     match browser {
         Some(browser) => report.steps.extend(browser_script(demo, browser, show).await?.steps),
-        None => {
-            screen::print("skipped  the page's eight steps: no Chromium found (`--browser FILE` names one)\n")
-        }
+        None => screen::print("page steps left out: no Chromium found (`--browser FILE` names one)\n"),
     }
     screen::print(&format!("\n{}\n", screen.verdict(report.is_ok(), &report.to_string())));
     gateway.drain();

@@ -105,6 +105,9 @@ fn parse_header(line: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 fn credential(arguments: &ExplainArguments, config: &Config) -> Result<Option<OwnedCredential>, String> {
+    if let (Some(file), true) = (&arguments.credential.token_file, config.guard.is_some()) {
+        return live::token(file).map(Some);
+    }
     if !arguments.cookie_stdin {
         return live::credential(&arguments.credential, config);
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use countersign::Secret;
 use countersign_gateway::{
     admin::client::Reply,
-    config::{Environment as _, SystemEnvironment},
+    config::{Environment as _, SystemEnvironment, unreadable},
 };
 use http::Method;
 use serde::Deserialize;
@@ -72,9 +72,9 @@ fn print_json(reply: &Reply) -> Result<Exit, Exit> {
 
 /// The text of a key file.
 fn read(file: &Path) -> Result<Secret<String>, String> {
-    let problem = |error: &dyn std::fmt::Display| format!("`{}` cannot be read: {error}", file.display());
-    let content = SystemEnvironment.read_file(file).map_err(|error| problem(&error))?;
-    let text = std::str::from_utf8(content.bytes.expose()).map_err(|_| problem(&"it is not text"))?;
+    let problem = |what: &str| format!("`{}`: {what}", file.display());
+    let content = SystemEnvironment.read_file(file).map_err(|error| problem(&unreadable(&error)))?;
+    let text = std::str::from_utf8(content.bytes.expose()).map_err(|_| problem("is not text"))?;
     Ok(Secret::new(text.to_owned()))
 }
 

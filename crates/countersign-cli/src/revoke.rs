@@ -11,7 +11,7 @@ use crate::{
     arguments::{RevokeArguments, RevokeTarget},
     configuration,
     exit::Exit,
-    fetch,
+    fetch, running,
     screen::{self, Screen},
 };
 
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &RevokeArguments, screen: &Screen) -> Exit {
 fn try_run(arguments: &RevokeArguments, screen: &Screen) -> Result<Exit, Exit> {
     let state_dir = match (&arguments.gateway.state_dir, &arguments.gateway.config) {
         (Some(directory), _) => directory.clone(),
-        (None, Some(file)) => configuration::load(file, screen)?.state_dir,
+        (None, Some(file)) => configuration::load(file, screen).map_err(running::keeps_its_own)?.state_dir,
         (None, None) => PathBuf::new(),
     };
     let (mut body, name, is_large) = target(&arguments.target);
@@ -61,7 +61,7 @@ fn try_run(arguments: &RevokeArguments, screen: &Screen) -> Result<Exit, Exit> {
     }
     screen::print(&told(arguments, &name, &answer));
     if answer.cursor.is_none() && !arguments.dry_run && !arguments.lift {
-        screen::complain("countersign revoke: nothing was revoked; say `--yes` to revoke this\n");
+        screen::complain("countersign revoke: say `--yes` to revoke this\n");
         return Ok(Exit::Failed);
     }
     Ok(Exit::Good)
@@ -100,20 +100,32 @@ fn ask(state_dir: &std::path::Path, body: &Value) -> Result<Answer, Exit> {
 
 fn told(arguments: &RevokeArguments, name: &str, answer: &Answer) -> String {
     let Answer { sessions, unproven, was_revoked, cursor, .. } = answer;
-    let mut text = format!("{name}: {sessions} sessions are concerned that this gateway knows now\n");
-    if *unproven > 0 && !arguments.lift {
+    let counted = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
+    if arguments.lift {
+        return match (cursor, was_revoked) {
+            (Some(cursor), _) => format!("{name}: no longer revoked (event {cursor})\n"),
+            (None, true) => format!("{name}: still revoked\n"),
+            (None, false) => format!("{name}: was not revoked\n"),
+        };
+    }
+    let Some(cursor) = cursor else {
+        let already = if *was_revoked { " It is revoked already." } else { "" };
+        return format!("{name}: nothing was changed. {counted} would end.{already}\n");
+    };
+    let mut text = format!("{name}: revoked (event {cursor})\n");
+    text.push_str(&match (*sessions, &arguments.target.session) {
+        (0, Some(_)) => "this gateway knows no such session; recorded all the same\n".to_owned(),
+        (_, _) if arguments.target.token.is_some() => String::new(),
+        (_, _) => format!("{counted} ended that this gateway knows\n"),
+    });
+    // A session and a token have a name of their own: nothing later has it.
+    let is_of_many = arguments.target.session.is_none() && arguments.target.token.is_none();
+    if is_of_many && *unproven > 0 {
         text.push_str(&format!(
             "of {unproven} of them the authorization server does not tell when they began: such sessions, later ones \
              too, are refused until `--lift`\n"
         ));
     }
-    text.push_str(&match (cursor, arguments.lift, was_revoked) {
-        (Some(cursor), false, _) => format!("revoked (event {cursor})\n"),
-        (Some(cursor), true, _) => format!("no longer revoked (event {cursor})\n"),
-        (None, true, false) => "it was not revoked\n".to_owned(),
-        (None, _, true) => "it is revoked already\n".to_owned(),
-        (None, false, false) => "it is not revoked\n".to_owned(),
-    });
     text
 }
 

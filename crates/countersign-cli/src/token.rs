@@ -106,10 +106,21 @@ fn as_text(screen: Screen, parts: &Parts, verdict: &Verdict, now: UnixTime) -> S
             "not verified: give `--config`, or `--keys` with `--issuer` and `--audience`",
         ),
         Verdict::Valid(audience) => screen.item(Mark::Fine, &format!("valid for `{audience}`")),
-        Verdict::Refused(refusal) => screen.item(Mark::Fault, &format!("{}: {refusal}", refusal.code())),
+        Verdict::Refused(refusal) => screen.item(Mark::Fault, &why(*refusal, parts)),
         Verdict::NoKeys(problem) => screen.item(Mark::Fault, &format!("not verified: {problem}")),
     });
     text
+}
+
+/// The code, what it means, and of an unknown key its name.
+fn why(refusal: TokenRefusal, parts: &Parts) -> String {
+    let code = refusal.code();
+    match (refusal, parts.header.get("kid").and_then(Value::as_str)) {
+        (TokenRefusal::KeyUnknown, Some(kid)) => {
+            format!("{code}: key {kid} is not in the key set (retired, or of another issuer)")
+        }
+        _ => format!("{code}: {}", refusal.text()),
+    }
 }
 
 fn as_json(parts: &Parts, verdict: &Verdict) -> Value {

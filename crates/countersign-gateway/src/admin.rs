@@ -99,6 +99,24 @@ pub struct RevokeReport {
     pub cursor: Option<Cursor>,
 }
 
+/// Something that the gateway leans on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependence {
+    /// Where it is, without credentials.
+    pub at: String,
+    /// Since when it is away. `None`: it was there when it was asked last.
+    pub away: Option<Away>,
+}
+
+/// It is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Away {
+    /// The first failure after the last success.
+    pub since: UnixTime,
+    /// What the last failure was.
+    pub reason: Option<String>,
+}
+
 /// What the pages ask of the running gateway.
 pub trait Control: Send + Sync + fmt::Debug {
     /// Why requests should not be sent here now (`starting`, `draining`, …); `None`: they may.
@@ -120,6 +138,16 @@ pub trait Control: Send + Sync + fmt::Debug {
 
     /// How the issuer is doing that guarded routes trust, if there is one.
     fn guard(&self) -> Option<GuardGauges> {
+        None
+    }
+
+    /// The authorization server, if one is asked.
+    fn authorization_server(&self) -> Option<Dependence> {
+        None
+    }
+
+    /// The store that several gateways share, if there is one.
+    fn store(&self) -> Option<Dependence> {
         None
     }
 

@@ -52,7 +52,7 @@ mod value;
 
 use std::{num::NonZeroUsize, path::Path};
 
-pub use environment::{Environment, FileContent, MAX_FILE_BYTES, SystemEnvironment};
+pub use environment::{Environment, FileContent, MAX_FILE_BYTES, SystemEnvironment, unreadable};
 pub use error::{ConfigError, ConfigErrorCode, ConfigErrors};
 pub use key::{Absent, Key, Kind};
 pub use keys::KEYS;
@@ -114,9 +114,9 @@ impl Config {
             reader.fault_at(String::new(), 0..0, None, Fault::new(code, problem));
             ConfigErrors::new(&name, "", &[], reader.errors)
         };
-        let content = environment.read_file(file).map_err(|error| {
-            alone(ConfigErrorCode::Unreadable, format!("cannot be read ({})", error.kind()))
-        })?;
+        let content = environment
+            .read_file(file)
+            .map_err(|error| alone(ConfigErrorCode::Unreadable, unreadable(&error)))?;
         let text = std::str::from_utf8(content.bytes.expose())
             .map_err(|_| alone(ConfigErrorCode::Syntax, "is not UTF-8".to_owned()))?;
         Self::from_toml(&name, text, environment, cores)

@@ -7,6 +7,7 @@ mod compose;
 mod control;
 mod guarding;
 mod keys;
+mod outages;
 mod rehearsal;
 mod revoking;
 mod start;

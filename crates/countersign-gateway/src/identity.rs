@@ -1,5 +1,6 @@
 //! Session → identity: what we understood of the answer. Pure.
 
+mod advice;
 mod fault;
 mod mapping;
 mod path;

@@ -12,10 +12,14 @@
 
 pub mod audit;
 mod exposition;
+pub mod faults;
 mod labels;
 mod lines;
 pub mod log;
 mod metrics;
+mod outages;
+#[cfg(test)]
+mod reference;
 pub mod requests;
 mod timestamp;
 
@@ -35,6 +39,7 @@ pub use labels::{
 };
 pub use lines::{LinesGuard, Losses};
 pub use metrics::{Histogram, Metrics, WorkerMetrics};
+pub use outages::{Outage, Outages};
 
 pub(crate) use timestamp::Timestamp;
 
@@ -74,6 +79,13 @@ pub enum Observation<'a> {
     },
     /// The authorization server was asked, or could not be.
     LookedUp(LookedUp<'a>),
+    /// A shared store lost something, and has it again.
+    Mended {
+        /// Code of the fault.
+        code: &'a str,
+        /// What was lost, and how it was put back.
+        detail: &'a str,
+    },
     /// A request was turned away.
     Refused(Refused<'a>),
     /// The configuration was read again.
@@ -242,6 +254,7 @@ impl Observer {
     /// Tells the three readers.
     pub fn observe(&self, observation: Observation<'_>) {
         self.metrics.read(&observation);
+        self.metrics.outages().read(&observation, &*self.clock);
         log::read(&observation);
         self.audit.read(&observation, self.clock.now());
     }

@@ -221,6 +221,9 @@ pub enum StoreError {
     /// There is no log of revocations where there was one.
     #[error("the store holds no log of revocations, but did before")]
     Empty,
+    /// The database file is something else.
+    #[error("`{}` is no SQLite database: restore a backup", .0.display())]
+    NoDatabase(PathBuf),
     /// A file or folder cannot be made or read.
     #[error("`{}` cannot be used: {error}", path.display())]
     File {
@@ -268,7 +271,7 @@ impl StoreError {
         match self {
             Self::Conflict => "store_conflict",
             Self::Damaged(_) => "store_damaged",
-            Self::Database(_) => "store_database",
+            Self::Database(_) | Self::NoDatabase(_) => "store_database",
             Self::Empty => "store_empty",
             Self::File { .. } => "store_file",
             Self::InUse(_) => "store_in_use",

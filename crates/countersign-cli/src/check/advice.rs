@@ -72,7 +72,8 @@ fn guarded(config: &Config) -> Vec<Item> {
             "guard: a revoked token is refused within a second; while the feed is lost, every token (503)"
         }
         Some(_) => {
-            "guard: a revoked token is refused within a second, and until its end not while the feed is lost"
+            "guard: a revoked token is refused within a second. While the feed is lost, tokens revoked meanwhile pass \
+             until they end; `on_feed_loss = \"refuse\"` answers 503 instead"
         }
     };
     let mut told: Vec<&str> = guard.headers.iter().map(|header| header.name.as_str()).collect();

@@ -37,7 +37,7 @@ pub(super) fn settings(config: &Config) -> Vec<Item> {
 fn log_out(browser: &BrowserConfig) -> Option<Item> {
     let text = "browser.logout_url is not set: a log-out is known to the gateway and the services alone. The old \
         server's session lives on, its log-in page may send its user straight back, and the cookie stays refused: the \
-        answer says `server_session: alive`, and the page must tell";
+        answer says `server_session`: `alive` or `unknown`, and the page must tell";
     browser.logout_url.is_none().then(|| Item::new(Mark::Warning, text))
 }
 

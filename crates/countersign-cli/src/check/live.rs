@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _, path::Path};
 
 use countersign::Secret;
 use countersign_gateway::{
-    config::Config,
+    config::{Config, unreadable},
     credential::{CredentialKind, MAX_CREDENTIAL_BYTES, OwnedCredential},
 };
 
@@ -51,6 +51,10 @@ pub(crate) fn of_text(
         }
         CredentialKind::Bearer => value = value.strip_prefix("Bearer ").unwrap_or(value).trim(),
     }
+    bounded(kind, value, place)
+}
+
+fn bounded(kind: CredentialKind, value: &str, place: &str) -> Result<OwnedCredential, String> {
     if value.is_empty()
         || value.len() > MAX_CREDENTIAL_BYTES
         || !value.bytes().all(|byte| byte.is_ascii_graphic())
@@ -60,6 +64,20 @@ pub(crate) fn of_text(
         ));
     }
     Ok(OwnedCredential { kind, value: Secret::new(value.to_owned()) })
+}
+
+/// The bearer token in a file, for whoever takes tokens.
+///
+/// # Errors
+/// The file cannot be read, or what is in it cannot be a token.
+pub(crate) fn token(file: &Path) -> Result<OwnedCredential, String> {
+    let text = read(file)?;
+    let value = text.expose().trim();
+    bounded(
+        CredentialKind::Bearer,
+        value.strip_prefix("Bearer ").unwrap_or(value).trim(),
+        &format!("`{}`", file.display()),
+    )
 }
 
 /// A text file of at most 64 KiB.
@@ -72,6 +90,6 @@ pub(crate) fn read(file: &Path) -> Result<Secret<String>, String> {
     let text = Secret::new(text);
     match read {
         Ok(_) => Ok(text),
-        Err(error) => Err(format!("`{}` cannot be read ({})", file.display(), error.kind())),
+        Err(error) => Err(format!("`{}`: {}", file.display(), unreadable(&error))),
     }
 }

@@ -70,10 +70,8 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
             Some(identity)
         }
         Err(fault) => {
-            items.push(Item::new(
-                Mark::Fault,
-                format!("the answer is live and cannot be used: {fault}; it has {}", members(answer)),
-            ));
+            let why = mapping.describe(fault, answer);
+            items.push(Item::new(Mark::Fault, format!("the answer is live and cannot be used: {why}")));
             None
         }
     };
@@ -140,13 +138,4 @@ fn understood(identity: &Identity) -> String {
         .as_ref()
         .map_or_else(|| "no organisation".to_owned(), |organisation| format!("organisation {organisation}"));
     format!("understood: subject {}, {roles}, {organisation}", identity.subject)
-}
-
-/// The names in an answer, never the values.
-fn members(answer: &Answer) -> String {
-    let session = answer.session.keys().map(|name| format!("session.{name}"));
-    let userinfo =
-        answer.userinfo.iter().flat_map(|userinfo| userinfo.keys().map(|name| format!("userinfo.{name}")));
-    let names: Vec<String> = session.chain(userinfo).take(40).collect();
-    names.join(", ")
 }

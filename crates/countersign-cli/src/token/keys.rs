@@ -6,7 +6,7 @@ use countersign::{
     KeySet, Verifier,
     jws::{Algorithm, SharedSecret},
 };
-use countersign_gateway::config::{Config, resolved::RouteKind};
+use countersign_gateway::config::{Config, resolved::RouteKind, unreadable};
 
 use crate::{
     arguments::TokenArguments, configuration, exit::Exit, fetch, screen, screen::Screen, token::parts::Parts,
@@ -34,14 +34,14 @@ pub(super) fn judge(arguments: &TokenArguments, parts: &Parts, screen: &Screen) 
     };
     let judge = read(keys).and_then(|bytes| verifier(issuer, audience, &bytes));
     judge.map_err(|problem| {
-        screen::complain(&format!("countersign token: `{}` {problem}\n", keys.display()));
+        screen::complain(&format!("countersign token: `{}`: {problem}\n", keys.display()));
         Exit::Usage
     })
 }
 
 /// The keys of a gateway: its shared secret for this audience, or else the key set it serves.
-fn of_gateway(config: &Config, audience: Option<&str>, parts: &Parts) -> Result<Judge, String> {
-    let audience = match audience {
+fn of_gateway(config: &Config, named: Option<&str>, parts: &Parts) -> Result<Judge, String> {
+    let audience = match named {
         Some(audience) => audience,
         // The token chooses among the audiences of the configuration only.
         None => parts.claims.get("aud").and_then(|aud| aud.as_str()).unwrap_or_default(),
@@ -51,7 +51,10 @@ fn of_gateway(config: &Config, audience: Option<&str>, parts: &Parts) -> Result<
         RouteKind::Guard(_) | RouteKind::Legacy | RouteKind::Public => false,
     });
     if !known {
-        return Err("no route of the configuration has the token's audience".to_owned());
+        return Err(match named {
+            Some(audience) => format!("no route has the audience `{audience}`"),
+            None => "no route has the token's audience".to_owned(),
+        });
     }
     if let Some((_, secret)) = config.token.shared_secrets.iter().find(|(name, _)| name == audience) {
         let secret =
@@ -83,5 +86,5 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     let most = u64::try_from(KeySet::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| format!("cannot be read ({})", error.kind()))
+    read.map(|_| bytes).map_err(|error| unreadable(&error))
 }

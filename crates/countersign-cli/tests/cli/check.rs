@@ -1,6 +1,6 @@
 //! `countersign check` in front of a server that answers as it is told.
 
-use std::fs;
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
 
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ fn a_dead_cookie_fails_and_says_what_it_can_mean() {
         countersign(folder.path(), &["check", "--config", "gateway.toml", "--cookie-file", "cookie"], "");
     assert_eq!(ran.code, 1);
     assert!(
-        ran.output.contains("FAIL  the token you gave is called dead")
+        ran.output.contains("FAIL  the session you gave is called dead")
             && ran.output.contains("not ready: 1 fault"),
         "{ran:?}"
     );
@@ -95,7 +95,7 @@ fn an_answer_that_cannot_be_used_names_its_members_and_no_value() {
     let flat = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         flat.contains(
-            "the organisation is not in the answer; it has session.active, session.roles, session.sub"
+            "session.org.id (`claims.organisation`) is not in the answer: it has session.active, session.roles, session.sub"
         ),
         "{ran:?}"
     );
@@ -154,8 +154,15 @@ fn a_server_that_is_not_there_fails() {
     let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
     assert_eq!(ran.code, 1);
     assert!(ran.output.contains("FAIL  the authorization server cannot be asked"), "{ran:?}");
+    assert_eq!(ran.output.matches("onnection refused").count(), 1, "{ran:?}");
+    assert!(
+        ran.output.contains(&format!("http://{}/introspect: connection refused", nobody.address)),
+        "{ran:?}"
+    );
     let ran = countersign(folder.path(), &["check", "--config", "gateway.toml", "--offline"], "");
     assert_eq!(ran.code, 0);
+    let verdict = "\nready, as far as was looked: not at authorization server, state_dir, ports\n";
+    assert!(ran.output.ends_with(verdict), "{ran:?}");
 }
 
 #[test]
@@ -165,7 +172,7 @@ fn files_of_the_command_line_are_checked() {
     fs::write(folder.path().join("two"), "planted one\nplanted two").unwrap();
     fs::write(folder.path().join("other"), "Set-Cookie: other=1").unwrap();
     for (arguments, words) in [
-        (["--cookie-file", "none"], "cannot be read"),
+        (["--cookie-file", "none"], "there is no such file"),
         (["--cookie-file", "two"], "holds no credential"),
         (["--token-file", "cookie"], "accepts no bearer tokens"),
         (["--set-cookie-file", "other"], "holds no `Set-Cookie` of `SESSION`"),
@@ -211,4 +218,43 @@ fn the_issuer_of_the_audit_is_never_ready_for_production() {
         flat.contains("names the issuer of `countersign audit`") && flat.contains("not ready"),
         "{ran:?}"
     );
+}
+
+/// What `run` would stumble over.
+#[test]
+fn nothing_is_ready_that_would_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), server(GOOD));
+    let file = folder.path().join("gateway.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let key = folder.path().join("kek");
+    fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let store = format!("encryption_key_file = \"kek\"\n{good}[store]\nurl = \"valkey://{nowhere}\"\n");
+    for (config, said) in [
+        (
+            good.replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{address}\""), 1),
+            format!("listen {address}: somebody else listens there"),
+        ),
+        (good.replace("state_dir = \"state\"", "state_dir = \"file\""), "state_dir: `file`".to_owned()),
+        (store, format!("no connection to {nowhere}: a gateway does not start without it")),
+    ] {
+        assert_ne!(config, good);
+        fs::write(&file, config).unwrap();
+        let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
+        assert_eq!(ran.code, 1, "{said}: {ran:?}");
+        let flat = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(&format!("FAIL {said}")) || flat.contains(&said), "{said}: {ran:?}");
+        assert!(flat.contains("not ready: "), "{ran:?}");
+    }
+    fs::write(&key, "not Base64, and planted").unwrap();
+    fs::write(&file, format!("encryption_key_file = \"kek\"\n{good}")).unwrap();
+    let ran = countersign(folder.path(), &["check", "--config", "gateway.toml", "--offline"], "");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.complaint.contains("encryption_key_file: does not hold 32 bytes in Base64"), "{ran:?}");
+    assert!(!ran.complaint.contains("planted"), "{ran:?}");
 }

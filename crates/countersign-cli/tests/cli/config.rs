@@ -26,7 +26,7 @@ fn reference_and_schema_are_printed() {
 #[test]
 fn every_example_passes_the_check() {
     let folder = tempfile::tempdir().unwrap();
-    write_secret(&folder.path().join("kek"), &"k1".repeat(16));
+    write_secret(&folder.path().join("kek"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
     for name in ["gateway", "orders", "notes", "store"] {
         write_secret(&folder.path().join(name), &format!("{name}-secret-of-32-bytes-and-more-7f3a9c1e"));
     }
@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_read_is_2() {
     let folder = tempfile::tempdir().unwrap();
     let ran = countersign(folder.path(), &["check", "--config", "none.toml"], "");
     assert_eq!(ran.code, 2);
-    assert!(ran.complaint.starts_with("none.toml:1:1: cannot be read (entity not found)"), "{ran:?}");
+    assert!(ran.complaint.starts_with("none.toml: there is no such file\n"), "{ran:?}");
     fs::write(folder.path().join("bytes.toml"), [0xff, 0xfe, 0x00]).unwrap();
     let ran = countersign(folder.path(), &["check", "--config", "bytes.toml"], "");
     assert!(ran.code == 2 && ran.complaint.contains("is not UTF-8"), "{ran:?}");

@@ -37,7 +37,7 @@ fn prepare(folder: &Path) -> SigningKey {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let port = serve(json!({ "keys": [key.public_jwk().unwrap()] }).to_string());
     let config = format!(
-        "issuer = \"https://guard.example\"\n[guard]\nissuer = \"{ISSUER}\"\nkeys = \"http://127.0.0.1:{port}/keys\"\n\
+        "issuer = \"https://guard.example\"\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = \"state\"\n[guard]\nissuer = \"{ISSUER}\"\nkeys = \"http://127.0.0.1:{port}/keys\"\n\
          headers = {{ subject = \"X-User-Id\", roles = \"X-Roles\" }}\n\
          [[route]]\npath = \"/orders/\"\nupstream = \"http://127.0.0.1:9001\"\naudience = \"orders\"\nguard = true\n\
          require = {{ roles = [\"editor\"] }}\n\
@@ -75,6 +75,10 @@ fn explain_says_what_becomes_of_a_token_at_a_guard() {
     assert!(good.output.contains("guarded, a token for `orders` in and out"), "{good:?}");
     assert!(good.output.contains("forwarded, with its token as it came"), "{good:?}");
     assert!(good.output.contains("x-user-id: u-1001; x-roles: editor"), "{good:?}");
+    fs::write(folder.path().join("token"), token(&key, "orders", "editor")).unwrap();
+    let arguments = ["explain", "--config", "gateway.toml", "--url", "/orders/7", "--token-file", "token"];
+    let from_file = countersign(folder.path(), &arguments, "");
+    assert_eq!(from_file.output, good.output, "{from_file:?}");
     let mute = explain_at("/mute/", folder.path(), &token(&key, "orders", "editor"));
     assert!(mute.output.contains("a token for `orders` in and none out"), "{mute:?}");
     assert!(mute.output.contains("needs scope `orders:read` and an organisation"), "{mute:?}");

@@ -14,6 +14,7 @@ mod command;
 mod config;
 mod explain;
 mod guard;
+mod outages;
 #[path = "../../../countersign-gateway/tests/it/port.rs"]
 mod port;
 mod revoking;

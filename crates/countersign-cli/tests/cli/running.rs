@@ -241,6 +241,38 @@ fn what_cannot_start_says_why() {
     let ran = countersign(folder.path(), &["run", "--config", "gateway.toml"], "");
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.complaint.contains(&format!("cannot listen on {address}")), "{ran:?}");
+    fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    fs::write(folder.path().join("state").join("countersign.db"), "no database, ".repeat(100)).unwrap();
+    let ran = countersign(folder.path(), &["run", "--config", "gateway.toml"], "");
+    let said = "countersign run: `state/countersign.db` is no SQLite database: restore a backup\n";
+    assert_eq!((ran.code, &*ran.complaint), (1, said));
+}
+
+#[test]
+fn a_file_with_a_fault_is_not_the_running_gateways() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("gateway.toml"), "[sesion]\n").unwrap();
+    let said =
+        "\nThe running gateway keeps the configuration it has. `--state-dir DIRECTORY` needs no file.\n";
+    for command in [&["reload"][..], &["status"], &["keys", "list"], &["revoke", "--subject", "a"]] {
+        let ran = countersign(folder.path(), &[command, &["--config", "gateway.toml"]].concat(), "");
+        assert!(ran.code == 2 && ran.complaint.ends_with(said), "{ran:?}");
+    }
+    let ran = countersign(folder.path(), &["run", "--config", "gateway.toml"], "");
+    assert!(ran.code == 2 && !ran.complaint.contains("running gateway"), "{ran:?}");
+}
+
+#[test]
+#[cfg(feature = "demo")]
+fn the_demo_does_not_begin_what_it_cannot_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, said) in [
+        (&["--script", "--browser", "none"][..], "--browser `none`: there is no such file\n"),
+        (&["--listen", "0.0.0.0:8080"], "--listen must be on loopback: "),
+    ] {
+        let ran = countersign(folder.path(), &[&["demo"], arguments].concat(), "");
+        assert!(ran.code == 1 && ran.output.is_empty() && ran.complaint.contains(said), "{ran:?}");
+    }
 }
 
 #[test]

@@ -68,7 +68,8 @@ pub(crate) fn prepare(folder: &Path, port: u16) {
     write(
         "gateway.toml",
         &format!(
-            "issuer = \"https://shop.example\"\n[session]\ncookie = \"SESSION\"\nintrospect = \"http://127.0.0.1:{port}/introspect\"\n\
+            "issuer = \"https://shop.example\"\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = \"state\"\n\
+             [session]\ncookie = \"SESSION\"\nintrospect = \"http://127.0.0.1:{port}/introspect\"\n\
              client_id = \"gateway\"\nclient_secret_file = \"secret\"\n[claims]\nroles = \"session.authorities\"\n\
              organisation = \"session.org.id\"\n[[route]]\npath = \"/orders/\"\nupstream = \"http://127.0.0.1:9001\"\n\
              audience = \"orders\"\nrequire = {{ roles = [\"editor\"] }}\n"

@@ -60,7 +60,9 @@ fn a_bad_token_is_1_with_its_code() {
     {
         let ran = countersign(folder.path(), &KEYS, token);
         assert_eq!(ran.code, 1, "{ran:?}");
-        assert!(ran.output.contains(&format!("FAIL  {code}")), "{ran:?}");
+        assert!(ran.output.contains(&format!("FAIL  {code}: ")), "{ran:?}");
+        let names_the_key = ran.output.contains(" is not in the key set (retired, or of another issuer)");
+        assert_eq!(names_the_key, code == "key_unknown", "{ran:?}");
     }
     let ended = signed(folder.path(), "orders", 1_800_000_000 - 400_000_000);
     let ran = countersign(folder.path(), &KEYS, &ended);

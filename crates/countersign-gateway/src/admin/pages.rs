@@ -5,7 +5,7 @@ use countersign::{KeyId, Secret, UnixTime};
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, KeyChange, KeyChangeError};
+use super::{Admin, Dependence, KeyChange, KeyChangeError};
 use crate::observe::{CONTENT_TYPE, ReloadOutcome, Timestamp};
 
 pub(super) async fn healthz() -> &'static str {
@@ -129,6 +129,23 @@ pub(super) async fn import_key(
     change_keys(admin, KeyChange::Import(Secret::new(key))).await
 }
 
+/// Where something is that the gateway leans on, and since when it is away.
+#[derive(Serialize)]
+struct LeansOn {
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl From<Dependence> for LeansOn {
+    fn from(Dependence { at, away }: Dependence) -> Self {
+        let (since, reason) = away.map(|away| (away.since, away.reason)).unzip();
+        Self { at, away_since: since.map(|since| Timestamp(since).to_string()), reason: reason.flatten() }
+    }
+}
+
 /// What `GET /status` answers.
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -137,6 +154,11 @@ pub(super) struct Status {
     uptime_seconds: u64,
     #[serde(flatten)]
     readiness: Readiness,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_server: Option<LeansOn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<LeansOn>,
+    revocations_pending: u64,
     ring_version: u64,
     sessions_cached: u64,
     connections_open: u64,
@@ -159,6 +181,9 @@ pub(super) async fn status(State(admin): State<Admin>) -> Json<Status> {
             reason: admin.not_ready(),
             faults: parts.control.faults(),
         },
+        authorization_server: parts.control.authorization_server().map(LeansOn::from),
+        store: parts.control.store().map(LeansOn::from),
+        revocations_pending: gauges.revocations.pending,
         ring_version: parts.ring.load().version().as_number(),
         sessions_cached: gauges.cached_sessions,
         connections_open: parts.metrics.open_connections(),

@@ -16,6 +16,15 @@ pub trait Environment: fmt::Debug {
     fn read_file(&self, path: &Path) -> io::Result<FileContent>;
 }
 
+/// Why a file was not read, in words.
+#[must_use]
+pub fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => format!("cannot be read ({kind})"),
+    }
+}
+
 /// The longest file a configuration may name: 256 KiB.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024;
 

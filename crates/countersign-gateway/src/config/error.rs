@@ -108,7 +108,12 @@ impl fmt::Display for ConfigErrors {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{}:{}:{}: {error}", self.file, error.line, error.column)?;
+            // Of a file that was not read there is no place.
+            if self.masked_text.is_empty() && error.key.is_empty() {
+                write!(f, "{}: {error}", self.file)?;
+            } else {
+                write!(f, "{}:{}:{}: {error}", self.file, error.line, error.column)?;
+            }
         }
         Ok(())
     }

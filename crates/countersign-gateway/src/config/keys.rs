@@ -317,7 +317,7 @@ pub const KEYS: &[Key] = &[
     key("browser.login_url", Kind::LoginPage, Absent::Required,
         "The old server's own log-in page. `{return}` becomes the percent-encoded URL to which the browser is to be \
          sent afterwards: `/.countersign/done` of our origin."),
-    key("browser.logout_url", Kind::Page, Absent::Described("log-out is known here alone, and its answer says `server_session: alive`"),
+    key("browser.logout_url", Kind::Page, Absent::Described("log-out is known here alone, and its answer says `server_session`: `alive` or `unknown`"),
         "The old server's own log-out page. The browser goes there once the session is revoked here."),
     key("browser.mode", Kind::Choice(&["cookie", "bearer"]), Absent::Default("\"cookie\""),
         "`cookie`: no token reaches a page. `bearer`: a page gets a short token for the gateway alone, to send in \

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use countersign::Secret;
 
 use crate::config::{
+    environment::unreadable,
     error::ConfigErrorCode,
     reader::{Fault, Field, Reader, Section},
     value,
@@ -85,9 +86,10 @@ impl<'a> Reader<'a> {
     }
 
     fn read_secret(&self, path: &Path) -> Result<Secret<Vec<u8>>, Fault> {
-        let content = self.environment.read_file(path).map_err(|error| {
-            Fault::new(ConfigErrorCode::Unreadable, format!("cannot be read ({})", error.kind()))
-        })?;
+        let content = self
+            .environment
+            .read_file(path)
+            .map_err(|error| Fault::new(ConfigErrorCode::Unreadable, unreadable(&error)))?;
         if let Some(mode) = content.mode {
             if mode & 0o022 != 0 {
                 let problem = format!("can be written by others than its owner (mode {mode:04o})");

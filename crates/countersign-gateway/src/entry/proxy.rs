@@ -533,7 +533,8 @@ impl Call<'_> {
         session: Option<&SessionId>,
         error: Option<&UpstreamError>,
     ) {
-        let detail = error.map(ToString::to_string);
+        let own_origin = &self.snapshot.translation.own_origin;
+        let detail = refuse::detail(refusal, route, error, own_origin);
         self.observer.observe(Observation::Refused(Refused {
             refusal,
             decision: self.id.as_str(),

@@ -7,9 +7,13 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use super::decision_id::DecisionId;
 use crate::{
     error::Refusal,
-    http::problem::{self, FORWARDED},
+    http::{
+        csrf,
+        problem::{self, FORWARDED},
+    },
     route::Route,
     server::Outbound,
+    upstream::UpstreamError,
 };
 
 /// Whether anything of the request may have reached a service.
@@ -29,6 +33,22 @@ pub fn answer(refusal: Refusal, id: DecisionId, method: &Method, reached: Reache
         response.headers_mut().insert(FORWARDED.clone(), HeaderValue::from_static("1"));
     }
     without_body_for_head(response, method).map(Outbound::from)
+}
+
+/// What the log says more than the code: what a page would have needed, and which service gave no answer.
+#[must_use]
+pub fn detail(
+    refusal: Refusal,
+    route: Option<&Route>,
+    error: Option<&UpstreamError>,
+    own_origin: &str,
+) -> Option<String> {
+    let Some(error) = error else { return (refusal == Refusal::Csrf).then(|| csrf::missing(own_origin)) };
+    match route.map(|route| route.config.upstreams.as_slice()) {
+        Some([only]) => Some(format!("{only}: {error}")),
+        // Which of them it was, the line of the upstream says.
+        _ => Some(error.to_string()),
+    }
 }
 
 /// Tells a caller whose scope is too small which one the route needs.

@@ -12,7 +12,7 @@ pub enum SourceError {
     #[error("no answer within the time-out")]
     Timeout,
     /// An answer that is no answer: wrong type, not JSON, too long, a redirect that is not "no".
-    #[error("nonsense: {0}")]
+    #[error("gives no usable answer: {0}")]
     Nonsense(String),
     /// It refuses to answer us: our client authentication or permission.
     #[error("refuses us: {0}")]

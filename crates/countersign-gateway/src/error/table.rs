@@ -90,7 +90,7 @@ impl Refusal {
                 StatusCode::FORBIDDEN,
                 NoChallenge,
                 None,
-                "nothing shows that this request comes from one of our pages",
+                "neither `Origin` nor `Sec-Fetch-Site` shows that this request comes from one of our pages",
             ),
             Self::Framing => (
                 "framing",

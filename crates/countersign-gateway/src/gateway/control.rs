@@ -22,7 +22,8 @@ use tokio::{
 use super::{ReadConfig, StartError, compose::Household, revoking};
 use crate::{
     admin::{
-        self, Admin, Control, ControlSocket, KeyChange, KeyChangeError, Reloading, RevokeCommand, RevokingNow,
+        self, Admin, Control, ControlSocket, Dependence, KeyChange, KeyChangeError, Reloading, RevokeCommand,
+        RevokingNow,
     },
     config::{
         resolved::{BackchannelLogout, Config, Endpoint, Limits, StoreConfig},
@@ -96,13 +97,23 @@ impl Control for ControlRoom {
             lag: usage.lag,
             cut: usage.cut,
             unreadable: u64::try_from(ledger.unreadable()).unwrap_or(u64::MAX),
+            pending: u64::try_from(ledger.pending()).unwrap_or(u64::MAX),
         }
+    }
+
+    fn authorization_server(&self) -> Option<Dependence> {
+        self.asked_now()
+    }
+
+    fn store(&self) -> Option<Dependence> {
+        self.store_now()
     }
 
     fn faults(&self) -> Vec<&'static str> {
         let of_guard = self.guard_report();
         let of_guard = of_guard.iter().flat_map(GuardReport::faults);
-        self.household.memory.ledger().faults().into_iter().chain(of_guard).collect()
+        let of_log = self.household.memory.ledger().faults().into_iter();
+        of_log.chain(self.outages()).chain(of_guard).collect()
     }
 
     fn guard(&self) -> Option<GuardGauges> {
@@ -140,10 +151,8 @@ impl ControlRoom {
         let now = self.household.clock.now().wall;
         let settings = RingSettings::from(&config.token);
         let ring = self.keeper.open(&settings, now).map_err(|fault| {
-            let detail = fault.to_string();
-            let failure = Observation::Store { failure: Some(fault.code()), detail: &detail };
-            self.household.observer.observe(failure);
-            detail
+            self.observe_ring_fault(&fault);
+            fault.while_running()
         })?;
         let metadata = Metadata::render(&config.issuer, &ring, now).map_err(|error| error.to_string())?;
         let guard = self.household.next_guard(config.guard.as_ref()).map_err(|error| error.to_string())?;

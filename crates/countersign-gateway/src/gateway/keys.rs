@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, PoisonError};
 
-use countersign::{Secret, SignError, SigningKey};
+use countersign::{Secret, SignError, SigningKey, jws::KeyError};
 
 use super::control::ControlRoom;
 use crate::{
     admin::{KeyChange, KeyChangeError},
+    config::resolved::RingAlgorithm,
     keyring::{RingFault, RingSettings, algorithm},
     observe::Observation,
 };
@@ -26,10 +27,12 @@ impl ControlRoom {
         self.tell_of_mended_ring();
     }
 
-    /// A shared store that lost keys, or a change of them, has them again: that is told all the same.
+    /// A shared store that lost keys, or a change of them, has them again: both is told.
     pub(super) fn tell_of_mended_ring(&self) {
         if let Some(fault) = self.keeper.take_mended() {
-            self.observe_ring_fault(&fault);
+            let observer = &self.household.observer;
+            observer.observe(Observation::Mended { code: fault.code(), detail: fault.mended() });
+            observer.observe(Observation::Store { failure: None, detail: "the key ring was put back" });
         }
     }
 
@@ -40,7 +43,7 @@ impl ControlRoom {
         let changed = match change {
             KeyChange::Import(text) => {
                 let key = read_key(&settings, &text)
-                    .map_err(|error| KeyChangeError::Refused(format!("the key cannot be used: {error}")))?;
+                    .map_err(|why| KeyChangeError::Refused(format!("the key cannot be used: {why}")))?;
                 self.keeper.import(&settings, now, &Arc::new(key))
             }
             KeyChange::Retire(kid) => self.keeper.retire(&settings, now, &kid),
@@ -50,7 +53,7 @@ impl ControlRoom {
             RingFault::Change(change) => KeyChangeError::Refused(change.to_string()),
             fault => {
                 self.observe_ring_fault(&fault);
-                KeyChangeError::Store(fault.to_string())
+                KeyChangeError::Store(fault.while_running())
             }
         })?;
         self.household.keyring.replace(ring);
@@ -64,20 +67,71 @@ impl ControlRoom {
     }
 
     pub(super) fn observe_ring_fault(&self, fault: &RingFault) {
-        let detail = fault.to_string();
+        let detail = fault.while_running();
         self.household.observer.observe(Observation::Store { failure: Some(fault.code()), detail: &detail });
     }
 }
 
-fn read_key(settings: &RingSettings, text: &Secret<String>) -> Result<SigningKey, SignError> {
+fn read_key(settings: &RingSettings, text: &Secret<String>) -> Result<SigningKey, String> {
     let text = text.expose().trim();
-    let algorithm = algorithm(settings.algorithm);
     if text.len() > KEY_BYTES {
-        return Err(countersign::jws::KeyError::Malformed.into());
+        return Err(SignError::from(KeyError::Malformed).to_string());
     }
-    if text.starts_with('{') {
-        SigningKey::from_jwk(algorithm, text.as_bytes())
-    } else {
-        SigningKey::from_pem(algorithm, text)
+    let read = |ring: RingAlgorithm| {
+        if text.starts_with('{') {
+            SigningKey::from_jwk(algorithm(ring), text.as_bytes())
+        } else {
+            SigningKey::from_pem(algorithm(ring), text)
+        }
+    };
+    read(settings.algorithm).map_err(|error| {
+        // A good key of another kind is the most likely mistake, and "malformed" says nothing of it.
+        let others = [
+            (RingAlgorithm::Ed25519, "an Ed25519 key"),
+            (RingAlgorithm::Es256, "a P-256 key"),
+            (RingAlgorithm::Rs256, "an RSA key"),
+        ];
+        let other = others.into_iter().find(|(ring, _)| *ring != settings.algorithm && read(*ring).is_ok());
+        let wanted = configured(settings.algorithm);
+        other.map_or_else(|| error.to_string(), |(_, kind)| format!("{kind}; `token.algorithm` is {wanted}"))
+    })
+}
+
+/// As the configuration writes it.
+const fn configured(algorithm: RingAlgorithm) -> &'static str {
+    match algorithm {
+        RingAlgorithm::Ed25519 => "Ed25519",
+        RingAlgorithm::Es256 => "ES256",
+        RingAlgorithm::Rs256 => "RS256",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use countersign::Secret;
+
+    use super::{RingSettings, read_key};
+    use crate::{
+        config::resolved::RingAlgorithm,
+        keyring::schedule::{KEY_LEAD, Policy, ROTATION},
+    };
+
+    /// RFC 8410 §10.3.
+    const ED25519: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+    #[test]
+    fn a_key_of_another_kind_is_named() {
+        let settings = |algorithm| RingSettings {
+            algorithm,
+            policy: Policy::new(KEY_LEAD, Duration::from_secs(300), ROTATION),
+            shared_secrets: Vec::new(),
+        };
+        let read = |algorithm, text: &str| read_key(&settings(algorithm), &Secret::new(text.to_owned()));
+        assert!(read(RingAlgorithm::Ed25519, ED25519).is_ok());
+        let why = read(RingAlgorithm::Es256, ED25519).unwrap_err();
+        assert_eq!(why, "an Ed25519 key; `token.algorithm` is ES256");
+        assert_eq!(read(RingAlgorithm::Es256, "no key").unwrap_err(), "the key is malformed");
     }
 }

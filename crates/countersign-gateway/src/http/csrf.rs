@@ -72,6 +72,11 @@ pub fn check_page(headers: &HeaderMap, rules: &CsrfRules<'_>, host_is_ours: bool
     if is_ours { Ok(()) } else { Err(Refusal::Csrf) }
 }
 
+/// What a refused request would have needed, for logs and `explain`.
+pub(crate) fn missing(own_origin: &str) -> String {
+    format!("no `Origin` or `Sec-Fetch-Site` of ours: expected `Origin: {own_origin}`")
+}
+
 /// Checks that there is exactly one header `Countersign`, with the value `1`.
 ///
 /// # Errors

@@ -153,7 +153,7 @@ impl Mapping {
         }
     }
 
-    const fn path(&self, claim: Claim) -> Option<&ClaimPath> {
+    pub(super) const fn path(&self, claim: Claim) -> Option<&ClaimPath> {
         match claim {
             Claim::Email => self.claims.email.as_ref(),
             Claim::Organisation => self.claims.organisation.as_ref(),

@@ -38,7 +38,9 @@ pub enum EncryptionKeyError {
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
     /// There is something else in its place.
-    #[error("`{0}` does not hold 32 bytes in Base64")]
+    #[error(
+        "`{0}` does not hold 32 bytes in Base64, as `openssl rand -base64 32` writes them; keys that are sealed already need the one they were sealed under"
+    )]
     Malformed(String),
     /// The file is gone although there is a ring sealed under it.
     #[error(

@@ -79,7 +79,7 @@ pub enum RingFault {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A record could not be opened.
-    #[error("the {purpose} `{name}` in the store {error}")]
+    #[error("{}", sealed(purpose, name, *error))]
     Sealed {
         /// What it is.
         purpose: &'static str,
@@ -92,7 +92,9 @@ pub enum RingFault {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A record was opened and is not what its purpose says.
-    #[error("a record of the ring has an unknown form; it may be of a newer release")]
+    #[error(
+        "a record of the key ring (`state_dir/countersign.db`, or in `store.url`) has an unknown form; it may be of a newer release"
+    )]
     Unreadable,
     /// The ring cannot be written down.
     #[error("the ring cannot be written down")]
@@ -113,6 +115,45 @@ pub enum RingFault {
 }
 
 impl RingFault {
+    /// What a gateway tells that runs, and goes on with the keys in its memory. To delete `state_dir/ring-seen` is advice
+    /// for a start alone: a running gateway would lose what it can put back.
+    #[must_use]
+    pub fn while_running(&self) -> String {
+        let what = match self {
+            Self::ChangedApart { seen, found } => {
+                format!(
+                    "the store lost version {seen} of the keys and was changed otherwise since, to version {found}"
+                )
+            }
+            Self::EmptyAfterFull => "the store lost the keys".to_owned(),
+            Self::OtherRing => "the store holds other keys than before".to_owned(),
+            Self::WentBack { seen, found } => {
+                format!("the store went back from version {seen} of the keys to {found}")
+            }
+            other => return other.to_string(),
+        };
+        format!(
+            "{what}: this gateway goes on with those in its memory; restore the store before it is restarted"
+        )
+    }
+
+    /// What is told of it where the keys in the store were put right.
+    #[must_use]
+    pub const fn mended(&self) -> &'static str {
+        match self {
+            Self::AnotherServer => {
+                "another server answers for the keys than before, or it was restarted: this gateway compares them with those in its memory; a change of the last seconds that no gateway has seen may be missing"
+            }
+            Self::ChangedApart { .. } => {
+                "the store lost a change of the keys, and another gateway made one: this gateway merges both from memory: nothing to do"
+            }
+            Self::WentBack { .. } => {
+                "the store went back to earlier keys: this gateway puts the later ones back from memory: nothing to do"
+            }
+            _ => "the store lost the keys: this gateway puts them back from memory: nothing to do",
+        }
+    }
+
     /// Stable name, the same in logs and metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -136,5 +177,38 @@ impl RingFault {
             Self::WentBack { .. } => "keyring_went_back",
             Self::WitnessMalformed => "keyring_witness_malformed",
         }
+    }
+}
+
+/// Who has another key-encryption key has it for all records: no single one is to blame.
+fn sealed(purpose: &str, name: &str, error: OpenError) -> String {
+    match (error, name) {
+        (OpenError::WrongKey, _) => "the keys in `countersign.db`, or in `store.url`, were sealed under another key-encryption key than this one (`encryption_key_file`; without it `state_dir/kek`): put the old one back".to_owned(),
+        (error, "") => format!("the {purpose} in the store {error}"),
+        (error, name) => format!("the {purpose} `{name}` in the store {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RingFault;
+
+    #[test]
+    fn only_a_refused_start_is_told_to_delete_what_a_running_gateway_could_put_back() {
+        for fault in [
+            RingFault::ChangedApart { seen: 3, found: 4 },
+            RingFault::EmptyAfterFull,
+            RingFault::OtherRing,
+            RingFault::WentBack { seen: 3, found: 2 },
+        ] {
+            assert!(fault.to_string().contains("delete `state_dir/ring-seen`"), "{fault}");
+            for told in [fault.while_running(), fault.mended().to_owned()] {
+                assert!(!told.contains("delete") && told.contains("memory"), "{told}");
+            }
+        }
+        assert_eq!(
+            RingFault::EmptyAfterFull.mended(),
+            "the store lost the keys: this gateway puts them back from memory: nothing to do"
+        );
     }
 }

@@ -149,6 +149,7 @@ impl<'a> Event<'a> {
             Observation::Breaker { .. }
             | Observation::Connection { .. }
             | Observation::LookedUp(_)
+            | Observation::Mended { .. }
             | Observation::Store { .. }
             | Observation::Upstream { .. }
             | Observation::Reloaded { outcome: ReloadOutcome::Unchanged, .. } => None,

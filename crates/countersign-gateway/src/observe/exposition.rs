@@ -52,6 +52,8 @@ pub struct RevocationGauges {
     pub cut: u64,
     /// Records of the store's log that cannot be read.
     pub unreadable: u64,
+    /// Revocations that hold here and could not be written yet.
+    pub pending: u64,
 }
 
 /// What is known of the issuer that guarded routes trust.
@@ -150,6 +152,12 @@ impl Text<'_> {
             ("feed_streams", "gauge", "Open streams of the revocation feed.", revocations.streams),
             ("feed_lag_events", "gauge", "Events by which the slowest stream is behind.", revocations.lag),
             ("feed_streams_cut_total", "counter", "Streams cut for being too slow.", revocations.cut),
+            (
+                "revocations_pending",
+                "gauge",
+                "Revocations that hold at this gateway alone: the store could not write them yet.",
+                revocations.pending,
+            ),
             (
                 "revocations_unreadable",
                 "gauge",

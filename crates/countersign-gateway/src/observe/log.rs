@@ -168,6 +168,7 @@ pub(super) fn read(observation: &Observation<'_>) {
             "key"
         ),
         Observation::LookedUp(looked_up) => read_looked_up(looked_up),
+        Observation::Mended { code, detail } => tracing::warn!(code, detail, "store"),
         Observation::Refused(refused) => event!(
             if refused.refusal.row().status.is_server_error() { Level::WARN } else { Level::INFO },
             code = refused.refusal.code(),

@@ -12,7 +12,7 @@ use std::{
 use http::StatusCode;
 
 use super::{
-    Observation,
+    Observation, Outages,
     labels::{
         BreakerEvent, CacheResult, ConnectionEvent, GuardEvent, KeepAliveResult, Label, LookupOutcome,
         ReloadOutcome, RevocationEvent, RevocationReason, RouteLabel, SessionEvent, SourceLabel, StatusClass,
@@ -52,6 +52,8 @@ pub struct WorkerMetrics {
     pub(super) reloads: Counters<ReloadOutcome>,
     pub(super) open_connections: AtomicU64,
     pub(super) store_failures: AtomicU64,
+    /// One for all workers of a gateway.
+    outages: Arc<Outages>,
 }
 
 impl Default for WorkerMetrics {
@@ -75,6 +77,7 @@ impl Default for WorkerMetrics {
             reloads: Counters::default(),
             open_connections: AtomicU64::new(0),
             store_failures: AtomicU64::new(0),
+            outages: Arc::default(),
         }
     }
 }
@@ -138,6 +141,12 @@ impl WorkerMetrics {
         self.open_connections.load(Relaxed)
     }
 
+    /// What is away now.
+    #[must_use]
+    pub fn outages(&self) -> &Arc<Outages> {
+        &self.outages
+    }
+
     pub(super) fn read(&self, observation: &Observation<'_>) {
         match observation {
             Observation::Breaker { event, .. } => self.breaker.add(*event, 1),
@@ -148,6 +157,9 @@ impl WorkerMetrics {
                 self.lookups.add(looked_up.source, looked_up.outcome);
                 self.lookup_micros.observe(micros(looked_up.duration));
                 self.cache.add(CacheResult::Coalesced, looked_up.coalesced);
+            }
+            Observation::Mended { .. } => {
+                self.store_failures.fetch_add(1, Relaxed);
             }
             Observation::Refused(refused) => self.refusals.add(refused.refusal, 1),
             Observation::Reloaded { outcome, .. } => self.reloads.add(*outcome, 1),
@@ -183,7 +195,10 @@ impl Metrics {
     /// Counters for `workers` data workers and the control thread.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self { workers: (0..=workers).map(|_| Arc::default()).collect() }
+        let outages = Arc::<Outages>::default();
+        let worker =
+            |_| Arc::new(WorkerMetrics { outages: Arc::clone(&outages), ..WorkerMetrics::default() });
+        Self { workers: (0..=workers).map(worker).collect() }
     }
 
     /// The counters of data worker `index`. A worker beyond the number given to [`Metrics::new`] shares those of

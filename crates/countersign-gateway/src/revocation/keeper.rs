@@ -195,6 +195,7 @@ impl Keeper {
             Wish::Lift(target, now) => {
                 let is_other = |change: &Change| !matches!(change, Change::Revoked { target: other, .. } if *other == target);
                 self.unwritten.retain(is_other);
+                self.ledger.note_pending(self.unwritten.len());
                 if self.ledger.terms_of(&target).is_none() {
                     // Perhaps it was waiting to be written.
                     self.ledger.release(&target);
@@ -227,6 +228,7 @@ impl Keeper {
         }
         match appended.and_then(|newest| self.take_in_appended(newest, changes)) {
             Ok(first) => {
+                self.ledger.note_pending(self.unwritten.len());
                 self.works();
                 Ok(first)
             }
@@ -272,6 +274,8 @@ impl Keeper {
                 "more than 10,000 revocations wait for it; later ones hold until the next restart only";
             self.observer.observe(Observation::Store { failure: Some("revocations_dropped"), detail });
         }
+        let revoked = self.unwritten.iter().filter(|change| matches!(change, Change::Revoked { .. }));
+        self.ledger.note_pending(revoked.count());
     }
 
     /// What could not be written, as it is to be written now: gateways that did not know of it have signed meanwhile, so

@@ -65,6 +65,8 @@ pub struct Ledger {
     is_shared: bool,
     /// Of a store that others write too.
     alone: Option<Alone>,
+    /// Revocations that the store could not write yet.
+    pending: AtomicUsize,
     state: Mutex<State>,
     newest: watch::Sender<u64>,
     requests: mpsc::Sender<Request>,
@@ -168,6 +170,7 @@ impl Ledger {
             spread: lifetimes.spread,
             is_shared: false,
             alone: None,
+            pending: AtomicUsize::new(0),
             newest: watch::Sender::new(state.newest),
             state: Mutex::new(state),
             requests,

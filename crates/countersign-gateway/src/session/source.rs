@@ -27,7 +27,9 @@ use crate::{
 };
 
 use self::server::Lookup;
-pub(crate) use self::{answer::text_or_integer, client_auth::signing_key, moment::session_began};
+pub(crate) use self::{
+    answer::text_or_integer, client::bare, client_auth::signing_key, moment::session_began,
+};
 pub use self::{
     client::{MAX_ANSWER_BYTES, MAX_ANSWER_HEADER_BYTES, Reply},
     combined::combine,

@@ -53,6 +53,27 @@ impl StateDirectory {
         }
     }
 
+    /// Whether [`Self::enter`] could, without making or locking anything: for `check`. `false`: there is no such folder,
+    /// and it could be made. Whether a gateway has it is not looked at.
+    ///
+    /// # Errors
+    /// As [`Self::enter`].
+    pub fn look(path: &Path) -> Result<bool, StoreError> {
+        let is_there = match fs::metadata(path) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(at(path)(error)),
+        };
+        if is_there {
+            closed(path, FOLDER_MODE)?;
+        }
+        let nearest = path.ancestors().find(|folder| folder.exists()).unwrap_or_else(|| Path::new("."));
+        let probe = nearest.join(format!(".countersign-check-{}", std::process::id()));
+        private().create_new(true).open(&probe).map_err(at(nearest))?;
+        fs::remove_file(&probe).map_err(at(&probe))?;
+        Ok(is_there)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -160,7 +181,32 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt as _,
+    };
+
     use super::StateDirectory;
+
+    #[test]
+    fn a_directory_is_looked_at_without_leaving_anything() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a").join("state");
+        assert!(!StateDirectory::look(&path).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let entered = StateDirectory::enter(&path).unwrap();
+        let before = fs::read_dir(&path).unwrap().count();
+        assert!(StateDirectory::look(&path).unwrap(), "also while a gateway has it");
+        assert_eq!(fs::read_dir(&path).unwrap().count(), before);
+        drop(entered);
+        fs::set_permissions(&path, Permissions::from_mode(0o750)).unwrap();
+        assert_eq!(StateDirectory::look(&path).unwrap_err().code(), "store_open_to_others");
+        fs::write(folder.path().join("file"), "").unwrap();
+        fs::set_permissions(folder.path().join("file"), Permissions::from_mode(0o600)).unwrap();
+        for no_folder in [folder.path().join("file"), folder.path().join("file").join("state")] {
+            assert_eq!(StateDirectory::look(&no_folder).unwrap_err().code(), "store_file");
+        }
+    }
 
     /// A program that is being started at that moment, by whatever thread, has a copy of every open file.
     #[test]

@@ -16,6 +16,7 @@ mod logouts;
 mod revocations;
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -73,12 +74,14 @@ impl EmbeddedStore {
     pub fn open(directory: Arc<StateDirectory>) -> Result<Self, StoreError> {
         // SQLite gives its log files the permissions of the database file, so that one is made first.
         let path = directory.prepare(FILE)?;
-        let mut connection = Connection::open(&path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        migrate(&mut connection)?;
+        let connection = opened(&path).map_err(|error| match error {
+            StoreError::Database(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) =>
+            {
+                StoreError::NoDatabase(path.clone())
+            }
+            other => other,
+        })?;
         Ok(Self { connection: Mutex::new(connection), directory })
     }
 
@@ -95,6 +98,16 @@ impl EmbeddedStore {
     fn locked(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn opened(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    migrate(&mut connection)?;
+    Ok(connection)
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -137,6 +137,18 @@ const FORGET: &str = "
     end
     return #over";
 
+/// Asks whether a gateway could use that store: it answers, knows our user, runs scripts and says which server it is.
+/// Blocks for [`StoreConfig::timeout`] at most, for each server that is asked.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub fn reach(config: &Arc<StoreConfig>, clock: Arc<dyn Clock>) -> Result<(), StoreError> {
+    let mut command = cmd("EVAL");
+    command.arg(format!("{LIFE}\n    return life")).arg(0);
+    let _: String = Link::new(Arc::clone(config), clock).query(&command)?;
+    Ok(())
+}
+
 /// Valkey or Redis.
 pub struct ValkeyStore {
     link: Mutex<Link>,

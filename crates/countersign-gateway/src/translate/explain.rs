@@ -134,11 +134,10 @@ impl Translation {
     ) -> Result<(Identity, UnixTime), Stopped> {
         let (answer, says) = self.ask(credential, now).await?;
         steps.push(Step::passed("session", says));
-        let identity = self
-            .sessions
-            .mapping()
+        let mapping = self.sessions.mapping();
+        let identity = mapping
             .explain(&answer)
-            .map_err(|fault| ("identity", Refusal::from(fault), fault.to_string()))?;
+            .map_err(|fault| ("identity", Refusal::from(fault), mapping.describe(fault, &answer)))?;
         steps.push(Step::passed("identity", understood(&identity)));
         Ok((identity, self.end_of(&answer, now)))
     }
@@ -184,7 +183,7 @@ impl Translation {
         })?;
         steps.push(Step::passed("credential", self.found(&credential)));
         self.check_csrf(&credential, route, parts)
-            .map_err(|refusal| ("origin", refusal, format!("{}: {}", parts.method, refusal.row().text)))?;
+            .map_err(|refusal| ("origin", refusal, self.why_not_own_page(refusal, parts)))?;
         steps.push(Step::passed("origin", why_own_page(&credential, parts)));
         let now = self.clock.now();
         let (identity, ends) = self.explain_identity(&credential, now, steps).await?;
@@ -283,6 +282,14 @@ impl Translation {
 
     fn end_of(&self, answer: &Answer, now: Now) -> UnixTime {
         answer.ends.unwrap_or_else(|| now.wall.saturating_add(self.sessions.rules.max_age))
+    }
+
+    fn why_not_own_page(&self, refusal: Refusal, parts: &request::Parts) -> String {
+        let why = match refusal {
+            Refusal::Csrf => crate::http::csrf::missing(&self.own_origin),
+            other => other.row().text.to_owned(),
+        };
+        format!("{}: {why}", parts.method)
     }
 
     /// What a request could carry.

@@ -8,6 +8,7 @@ use countersign::{
 };
 
 use crate::config::{
+    environment::unreadable,
     error::ConfigErrorCode,
     reader::{Fault, Field, Reader, Section},
     resolved::{
@@ -110,7 +111,7 @@ fn known_by<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<Client
         let text = match reader.environment.read_file(path) {
             Ok(content) => content.bytes,
             Err(error) => {
-                let problem = format!("cannot be read ({})", error.kind());
+                let problem = unreadable(&error);
                 reader.fault(section, "public_key_file", Fault::new(ConfigErrorCode::Unreadable, problem));
                 return None;
             }

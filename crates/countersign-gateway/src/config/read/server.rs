@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{Issuer, Secret};
 use ipnet::IpNet;
+use zeroize::Zeroizing;
 
 use crate::config::{
+    environment::unreadable,
     error::ConfigErrorCode,
     reader::{Fault, Field, Reader, Section},
     resolved::{EncryptionKey, TlsFiles},
@@ -66,12 +69,29 @@ fn encryption_key<'a>(reader: &mut Reader<'a>, top: &Section<'a>) -> Option<Encr
         let problem = format!("contradicts `{first}`: the key is in one place");
         reader.fault(top, second, Fault::new(ConfigErrorCode::Conflict, problem));
     }
+    let contents = [
+        ("encryption_key_file", file.as_ref().map(|(_, content)| content)),
+        ("encryption_key_env", variable.as_ref()),
+        ("encryption_key_credential", credential.as_ref().map(|(_, content)| content)),
+    ];
+    for (name, content) in contents {
+        if content.is_some_and(|content| !is_key(content.expose())) {
+            let problem = "does not hold 32 bytes in Base64: make a key with `openssl rand -base64 32`, if nothing is sealed yet";
+            reader.fault(top, name, Fault::new(ConfigErrorCode::InvalidValue, problem));
+        }
+    }
     let in_file = |(path, content): (PathBuf, Secret<Vec<u8>>)| {
         let place = path.display().to_string();
         EncryptionKey { place, content }
     };
     let in_variable = |content| EncryptionKey { place: "encryption_key_env".to_owned(), content };
     file.or(credential).map(in_file).or_else(|| variable.map(in_variable))
+}
+
+/// 32 bytes in Base64.
+fn is_key(content: &[u8]) -> bool {
+    let decoded = STANDARD.decode(content.trim_ascii()).map(Zeroizing::new);
+    decoded.is_ok_and(|bytes| bytes.len() == 32)
 }
 
 fn issuer(text: &str) -> Result<Issuer, value::Problem> {
@@ -143,7 +163,7 @@ fn tls<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<TlsFiles> {
                 Some(Fault::new(ConfigErrorCode::InvalidValue, "names a file without a PEM certificate"))
             }
             Err(error) => {
-                let problem = format!("cannot be read ({})", error.kind());
+                let problem = unreadable(&error);
                 Some(Fault::new(ConfigErrorCode::Unreadable, problem))
             }
         };

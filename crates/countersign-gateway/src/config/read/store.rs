@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{
+    environment::unreadable,
     error::ConfigErrorCode,
     reader::{Fault, Reader, Section},
     resolved::{StoreConfig, StoreServer},
@@ -31,7 +32,7 @@ pub(super) fn read<'a>(
     let ca = ca.and_then(|path| match reader.environment.read_file(&path) {
         Ok(content) => Some(content.bytes.expose().clone()),
         Err(error) => {
-            let problem = format!("cannot be read ({})", error.kind());
+            let problem = unreadable(&error);
             reader.fault(&section, "ca_file", Fault::new(ConfigErrorCode::Unreadable, problem));
             None
         }

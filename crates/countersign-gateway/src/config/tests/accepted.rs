@@ -186,8 +186,13 @@ fn the_operators_key_encryption_key_is_read_with_the_configuration() {
     for (wrong, said) in [
         ("encryption_key_env = \"KEK\"\nencryption_key_file = \"/run/secrets/kek\"", "one place"),
         ("encryption_key_credential = \"../kek\"", "not the name of a credential"),
-        ("encryption_key_credential = \"none\"", "cannot be read"),
+        ("encryption_key_credential = \"none\"", "there is no such file"),
         ("encryption_key_env = \"NONE\"", "not set"),
+        (
+            "encryption_key_file = \"/run/secrets/gateway\"",
+            "encryption_key_file: does not hold 32 bytes in Base64: make a key with `openssl rand -base64 32`",
+        ),
+        ("encryption_key_env = \"GATEWAY_SECRET\"", "encryption_key_env: does not hold 32 bytes in Base64"),
     ] {
         assert!(read_in(wrong).unwrap_err().to_string().contains(said), "{wrong}");
     }

@@ -11,6 +11,9 @@ use std::{
 use super::Ledger;
 use crate::clock::{Clock, Moment};
 
+/// It is read four times a second: what was not read for longer is away.
+const READ_WITHIN: Duration = Duration::from_secs(2);
+
 /// When the shared store was read last, and how old that may be.
 pub(super) struct Alone {
     clock: Arc<dyn Clock>,
@@ -25,10 +28,13 @@ impl Alone {
         Self { clock, read_at, longest: AtomicU64::new(u64::MAX) }
     }
 
-    fn is_too_long(&self) -> bool {
+    fn age(&self) -> Duration {
         let read_at = Moment::from_millis(self.read_at.load(Ordering::Relaxed));
-        let longest = Duration::from_millis(self.longest.load(Ordering::Relaxed));
-        self.clock.now().monotonic.saturating_since(read_at) > longest
+        self.clock.now().monotonic.saturating_since(read_at)
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.age() > Duration::from_millis(self.longest.load(Ordering::Relaxed))
     }
 }
 
@@ -46,6 +52,24 @@ impl Ledger {
     #[must_use]
     pub fn is_alone_too_long(&self) -> bool {
         self.alone.as_ref().is_some_and(Alone::is_too_long)
+    }
+
+    /// For how long the shared store could not be read. `None`: it was read within the last two seconds, or there is
+    /// none.
+    #[must_use]
+    pub fn unread_for(&self) -> Option<Duration> {
+        self.alone.as_ref().map(Alone::age).filter(|age| *age > READ_WITHIN)
+    }
+
+    /// How many revocations wait for a store that could not write them.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// So many wait now.
+    pub(in crate::revocation) fn note_pending(&self, count: usize) {
+        self.pending.store(count, Ordering::Relaxed);
     }
 
     /// What others wrote until now is known here.

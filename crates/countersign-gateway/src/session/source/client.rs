@@ -8,7 +8,7 @@
 //!    an answer that never came is never asked for twice.
 //! 5. No proxy, cookie jar, compression or environment variable takes part. No body is ever logged or put in an error.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use countersign::UnixTime;
@@ -117,8 +117,9 @@ impl HttpClient {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static("countersign"));
+        let uri = request.uri().clone();
         let exchange = async {
-            let answer = self.inner.request(request).await.map_err(|error| unsent(&error))?;
+            let answer = self.inner.request(request).await.map_err(|error| unsent(&uri, &error))?;
             read(answer).await
         };
         timeout_at(deadline, exchange).await.unwrap_or(Err(SourceError::Timeout))
@@ -129,11 +130,11 @@ impl HttpClient {
 ///
 /// # Errors
 /// When the machine has no usable root certificate.
-pub(super) fn tls(roots: Option<RootCertStore>) -> std::io::Result<ClientConfig> {
+pub(super) fn tls(roots: Option<RootCertStore>) -> io::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(std::io::Error::other)?;
+        .map_err(io::Error::other)?;
     let builder = match roots {
         Some(roots) => builder.with_root_certificates(roots),
         None => builder.with_native_roots()?,
@@ -202,9 +203,10 @@ fn too_long() -> SourceError {
     SourceError::Nonsense(format!("an answer longer than {MAX_ANSWER_BYTES} bytes"))
 }
 
-/// Why no answer came. The chain of causes names addresses and TLS faults, never a request's content.
-fn unsent(error: &legacy::Error) -> SourceError {
-    let mut reason = if error.is_connect() { "no connection" } else { "no answer" }.to_owned();
+/// Why no answer came: the address without its query, and the innermost cause, which names TLS faults and never a
+/// request's content.
+fn unsent(uri: &Uri, error: &legacy::Error) -> SourceError {
+    let mut innermost = if error.is_connect() { "no connection" } else { "no answer" }.to_owned();
     let mut cause = error.source();
     while let Some(inner) = cause {
         if let Some(http) = inner.downcast_ref::<hyper::Error>()
@@ -212,18 +214,42 @@ fn unsent(error: &legacy::Error) -> SourceError {
         {
             return SourceError::Nonsense("an answer that is not HTTP, or with too long a header".into());
         }
-        reason.push_str(": ");
-        reason.push_str(&inner.to_string());
+        innermost = plain(inner);
         cause = inner.source();
     }
-    SourceError::Unavailable(reason)
+    SourceError::Unavailable(format!("{}: {innermost}", bare(uri)))
+}
+
+/// A cause in words: "connection refused", not "Connection refused (os error 111)".
+fn plain(cause: &(dyn Error + 'static)) -> String {
+    match cause.downcast_ref::<io::Error>() {
+        Some(io) if io.raw_os_error().is_some() => io.kind().to_string(),
+        _ => cause.to_string(),
+    }
+}
+
+/// An address without user, password and query.
+pub(crate) fn bare(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{}://{host}{}", uri.scheme_str().unwrap_or_default(), uri.path())
 }
 
 #[cfg(test)]
 mod tests {
     use http::Uri;
 
-    use super::is_safe_to_send_to;
+    use super::{bare, is_safe_to_send_to};
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (address, shown) in [
+            ("https://user:pass@sso.example:8443/whoami?key=1", "https://sso.example:8443/whoami"),
+            ("http://127.0.0.1:9/", "http://127.0.0.1:9/"),
+        ] {
+            assert_eq!(bare(&Uri::from_static(address)), shown);
+        }
+    }
 
     #[test]
     fn plain_http_goes_to_this_machine_only() {

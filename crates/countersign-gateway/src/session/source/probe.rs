@@ -117,20 +117,20 @@ impl fmt::Display for Finding {
                 write!(f, "its clock and ours differ by {} s: set both by NTP", by.as_secs())
             }
             Self::KnowsUnknown => f.write_str("a random token is called dead, as it should be"),
-            Self::KnowsLive => f.write_str("the given token is called live"),
+            Self::KnowsLive => f.write_str("the given session is called live"),
             Self::LiveCalledDead => f.write_str(
-                "the token you gave is called dead: if you can still use it, our client may not ask about it \
+                "the session you gave is called dead: if you can still use it, our client may not ask about it \
                  (allow it to introspect tokens of other clients); otherwise log in again for a fresh one",
             ),
             Self::LiveCannotBeAsked(error) => {
-                write!(f, "asked about the token you gave, the authorization server {error}")
+                write!(f, "asked about the session you gave, the authorization server {error}")
             }
             Self::LiveIsNoSession(refusal) => {
-                write!(f, "the token you gave may not stand for a session: {}", refusal.row().text)
+                write!(f, "what you gave may not stand for a session: {}", refusal.row().text)
             }
             Self::NotProven => f.write_str(
-                "no live token was given: a server that calls every token dead because our client may not ask \
-                 looks the same; give one to be sure",
+                "no live session was given (`--cookie-file` or `--token-file`): a server that calls every token dead \
+                 because our client may not ask looks the same; give one to be sure",
             ),
             Self::Slow(took) => write!(f, "an answer took {} ms, more than half of the time-out", took.as_millis()),
             Self::TokenTypeNotRequired => f.write_str(
@@ -182,12 +182,14 @@ pub fn judge(probed: &Probed) -> Vec<Finding> {
         Ok(Verdict::Live(_) | Verdict::Refused(_)) => Finding::AcceptsAnything,
         Err(error) => Finding::CannotBeAsked(error.clone()),
     }];
-    findings.push(match probed.live.as_ref().map(|live| &live.outcome) {
-        None => Finding::NotProven,
-        Some(Ok(Verdict::Live(_))) => Finding::KnowsLive,
-        Some(Ok(Verdict::No)) => Finding::LiveCalledDead,
-        Some(Ok(Verdict::Refused(refusal))) => Finding::LiveIsNoSession(*refusal),
-        Some(Err(error)) => Finding::LiveCannotBeAsked(error.clone()),
+    findings.extend(match (&probed.unknown.outcome, probed.live.as_ref().map(|live| &live.outcome)) {
+        (_, None) => Some(Finding::NotProven),
+        (_, Some(Ok(Verdict::Live(_)))) => Some(Finding::KnowsLive),
+        (_, Some(Ok(Verdict::No))) => Some(Finding::LiveCalledDead),
+        (_, Some(Ok(Verdict::Refused(refusal)))) => Some(Finding::LiveIsNoSession(*refusal)),
+        // Said already.
+        (Err(unknown), Some(Err(error))) if unknown == error => None,
+        (_, Some(Err(error))) => Some(Finding::LiveCannotBeAsked(error.clone())),
     });
     if probed.takes_untold_kinds
         && let Some(Ok(Verdict::Live(answer))) = probed.live.as_ref().map(|live| &live.outcome)
@@ -252,6 +254,9 @@ mod tests {
             findings(asked(Err(refuses.clone())), None),
             [Finding::CannotBeAsked(refuses), Finding::NotProven]
         );
+        let away = || asked(Err(SourceError::Unavailable("connection refused".into())));
+        assert_eq!(findings(away(), Some(away())).len(), 1, "said once");
+        assert_eq!(findings(away(), Some(asked(Err(SourceError::Timeout)))).len(), 2);
         let refresh = asked(Ok(Verdict::Refused(Refusal::SessionOfOtherKind)));
         assert!(
             findings(no(), Some(refresh)).contains(&Finding::LiveIsNoSession(Refusal::SessionOfOtherKind))

@@ -68,7 +68,7 @@ impl Link {
             if !error.is_connection_dropped() {
                 self.not_before = Moment::from_millis(now.saturating_add(pause));
             }
-            StoreError::Unavailable(reason(&error))
+            StoreError::Unavailable(reason(&error, &self.dialler.config))
         })
     }
 
@@ -200,17 +200,26 @@ fn nowhere() -> RedisError {
 }
 
 /// Names the kind of failure and the server's own word for it; never what was sent.
-fn reason(error: &RedisError) -> String {
+fn reason(error: &RedisError, config: &StoreConfig) -> String {
+    let servers: Vec<String> =
+        config.servers.iter().map(|server| format!("{}:{}", server.host, server.port)).collect();
+    let servers = servers.join(", ");
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return format!("{servers} gives no answer in time");
+    }
+    if error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "NOPERM" | "WRONGPASS"))
+    {
+        let user = config.username.as_deref().unwrap_or("default");
+        return format!("{servers} refuses user `{user}` (`store.username`, `store.password_file`)");
     }
     match (error.code(), error.is_io_error()) {
         (Some("NOINFO"), _) => {
             "it does not say which server it is: allow its user `INFO` (`+info`)".to_owned()
         }
-        (Some(code), _) => format!("it answers {code}"),
-        (None, true) => "no connection".to_owned(),
-        (None, false) => format!("{:?}", error.kind()),
+        (Some(code), _) => format!("{servers} answers {code}"),
+        (None, true) => format!("no connection to {servers}"),
+        (None, false) => format!("{servers}: {:?}", error.kind()),
     }
 }
 

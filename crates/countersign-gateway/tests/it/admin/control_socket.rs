@@ -78,7 +78,7 @@ async fn the_status_is_told() {
         told,
         json!({
             "version": env!("CARGO_PKG_VERSION"), "started": "2027-01-15T08:00:00Z", "uptime_seconds": 90,
-            "ready": false, "reason": "starting", "ring_version": 1, "sessions_cached": 42,
+            "ready": false, "reason": "starting", "revocations_pending": 0, "ring_version": 1, "sessions_cached": 42,
             "connections_open": 1, "requests_in_flight": 0, "audit_failing": false, "audit_lines_lost": 0,
             "log_lines_lost": 0, "request_lines_lost": 0,
         })

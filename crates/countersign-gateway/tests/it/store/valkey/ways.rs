@@ -30,7 +30,10 @@ fn user_and_password_are_sent_and_never_shown() {
     let password = |text: &str| Some(Secret::new(text.to_owned()));
     assert_eq!(
         with(server.config()).ping().unwrap_err().to_string(),
-        "the store cannot be reached: it answers NOAUTH"
+        format!(
+            "the store cannot be reached: 127.0.0.1:{} refuses user `default` (`store.username`, `store.password_file`)",
+            server.port
+        )
     );
     with(StoreConfig { password: password("planted-password"), ..server.config() }).ping().unwrap();
     let acl = StoreConfig { username: Some("gateway".to_owned()), ..server.config() };
