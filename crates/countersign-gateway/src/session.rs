@@ -203,6 +203,12 @@ impl Sessions {
         }
     }
 
+    /// The server says that a session which is refused here lives on.
+    fn prolong_revocation(&self, entry: &Entry, now: Now) {
+        let handed_over = self.ledger().prolong(&entry.concerned(), entry.ends, self.rules.recheck, now.wall);
+        self.tell_of_unrecorded(handed_over);
+    }
+
     /// A name of the session that is revoked.
     fn refused_name<'a>(&self, entry: &'a Entry, now: Now) -> Option<&'a SessionId> {
         entry.names().find(|name| self.ledger().refuses_session(name, now.wall))

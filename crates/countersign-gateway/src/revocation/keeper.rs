@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     Demand, Ledger, Unrecorded,
     follow::{FOLLOW_EVERY, Numberings},
+    ledger::Prolonging,
 };
 use crate::{
     clock::{Clock, Now},
@@ -48,6 +49,7 @@ pub const UNENFORCED: &str = "revocations_unenforced";
 pub(super) enum Wish {
     KeysChanged(UnixTime),
     Lift(Target, UnixTime),
+    Prolong(Target, Prolonging),
     Revoke(Demand, UnixTime),
     /// Nothing: to know whether everything before it is durable.
     Settle,
@@ -175,6 +177,13 @@ impl Keeper {
                 // Whoever read of the revocation reads of this.
                 let until = terms.tokens_until.max(now.saturating_add(LIFT_MATTERS));
                 Ok(Some(Change::Lifted { target, until }))
+            }
+            Wish::Prolong(target, wanted) => {
+                let change = self.ledger.prolonged(&target, wanted);
+                if let Some(Change::Revoked { target, terms, .. }) = &change {
+                    self.ledger.enforce(target, *terms)?;
+                }
+                Ok(change)
             }
             Wish::Revoke(demand, now) => {
                 let terms = self.ledger.terms(&demand, now);

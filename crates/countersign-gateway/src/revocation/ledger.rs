@@ -3,6 +3,7 @@
 mod alone;
 mod enforce;
 mod events;
+mod prolong;
 
 use std::{
     fmt,
@@ -34,6 +35,7 @@ use crate::{
 
 pub(crate) use self::events::SessionChange;
 pub use self::events::{CannotContinue, Snapshot};
+pub(super) use self::prolong::Prolonging;
 use self::{alone::Alone, enforce::is_of_tokens};
 
 /// What is revoked. Shared by all workers; outlives every reload.
@@ -475,13 +477,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets what concerns nothing any more.
+    /// Forgets what concerns nothing any more; what is refused here, a while after its end.
     pub(super) fn forget_expired(&self, now: UnixTime) {
         self.forgotten.fetch_max(now.as_secs(), Ordering::AcqRel);
         self.tokens.forget_expired(now);
-        self.sessions.forget_expired(now);
         self.kept.forget_expired(now);
-        self.state().forget_expired(now);
+        let over = now.saturating_sub(Self::REFUSED_AFTER_END);
+        self.sessions.forget_expired(over);
+        self.state().forget_expired(over);
     }
 }
 

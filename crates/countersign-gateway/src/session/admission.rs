@@ -150,6 +150,7 @@ impl Sessions {
         }
         if self.ledger().check(&entry.concerned()) == Standing::Revoked {
             self.spread_revocation(&entry, now);
+            self.prolong_revocation(&entry, now);
             return end(Some(&entry), Refusal::Revoked, Refusal::Revoked.code());
         }
         writer.put(Arc::clone(&entry));

@@ -137,7 +137,11 @@ impl Sessions {
     }
 
     pub(super) fn revoke(&self, demand: Demand, now: Now) {
-        if let Err(fault) = self.ledger().revoke_later(demand, now.wall)
+        self.tell_of_unrecorded(self.ledger().revoke_later(demand, now.wall));
+    }
+
+    pub(super) fn tell_of_unrecorded(&self, handed_over: Result<(), Unrecorded>) {
+        if let Err(fault) = handed_over
             && fault != Unrecorded::Stopped
         {
             let detail = fault.to_string();

@@ -35,6 +35,7 @@ use crate::{
 mod changed;
 mod defects;
 mod outage;
+mod revoked;
 mod rotation;
 mod shared;
 
