@@ -25,6 +25,7 @@ pub mod rotation;
 pub mod shared;
 mod sharing;
 pub mod source;
+mod taking_away;
 
 use std::{
     net::IpAddr,

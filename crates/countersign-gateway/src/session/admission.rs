@@ -32,6 +32,7 @@ pub(super) struct Found {
 pub(super) struct Former {
     pub(super) identity: Identity,
     pub(super) sid: SessionId,
+    pub(super) ends: Option<UnixTime>,
 }
 
 /// What became of a session in the cache.

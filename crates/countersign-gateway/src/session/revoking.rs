@@ -12,7 +12,6 @@ use super::{Sessions, admission::Former, cache::Entry};
 use crate::{
     clock::{Clock, Now},
     credential::OwnedCredential,
-    error::Refusal,
     observe::Observation,
     revocation::{Demand, Ledger, RevocationReason, SessionChange, Unrecorded},
 };
@@ -39,15 +38,6 @@ impl Sessions {
             self.revoke_tokens(entry, RevocationReason::ServerSaidNo, now);
         }
         revokes
-    }
-
-    /// The old application has taken a credential away from its user.
-    pub(crate) fn taken_away(&self, credential: &OwnedCredential, now: Now) {
-        let key = self.keyer.key(&credential.as_credential());
-        if let Some(entry) = self.memory.cache.find(&key) {
-            self.revoke_session(&entry, RevocationReason::LegacyCookie, now);
-            self.end(&key, Refusal::Revoked, now);
-        }
     }
 
     /// The old application has given its user another credential: what becomes of this one the server knows.

@@ -38,6 +38,7 @@ mod outage;
 mod revoked;
 mod rotation;
 mod shared;
+mod taken_away;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
