@@ -101,7 +101,7 @@ impl Translation {
         };
         let wanted = Wanted { whom, until: Until::MostOfLifetime };
         let ring = self.keyring.load_full();
-        let now = self.wait_to_sign(&session.entry, self.clock.now()).await?;
+        let now = self.wait_to_sign(&session.key, &session.entry, self.clock.now()).await?;
         let signed = self.sign(wanted, session.key, &session.entry, ring, now).await?;
         if audience.is_none() {
             tokens.index.remember(self.sessions.keyer.handle(&session.entry.sid), session.key);
