@@ -136,7 +136,8 @@ impl Translation {
             None => match self.sessions.resolve_anew(key, credential.to_owned(), client).await {
                 Ok(entry) => (entry, ServerSession::Alive),
                 Err(Refusal::Revoked) => return done(ServerSession::Unknown, self.is_settled().await?),
-                Err(Refusal::SessionEnded) => return done(ServerSession::Ended, true),
+                // What was signed for it before may be revoked because of that very answer.
+                Err(Refusal::SessionEnded) => return done(ServerSession::Ended, self.is_settled().await?),
                 Err(refusal) => return Err(refusal),
             },
         };

@@ -18,7 +18,7 @@ use http::Request;
 use serde_json::json;
 
 use super::{
-    Ask, Translation, Warm,
+    Ask, ServerSession, Translation, Warm,
     signing::{Until, Wanted, Whom},
 };
 use crate::{
@@ -30,7 +30,7 @@ use crate::{
     error::{Refusal, SourceError},
     identity::Mapping,
     observe::{Observer, SourceLabel},
-    revocation::{Ledger, Lifetimes},
+    revocation::{Demand, Ledger, Lifetimes, RevocationReason},
     route::RouteTable,
     session::{
         Memory, Parts, Rules, Sessions,
@@ -383,4 +383,23 @@ async fn a_session_that_ends_while_its_token_waits_to_be_signed_does_not_come_ba
     let Decision::Refuse(refuse) = decision else { panic!("{decision:?}") };
     assert_eq!(refuse.refusal, Refusal::RevocationUnsettled);
     assert!(cache.find(&key).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_out_of_a_session_that_has_ended_is_durable_when_everything_is() {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let ledger = ledger_on(testing::Breakable::shared(), &clock);
+    let broken = testing::Breakable::shared();
+    broken.broken.store(true, Ordering::SeqCst);
+    let cut_off = ledger_on(broken, &clock);
+    for (ledger, is_durable) in [(ledger, true), (cut_off, false)] {
+        let house = house_with(Arc::clone(&ledger), clock.clone());
+        // As the server's "no" does it of a session that another gateway has known.
+        let target = Target::IssuedTo("s".into());
+        ledger.revoke_later(Demand::new(target, RevocationReason::ServerSaidNo), clock.now().wall).unwrap();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("cookie", http::HeaderValue::from_static("S=nobody"));
+        let logged_out = house.translation.log_out(&headers, CLIENT).await.unwrap();
+        assert_eq!((logged_out.server_session, logged_out.is_durable), (ServerSession::Ended, is_durable));
+    }
 }
