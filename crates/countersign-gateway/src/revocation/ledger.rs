@@ -4,6 +4,7 @@ mod alone;
 mod enforce;
 mod events;
 mod prolong;
+mod why;
 
 use std::{
     fmt,

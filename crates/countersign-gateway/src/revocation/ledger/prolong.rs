@@ -75,7 +75,7 @@ impl Ledger {
 }
 
 /// Whether the gateway refuses the session because of that.
-fn refuses(target: &Target, terms: Terms, concerned: &Concerned<'_>) -> bool {
+pub(super) fn refuses(target: &Target, terms: Terms, concerned: &Concerned<'_>) -> bool {
     let is_of_sessions = terms.sessions_until > terms.at;
     let began = concerned.began.unwrap_or(UnixTime::from_secs(0));
     is_of_sessions && (matches!(target, Target::Session(_)) || began <= terms.at)
