@@ -129,6 +129,14 @@ impl Keeper {
                 settling.push(reply);
                 continue;
             }
+            // What is lifted just now is not prolonged.
+            if let Wish::Prolong(target, _) = &wish
+                && changes
+                    .iter()
+                    .any(|change| matches!(change, Change::Lifted { target: lifted, .. } if lifted == target))
+            {
+                continue;
+            }
             match self.prepare(wish) {
                 Ok(Some(change)) => {
                     waiting.push(reply);

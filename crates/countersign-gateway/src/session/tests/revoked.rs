@@ -100,7 +100,7 @@ async fn an_answer_that_arrives_just_when_a_revocation_has_ended_lets_nobody_in(
     gateway.pass(61).await;
     gateway.pass(31).await;
     assert_eq!(gateway.house.resolve("c").await.unwrap_err(), Refusal::Revoked);
-    gateway.pass(31).await;
+    gateway.pass(190).await;
     assert_eq!(gateway.house.resolve("c").await.unwrap_err(), Refusal::Revoked, "and it was prolonged");
 }
 
