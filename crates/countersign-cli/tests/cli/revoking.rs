@@ -65,12 +65,20 @@ fn revoke(folder: &Path, arguments: &[&str]) -> Ran {
     countersign(folder, &[&["revoke"], arguments, &["--state-dir", "state"]].concat(), "")
 }
 
-/// The `sid` of the only session, from the audit log.
+/// The `sid` of the only session, from the audit log, which is written behind the answer.
 fn session(folder: &Path) -> String {
-    let log = fs::read_to_string(folder.join("state").join("audit.jsonl")).unwrap();
-    let mut events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let began = events.find(|event| event["event"] == "session_began").expect("no session in the audit log");
-    began["session"].as_str().unwrap().to_owned()
+    let file = folder.join("state").join("audit.jsonl");
+    let look = || {
+        let log = fs::read_to_string(&file).unwrap_or_default();
+        let mut events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let began = events.find(|event| event["event"] == "session_began")?;
+        began["session"].as_str().map(ToOwned::to_owned)
+    };
+    let found = (0..200).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        look()
+    });
+    found.expect("no session in the audit log")
 }
 
 #[test]
