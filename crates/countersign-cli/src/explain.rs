@@ -122,7 +122,11 @@ fn as_text(screen: Screen, parts: &request::Parts, explained: &Explained) -> Str
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let mut text = screen.heading(&format!("{} {host}{}", parts.method, parts.uri)).trim_start().to_owned();
     for step in &explained.steps {
-        let mark = if step.refusal.is_some() { Mark::Fault } else { Mark::Fine };
+        let mark = match (step.refusal, step.is_unseen) {
+            (Some(_), _) => Mark::Fault,
+            (None, true) => Mark::Note,
+            (None, false) => Mark::Fine,
+        };
         let says = wrapped(&step.says, 88).replace('\n', "\n            ");
         text.push_str(&screen.item(mark, &format!("{:<10}  {says}", step.stage)));
     }
@@ -162,7 +166,7 @@ fn as_json(explained: &Explained) -> Value {
     let steps: Vec<Value> = explained
         .steps
         .iter()
-        .map(|step| json!({ "stage": step.stage, "says": step.says, "refusal": step.refusal.map(|refusal| refusal.code()) }))
+        .map(|step| json!({ "stage": step.stage, "says": step.says, "refusal": step.refusal.map(|refusal| refusal.code()), "unseen": step.is_unseen }))
         .collect();
     let end = match &explained.end {
         End::Answered(status) => json!({ "end": "answered", "status": status.as_u16() }),

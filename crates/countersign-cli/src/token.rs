@@ -4,14 +4,16 @@
 mod keys;
 mod parts;
 
-use std::io::Read as _;
+use std::{io::Read as _, path::Path};
 
 use countersign::{Clock as _, Secret, SystemClock, TokenRefusal, UnixTime};
+use countersign_gateway::admin::{AskedToken, Question, client};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::TokenArguments,
     exit::Exit,
+    fetch,
     moment::{from_now, moment},
     screen::{self, Mark, Screen},
     token::{keys::Judge, parts::Parts},
@@ -25,11 +27,23 @@ enum Verdict {
     /// Nobody said whose keys.
     NotVerified,
     /// Verified, as the given audience.
-    Valid(String),
+    Valid(String, Seen),
+    /// Good but for what is revoked at the gateway that runs: what, and how it is lifted.
+    Revoked(String),
     /// Refused.
     Refused(TokenRefusal),
     /// There was nothing to verify with.
     NoKeys(String),
+}
+
+/// Whether it was looked at what is revoked.
+enum Seen {
+    /// It is not.
+    Good,
+    /// Nobody could be asked, and why.
+    Unseen(String),
+    /// Nobody was named who knows.
+    Nobody,
 }
 
 /// `countersign token`.
@@ -47,10 +61,12 @@ pub(crate) fn run(arguments: &TokenArguments, screen: &Screen) -> Exit {
     let now = SystemClock.now();
     let verdict = match keys::judge(arguments, &parts, screen) {
         Ok(Judge::None) => Verdict::NotVerified,
-        Ok(Judge::Verifier(verifier, audience)) => match verifier.verify_at(token.expose().as_bytes(), now) {
-            Ok(_) => Verdict::Valid(audience),
-            Err(refusal) => Verdict::Refused(refusal),
-        },
+        Ok(Judge::Verifier { verifier, audience, state_dir }) => {
+            match verifier.verify_at(token.expose().as_bytes(), now) {
+                Ok(_) => look_at_revocations(&parts, audience, state_dir.as_deref()),
+                Err(refusal) => Verdict::Refused(refusal),
+            }
+        }
         Ok(Judge::Missing(problem)) => Verdict::NoKeys(problem),
         Err(exit) => return exit,
     };
@@ -60,9 +76,25 @@ pub(crate) fn run(arguments: &TokenArguments, screen: &Screen) -> Exit {
         screen::print(&as_text(*screen, &parts, &verdict, now));
     }
     match verdict {
-        Verdict::NotVerified | Verdict::Valid(_) => Exit::Good,
-        Verdict::Refused(_) | Verdict::NoKeys(_) => Exit::Failed,
+        Verdict::NotVerified | Verdict::Valid(..) => Exit::Good,
+        Verdict::Refused(_) | Verdict::Revoked(_) | Verdict::NoKeys(_) => Exit::Failed,
     }
+}
+
+/// Asks the gateway that runs, which alone knows.
+fn look_at_revocations(parts: &Parts, audience: String, state_dir: Option<&Path>) -> Verdict {
+    let Some(state_dir) = state_dir else { return Verdict::Valid(audience, Seen::Nobody) };
+    let question = match serde_json::from_value::<AskedToken>(parts.claims.clone()) {
+        Ok(asked) => Question::Token(asked),
+        Err(error) => return Verdict::Valid(audience, Seen::Unseen(error.to_string())),
+    };
+    let seen = match fetch::wait(client::refusing(state_dir, &question)) {
+        Ok(Ok(Some(target))) => return Verdict::Revoked(client::told(&target, state_dir)),
+        Ok(Ok(None)) => Seen::Good,
+        Ok(Err(error)) => Seen::Unseen(error.to_string()),
+        Err(error) => Seen::Unseen(error.to_string()),
+    };
+    Verdict::Valid(audience, seen)
 }
 
 fn complain(problem: &str, exit: Exit) -> Exit {
@@ -105,7 +137,21 @@ fn as_text(screen: Screen, parts: &Parts, verdict: &Verdict, now: UnixTime) -> S
             Mark::Warning,
             "not verified: give `--config`, or `--keys` with `--issuer` and `--audience`",
         ),
-        Verdict::Valid(audience) => screen.item(Mark::Fine, &format!("valid for `{audience}`")),
+        Verdict::Valid(audience, seen) => {
+            let mut text = screen.item(Mark::Fine, &format!("valid for `{audience}`"));
+            text.push_str(&match seen {
+                Seen::Good => screen.item(Mark::Fine, "nothing that concerns it is revoked"),
+                Seen::Nobody => screen.item(Mark::Note, "whether it is revoked is not looked at"),
+                Seen::Unseen(why) => {
+                    screen.item(Mark::Note, &format!("whether it is revoked is not looked at: {why}"))
+                }
+            });
+            text
+        }
+        Verdict::Revoked(what) => {
+            let code = TokenRefusal::TokenRevoked.code();
+            screen.item(Mark::Fault, &format!("{code}: {what}"))
+        }
         Verdict::Refused(refusal) => screen.item(Mark::Fault, &why(*refusal, parts)),
         Verdict::NoKeys(problem) => screen.item(Mark::Fault, &format!("not verified: {problem}")),
     });
@@ -126,7 +172,14 @@ fn why(refusal: TokenRefusal, parts: &Parts) -> String {
 fn as_json(parts: &Parts, verdict: &Verdict) -> Value {
     let verdict = match verdict {
         Verdict::NotVerified => json!({ "verified": false }),
-        Verdict::Valid(audience) => json!({ "verified": true, "audience": audience }),
+        Verdict::Valid(audience, seen) => {
+            let revoked = matches!(seen, Seen::Good).then_some(false);
+            json!({ "verified": true, "audience": audience, "revoked": revoked })
+        }
+        Verdict::Revoked(what) => {
+            let code = TokenRefusal::TokenRevoked.code();
+            json!({ "verified": false, "refusal": code, "revoked": true, "problem": what })
+        }
         Verdict::Refused(refusal) => json!({ "verified": false, "refusal": refusal.code() }),
         Verdict::NoKeys(problem) => json!({ "verified": false, "problem": problem }),
     };

@@ -3,7 +3,7 @@
 //! | listener | who reaches it | what |
 //! |---|---|---|
 //! | `admin_listen` (TCP) | whoever reaches the address | `/metrics`, `/healthz`, `/readyz`, `/.well-known/jwks.json` |
-//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /reload`, `POST /revoke`, `POST /keys/rotate`, `/keys/retire`, `/keys/import` |
+//! | `state_dir/control.sock` (mode 0600) | the gateway's own user | the same, `/status`, `/keys`, `/keys/public`, `POST /revoked` (a question), `POST /reload`, `POST /revoke`, `POST /keys/rotate`, `/keys/retire`, `/keys/import` |
 //!
 //! 1. Nothing on the read-only listener changes anything, and nothing on either shows a secret.
 //! 2. `/healthz` says that the process runs and answers: restart it when it does not. `/readyz` says whether it
@@ -13,6 +13,7 @@
 pub mod client;
 mod pages;
 mod revoke;
+mod revoked;
 mod serve;
 mod socket;
 
@@ -37,6 +38,7 @@ use crate::{
     revocation::Unrecorded,
 };
 
+pub use revoked::{AskedSession, AskedToken, Question};
 pub use serve::serve;
 pub use socket::{ControlSocket, SOCKET};
 
@@ -161,6 +163,11 @@ pub trait Control: Send + Sync + fmt::Debug {
         Box::pin(std::future::ready(Err(Unrecorded::Stopped)))
     }
 
+    /// What refuses the session or token that is asked about, if anything does.
+    fn refusing(&self, _: &Question) -> Option<Target> {
+        None
+    }
+
     /// Changes the key ring.
     ///
     /// # Errors
@@ -222,6 +229,7 @@ impl Admin {
             .route("/keys/rotate", post(pages::rotate_keys))
             .route("/reload", post(pages::reload))
             .route("/revoke", post(revoke::revoke))
+            .route("/revoked", post(revoked::revoked))
             .route("/status", get(pages::status))
             .with_state(self.clone());
         self.read_only().merge(more)

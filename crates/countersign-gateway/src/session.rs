@@ -25,6 +25,7 @@ pub mod rotation;
 pub mod shared;
 mod sharing;
 pub mod source;
+mod taking_away;
 
 use std::{
     net::IpAddr,
@@ -201,6 +202,12 @@ impl Sessions {
             let demand = Demand::of_session(name.clone(), entry.ends, RevocationReason::LogOut);
             self.revoke(demand.as_name_of(refused), now);
         }
+    }
+
+    /// The server says that a session which is refused here lives on.
+    fn prolong_revocation(&self, entry: &Entry, now: Now) {
+        let handed_over = self.ledger().prolong(&entry.concerned(), entry.ends, self.rules.recheck, now.wall);
+        self.tell_of_unrecorded(handed_over);
     }
 
     /// A name of the session that is revoked.

@@ -233,11 +233,11 @@ impl Translation {
         let refuse = |refusal| Refuse::on(&route, refusal);
         let Kind::Translate(demands) = &route.kind else { return Err(refuse(Refusal::Bug)) };
         let beside_cookie = credential.is_some();
+        let is_outdated = || self.sessions.cache().find(&key).is_some_and(|entry| entry.outdated.is_some());
         let entry = match (session, credential) {
-            (Some(entry), _) => entry,
-            (None, Some(credential)) => {
-                self.sessions.resolve(key, credential, client).await.map_err(refuse)?
-            }
+            (Some(entry), None) => entry,
+            (Some(entry), Some(_)) if !is_outdated() => entry,
+            (_, Some(credential)) => self.sessions.resolve(key, credential, client).await.map_err(refuse)?,
             (None, None) => return Err(refuse(Refusal::SessionEnded)),
         };
         let refuse = |refusal| refuse(refusal).of(&entry.sid);
@@ -259,7 +259,7 @@ impl Translation {
         let token = match known {
             Some(token) => token,
             None => {
-                let now = self.wait_to_sign(&entry, now).await.map_err(refuse)?;
+                let now = self.wait_to_sign(&key, &entry, now).await.map_err(refuse)?;
                 let wanted = Wanted { whom: Whom::Route(Arc::clone(&route)), until };
                 self.sign(wanted, key, &entry, ring, now).await.map_err(refuse)?
             }
@@ -282,12 +282,14 @@ impl Translation {
     }
 
     /// A token that is signed in the second of a revocation of its subject or organisation would be refused: waits
-    /// until that second is over.
-    async fn wait_to_sign(&self, entry: &Entry, mut now: Now) -> Result<Now, Refusal> {
-        for _ in 0..WAITS_TO_SIGN {
+    /// until that second is over. Who has waited does not know why a session has left the cache meanwhile: that it has
+    /// ended is not remembered for so long.
+    async fn wait_to_sign(&self, key: &SessionKey, entry: &Entry, mut now: Now) -> Result<Now, Refusal> {
+        for waits in 0..WAITS_TO_SIGN {
             if self.sessions.ledger().standing_of_token(&entry.concerned(), None, now.wall) == Standing::Good
             {
-                return Ok(now);
+                let is_there = waits == 0 || self.sessions.cache().find(key).is_some();
+                return if is_there { Ok(now) } else { Err(Refusal::RevocationUnsettled) };
             }
             sleep(WAIT_TO_SIGN).await;
             now = self.clock.now();

@@ -1,6 +1,10 @@
 //! Whose keys a token is verified with.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use countersign::{
     KeySet, Verifier,
@@ -14,8 +18,8 @@ use crate::{
 
 /// What a token is judged with.
 pub(super) enum Judge {
-    /// A verifier, for this audience.
-    Verifier(Verifier, String),
+    /// A verifier, for this audience; and where the gateway runs that knows what is revoked, if one was named.
+    Verifier { verifier: Verifier, audience: String, state_dir: Option<PathBuf> },
     /// Keys were named and are not to be had.
     Missing(String),
     /// No keys were named.
@@ -32,7 +36,7 @@ pub(super) fn judge(arguments: &TokenArguments, parts: &Parts, screen: &Screen) 
     else {
         return Ok(Judge::None);
     };
-    let judge = read(keys).and_then(|bytes| verifier(issuer, audience, &bytes));
+    let judge = read(keys).and_then(|bytes| verifier(issuer, audience, &bytes, None));
     judge.map_err(|problem| {
         screen::complain(&format!("countersign token: `{}`: {problem}\n", keys.display()));
         Exit::Usage
@@ -62,7 +66,8 @@ fn of_gateway(config: &Config, named: Option<&str>, parts: &Parts) -> Result<Jud
         let builder =
             Verifier::builder().issuer(config.issuer.clone()).audience(audience).shared_secret(secret);
         let verifier = builder.build().map_err(|error| error.to_string())?;
-        return Ok(Judge::Verifier(verifier, audience.to_owned()));
+        let (audience, state_dir) = (audience.to_owned(), Some(config.state_dir.clone()));
+        return Ok(Judge::Verifier { verifier, audience, state_dir });
     }
     let text = format!("http://{}/.well-known/jwks.json", config.admin_listen);
     let uri = text.parse().map_err(|_| format!("{text} is no URL"))?;
@@ -72,14 +77,14 @@ fn of_gateway(config: &Config, named: Option<&str>, parts: &Parts) -> Result<Jud
         Ok(Err(problem)) => return Err(format!("{text} {problem}: is the gateway running?")),
         Err(error) => return Err(error.to_string()),
     };
-    verifier(config.issuer.as_str(), audience, &fetched.body)
+    verifier(config.issuer.as_str(), audience, &fetched.body, Some(config.state_dir.clone()))
 }
 
-fn verifier(issuer: &str, audience: &str, keys: &[u8]) -> Result<Judge, String> {
+fn verifier(issuer: &str, audience: &str, keys: &[u8], state_dir: Option<PathBuf>) -> Result<Judge, String> {
     let keys = KeySet::parse(keys).map_err(|error| format!("is no key set: {error}"))?;
     let builder = Verifier::builder().issuer(issuer).audience(audience).key_set(keys);
     let verifier = builder.build().map_err(|error| error.to_string())?;
-    Ok(Judge::Verifier(verifier, audience.to_owned()))
+    Ok(Judge::Verifier { verifier, audience: audience.to_owned(), state_dir })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -12,18 +12,26 @@ use serde_json::Value;
 
 use crate::{
     command::{Ran, countersign},
+    port::Port,
     running::Gateway,
     server::{self, GOOD, LIVE},
 };
 
 /// A gateway whose authorization server knows one live cookie, and is the service too.
 fn start(folder: &Path) -> Gateway {
+    start_with(folder, 0).0
+}
+
+/// The same with its `admin_listen` on a port; and the port of the server.
+fn start_with(folder: &Path, admin: u16) -> (Gateway, u16) {
     let port = server::server(GOOD);
     server::prepare(folder, port);
     let file = folder.join("gateway.toml");
     let text = fs::read_to_string(&file).unwrap().replace("127.0.0.1:9001", &format!("127.0.0.1:{port}"));
+    let text =
+        text.replace("admin_listen = \"127.0.0.1:0\"", &format!("admin_listen = \"127.0.0.1:{admin}\""));
     fs::write(file, format!("workers = 1\n{text}")).unwrap();
-    Gateway::start(folder)
+    (Gateway::start(folder), port)
 }
 
 /// What the live cookie gets: the status, and the code of a refusal.
@@ -165,4 +173,67 @@ fn a_revocation_outlives_a_kill() {
     assert_eq!(visit(&gateway), revoked());
     assert_eq!(revoke(folder, &["--session", &sid, "--lift"]).code, 0);
     assert!(served_again(&gateway));
+}
+
+#[test]
+fn who_asks_why_is_told_what_is_revoked_and_how_it_is_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gateway = start(folder);
+    let explain = || {
+        let request =
+            ["explain", "--config", "gateway.toml", "--url", "/orders/7", "--cookie-file", "cookie"];
+        countersign(folder, &request, "")
+    };
+    assert_eq!(visit(&gateway), SERVED);
+    let good = explain();
+    assert!(good.code == 0 && good.output.contains("  ok    revocation  nothing that"), "{good:?}");
+    let sid = session(folder);
+    for target in [
+        &["--session", &*sid][..],
+        &["--subject", "u-1001"],
+        &["--organisation", "acme", "--yes"],
+        &["--all", "--yes"],
+    ] {
+        assert_eq!(revoke(folder, target).code, 0);
+        let named: Vec<&str> = target.iter().copied().filter(|word| *word != "--yes").collect();
+        let ran = explain();
+        assert!(ran.code == 1 && ran.output.contains("\n  FAIL  revocation  "), "{target:?}: {ran:?}");
+        let words = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
+        let lift = format!("is revoked: countersign revoke --state-dir state {} --lift", named.join(" "));
+        assert!(words.contains(&lift) && words.contains("refused: 401 revoked"), "{lift}: {words}");
+        assert_eq!(visit(&gateway), revoked());
+        // To have asked changes nothing; what it says to do helps.
+        assert_eq!(revoke(folder, &[&named[..], &["--lift"]].concat()).code, 0);
+        assert!(served_again(&gateway) && explain().code == 0, "{target:?}");
+    }
+    drop(gateway);
+    let nobody = explain();
+    assert!(nobody.code == 0 && nobody.output.contains("  note  revocation  not looked at: "), "{nobody:?}");
+}
+
+#[test]
+fn a_token_that_is_revoked_is_not_called_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // `token` asks there for the keys: the port must be known.
+    let admin = Port::reserved();
+    let (gateway, port) = start_with(folder, admin.address.port());
+    assert_eq!(visit(&gateway), SERVED);
+    let (token, sid) = (server::last_token(port), session(folder));
+    let look = || countersign(folder, &["token", "--config", "gateway.toml"], &token);
+    let good = look();
+    assert!(good.code == 0 && good.output.contains("ok    nothing that concerns it is revoked"), "{good:?}");
+    let shown: Value =
+        serde_json::from_str(&countersign(folder, &["token", "--json"], &token).output).unwrap();
+    let jti = shown["claims"]["jti"].as_str().unwrap();
+    for target in [["--token", jti], ["--session", &sid], ["--subject", "u-1001"]] {
+        assert_eq!(revoke(folder, &target).code, 0);
+        let ran = look();
+        let lift = format!("countersign revoke --state-dir state {} --lift", target.join(" "));
+        assert!(ran.code == 1 && ran.output.contains("FAIL  token_revoked: "), "{target:?}: {ran:?}");
+        assert!(ran.output.contains(&lift), "{lift}: {ran:?}");
+        assert_eq!(revoke(folder, &[&target[..], &["--lift"]].concat()).code, 0);
+        assert_eq!(look().code, 0, "{target:?}");
+    }
 }

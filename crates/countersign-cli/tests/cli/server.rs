@@ -1,16 +1,26 @@
 //! An authorization server that answers as it is told, and a folder with a configuration for it.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    sync::Mutex,
     thread,
 };
 
 /// The value of the one live cookie.
 pub(crate) const LIVE: &str = "planted-live-cookie-7f3a9c1e5b2d8064";
+
+/// The last token that each server was sent as a service.
+static TOKENS: Mutex<BTreeMap<u16, String>> = Mutex::new(BTreeMap::new());
+
+/// The last token that the server on that port was sent as a service.
+pub(crate) fn last_token(port: u16) -> String {
+    TOKENS.lock().unwrap()[&port].clone()
+}
 
 /// An authorization server with introspection at `/introspect` and a login page at every other path. Its thread ends
 /// with the test's process.
@@ -36,6 +46,10 @@ fn answer(stream: &TcpStream, live: &str) -> Option<()> {
         reader.read_line(&mut header).ok()?;
         if header.trim().is_empty() {
             break;
+        }
+        if let Some(token) = header.strip_prefix("authorization: Bearer ") {
+            let port = stream.local_addr().unwrap().port();
+            TOKENS.lock().unwrap().insert(port, token.trim().to_owned());
         }
         if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap();

@@ -44,7 +44,7 @@ fn a_good_token_is_0_and_its_signature_is_not_shown() {
     }
     let ran = countersign(folder.path(), &[&KEYS[..], &["--json"]].concat(), &token);
     let printed: Value = serde_json::from_str(&ran.output).unwrap();
-    assert_eq!(printed["verdict"], json!({ "verified": true, "audience": "orders" }));
+    assert_eq!(printed["verdict"], json!({ "verified": true, "audience": "orders", "revoked": null }));
     assert_eq!(printed["signature_bytes"], 64);
     assert!(!ran.output.contains(signature));
 }

@@ -7,13 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use countersign::revocation::Target;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::UnixStream, time::timeout};
 
-use super::SOCKET;
+use super::{Question, SOCKET, revoked::Answer};
 
 /// For the whole exchange: as long as the gateway gives itself.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,6 +62,39 @@ pub async fn call(
     body: impl Into<Bytes>,
 ) -> Result<Reply, CallError> {
     timeout(TIMEOUT, exchange(state_dir, method, path, body.into())).await.map_err(|_| CallError::Timeout)?
+}
+
+/// Asks the gateway that runs on `state_dir` what it is that refuses a session or a token, if anything does.
+///
+/// # Errors
+/// [`CallError`].
+pub async fn refusing(state_dir: &Path, question: &Question) -> Result<Option<Target>, CallError> {
+    let body = serde_json::to_vec(question).map_err(|error| CallError::BrokeOff(error.to_string()))?;
+    let reply = call(state_dir, Method::POST, "/revoked", body).await?;
+    let answer: Answer = serde_json::from_slice(&reply.body)
+        .map_err(|_| CallError::BrokeOff(format!("it answers {}", reply.status)))?;
+    match answer.error {
+        None if reply.status.is_success() => Ok(answer.target()),
+        error => Err(CallError::BrokeOff(error.unwrap_or_default())),
+    }
+}
+
+/// The words for a revocation that [`refusing`] has found, with the command that takes it back.
+#[must_use]
+pub fn told(target: &Target, state_dir: &Path) -> String {
+    let directory = state_dir.display();
+    let lift = |option: &str| format!("countersign revoke --state-dir {directory} {option} --lift");
+    match target {
+        Target::All => format!("everything of that time is revoked: {}", lift("--all")),
+        // A session that goes on: its next token is good.
+        Target::IssuedTo(_) => {
+            "what was issued to its session until then is revoked: it gets another".to_owned()
+        }
+        Target::Organisation(_) | Target::Session(_) | Target::Subject(_) | Target::Token(_) => {
+            let (kind, id) = (target.kind(), target.id());
+            format!("{kind} {id} is revoked: {}", lift(&format!("--{kind} {id}")))
+        }
+    }
 }
 
 async fn exchange(state_dir: &Path, method: Method, path: &str, body: Bytes) -> Result<Reply, CallError> {

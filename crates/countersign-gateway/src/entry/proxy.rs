@@ -395,7 +395,7 @@ impl Call<'_> {
         let translation = &self.snapshot.translation;
         let Some(name) = &translation.credentials.cookie else { return };
         match legacy::fate_of(answer, name, cookie.value.expose(), self.now.wall) {
-            Some(Fate::Deleted) => translation.sessions.taken_away(&cookie, self.clock.now()),
+            Some(Fate::Deleted) => translation.sessions.taken_away(cookie, self.client),
             Some(Fate::Replaced) => translation.sessions.replaced(cookie, self.client),
             None => {}
         }

@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use countersign::{KeyId, UnixTime, remote::RemoteKeys};
+use countersign::{KeyId, UnixTime, remote::RemoteKeys, revocation::Target};
 use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
@@ -22,8 +22,8 @@ use tokio::{
 use super::{ReadConfig, StartError, compose::Household, revoking};
 use crate::{
     admin::{
-        self, Admin, Control, ControlSocket, Dependence, KeyChange, KeyChangeError, Reloading, RevokeCommand,
-        RevokingNow,
+        self, Admin, Control, ControlSocket, Dependence, KeyChange, KeyChangeError, Question, Reloading,
+        RevokeCommand, RevokingNow,
     },
     config::{
         resolved::{BackchannelLogout, Config, Endpoint, Limits, StoreConfig},
@@ -122,6 +122,11 @@ impl Control for ControlRoom {
 
     fn revoke(&self, command: RevokeCommand) -> RevokingNow<'_> {
         Box::pin(revoking::carry_out(&self.household, command))
+    }
+
+    fn refusing(&self, question: &Question) -> Option<Target> {
+        let sessions = &self.snapshot.load().translation.sessions;
+        revoking::refusing(sessions, self.household.clock.now().wall, question)
     }
 
     fn change_keys(&self, change: KeyChange) -> Result<(), KeyChangeError> {

@@ -1,6 +1,6 @@
 //! The flow without a gateway around it: for `check` and `explain`.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use countersign::Secret;
@@ -43,11 +43,13 @@ pub struct Rehearsal {
     browser: Option<SessionEndpoints>,
     metadata: Metadata,
     guard: Option<Arc<TrustedIssuer>>,
+    state_dir: PathBuf,
 }
 
 impl Rehearsal {
     /// Says for one request which stage decides what, in the order of the proxy: our own documents, our own
-    /// endpoints, the routes. Asks the authorization server if the request gets that far.
+    /// endpoints, the routes. Asks the authorization server if the request gets that far, and the gateway that runs, if
+    /// one does, what is revoked.
     pub async fn explain(&self, parts: &request::Parts) -> Explained {
         // Without its keys every token is answered 503, which is what is said then.
         if let Some(issuer) = &self.guard
@@ -68,9 +70,9 @@ impl Rehearsal {
         if let Some(endpoints) = &self.browser
             && own::is_own(path)
         {
-            return endpoints.explain(&self.translation, parts).await;
+            return endpoints.explain(&self.translation, parts, &self.state_dir).await;
         }
-        let mut explained = self.translation.explain(parts).await;
+        let mut explained = self.translation.explain(parts, Some(&self.state_dir)).await;
         if let Some(step) = explained.steps.last_mut()
             && step.refusal == Some(Refusal::NoRoute)
             && own::is_own(path)
@@ -112,5 +114,6 @@ pub fn rehearse(
     };
     let snapshot = household.compose(config, trusted.as_ref())?;
     let (translation, browser) = (snapshot.translation, snapshot.browser);
-    Ok(Rehearsal { translation, browser, metadata, guard: trusted })
+    let state_dir = config.state_dir.clone();
+    Ok(Rehearsal { translation, browser, metadata, guard: trusted, state_dir })
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use countersign::{UnixTime, revocation::Target};
+use countersign::{OrganisationId, Revocable, UnixTime, revocation::Target};
 
 use super::compose::Household;
 use crate::{
-    admin::{RevokeAct, RevokeCommand, RevokeReport},
-    revocation::{Demand, RevocationReason, Unrecorded},
-    session::cache::Entry,
+    admin::{Question, RevokeAct, RevokeCommand, RevokeReport},
+    revocation::{Concerned, Demand, RevocationReason, Unrecorded},
+    session::{Sessions, cache::Entry},
 };
 
 /// Counts what is concerned, and does what is wanted.
@@ -52,6 +52,36 @@ pub(super) async fn carry_out(
     };
     report.cursor = Some(recorded.cursor);
     Ok(report)
+}
+
+/// What refuses that session or token, if anything does. Asks nobody and changes nothing.
+pub(super) fn refusing(sessions: &Sessions, now: UnixTime, question: &Question) -> Option<Target> {
+    let ledger = sessions.ledger();
+    let named = |organisation: &Option<String>| OrganisationId::new(organisation.as_deref()?).ok();
+    match question {
+        Question::Session(asked) => {
+            let key = sessions.keyer.key(&asked.credential().as_credential());
+            let known = sessions.cache().find(&key);
+            let of_known = known.as_ref().and_then(|entry| ledger.refusing_session(&entry.concerned()));
+            let own = sessions.keyer.session_id(&asked.subject, asked.server_sid.as_deref(), &key);
+            let organisation = named(&asked.organisation);
+            let concerned = Concerned {
+                session: &own,
+                others: &[],
+                subject: &asked.subject,
+                organisation: organisation.as_ref(),
+                began: asked.began,
+            };
+            of_known.or_else(|| ledger.refusing_session(&concerned))
+        }
+        Question::Token(asked) => {
+            let mut token = Revocable::new(ledger.issuer(), &asked.jti, &asked.sub, asked.iat);
+            token.derived_from = &asked.derived_from;
+            let organisation = named(&asked.organisation);
+            (token.session, token.organisation) = (asked.sid.as_ref(), organisation.as_ref());
+            ledger.refusing_token(&token, now)
+        }
+    }
 }
 
 /// Whether a session, or a living token of it, is the target.

@@ -22,6 +22,15 @@ pub struct Concerned<'a> {
     pub began: Option<UnixTime>,
 }
 
+impl Concerned<'_> {
+    /// Everything whose revocation could concern the session.
+    pub(super) fn targets(&self) -> impl Iterator<Item = Target> {
+        let names = std::iter::once(self.session).chain(self.others).cloned().map(Target::Session);
+        let organisation = self.organisation.cloned().map(Target::Organisation);
+        names.chain([Target::Subject(self.subject.clone()), Target::All]).chain(organisation)
+    }
+}
+
 /// What is to be revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {

@@ -16,6 +16,7 @@ use super::{
     Demand, Ledger, Unrecorded,
     compare::Comparison,
     follow::{FOLLOW_EVERY, Numberings, goes_on, is_complete},
+    ledger::Prolonging,
     logouts::LogoutWish,
 };
 use crate::{
@@ -52,6 +53,7 @@ pub(super) enum Wish {
     Lift(Target, UnixTime),
     /// No change of what is revoked: a log-out token is used once.
     Logout(LogoutWish),
+    Prolong(Target, Prolonging),
     Revoke(Demand, UnixTime),
     /// Nothing: to know whether everything before it is durable.
     Settle,
@@ -149,6 +151,14 @@ impl Keeper {
                 settling.push(reply);
                 continue;
             }
+            // What is lifted just now is not prolonged.
+            if let Wish::Prolong(target, _) = &wish
+                && changes
+                    .iter()
+                    .any(|change| matches!(change, Change::Lifted { target: lifted, .. } if lifted == target))
+            {
+                continue;
+            }
             match self.prepare(wish) {
                 Ok(Some(change)) => {
                     waiting.push(reply);
@@ -202,6 +212,13 @@ impl Keeper {
                     return Ok(None);
                 }
                 Ok(Some(Change::Lifted { target, until: now.saturating_add(LIFT_MATTERS) }))
+            }
+            Wish::Prolong(target, wanted) => {
+                let change = self.ledger.prolonged(&target, wanted);
+                if let Some(Change::Revoked { target, terms, .. }) = &change {
+                    self.ledger.enforce(target, *terms)?;
+                }
+                Ok(change)
             }
             Wish::Revoke(demand, now) => {
                 let terms = self.ledger.terms(&demand, now);

@@ -6,6 +6,8 @@ mod events;
 mod faults;
 mod late;
 mod logouts;
+mod prolong;
+mod why;
 
 use std::{
     fmt,
@@ -37,6 +39,7 @@ use crate::{
 
 pub(crate) use self::events::SessionChange;
 pub use self::events::{CannotContinue, Snapshot};
+pub(super) use self::prolong::Prolonging;
 use self::{alone::Alone, enforce::is_of_tokens};
 
 /// What is revoked. Shared by all workers; outlives every reload.
@@ -483,13 +486,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets what concerns nothing any more.
+    /// Forgets what concerns nothing any more; what is refused here, a while after its end.
     pub(super) fn forget_expired(&self, now: UnixTime) {
         self.forgotten.fetch_max(now.as_secs(), Ordering::AcqRel);
         self.tokens.forget_expired(now);
-        self.sessions.forget_expired(now);
         self.kept.forget_expired(now);
-        self.state().forget_expired(now);
+        let over = now.saturating_sub(Self::REFUSED_AFTER_END);
+        self.sessions.forget_expired(over);
+        self.state().forget_expired(over);
     }
 }
 

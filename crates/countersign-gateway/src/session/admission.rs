@@ -32,6 +32,7 @@ pub(super) struct Found {
 pub(super) struct Former {
     pub(super) identity: Identity,
     pub(super) sid: SessionId,
+    pub(super) ends: Option<UnixTime>,
 }
 
 /// What became of a session in the cache.
@@ -150,6 +151,7 @@ impl Sessions {
         }
         if self.ledger().check(&entry.concerned()) == Standing::Revoked {
             self.spread_revocation(&entry, now);
+            self.prolong_revocation(&entry, now);
             return end(Some(&entry), Refusal::Revoked, Refusal::Revoked.code());
         }
         writer.put(Arc::clone(&entry));

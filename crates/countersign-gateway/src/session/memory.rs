@@ -8,11 +8,14 @@ use std::{
     },
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
     cache::SessionCache,
     flight::Flights,
     gate::{Gate, Places},
     shared::SharedCache,
+    taking_away::MAX_AT_ONCE,
 };
 use crate::{revocation::Ledger, tasks::Tasks};
 
@@ -31,6 +34,8 @@ pub struct Memory {
     names_sessions: AtomicBool,
     pub(super) ledger: Arc<Ledger>,
     pub(super) shared: Option<Arc<dyn SharedCache>>,
+    /// Bounds the look-ups of sessions that the old application has ended.
+    pub(super) taking_away: Arc<Semaphore>,
 }
 
 impl Memory {
@@ -48,6 +53,7 @@ impl Memory {
             names_sessions: AtomicBool::new(false),
             ledger: Ledger::idle(),
             shared: None,
+            taking_away: Arc::new(Semaphore::new(MAX_AT_ONCE)),
         }
     }
 

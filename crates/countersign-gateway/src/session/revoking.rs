@@ -21,7 +21,6 @@ use super::{
 use crate::{
     clock::{Clock, Now},
     credential::OwnedCredential,
-    error::Refusal,
     observe::Observation,
     revocation::{Demand, Ledger, RevocationReason, SessionChange, Unrecorded},
 };
@@ -48,15 +47,6 @@ impl Sessions {
             self.revoke_tokens(entry, RevocationReason::ServerSaidNo, now);
         }
         revokes
-    }
-
-    /// The old application has taken a credential away from its user.
-    pub(crate) fn taken_away(&self, credential: &OwnedCredential, now: Now) {
-        let key = self.keyer.key(&credential.as_credential());
-        if let Some(entry) = self.memory.cache.find(&key) {
-            self.revoke_session(&entry, RevocationReason::LegacyCookie, now);
-            self.end(&key, Refusal::Revoked, now);
-        }
     }
 
     /// The old application has given its user another credential: what becomes of this one the server knows.
@@ -169,7 +159,11 @@ impl Sessions {
     }
 
     pub(super) fn revoke(&self, demand: Demand, now: Now) {
-        if let Err(fault) = self.ledger().revoke_later(demand, now.wall)
+        self.tell_of_unrecorded(self.ledger().revoke_later(demand, now.wall));
+    }
+
+    pub(super) fn tell_of_unrecorded(&self, handed_over: Result<(), Unrecorded>) {
+        if let Err(fault) = handed_over
             && fault != Unrecorded::Stopped
         {
             let detail = fault.to_string();

@@ -47,11 +47,11 @@ impl Sessions {
         let Some(opened) = self.keyer.answers.open(key, credential, &sealed, now) else {
             return Kept::default();
         };
-        let former = self
-            .mapping
-            .explain(&opened.answer)
-            .ok()
-            .map(|identity| Former { identity, sid: opened.sid.clone() });
+        let former = self.mapping.explain(&opened.answer).ok().map(|identity| Former {
+            identity,
+            sid: opened.sid.clone(),
+            ends: opened.answer.ends,
+        });
         let is_outdated = self.ledger().is_outdated(&opened.sid, opened.asked_at);
         let fresh = opened.aged(self.rules.recheck / 5 * 3, now).filter(|shared| {
             !is_outdated && known.is_none_or(|known| shared.asked_at.monotonic > known.asked_at)

@@ -36,8 +36,10 @@ mod changed;
 mod defects;
 mod late;
 mod outage;
+mod revoked;
 mod rotation;
 mod shared;
+mod taken_away;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

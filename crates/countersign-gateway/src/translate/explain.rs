@@ -2,9 +2,10 @@
 //!
 //! The stages are the very functions that decide in [`Translation::warm`] and [`Translation::cold`]; only the cache is
 //! left out, so the authorization server is asked about each credential. Nothing is forwarded and nothing remembered.
+//! What is revoked only the gateway that runs knows: it is asked over its socket.
 //! No text holds a credential or a signature.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Claims, Role, SessionId, TokenId, TokenRefusal, UnixTime};
@@ -12,6 +13,7 @@ use http::{HeaderMap, StatusCode, header::UPGRADE, request};
 
 use super::{Translation, guarded};
 use crate::{
+    admin::{AskedSession, Question, client},
     clock::Now,
     config::resolved::{Requirements, RouteConfig},
     credential::{Credential, CredentialKind},
@@ -23,7 +25,7 @@ use crate::{
     issue,
     permit::{Permit, permit},
     route::{Demands, Kind, Route},
-    session::source::{Answer, Verdict},
+    session::source::{Answer, Verdict, session_began},
 };
 
 /// What every stage decided, in order. Only the last can be a refusal.
@@ -44,6 +46,8 @@ pub struct Step {
     pub says: String,
     /// Set if it turned the request away.
     pub refusal: Option<Refusal>,
+    /// Nobody could be asked about it.
+    pub is_unseen: bool,
 }
 
 /// What happens to the request.
@@ -88,7 +92,7 @@ impl Explained {
     /// What was decided up to the end, or to the stage that stopped it.
     pub(crate) fn new(mut steps: Vec<Step>, end: Result<End, Stopped>) -> Self {
         let end = end.unwrap_or_else(|(stage, refusal, says)| {
-            steps.push(Step { stage, says, refusal: Some(refusal) });
+            steps.push(Step { stage, says, refusal: Some(refusal), is_unseen: false });
             End::Refused(refusal)
         });
         Self { steps, end }
@@ -98,15 +102,21 @@ impl Explained {
 impl Step {
     /// A stage that lets the request go on.
     pub(crate) const fn passed(stage: &'static str, says: String) -> Self {
-        Self { stage, says, refusal: None }
+        Self { stage, says, refusal: None, is_unseen: false }
+    }
+
+    /// A stage that nobody could be asked about.
+    const fn unseen(stage: &'static str, says: String) -> Self {
+        Self { stage, says, refusal: None, is_unseen: true }
     }
 }
 
 impl Translation {
-    /// Says for one request which stage decides what. Asks the authorization server if the request gets that far.
-    pub async fn explain(&self, parts: &request::Parts) -> Explained {
+    /// Says for one request which stage decides what. Asks the authorization server if the request gets that far, and the
+    /// gateway that runs on `state_dir` what is revoked; without one nothing is said about that.
+    pub async fn explain(&self, parts: &request::Parts, state_dir: Option<&Path>) -> Explained {
         let mut steps = Vec::new();
-        let end = self.explain_to(parts, &mut steps).await;
+        let end = self.explain_to(parts, state_dir, &mut steps).await;
         Explained::new(steps, end)
     }
 
@@ -114,6 +124,7 @@ impl Translation {
     pub(crate) async fn explain_page_session(
         &self,
         headers: &HeaderMap,
+        state_dir: Option<&Path>,
         steps: &mut Vec<Step>,
     ) -> Result<UnixTime, Stopped> {
         let credential = self.credentials.find_cookie(headers).map_err(refused("credential"))?;
@@ -122,7 +133,7 @@ impl Translation {
             ("credential", Refusal::CredentialMissing, format!("the request has no cookie `{cookie}`"))
         })?;
         steps.push(Step::passed("credential", self.found(&credential)));
-        Ok(self.explain_identity(&credential, self.clock.now(), steps).await?.1)
+        Ok(self.explain_identity(&credential, self.clock.now(), state_dir, steps).await?.1)
     }
 
     /// Who it is, and until when.
@@ -130,6 +141,7 @@ impl Translation {
         &self,
         credential: &Credential<'_>,
         now: Now,
+        state_dir: Option<&Path>,
         steps: &mut Vec<Step>,
     ) -> Result<(Identity, UnixTime), Stopped> {
         let (answer, says) = self.ask(credential, now).await?;
@@ -139,6 +151,9 @@ impl Translation {
             .explain(&answer)
             .map_err(|fault| ("identity", Refusal::from(fault), mapping.describe(fault, &answer)))?;
         steps.push(Step::passed("identity", understood(&identity)));
+        if let Some(state_dir) = state_dir {
+            steps.push(explain_revocation(credential, &identity, &answer, state_dir).await?);
+        }
         Ok((identity, self.end_of(&answer, now)))
     }
 
@@ -168,7 +183,12 @@ impl Translation {
         Ok(End::Guarded(if guard.forward_token { TokenSent::AsItCame } else { TokenSent::KeptBack }))
     }
 
-    async fn explain_to(&self, parts: &request::Parts, steps: &mut Vec<Step>) -> Result<End, Stopped> {
+    async fn explain_to(
+        &self,
+        parts: &request::Parts,
+        state_dir: Option<&Path>,
+        steps: &mut Vec<Step>,
+    ) -> Result<End, Stopped> {
         let route = self
             .route(parts)
             .map_err(|refuse| ("route", refuse.refusal, why_no_route(parts, refuse.refusal)))?;
@@ -186,7 +206,7 @@ impl Translation {
             .map_err(|refusal| ("origin", refusal, self.why_not_own_page(refusal, parts)))?;
         steps.push(Step::passed("origin", why_own_page(&credential, parts)));
         let now = self.clock.now();
-        let (identity, ends) = self.explain_identity(&credential, now, steps).await?;
+        let (identity, ends) = self.explain_identity(&credential, now, state_dir, steps).await?;
         let permit =
             permit(&identity, demands).map_err(|refusal| ("permit", refusal, needs(&demands.require)))?;
         steps.push(Step::passed("permit", has(&demands.require, "every caller with a session may")));
@@ -308,6 +328,28 @@ impl Translation {
             (CredentialKind::Cookie, None) => format!("cookie, {length} characters"),
             (CredentialKind::Bearer, _) => format!("bearer token, {length} characters"),
         }
+    }
+}
+
+/// Whether the gateway that runs refuses what is said to be live.
+async fn explain_revocation(
+    credential: &Credential<'_>,
+    identity: &Identity,
+    answer: &Answer,
+    state_dir: &Path,
+) -> Result<Step, Stopped> {
+    let question = Question::Session(AskedSession {
+        bearer: credential.kind == CredentialKind::Bearer,
+        credential: credential.expose().to_owned(),
+        subject: identity.subject.clone(),
+        organisation: identity.organisation.as_ref().map(|organisation| organisation.as_str().to_owned()),
+        server_sid: identity.server_sid.as_deref().map(ToOwned::to_owned),
+        began: session_began(&answer.session),
+    });
+    match client::refusing(state_dir, &question).await {
+        Ok(None) => Ok(Step::passed("revocation", "nothing that concerns it is revoked".to_owned())),
+        Ok(Some(target)) => Err(("revocation", Refusal::Revoked, client::told(&target, state_dir))),
+        Err(error) => Ok(Step::unseen("revocation", format!("not looked at: {error}"))),
     }
 }
 

@@ -101,7 +101,7 @@ impl Translation {
         };
         let wanted = Wanted { whom, until: Until::MostOfLifetime };
         let ring = self.keyring.load_full();
-        let now = self.wait_to_sign(&session.entry, self.clock.now()).await?;
+        let now = self.wait_to_sign(&session.key, &session.entry, self.clock.now()).await?;
         let signed = self.sign(wanted, session.key, &session.entry, ring, now).await?;
         if audience.is_none() {
             tokens.index.remember(self.sessions.keyer.handle(&session.entry.sid), session.key);
@@ -136,7 +136,8 @@ impl Translation {
             None => match self.sessions.resolve_anew(key, credential.to_owned(), client).await {
                 Ok(entry) => (entry, ServerSession::Alive),
                 Err(Refusal::Revoked) => return done(ServerSession::Unknown, self.is_settled().await?),
-                Err(Refusal::SessionEnded) => return done(ServerSession::Ended, true),
+                // What was signed for it before may be revoked because of that very answer.
+                Err(Refusal::SessionEnded) => return done(ServerSession::Ended, self.is_settled().await?),
                 Err(refusal) => return Err(refusal),
             },
         };

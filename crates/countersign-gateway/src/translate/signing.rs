@@ -120,6 +120,8 @@ impl Signer {
         let writer = self.sessions.cache().writer(key);
         let current = writer.current();
         let entry = match &current {
+            // Another gateway has found since that it is another: what is known of it says too much.
+            Some(current) if current.outdated.is_some() => return Err(Refusal::RevocationUnsettled),
             // It may be the same user's under another name of the server.
             Some(current) if current.identity.subject == seen.identity.subject => current,
             Some(_) => return Err(Refusal::SessionEnded),

@@ -10,11 +10,17 @@ use std::{
     time::Duration,
 };
 
-use countersign::{Secret, UnixTime, revocation::Epoch};
+use countersign::{
+    Secret, UnixTime,
+    revocation::{Epoch, Target},
+};
 use http::Request;
 use serde_json::json;
 
-use super::{Translation, Warm};
+use super::{
+    Ask, ServerSession, Translation, Warm,
+    signing::{Until, Wanted, Whom},
+};
 use crate::{
     clock::{Clock, ManualClock},
     config::resolved::{ClaimsConfig, Requirements, RouteKind, TranslateConfig},
@@ -24,14 +30,16 @@ use crate::{
     error::{Refusal, SourceError},
     identity::Mapping,
     observe::{Observer, SourceLabel},
-    revocation::{Ledger, Lifetimes},
+    revocation::{Demand, Ledger, Lifetimes, RevocationReason},
     route::RouteTable,
     session::{
         Memory, Parts, Rules, Sessions,
+        cache::Entry,
         gate::Places,
-        key::SessionKeyer,
+        key::{SessionKey, SessionKeyer},
         source::{Answer, Asking, Source, Verdict},
     },
+    store::{Change, RevocationRecord, Terms},
     tasks::Tasks,
     testing,
 };
@@ -305,5 +313,93 @@ async fn a_gateway_that_has_not_read_the_shared_store_for_too_long_signs_nothing
             panic!("{cookie} got a token")
         };
         assert_eq!(refusal.refusal.code(), "revocations_unread");
+    }
+}
+
+/// What is revoked, and can be written or not.
+fn ledger_on(store: testing::Breakable, clock: &Arc<ManualClock>) -> Arc<Ledger> {
+    let hour = Duration::from_secs(3600);
+    let (ledger, keeper) = Ledger::open(
+        Arc::new(store),
+        &Epoch::new("e").unwrap(),
+        "https://shop.example".into(),
+        Lifetimes { token: hour, session: hour, spread: Lifetimes::SPREAD },
+        clock.clone(),
+        Observer::without_files(),
+    )
+    .unwrap();
+    tokio::spawn(keeper.run());
+    ledger
+}
+
+impl House {
+    /// A request that has passed the warm path: the session is known and fresh, and a token is missing.
+    async fn without_token(&self, cookie: &str) -> (SessionKey, Arc<Entry>, Box<Ask>) {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("cookie", http::HeaderValue::from_str(&format!("S={cookie}")).unwrap());
+        let session = self.translation.page_session(&headers, CLIENT).await.unwrap();
+        let Warm::Cold(ask) = self.warm("GET", "/orders/", cookie) else { panic!("it has a token") };
+        (session.key, session.entry, ask)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_signed_for_a_session_that_turned_out_to_be_another_on_the_way() {
+    let house = house();
+    let (key, entry, ask) = house.without_token("alice").await;
+    let learned = house.clock.now().monotonic;
+    house.translation.sessions.cache().writer(&key).put(Arc::new(entry.outdated(learned)));
+    house.clock.advance(Duration::from_secs(1));
+    // Whoever holds the turn to sign finds it so too.
+    let route = Arc::clone(ask.route());
+    let wanted = Wanted { whom: Whom::Route(route), until: Until::Lifetime };
+    let ring = house.translation.keyring.load_full();
+    let signed = house.translation.sign(wanted, key, &entry, ring, house.clock.now()).await;
+    assert_eq!(signed.unwrap_err(), Refusal::RevocationUnsettled);
+    assert_eq!(house.calls(), 1);
+    assert!(matches!(house.translation.cold(*ask).await, Decision::Forward(_)));
+    assert_eq!(house.calls(), 2, "the server was asked before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_while_its_token_waits_to_be_signed_does_not_come_back() {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let ledger = ledger_on(testing::Breakable::default(), &clock);
+    let house = house_with(Arc::clone(&ledger), clock);
+    let (key, _, ask) = house.without_token("alice").await;
+    // Tokens of this second are refused; the session is not.
+    let (at, until) = (UnixTime::from_secs(BEGIN + 1), UnixTime::from_secs(BEGIN + 3600));
+    let terms = Terms { at, tokens_until: until, sessions_until: UnixTime::from_secs(0) };
+    let target = Target::Subject("alice".into());
+    let change = Change::Revoked { target, name_of: None, terms, reason: "changed".to_owned() };
+    ledger.take_in([RevocationRecord { seq: 1, change }]);
+    let cache = house.translation.sessions.cache();
+    let ended = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        cache.writer(&key).end(Refusal::SessionEnded, house.clock.now().monotonic);
+        house.clock.advance(Duration::from_secs(5));
+    };
+    let (decision, ()) = tokio::join!(house.translation.cold(*ask), ended);
+    let Decision::Refuse(refuse) = decision else { panic!("{decision:?}") };
+    assert_eq!(refuse.refusal, Refusal::RevocationUnsettled);
+    assert!(cache.find(&key).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_out_of_a_session_that_has_ended_is_durable_when_everything_is() {
+    let clock = Arc::new(ManualClock::at(BEGIN));
+    let ledger = ledger_on(testing::Breakable::shared(), &clock);
+    let broken = testing::Breakable::shared();
+    broken.broken.store(true, Ordering::SeqCst);
+    let cut_off = ledger_on(broken, &clock);
+    for (ledger, is_durable) in [(ledger, true), (cut_off, false)] {
+        let house = house_with(Arc::clone(&ledger), clock.clone());
+        // As the server's "no" does it of a session that another gateway has known.
+        let target = Target::IssuedTo("s".into());
+        ledger.revoke_later(Demand::new(target, RevocationReason::ServerSaidNo), clock.now().wall).unwrap();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("cookie", http::HeaderValue::from_static("S=nobody"));
+        let logged_out = house.translation.log_out(&headers, CLIENT).await.unwrap();
+        assert_eq!((logged_out.server_session, logged_out.is_durable), (ServerSession::Ended, is_durable));
     }
 }

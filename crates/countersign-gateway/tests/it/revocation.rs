@@ -71,7 +71,13 @@ async fn house(service: Recorder) -> House {
 
 /// Two gateways before one authorization server and on one store, each with lines of its own in `[session]`.
 #[cfg(feature = "valkey")]
-async fn on_one_store(server: Fake, store: &Server, sessions: [&str; 2], more: &str) -> [House; 2] {
+async fn on_one_store(
+    server: Fake,
+    store: &Server,
+    sessions: [&str; 2],
+    more: &str,
+    services_answer: &'static str,
+) -> [House; 2] {
     let key = tempfile::tempdir().unwrap();
     let file = key.path().join("kek");
     fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
@@ -86,7 +92,7 @@ async fn on_one_store(server: Fake, store: &Server, sessions: [&str; 2], more: &
     );
     let mut gateways = Vec::new();
     for session in sessions {
-        let service = Recorder::answering(OK).await;
+        let service = Recorder::answering(services_answer).await;
         gateways.push(House::before(
             Arc::clone(&server),
             "https://shop.example",

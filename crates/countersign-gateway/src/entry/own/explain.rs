@@ -1,6 +1,8 @@
 //! What an endpoint does with one request, for a person. The checks are the very functions that
 //! [`SessionEndpoints::answer`] calls; nothing is renewed, revoked or remembered.
 
+use std::path::Path;
+
 use http::{StatusCode, header, request};
 
 use super::{Endpoint, SessionEndpoints, check_request, endpoint_of, login, query};
@@ -17,16 +19,21 @@ use crate::{
 impl SessionEndpoints {
     /// Says for one request under [`PREFIX`](super::PREFIX) what its endpoint decides. Asks the authorization server
     /// if the request gets that far.
-    pub async fn explain(&self, translation: &Translation, parts: &request::Parts) -> Explained {
+    pub async fn explain(
+        &self,
+        translation: &Translation,
+        parts: &request::Parts,
+        state_dir: &Path,
+    ) -> Explained {
         let mut steps = Vec::new();
-        let end = self.explain_to(translation, parts, &mut steps).await;
+        let end = self.explain_to(translation, (parts, state_dir), &mut steps).await;
         Explained::new(steps, end)
     }
 
     async fn explain_to(
         &self,
         translation: &Translation,
-        parts: &request::Parts,
+        (parts, state_dir): (&request::Parts, &Path),
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let endpoint =
@@ -57,7 +64,7 @@ impl SessionEndpoints {
                 })
             }
             Endpoint::LogOut | Endpoint::Renew | Endpoint::Session => {
-                return self.explain_session(endpoint, translation, parts, steps).await;
+                return self.explain_session(endpoint, translation, (parts, state_dir), steps).await;
             }
         }
         .map_err(refused("log-in"))
@@ -80,16 +87,16 @@ impl SessionEndpoints {
         &self,
         endpoint: Endpoint,
         translation: &Translation,
-        parts: &request::Parts,
+        (parts, state_dir): (&request::Parts, &Path),
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let is_log_out = endpoint == Endpoint::LogOut;
         let audience = if is_log_out { None } else { self.audience(parts)? };
-        let session = translation.explain_page_session(&parts.headers, steps).await;
+        let session = translation.explain_page_session(&parts.headers, Some(state_dir), steps).await;
         let left = match session {
             Ok(ends) => ends.saturating_since(translation.clock.now().wall),
             // What is no session needs no log-out.
-            Err((stage, Refusal::SessionEnded, says)) if is_log_out => {
+            Err((stage, Refusal::Revoked | Refusal::SessionEnded, says)) if is_log_out => {
                 steps.push(Step::passed(stage, says));
                 return Ok(End::Answered(StatusCode::OK));
             }

@@ -13,7 +13,7 @@ use super::{
 /// What one answer may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseRules<'a> {
-    /// Name of the session cookie, which no service behind the gateway may set. `None` on a `legacy` route: there it
+    /// Name of the session cookie, which no service behind the gateway may set or have deleted. `None` on a `legacy` route: there it
     /// is the application's own.
     pub session_cookie: Option<&'a str>,
     /// The `Authorization` value that went to the service.
@@ -26,8 +26,9 @@ pub struct ResponseRules<'a> {
     pub upgrade: UpgradeRule,
 }
 
-/// Removes hop-by-hop fields and those `Connection` names, `Countersign-*`, a `Set-Cookie` for the session cookie, and
-/// every field whose value holds our token (of `Set-Cookie`, only that line); then says who may keep the answer.
+/// Removes hop-by-hop fields and those `Connection` names, `Countersign-*`, a `Set-Cookie` for the session cookie,
+/// `Clear-Site-Data`, which would delete that cookie and what other services and pages keep, and every field whose value
+/// holds our token (of `Set-Cookie`, only that line); then says who may keep the answer.
 ///
 /// Our own `Countersign-*` fields are set afterwards.
 pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
@@ -38,7 +39,11 @@ pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
         match *name {
             header::CONNECTION => has_connection = true,
             header::SET_COOKIE => has_bad_cookie |= is_bad_cookie(value, rules),
-            _ if is_hop_by_hop(name) || is_ours(name) || holds_token(value, rules) => {
+            _ if is_hop_by_hop(name)
+                || is_ours(name)
+                || clears_site(name, rules)
+                || holds_token(value, rules) =>
+            {
                 doomed.push(name.clone())
             }
             _ => {}
@@ -90,6 +95,11 @@ fn is_ours(name: &HeaderName) -> bool {
     name.starts_with("countersign") || name.starts_with("x-countersign")
 }
 
+/// It is about the whole origin, whichever service says it.
+fn clears_site(name: &HeaderName, rules: &ResponseRules<'_>) -> bool {
+    rules.session_cookie.is_some() && name.as_str() == "clear-site-data"
+}
+
 fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
     let Some(token) = rules.token else { return false };
     let token = token.as_bytes();
@@ -97,18 +107,43 @@ fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
     value.len() >= token.len() && !token.is_empty() && memmem::find(value.as_bytes(), token).is_some()
 }
 
-/// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6). A cookie without
-/// name is sent as its bare value, so `=SESSION=x` and `SESSION` count too, and so does anything more with `=` before it.
+/// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6), or as one that an
+/// application may take for it. A cookie without name is sent as its bare value, so `=SESSION=x` and `SESSION` count too,
+/// and so does anything more with `=` before it.
 fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
-    let Some(name) = name.map(str::as_bytes) else { return false };
+    let Some(name) = name else { return false };
     let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let begin =
         pair.iter().position(|byte| *byte != b'=' && !byte.is_ascii_whitespace()).unwrap_or(pair.len());
     let pair = pair.get(begin..).unwrap_or_default();
-    pair.strip_prefix(name).is_some_and(|rest| {
-        let rest = rest.trim_ascii_start();
-        rest.is_empty() || rest.starts_with(b"=")
-    })
+    let found = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii_end();
+    is_read_as(found, name.as_bytes())
+}
+
+/// Whether the laxest reader takes `found` for `name`: some ignore the case, decode `%53`, read `_` for `.` and the like,
+/// or `NAME[0]` for a part of `NAME`.
+fn is_read_as(found: &[u8], name: &[u8]) -> bool {
+    let mut rest = found;
+    let is_alike = |wanted: &u8| next_decoded(&mut rest).is_some_and(|byte| laxly(byte) == laxly(*wanted));
+    name.iter().all(is_alike) && matches!(next_decoded(&mut rest), None | Some(b'['))
+}
+
+const fn laxly(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' }
+}
+
+/// Takes one byte, which may be written as `%XX`.
+fn next_decoded(rest: &mut &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if let [b'%', high, low, behind @ ..] = *rest
+        && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+    {
+        *rest = behind;
+        return Some(high << 4 | low);
+    }
+    let (byte, behind) = rest.split_first()?;
+    *rest = behind;
+    Some(*byte)
 }
 
 fn is_bad_cookie(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {

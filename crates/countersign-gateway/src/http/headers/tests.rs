@@ -276,6 +276,11 @@ fn only_the_session_cookie_is_removed() {
         "==SESSION=a",
         "SESSION",
         "SESSION; Path=/",
+        "session=a",
+        "=Session=a",
+        "%53ESSIO%4e=a",
+        "SESSION[0]=a",
+        "session%5B0]=a",
     ] {
         let fields = [("set-cookie", "theme=dark"), ("set-cookie", value), ("set-cookie", "a=SESSION=1")];
         assert_eq!(
@@ -284,11 +289,26 @@ fn only_the_session_cookie_is_removed() {
             "{value}"
         );
     }
-    for value in ["SESSION2=a", "session=a", "XSESSION=a", "a=1; SESSION=b"] {
+    for value in
+        ["SESSION2=a", "SESSIO=a", "SESSION%=a", "SESSION_=a", "XSESSION=a", "a=1; SESSION=b", "=", ""]
+    {
         assert_eq!(answered(&[("set-cookie", value)], &rules), [format!("set-cookie: {value}")], "{value}");
+    }
+    let rules = ResponseRules { session_cookie: Some("__Host-app.sid"), ..rules };
+    for value in ["__host-app_sid=a", "__Host-APP%2Esid=a"] {
+        assert_eq!(answered(&[("set-cookie", value)], &rules), Vec::<String>::new(), "{value}");
     }
     let rules = ResponseRules { session_cookie: None, ..rules };
     assert_eq!(answered(&[("set-cookie", "SESSION=a")], &rules), ["set-cookie: SESSION=a"]);
+}
+
+#[test]
+fn only_the_old_application_clears_what_the_browser_keeps() {
+    let fields = [("clear-site-data", "\"cache\", \"cookies\""), ("clear-site-data", "\"*\""), ("x-a", "1")];
+    let rules = ResponseRules { cache: CacheRule::Untouched, ..RESPONSE };
+    assert_eq!(answered(&fields, &rules), ["x-a: 1"]);
+    let rules = ResponseRules { session_cookie: None, ..rules };
+    assert_eq!(answered(&fields, &rules).len(), 3);
 }
 
 #[test]

@@ -45,19 +45,24 @@ impl Ledger {
             }
             (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
         };
-        let tokens_until = match &demand.target {
-            // A gateway that cannot reach the store goes on signing for a session that it does not know to be over.
-            Target::Session(_) if self.is_shared => {
-                self.last_token_ends(now).max(self.has_passed_for_all(sessions_until))
-            }
-            _ => self.last_token_ends(now),
-        };
+        let tokens_until = self.tokens_until(&demand.target, sessions_until, now);
         // What the session gets instead is signed in this second; what was signed in it is revoked by name.
         let at = match &demand.target {
             Target::IssuedTo(_) => now.saturating_sub(Duration::from_secs(1)),
             _ => now,
         };
         Terms { at, tokens_until, sessions_until }
+    }
+
+    /// Until when services refuse its tokens.
+    pub(super) fn tokens_until(&self, target: &Target, sessions_until: UnixTime, now: UnixTime) -> UnixTime {
+        match target {
+            // A gateway that cannot reach the store goes on signing for a session that it does not know to be over.
+            Target::Session(_) if self.is_shared => {
+                self.last_token_ends(now).max(self.has_passed_for_all(sessions_until))
+            }
+            _ => self.last_token_ends(now),
+        }
     }
 
     /// Puts a revocation into the tables that are read. One that is full keeps it from no other.

@@ -165,6 +165,9 @@ async fn a_session_is_refused_until_its_end_and_its_tokens_until_theirs() {
     assert!(alice.is_revoked(&ledger), "the session's end is later than `max_age`");
     clock.advance(Duration::from_secs(1));
     tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(alice.is_revoked(&ledger), "a look-up that began before its end may be under way");
+    clock.advance(Ledger::REFUSED_AFTER_END);
+    tokio::time::sleep(Duration::from_secs(31)).await;
     assert!(!alice.is_revoked(&ledger));
     assert!(ledger.is_empty() && store.revocations(0).unwrap().records.len() == 1);
     clock.advance(Duration::from_secs(DAY));
@@ -644,6 +647,53 @@ async fn an_entry_that_everybody_has_read_and_somebody_takes_out_is_put_back() {
         clock.advance(Duration::from_secs(30));
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(store.revocations(0).unwrap().newest, newest, "nothing is written where nothing misses");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_lives_longer_than_was_known_is_refused_and_told_of_for_longer() {
+    let (minute, hour) = (Duration::from_secs(60), 3600);
+    let until = |seconds| UnixTime::from_secs(BEGIN + seconds);
+    for (is_shared, of_services) in [(false, 300 + 60), (true, 10 * hour + 60)] {
+        let store: Arc<dyn Store> =
+            if is_shared { Arc::new(Breakable::shared()) } else { Arc::new(Breakable::default()) };
+        let (ledger, clock) = running(Arc::clone(&store));
+        let (alice, later) = (who("a", "ann", None, None), who("b", "ann", None, Some(BEGIN + 1)));
+        let prolong = async |who: &Who, seconds| {
+            ledger.prolong(&who.concerned(), until(seconds), minute, now()).unwrap();
+            ledger.settled().await.unwrap();
+            ledger.cursor().seq
+        };
+        assert_eq!(prolong(&alice, 10 * hour).await, 0, "nothing refuses it");
+        let wish = Demand::new(Target::Session("a".into()), RevocationReason::LogOut);
+        ledger.revoke(wish.as_name_of(&"b".into()), now()).await.unwrap();
+        let by_sub = Demand::new(Target::Subject("ann".into()), RevocationReason::BackChannel);
+        ledger.revoke(by_sub, now()).await.unwrap();
+        assert_eq!(prolong(&alice, 8 * hour + 60).await, 2, "a minute more is not worth a record");
+        assert_eq!(prolong(&later, 10 * hour).await, 2, "it began after that");
+        assert_eq!(prolong(&alice, 10 * hour).await, 4);
+        assert_eq!(prolong(&alice, 10 * hour + 60).await, 4);
+        let (terms, reason) = ledger.terms_of(&Target::Session("a".into())).unwrap();
+        let Terms { at, sessions_until, tokens_until } = terms;
+        assert_eq!((at, sessions_until, reason.as_str()), (now(), until(10 * hour), "log_out"));
+        assert_eq!(tokens_until, until(of_services));
+        assert_eq!(ledger.names_of(&Target::Session("b".into())).len(), 2, "it is still a name of the other");
+        // After a restart, and at another gateway.
+        let (again, _keeper) = open(Arc::clone(&store), clock.clone());
+        for target in [Target::Session("a".into()), Target::Subject("ann".into())] {
+            let (terms, _) = again.terms_of(&target).unwrap();
+            assert_eq!((terms.at, terms.sessions_until), (now(), until(10 * hour)), "{target:?}");
+        }
+        // A look-up that found it revoked, just when it is lifted.
+        let lifting = async {
+            ledger.lift(Target::Session("a".into()), now()).await.unwrap();
+        };
+        let looking = async { ledger.prolong(&alice.concerned(), until(20 * hour), minute, now()).unwrap() };
+        tokio::join!(biased; lifting, looking);
+        ledger.settled().await.unwrap();
+        assert!(ledger.terms_of(&Target::Session("a".into())).is_none(), "what was lifted stays so");
+        ledger.lift(Target::Subject("ann".into()), now()).await.unwrap();
+        assert_eq!(prolong(&alice, 30 * hour).await, 7);
     }
 }
 

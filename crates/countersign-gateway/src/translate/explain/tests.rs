@@ -78,7 +78,7 @@ async fn what_is_explained_is_what_is_decided() {
                     let house = house();
                     house.server.down.store(down, Ordering::SeqCst);
                     let parts = parts(method, path, headers);
-                    let explained = house.translation.explain(&parts).await;
+                    let explained = house.translation.explain(&parts, None).await;
                     let decided = word(&decide(&house, &parts).await);
                     assert_eq!(
                         explained_word(&explained),
@@ -113,7 +113,8 @@ async fn what_is_explained_is_what_is_decided() {
 #[tokio::test(start_paused = true)]
 async fn every_stage_says_what_it_decided() {
     let house = house();
-    let explained = house.translation.explain(&parts("GET", "/orders/7", &[("cookie", "S=alice")])).await;
+    let explained =
+        house.translation.explain(&parts("GET", "/orders/7", &[("cookie", "S=alice")]), None).await;
     let said: Vec<(&str, &str)> =
         explained.steps.iter().map(|step| (step.stage, step.says.as_str())).collect();
     let [route, credential, origin, session, identity, permit, token] = said.as_slice() else {

@@ -65,7 +65,7 @@ async fn a_record_that_nobody_can_read_is_told_by_every_gateway() {
     };
 
     let store = Server::start();
-    let gateways = on_one_store(Fake::start(who).await, &store, ["", ""], "").await;
+    let gateways = on_one_store(Fake::start(who).await, &store, ["", ""], "", OK).await;
     assert_eq!(command(&gateways[0], json!({ "session": "before" })).await.0, 200);
     for house in &gateways {
         assert_eq!(readyz(house).await, json!({ "ready": true }));

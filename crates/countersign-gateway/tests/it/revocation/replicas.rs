@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     proxy::house::{House, claims_in},
-    server::{harness::PATIENCE, recorder::Recorder},
+    server::{
+        harness::PATIENCE,
+        recorder::{OK, Recorder},
+    },
     sources::fake::{Arrived, Fake, json as answer},
     store::valkey::server::Server,
 };
@@ -35,6 +38,11 @@ struct Replicas {
 
 impl Replicas {
     async fn start() -> Self {
+        Self::before(OK).await
+    }
+
+    /// With services that answer so.
+    async fn before(services_answer: &'static str) -> Self {
         let (store, events) = (Server::start(), endless(EVENTS).await);
         let alice = Arc::new(Mutex::new(EDITOR));
         let of_alice = Arc::clone(&alice);
@@ -44,7 +52,8 @@ impl Replicas {
             events.address
         );
         let sessions = ["1s", "1h"].map(|recheck| format!("recheck = \"{recheck}\"\nmax_age = \"8h\""));
-        let gateways = on_one_store(server, &store, sessions.each_ref().map(String::as_str), &more).await;
+        let sessions = sessions.each_ref().map(String::as_str);
+        let gateways = on_one_store(server, &store, sessions, &more, services_answer).await;
         Self { gateways, store, alice, events }
     }
 }
@@ -102,4 +111,27 @@ async fn a_role_that_one_gateway_finds_gone_is_gone_at_the_others_and_at_their_s
         sleep(Duration::from_millis(5)).await;
     }
     assert!(service.feed.ready(PATIENCE).await, "{:?}", service.feed.counters());
+}
+
+/// Its cookie is deleted in an answer that goes through the gateway which has never seen it.
+#[tokio::test]
+async fn a_log_out_at_the_old_application_holds_at_the_gateway_that_knows_the_session() {
+    let deletes = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: SESSION=; Path=/; Max-Age=0\r\n\r\nok";
+    let replicas = Replicas::before(deletes).await;
+    let [first, second] = &replicas.gateways;
+    let service = Service::start(first).await;
+    let answer = second.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let token = token_in(&second.received()[0]);
+    assert_eq!(service.refusal(&token), None);
+    let out = first.send("GET /legacy/logout", &[ALICE]).await;
+    assert!(out.contains("set-cookie: SESSION=; Path=/; Max-Age=0"), "{out}");
+    let gone = Instant::now();
+    service.refuses(&token).await;
+    for house in [second, first] {
+        while !house.send("GET /orders/", &[ALICE]).await.contains("\r\ncountersign-refused: revoked\r\n") {
+            assert!(gone.elapsed() < Duration::from_secs(5), "it is served on");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
 }

@@ -56,13 +56,14 @@ mod shared {
     use crate::{
         proxy::house::House,
         revocation::{log_out_tokens::person, on_one_store},
+        server::recorder::OK,
         sources::fake::{Arrived, Fake},
         store::valkey::server::{FROZEN, Server},
     };
 
     async fn gateways(issuer: &LogoutIssuer, store: &Server) -> [House; 2] {
         let server = Fake::start(|arrived: &Arrived| person(arrived, true)).await;
-        on_one_store(server, store, ["", ""], &issuer.lines()).await
+        on_one_store(server, store, ["", ""], &issuer.lines(), OK).await
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ async fn talkative() -> Recorder {
             let answer = format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nAuthorization: Bearer {token}\r\nX-Echo: <{token}>\r\n\
                 Location: https://shop.example/?t={token}\r\nSet-Cookie: jwt={token}\r\nSet-Cookie: SESSION=stolen; Path=/\r\n\
-                Set-Cookie: =SESSION=stolen\r\nSet-Cookie: SESSION = stolen\r\nSet-Cookie: theme=dark\r\n\
+                Set-Cookie: =SESSION=stolen\r\nSet-Cookie: SESSION = stolen\r\nSet-Cookie: session=stolen-too\r\n\
+                Clear-Site-Data: \"cookies\"\r\nSet-Cookie: theme=dark\r\n\
                 Countersign-Refused: forged\r\ncountersign-decision: forged\r\nX-Countersign-Subject: forged\r\n\
                 Connection: X-Internal\r\nX-Internal: secret\r\nKeep-Alive: timeout=1\r\n\
                 Cache-Control: public, max-age=600\r\nX-Accel-Expires: 600\r\nVary: Accept\r\nVary: Origin\r\n\r\nok"
@@ -34,9 +35,18 @@ async fn g14_the_token_stays_behind_the_gateway() {
     let answer = house.send("GET /orders/", &[ALICE]).await;
     let head = answer.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 200 ok\r\n"), "{answer}");
-    for absent in
-        ["eyj", "stolen", "forged", "x-internal", "keep-alive", "x-accel", "public", "location", "x-echo"]
-    {
+    for absent in [
+        "eyj",
+        "stolen",
+        "clear-site-data",
+        "forged",
+        "x-internal",
+        "keep-alive",
+        "x-accel",
+        "public",
+        "location",
+        "x-echo",
+    ] {
         assert!(!head.contains(absent), "{absent}: {answer}");
     }
     assert!(head.contains("\r\ncache-control: private, no-cache\r\n"), "{answer}");
@@ -53,8 +63,10 @@ async fn a_public_answer_is_the_services_own_but_for_our_names() {
     assert!(answer.contains("\r\ncache-control: public, max-age=600\r\n"), "{answer}");
     assert!(answer.contains("\r\nset-cookie: theme=dark\r\n"), "{answer}");
     assert!(!answer.contains("stolen") && !answer.contains("forged"), "{answer}");
+    assert!(!answer.contains("clear-site-data"), "{answer}");
     let answer = house.send("GET /legacy/", &[ALICE]).await;
     // The old application may set its own session.
     assert!(answer.contains("\r\nset-cookie: SESSION=stolen; Path=/\r\n"), "{answer}");
+    assert!(answer.contains("\r\nclear-site-data: \"cookies\"\r\n"), "{answer}");
     assert!(!answer.contains("forged"), "{answer}");
 }
