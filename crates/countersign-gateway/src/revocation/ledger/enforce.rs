@@ -45,9 +45,11 @@ impl Ledger {
             }
             (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
         };
-        let tokens_until = match &demand.target {
+        let tokens_until = match (&demand.target, demand.token_ends) {
+            // What it was exchanged for ends no later.
+            (Target::Token(_), Some(ends)) => self.has_passed_for_all(ends),
             // A gateway that cannot reach the store goes on signing for a session that it does not know to be over.
-            Target::Session(_) if self.is_shared => {
+            (Target::Session(_), _) if self.is_shared => {
                 self.last_token_ends(now).max(self.has_passed_for_all(sessions_until))
             }
             _ => self.last_token_ends(now),

@@ -622,3 +622,5 @@ fn what_there_is_no_room_for_is_counted() {
     ledger.take_in([record(4), record(5)]);
     assert_eq!((ledger.unenforced(), ledger.tokens.len(), ledger.sessions.len()), (3, 1, 2));
 }
+
+mod repeated;
