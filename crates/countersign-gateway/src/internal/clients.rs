@@ -131,6 +131,19 @@ impl ClientTable {
         if form.client.is_some_and(|named| client.id != *named) { Err(NotProven) } else { Ok(client) }
     }
 
+    /// Whether a client that was proven is in the table still, and proves itself by the same.
+    #[must_use]
+    pub fn knows_still(&self, client: &ClientConfig) -> bool {
+        self.find(client.id.as_str()).is_some_and(|found| match (&found.known_by, &client.known_by) {
+            (ClientKnownBy::Key(found), ClientKnownBy::Key(proven)) => found.jwk() == proven.jwk(),
+            (ClientKnownBy::Secret(found), ClientKnownBy::Secret(proven)) => {
+                found.expose() == proven.expose()
+            }
+            (ClientKnownBy::Key(_), ClientKnownBy::Secret(_))
+            | (ClientKnownBy::Secret(_), ClientKnownBy::Key(_)) => false,
+        })
+    }
+
     fn find(&self, name: &str) -> Option<Arc<ClientConfig>> {
         self.clients.load().get(name).map(Arc::clone)
     }
