@@ -1,21 +1,25 @@
 //! Whole clusters in one process: real stages, cache, flights, ledger, keepers and key rings of several gateways, and
-//! real verifiers of several services; simulated time, clocks, authorization server, store and links.
+//! real verifiers and feeds of several services; simulated time, clocks, authorization server, store and links.
 //!
 //! A seed decides everything that happens. A seed that breaks a rule is printed with its story, and told again by
 //! `SIMULATED_SEED=n`; `SIMULATED_SEEDS=10000` plays so many instead of the usual 300.
 //!
 //! What happens: requests, log-ins and log-outs; users revoked and lifted; roles given and taken away; gateways that
-//! crash with everything they have under way; an authorization server that hangs, lies and dies, and in a third of all
-//! worlds replaces cookies; a store that is away, loses answers, goes back to a copy, or is written by somebody who mixes
-//! up sealed answers; links cut between any two; clocks that are set; keys that rotate and are retired.
+//! crash with everything they have under way; an authorization server that hangs, lies and dies, in a third of all
+//! worlds replaces cookies, and in a fifth names its sessions and tells gateways of log-outs; a store that is away, loses
+//! answers, goes back to a copy, or is written by somebody who mixes up sealed answers; links cut between any two; on the
+//! way to services messages that are late or get lost one by one, pages of snapshots that do not come, streams that break
+//! with and without a sign; clocks that are set; keys that rotate and are retired. In a quarter of all worlds gateways
+//! serve old answers in an outage (`stale_if_error`). One service in two refuses everything while its feed is lost.
 //!
 //! What must hold, whatever happens:
 //! 1. A token names the owner of the cookie it was made from, and the owner's organisation. A browser is given no cookie
 //!    of another session.
 //! 2. It ends with its session at the latest.
 //! 3. After a revocation was acknowledged, the gateway that acknowledged refuses at once; the others as soon as they could
-//!    read the store for [`SPREAD`]; the services as soon as they could follow the feed for so long. Nobody forgets it
-//!    unless the store went back and with it everybody who knew; who knows it puts it back.
+//!    read the store for [`SPREAD`]; services so long after that, and after what a message takes, or they take their feed
+//!    for lost three seconds later. Nobody forgets it unless the store went back and with it everybody who knew; who knows
+//!    it puts it back.
 //! 4. A service accepts every token that is not over, not revoked, and not of a retired key. While keys only rotate it
 //!    never has to ask for one: the key set it fetched in the last five minutes has it. Just after a key was retired it
 //!    may have to ask for the next one, of a gateway that has read of it.
@@ -24,16 +28,21 @@
 //!    meanwhile.
 //! 6. One gateway asks about one session once at a time; at most [`replica::MAX_WAITERS`] wait for the answer, and none of
 //!    them longer than for one look-up; for two, where a session was found to have changed meanwhile.
-//! 7. No outage of the authorization server becomes a log-out, and none of the store.
+//! 7. No outage of the authorization server becomes a log-out, and none of the store. Nobody is let in after the end of
+//!    their session, nor for longer after the server ended it than an answer may be served; once a gateway has been told
+//!    so, for no longer than a recheck and a look-up.
 //! 8. No token says more than its user could do in the time of a recheck and a look-up. Where a gateway finds less power
 //!    than a token says that it handed out, that token is revoked; the other gateways hand out nothing that says more, and
 //!    services accept nothing that does, in the time of 3.
+//! 9. A service that has heard no heartbeat for three seconds takes its feed for lost, and refuses everything if it is told
+//!    to; one in whose way nothing was for [`judge::CAUGHT_UP`] does not.
 //!
-//! What is not in it: HTTP, and what the library does between the feed's bytes and the table of revocations (heartbeats,
-//! loss, delay); back-channel log-out, token exchange, `legacy` routes and `stale_if_error`.
+//! What is not in it: HTTP; the signatures of the feed, and the tasks that read its bytes; what a gateway makes of a log-out
+//! token before it revokes; token exchange and `legacy` routes.
 
 mod browsers;
 mod judge;
+mod link;
 mod mutation;
 mod power;
 mod random;
@@ -124,9 +133,13 @@ fn the_rules_notice_whatever_is_broken() {
         (Mutation::Deaf, "after its log-out"),
         (Mutation::DropsKeysAtOnce, "refuses a token that is good"),
         (Mutation::IgnoresChanges, "power it knows to be taken away"),
+        (Mutation::IgnoresHeartbeats, "takes its feed for lost"),
         (Mutation::IgnoresLessPower, "accepts a token after its log-out"),
+        (Mutation::ImaginesHeartbeats, "takes its feed for current"),
         (Mutation::OutlivesSessions, "outlives its session"),
+        (Mutation::PassesOverGaps, "accepts a token after its log-out"),
         (Mutation::RemembersForEver, "lives and is told to log in"),
+        (Mutation::ServesForEver, "long after the server ended it"),
         (Mutation::ServesRevoked, "after its log-out"),
         (Mutation::TakesOutagesForNo, "lives and is told to log in"),
         (Mutation::UnnoticedFailOver, "does not put back"),

@@ -56,6 +56,9 @@ use self::{
     schedule::Schedule,
 };
 
+#[cfg(feature = "testkit")]
+#[doc(hidden)]
+pub use self::feed::{Needed, SteppedFeed};
 pub use self::{
     client::{ClientAuthentication, ProofError},
     exchange::{

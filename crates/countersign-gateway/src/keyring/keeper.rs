@@ -1,7 +1,7 @@
 //! Makes the ring at the first start, reads it at every later one, and changes it. Control thread only: it
 //! blocks on the store and on the making of keys.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign::{Audience, KeyId, Secret, SigningKey, UnixTime};
 
@@ -55,13 +55,15 @@ pub struct RingKeeper {
     pub(super) entropy: Arc<dyn Entropy>,
     /// What was put right, until it is told.
     pub(super) mended: Mutex<Option<RingFault>>,
+    /// What was opened last: every few seconds the ring is read, and is the same.
+    opened: Mutex<Option<(SealedRing, Contents)>>,
 }
 
 impl RingKeeper {
     /// A keeper of the ring in that store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, sealer: Sealer, witness: Witness, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, sealer, witness, entropy, mended: Mutex::default() }
+        Self { store, sealer, witness, entropy, mended: Mutex::default(), opened: Mutex::default() }
     }
 
     /// A keeper of the ring in the embedded store of `directory`. The key-encryption key is made only where
@@ -237,12 +239,26 @@ impl RingKeeper {
         Ok((SealedRing { version, records, is_of_earlier_life: false }, contents))
     }
 
+    /// What is in a stored ring. The same bytes are opened once.
+    fn contents_of(&self, stored: &SealedRing) -> Result<Contents, RingFault> {
+        // What a writer that panicked has left is whole.
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((sealed, contents)) = &*opened
+            && (sealed.version, &sealed.records) == (stored.version, &stored.records)
+        {
+            return Ok(contents.clone());
+        }
+        let contents = records::open(stored, &self.sealer)?;
+        *opened = Some((stored.clone(), contents.clone()));
+        Ok(contents)
+    }
+
     fn apply(
         &self,
         stored: &SealedRing,
         change: &mut impl FnMut(&Schedule, &mut Made) -> Result<Option<Schedule>, RingFault>,
     ) -> Result<(SealedRing, Contents), RingFault> {
-        let mut contents = records::open(stored, &self.sealer)?;
+        let mut contents = self.contents_of(stored)?;
         // Before anything is changed: what must not be trusted must not be written back as new.
         self.witness.check(stored, &contents, self.store.is_shared())?;
         if stored.is_of_earlier_life {

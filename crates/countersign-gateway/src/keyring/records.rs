@@ -26,6 +26,7 @@ const SIGNING_KEY: &str = "signing key";
 const SESSION_SECRET: &str = "session secret";
 
 /// All that a ring keeps.
+#[derive(Debug, Clone)]
 pub(super) struct Contents {
     /// Random name of the ring.
     pub(super) ring: String,

@@ -1,12 +1,13 @@
 //! What browsers do: requests, cookies that are replaced, and whole stories that chance alone would seldom tell.
 
-use tokio::time::{Instant, sleep};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use std::time::Duration;
+use countersign::revocation::Target;
+use tokio::time::{Instant, sleep};
 
 use super::{
     judge::Issued,
-    replica::{MAX_WAITERS, Served},
+    replica::{MAX_WAITERS, RECHECK, Served},
     world::{GATEWAYS, LONG_SLICE, SLICE, Waiting, World},
 };
 use crate::{
@@ -87,8 +88,9 @@ impl World {
     fn request(&mut self, gateway: usize, cookie: String, what: &'static str) {
         let Some(process) = &self.machines[gateway].process else { return };
         let (id, answer) = (self.random.number(), process.request(&cookie, self.random.below(2)));
+        let (process, began) = (process.number, Instant::now());
         let task = self.running.spawn(async move { (id, answer.await) });
-        self.waiting.push(Waiting { id, gateway, cookie, began: Instant::now(), task });
+        self.waiting.push(Waiting { id, gateway, process, cookie, began, task });
         self.count(what);
     }
 
@@ -112,6 +114,44 @@ impl World {
         }
     }
 
+    /// Somebody works on at a gateway that cannot ask the server, and their session ends: there, at another gateway, or
+    /// before, so that the gateway has been told.
+    pub(super) async fn work_through_an_outage(&mut self) {
+        let (cookie, gateway) = (self.any_cookie(), self.random.below(GATEWAYS));
+        self.request(gateway, cookie.clone(), "requests");
+        self.pass(Duration::from_secs(2), SLICE).await;
+        let (ends_in, how) = (self.random.below(6), self.random.below(4));
+        if how == 2 {
+            self.end_at_the_server(&cookie);
+            self.pass(RECHECK, LONG_SLICE).await;
+            self.request(gateway, cookie.clone(), "requests");
+            self.pass(Duration::from_secs(3), SLICE).await;
+        }
+        self.machines[gateway].server_cut.store(true, Ordering::SeqCst);
+        self.tell(format!("gateway {gateway} is cut off from the server while {cookie} is at work"));
+        self.count("outages that somebody works through");
+        for round in 0..8 {
+            self.pass(self.random.millis(5_000..25_000), LONG_SLICE).await;
+            match how {
+                0 if round == ends_in => self.end_at_the_server(&cookie),
+                1 if round == ends_in => self.log_out_elsewhere(&cookie, (gateway + 1) % GATEWAYS).await,
+                _ => {}
+            }
+            self.request(gateway, cookie.clone(), "requests");
+        }
+        self.machines[gateway].server_cut.store(false, Ordering::SeqCst);
+    }
+
+    async fn log_out_elsewhere(&mut self, cookie: &str, gateway: usize) {
+        let session = self.server.session(cookie).unwrap();
+        let Some(issued) = self.issued.iter().rev().find(|issued| issued.session == session.name) else {
+            return;
+        };
+        let demand = Demand::of_session(issued.sid.as_str().into(), session.ends, RevocationReason::LogOut);
+        self.perhaps_out.insert(session.name);
+        self.revoke_at(gateway, demand).await;
+    }
+
     /// Somebody works on while the next key begins to sign; services see their tokens.
     pub(super) async fn work_through_a_rotation(&mut self) {
         let gateway = self.random.below(GATEWAYS);
@@ -128,6 +168,31 @@ impl World {
             self.present_a_token();
             self.present_a_token();
         }
+    }
+
+    /// The server ends a session, or all of a user, and tells one gateway, which may never have heard of them.
+    pub(super) async fn log_out_over_the_back_channel(&mut self) {
+        let session = self.server.session(&self.any_cookie()).unwrap();
+        let gateway = self.random.below(GATEWAYS);
+        let Some(process) = &self.machines[gateway].process else { return };
+        let target = if self.random.once_in(2) {
+            Target::Session(process.session_named(&session.name))
+        } else {
+            Target::Subject(session.user.as_str().into())
+        };
+        let of_user = matches!(target, Target::Subject(_));
+        let ended = self
+            .server
+            .end(|other| if of_user { other.user == session.user } else { other.name == session.name });
+        self.tell(format!("the server ends {ended:?}, and tells gateway {gateway}"));
+        self.count("log-outs over the back channel");
+        let now = Instant::now();
+        self.perhaps_out.extend(ended.iter().cloned());
+        self.ended.extend(ended.into_iter().map(|name| (name, now)));
+        if of_user {
+            self.revoked_users.push((session.user, now));
+        }
+        self.revoke_at(gateway, Demand::new(target, RevocationReason::BackChannel)).await;
     }
 
     /// A log-out is acknowledged by a store whose successor does not know of it, and another gateway writes there before

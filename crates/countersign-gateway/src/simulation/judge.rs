@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use countersign::{KeyId, TokenRefusal, revocation::Target};
+use countersign::{
+    KeyId, TokenRefusal,
+    remote::{HEARTBEAT_TIMEOUT, OnFeedLoss},
+    revocation::Target,
+};
 use http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     SPREAD,
-    replica::{BEGIN, MAX_WAITERS, RECHECK, Served, TIMEOUT},
+    replica::{BEGIN, MAX_WAITERS, RECHECK, Served, TIMEOUT, stale_if_error},
+    service::Service,
     store::LONGEST_FIND,
     world::{GATEWAYS, SERVICES, Waiting, World},
 };
@@ -25,8 +30,14 @@ const RING_IS_READ: Duration = Duration::from_secs(10);
 /// A retirement that somebody knows of who can reach the store is known to all who can after this long: each looks at
 /// the ring every five seconds, one to put it back and another to read it.
 const RING_IS_TOLD: Duration = Duration::from_secs(16);
-/// Longer than this nobody is let in whom the server has logged out: the time of a recheck, and that of a look-up.
-pub(super) const RECHECKED: Duration = RECHECK.saturating_add(Duration::from_secs(3));
+/// The time of a look-up, and what clocks differ by.
+const LOOK_UP: Duration = Duration::from_secs(3);
+/// Longer than this nobody is let in whom the server has logged out and can tell: the time of a recheck, and that of a
+/// look-up.
+const RECHECKED: Duration = RECHECK.saturating_add(LOOK_UP);
+/// A service follows so soon after nothing is in the way any more: a request that got lost, and the longest waits
+/// before others, of which one brings a gap and one the snapshot.
+pub(super) const CAUGHT_UP: Duration = Duration::from_secs(25);
 /// A visitor who logs in with the cookie that was no session so shortly before may be told so once more.
 const LOGGED_IN: u64 = 2 + SKEW;
 
@@ -126,6 +137,13 @@ impl LogOut {
     }
 }
 
+impl Service {
+    /// Whether nothing was in its way for long enough.
+    fn can_follow(&self) -> bool {
+        self.calm_since.is_some_and(|since| since.elapsed() >= CAUGHT_UP)
+    }
+}
+
 impl World {
     /// Nobody waits longer than for one look-up, nor more requests than may. Where a session was found to be another
     /// meanwhile, there is a second one.
@@ -192,9 +210,20 @@ impl World {
         if told {
             self.break_rule(format!("gateway {gateway} lets {cookie} in after its log-out"));
         }
-        let dead = |(ended, at): &(String, Instant)| *ended == session.name && finished - *at > RECHECKED;
+        // Who was told that it is over does not serve what is left of it in an outage.
+        let denied = self.denied.get(&(request.process, cookie.clone()));
+        let was_told = denied.is_some_and(|denied| *denied < request.began);
+        let longest = if was_told { RECHECKED } else { self.longest_served() };
+        let dead = |(ended, at): &(String, Instant)| *ended == session.name && finished - *at > longest;
+        let over = |(ended, at): &(String, Instant)| *ended == session.name && finished - *at > RECHECKED;
+        if self.ended.iter().any(over) {
+            self.count("tokens by an answer that is old, in an outage");
+        }
         if self.ended.iter().any(dead) {
             self.break_rule(format!("gateway {gateway} lets {cookie} in long after the server ended it"));
+        }
+        if BEGIN + (finished - self.began).as_secs() >= session.ends.as_secs() + SKEW {
+            self.break_rule(format!("gateway {gateway} lets {cookie} in after its end"));
         }
         let kid = text(&header["kid"]);
         let was_published = published_before.iter().any(|published| published.as_str() == kid);
@@ -220,6 +249,11 @@ impl World {
         };
         self.judge_power(request, &issued);
         self.issued.push(issued);
+    }
+
+    /// How old an answer may be that is served.
+    pub(super) fn longest_served(&self) -> Duration {
+        RECHECKED.max(stale_if_error(&self.random).map_or(Duration::ZERO, |stale| stale + LOOK_UP))
     }
 
     /// What was retired for sure is gone at every gateway that could read the ring for so long, whatever became of the
@@ -259,6 +293,9 @@ impl World {
         let is_replaced = !self.server.accepts(cookie);
         let was_visitor = self.was_visitor.contains(cookie)
             && BEGIN + (finished - self.began).as_secs() <= session.began.as_secs() + LOGGED_IN;
+        if is_no && !session.alive && !over {
+            self.denied.insert((request.process, cookie.clone()), finished);
+        }
         if is_no && session.alive && !over && !logged_out && !is_replaced && !was_visitor {
             self.break_rule(format!("{cookie} lives and is told to log in: {}", refusal.code()));
         }
@@ -276,20 +313,26 @@ impl World {
         let number = self.random.below(SERVICES);
         let wall = self.wall();
         let verdict = self.verify(number, place);
-        let (following, issued) = (&self.services[number], &self.issued[place]);
-        let connected = following.since.is_some_and(|since| since.elapsed() >= SPREAD);
+        let (service, issued) = (&self.services[number], &self.issued[place]);
+        let is_current = service.feed.feed().is_current();
         let must_know = |log_out: &LogOut| {
+            let told = |gateway: usize, bound: Duration| {
+                log_out.told_since[gateway].is_some_and(|since| since.elapsed() >= SPREAD + bound)
+            };
+            let said = service.link.agreed.filter(|_| is_current);
             log_out.forbids(issued)
-                && log_out.told_since[following.gateway].is_some_and(|since| since.elapsed() >= SPREAD)
+                && (said.is_some_and(|said| told(said.gateway, HEARTBEAT_TIMEOUT + said.delay))
+                    || (service.can_follow() && told(service.gateway, service.link.delay)))
         };
         // Whether it must know is judged by the key set it has, and that by what its gateway must know.
-        let is_retired =
-            self.retired.contains_key(&issued.kid) && !following.service.published.contains(&issued.kid);
+        let is_retired = self.retired.contains_key(&issued.kid) && !service.published.contains(&issued.kid);
+        let refuses_all = service.on_feed_loss == OnFeedLoss::Refuse && !is_current;
         let rule = match &verdict {
+            Ok(()) if refuses_all => Some("accepts a token without a feed"),
+            Err(TokenRefusal::RevocationsUnavailable) if !refuses_all => Some("refuses for a feed it has"),
+            Err(TokenRefusal::RevocationsUnavailable) => None,
             Ok(()) if wall >= issued.exp + LEEWAY + SKEW => Some("accepts a token that is over"),
-            Ok(()) if connected && self.log_outs.iter().any(must_know) => {
-                Some("accepts a token after its log-out")
-            }
+            Ok(()) if self.log_outs.iter().any(must_know) => Some("accepts a token after its log-out"),
             Ok(()) if is_retired => Some("accepts a token of a retired key"),
             Err(_) if wall + SKEW < issued.exp && self.must_be_good(number, issued) => {
                 Some("refuses a token that is good")
@@ -308,17 +351,34 @@ impl World {
         }
     }
 
+    /// Who hears nothing says so, and who can follow does.
+    pub(super) fn judge_feeds(&mut self, now: Instant) {
+        let mut broken = None;
+        for (number, service) in self.services.iter().enumerate() {
+            let is_current = service.feed.feed().is_current();
+            let is_silent = service.heard.is_none_or(|heard| now - heard >= HEARTBEAT_TIMEOUT);
+            if is_current && is_silent {
+                broken = Some(format!("service {number} hears nothing and takes its feed for current"));
+            } else if !is_current && service.can_follow() {
+                broken = Some(format!("service {number} takes its feed for lost and could follow it"));
+            }
+        }
+        if let Some(broken) = broken {
+            self.break_rule(broken);
+        }
+    }
+
     /// A service looks for a key it does not know where keys are retired, and may not when it does.
     fn verify(&mut self, number: usize, place: usize) -> Result<(), TokenRefusal> {
         let wall = self.wall();
-        let following = &mut self.services[number];
+        let service = &mut self.services[number];
         let token = &self.issued[place].token;
-        let verdict = following.service.verify(token, wall).map(drop);
-        let process = self.machines[following.gateway].process.as_ref().filter(|_| following.since.is_some());
-        match process {
+        let verdict = service.verify(token, wall).map(drop);
+        let process = self.machines[service.gateway].process.as_ref();
+        match process.filter(|_| service.calm_since.is_some()) {
             Some(process) if verdict == Err(TokenRefusal::KeyUnknown) && !self.retired.is_empty() => {
-                following.service.fetch_keys(process);
-                following.service.verify(token, wall).map(drop)
+                service.fetch_keys(process);
+                service.verify(token, wall).map(drop)
             }
             _ => verdict,
         }
@@ -327,7 +387,7 @@ impl World {
     /// Whether a service has no reason to refuse: nobody wanted it revoked or its key retired, and the keys were read
     /// in time by everybody on the way.
     fn must_be_good(&self, number: usize, issued: &Issued) -> bool {
-        let service = &self.services[number].service;
+        let service = &self.services[number];
         let ended = self.ended.iter().any(|(ended, _)| *ended == issued.session);
         // What came before a change of its session, or is called by its name because of one.
         let changed = self.named.contains(&issued.jti)

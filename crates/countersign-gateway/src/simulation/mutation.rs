@@ -13,12 +13,20 @@ pub(super) enum Mutation {
     DropsKeysAtOnce,
     /// No gateway asks again about a session that another found to have changed.
     IgnoresChanges,
+    /// Services do not hear that their feed lives.
+    IgnoresHeartbeats,
     /// Services do not care for what was issued to a session before it had less power.
     IgnoresLessPower,
+    /// Services hear heartbeats that nobody sent.
+    ImaginesHeartbeats,
     /// That a session ends is heard an hour late.
     OutlivesSessions,
+    /// Services do not miss what got lost on the way.
+    PassesOverGaps,
     /// What was no session never becomes one.
     RemembersForEver,
+    /// Where answers are served in an outage, they are for an hour.
+    ServesForEver,
     /// Nothing that is served is checked for revocations.
     ServesRevoked,
     /// An outage of the authorization server is its "no".

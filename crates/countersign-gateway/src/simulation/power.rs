@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     SPREAD,
-    judge::{Issued, LogOut, RECHECKED, SKEW},
+    judge::{Issued, LogOut, SKEW},
     replica::BEGIN,
     server::ROLES,
     world::{GATEWAYS, Waiting, World},
@@ -94,7 +94,7 @@ impl World {
     /// No token says more than the server did a while ago, nor than it did when a change was learned of.
     pub(super) fn judge_power(&mut self, request: &Waiting, issued: &Issued) {
         let session = self.server.session(&request.cookie).unwrap();
-        let long_ago = issued.at.checked_sub(RECHECKED).unwrap_or(self.began);
+        let long_ago = issued.at.checked_sub(self.longest_served()).unwrap_or(self.began);
         if issued.power > session.most_power(long_ago) {
             self.break_rule(format!("a token of {} says more than its user may for long", request.cookie));
         }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use countersign::{KeyId, KeySet, Secret, UnixTime, revocation::Epoch};
+use countersign::{KeyId, KeySet, Secret, SessionId, UnixTime, revocation::Epoch};
 use http::Request;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
@@ -46,6 +46,8 @@ pub(super) const ISSUER: &str = "https://shop.example";
 pub(super) const TOKEN_LIFE: Duration = Duration::from_secs(300);
 /// How long an answer of the server is fresh.
 pub(super) const RECHECK: Duration = Duration::from_secs(30);
+/// How long it is served in an outage, in worlds where it is at all.
+pub(super) const STALE_IF_ERROR: Duration = Duration::from_secs(120);
 /// Requests that may wait for one look-up.
 pub(super) const MAX_WAITERS: usize = 4;
 /// The longest wait for a look-up.
@@ -271,6 +273,11 @@ impl Replica {
         self.keeper.seen()
     }
 
+    /// Our name for a session that the server calls so.
+    pub(super) fn session_named(&self, name: &str) -> SessionId {
+        self.translations[0].sessions.keyer.named_session_id(name)
+    }
+
     /// Whether it can reach the store.
     pub(super) fn has_store(&self) -> bool {
         self.store.is_up()
@@ -307,6 +314,11 @@ impl Replica {
     }
 }
 
+/// In a quarter of all worlds answers are served in an outage for longer than a recheck.
+pub(super) fn stale_if_error(random: &Random) -> Option<Duration> {
+    random.seed().is_multiple_of(4).then_some(STALE_IF_ERROR)
+}
+
 type TranslationParts<'a> = (
     &'a Arc<StoreLink>,
     &'a Arc<Link>,
@@ -341,7 +353,11 @@ fn translation(
             max_age: Duration::from_secs(8 * 3600),
             timeout: TIMEOUT,
             max_waiters: n(max_waiters),
-            stale_if_error: None,
+            stale_if_error: if mutation == Some(Mutation::ServesForEver) {
+                Some(Duration::from_secs(3600))
+            } else {
+                stale_if_error(random)
+            },
         },
         keyer,
         memory: Arc::new(memory),

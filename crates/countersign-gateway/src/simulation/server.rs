@@ -76,6 +76,8 @@ pub(super) struct Server {
     cookies: Mutex<BTreeMap<String, Cookie>>,
     /// Whether it replaces cookies while it is asked.
     rotates: bool,
+    /// Whether it says its names of sessions, and tells of log-outs by them.
+    pub(super) names_sessions: bool,
     pub(super) health: Mutex<Health>,
     /// Look-ups under way, by the process that asks and cookie.
     asking: Mutex<BTreeMap<(u64, String), usize>>,
@@ -92,6 +94,7 @@ impl Server {
             sessions: Mutex::default(),
             cookies: Mutex::default(),
             rotates: random.seed() % 3 == 2,
+            names_sessions: random.seed() % 5 == 1,
             health: Mutex::new(Health::Up),
             asking: Mutex::default(),
             asked: Mutex::default(),
@@ -117,6 +120,17 @@ impl Server {
     pub(super) fn change(&self, cookie: &str, change: impl FnOnce(&mut Session)) {
         let name = self.session(cookie).unwrap().name;
         change(self.sessions.lock().unwrap().get_mut(&name).unwrap());
+    }
+
+    /// Ends the sessions that are to end; their names.
+    pub(super) fn end(&self, is_meant: impl Fn(&Session) -> bool) -> Vec<String> {
+        let mut sessions = self.sessions.lock().unwrap();
+        let meant = sessions.values_mut().filter(|session| is_meant(session));
+        let ended = meant.map(|session| {
+            session.alive = false;
+            session.name.clone()
+        });
+        ended.collect()
     }
 
     /// Whether there is another in the place of this cookie.
@@ -147,12 +161,15 @@ impl Server {
     fn verdict(&self, cookie: &str, now: UnixTime) -> Result<Verdict, SourceError> {
         let session = self.session(cookie).filter(|session| session.alive && self.accepts(cookie));
         let Some(session) = session else { return Ok(Verdict::No) };
-        let answer = json!({
+        let mut answer = json!({
             "sub": session.user,
             "organisation": session.organisation,
             "roles": ROLES[..session.power()],
             "auth_time": session.began.as_secs(),
         });
+        if self.names_sessions {
+            answer["sid"] = session.name.into();
+        }
         let serde_json::Value::Object(answer) = answer else { panic!("an object was written") };
         let ends = Some(session.ends);
         let next = self.successor(cookie);

@@ -1,33 +1,35 @@
-//! A service: the library's own verifier and table of revocations, with keys and feed from one gateway at a time.
+//! A service: the library's own verifier and follower of a feed, with keys and feed from one gateway at a time.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use countersign::{
-    KeySet, Revocable, Revocations, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
-    revocation::{Cursor, Revocation, Revoked, Target, What},
+    KeySet, TokenRefusal, UnixTime, VerifiedClaims, Verifier,
+    remote::{OnFeedLoss, SteppedFeed},
 };
 use tokio::time::Instant;
 
 use super::{
+    link::{HEARTBEAT_EVERY, Link, Traffic},
     mutation::Mutation,
+    random::Random,
     replica::{ISSUER, Replica},
 };
 use crate::{keyring::schedule::KEY_SET_MAX_AGE, store::RingVersion};
 
-/// The table, shared with the verifier.
-#[derive(Debug, Clone)]
-struct Table(Arc<Revoked>);
-
-impl Revocations for Table {
-    fn standing(&self, token: &Revocable<'_>) -> Standing {
-        self.0.standing(token)
-    }
-}
-
 pub(super) struct Service {
-    table: Table,
-    cursor: Option<Cursor>,
+    /// The gateway that it follows.
+    pub(super) gateway: usize,
+    /// There is no way there.
+    pub(super) cut: bool,
+    /// Since when there is a way to a gateway that runs, and nothing on it got lost.
+    pub(super) calm_since: Option<Instant>,
+    /// When it heard a heartbeat last, whatever that said.
+    pub(super) heard: Option<Instant>,
+    pub(super) on_feed_loss: OnFeedLoss,
+    pub(super) feed: SteppedFeed,
+    pub(super) link: Link,
     keys: KeySet,
+    keys_wanted: bool,
     verifier: Verifier,
     /// When the key set was asked for last, and how old the ring of the gateway was that gave it.
     pub(super) keys_asked: Instant,
@@ -35,37 +37,46 @@ pub(super) struct Service {
     pub(super) ring: RingVersion,
     /// Names of the keys in it.
     pub(super) published: BTreeSet<String>,
-    /// Snapshots it had to take.
-    pub(super) snapshots: u64,
     off_seconds: i64,
-    mutation: Option<Mutation>,
+    looked_at: Instant,
 }
 
-fn verifier(keys: KeySet, table: Table) -> Verifier {
+fn verifier(keys: KeySet, feed: &SteppedFeed) -> Verifier {
     let builder = Verifier::builder().issuer(ISSUER).audience("orders").key_set(keys);
-    builder.revocations(table).build().unwrap()
+    builder.revocations(feed.feed().clone()).build().unwrap()
 }
 
 impl Service {
-    pub(super) fn start(gateway: &Replica, mutation: Option<Mutation>) -> Self {
-        let table = Table(Arc::new(Revoked::new(ISSUER)));
+    /// Every second one refuses everything while its feed is lost.
+    pub(super) fn start(
+        number: usize,
+        gateway: &Replica,
+        random: &Random,
+        mutation: Option<Mutation>,
+    ) -> Self {
+        let now = Instant::now();
+        let on_feed_loss = if number.is_multiple_of(2) { OnFeedLoss::Keep } else { OnFeedLoss::Refuse };
+        let feed = SteppedFeed::new(ISSUER, on_feed_loss, now);
         let keys = gateway.key_set();
-        let verifier = verifier(keys.clone(), table.clone());
-        let (keys_asked, ring_age, ring) = (Instant::now(), Duration::ZERO, gateway.ring_version());
-        let published = gateway.published();
-        let (cursor, snapshots, off_seconds) = (None, 0, 0);
+        // What happens on its way changes nothing of what happens elsewhere.
+        let random = Random::new(!random.seed().wrapping_add(number as u64));
         Self {
-            table,
-            cursor,
+            gateway: number,
+            cut: false,
+            calm_since: Some(now),
+            heard: None,
+            on_feed_loss,
+            link: Link::new(number, random, mutation),
+            verifier: verifier(keys.clone(), &feed),
+            feed,
             keys,
-            verifier,
-            keys_asked,
-            ring_age,
-            ring,
-            published,
-            snapshots,
-            off_seconds,
-            mutation,
+            keys_wanted: false,
+            keys_asked: now,
+            ring_age: Duration::ZERO,
+            ring: gateway.ring_version(),
+            published: gateway.published(),
+            off_seconds: 0,
+            looked_at: now,
         }
     }
 
@@ -74,60 +85,59 @@ impl Service {
         self.off_seconds = off_seconds;
     }
 
-    /// Follows the feed of a gateway from where it is, or from a snapshot. What is said about keys makes it ask for
-    /// them, and so does their age.
-    pub(super) fn follow(&mut self, gateway: &Replica, now: UnixTime) {
-        if self.keys_asked.elapsed() >= KEY_SET_MAX_AGE {
-            self.fetch_keys(gateway);
-        }
-        loop {
-            let events = self.cursor.as_ref().map(|cursor| gateway.ledger.after(cursor));
-            match events {
-                Some(Ok(events)) if events.is_empty() => return,
-                Some(Ok(events)) => {
-                    for published in events {
-                        let is_ignored =
-                            matches!(&published.event.what, What::Revoked(one) if self.ignores(one));
-                        if !is_ignored {
-                            self.table.0.apply(&published.event).unwrap();
-                        }
-                        self.cursor = Some(published.event.cursor.clone());
-                        if published.event.what == What::KeysChanged {
-                            self.fetch_keys(gateway);
-                        }
-                    }
-                }
-                Some(Err(_)) | None => {
-                    let snapshot = gateway.ledger.snapshot(now);
-                    let entries = snapshot.entries.into_iter().filter(|one| !self.ignores(one));
-                    self.table.0.replace(entries).unwrap();
-                    self.cursor = Some(snapshot.cursor);
-                    self.snapshots += 1;
-                }
-            }
-        }
+    /// It turns to that gateway: another, or one that was started anew.
+    pub(super) fn turn_to(&mut self, gateway: usize) {
+        self.gateway = gateway;
+        self.calm_since = None;
+        self.link.lead_to(gateway, &mut self.feed, Instant::now());
     }
 
-    fn ignores(&self, revocation: &Revocation) -> bool {
-        let of_power = matches!(revocation.target, Target::IssuedTo(_));
-        of_power && self.mutation == Some(Mutation::IgnoresLessPower)
+    /// Follows the feed of its gateway, if that runs. What is said about keys makes it ask for them, and so does their
+    /// age.
+    pub(super) fn follow(&mut self, gateway: Option<&Replica>, wall: u64, now: Instant) -> Traffic {
+        let gateway = gateway.filter(|_| !self.cut);
+        if gateway.is_some() {
+            self.calm_since.get_or_insert(now);
+        }
+        let wall = self.clock(wall);
+        // Feeds do not stand still where everybody else waits for an answer.
+        let mut traffic = Traffic::default();
+        while self.looked_at < now {
+            self.looked_at = now.min(self.looked_at + HEARTBEAT_EVERY);
+            self.link.follow(&mut self.feed, gateway, (wall, self.looked_at), &mut traffic);
+        }
+        if traffic.is_disturbed {
+            self.calm_since = self.calm_since.map(|_| now);
+        }
+        self.heard = traffic.heard.or(self.heard);
+        self.keys_wanted |= self.feed.take_keys_wanted();
+        if let Some(gateway) = gateway
+            && (self.keys_wanted || self.keys_asked.elapsed() >= KEY_SET_MAX_AGE)
+        {
+            self.fetch_keys(gateway);
+        }
+        traffic
     }
 
     /// Asks for the key set again.
     pub(super) fn fetch_keys(&mut self, gateway: &Replica) {
         let keys = gateway.key_set();
+        self.keys_wanted = false;
         self.keys_asked = Instant::now();
         self.ring_age = gateway.ring_read.elapsed();
         self.ring = gateway.ring_version();
         self.published = gateway.published();
         if !keys.same_keys(&self.keys) {
             self.keys = keys.clone();
-            self.verifier = verifier(keys, self.table.clone());
+            self.verifier = verifier(keys, &self.feed);
         }
     }
 
-    pub(super) fn verify(&self, token: &str, now: u64) -> Result<VerifiedClaims, TokenRefusal> {
-        let now = UnixTime::from_secs(now.saturating_add_signed(self.off_seconds));
-        self.verifier.verify_at(token.as_bytes(), now)
+    pub(super) fn verify(&self, token: &str, wall: u64) -> Result<VerifiedClaims, TokenRefusal> {
+        self.verifier.verify_at(token.as_bytes(), self.clock(wall))
+    }
+
+    const fn clock(&self, wall: u64) -> UnixTime {
+        UnixTime::from_secs(wall.saturating_add_signed(self.off_seconds))
     }
 }

@@ -1,7 +1,7 @@
 //! A store that several gateways share: it can be away, cut off from one of them, and go back to an earlier copy.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +19,7 @@ use super::{mutation::Mutation, random::Random};
 use crate::{
     session::shared::{Found, SharedCache, Unread},
     store::{
-        Change, InForce, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
+        Change, RingVersion, SealedRecord, SealedRing, Store, StoreError, StoredRevocations,
         memory::{self, MemoryStore},
     },
 };
@@ -35,7 +35,15 @@ pub(super) struct SharedStore {
     inner: MemoryStore,
     answers: Mutex<Answers>,
     pub(super) away: AtomicBool,
+    in_force: Mutex<Targets>,
     mutation: Option<Mutation>,
+}
+
+/// What is revoked, and by which log.
+#[derive(Debug, Default)]
+struct Targets {
+    log: Option<(Epoch, u64, usize)>,
+    all: Arc<BTreeSet<Target>>,
 }
 
 /// What a store held at one moment.
@@ -55,13 +63,19 @@ impl SharedStore {
     }
 
     /// What is revoked by what it holds.
-    pub(super) fn in_force(&self) -> BTreeMap<Target, InForce> {
-        self.inner.in_force()
+    pub(super) fn in_force(&self) -> Arc<BTreeSet<Target>> {
+        let mut known = self.in_force.lock().unwrap();
+        let log = self.inner.place_of_log();
+        if known.log != log {
+            *known = Targets { log, all: Arc::new(self.inner.in_force().into_keys().collect()) };
+        }
+        known.all.clone()
     }
 
     /// Another server takes over, with what was in a copy.
     pub(super) fn put_back(&self, copy: Copy) {
         *self.answers.lock().unwrap() = copy.answers;
+        *self.in_force.lock().unwrap() = Targets::default();
         if self.mutation == Some(Mutation::UnnoticedFailOver) {
             self.inner.put_back_unnoticed(copy.inner);
         } else {

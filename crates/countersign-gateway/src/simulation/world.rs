@@ -25,7 +25,7 @@ use super::{
     mutation::Mutation,
     power::Owed,
     random::Random,
-    replica::{BEGIN, Replica, Served},
+    replica::{BEGIN, Replica, Served, stale_if_error},
     server::{Health, Link, ROLES, Server, Session},
     service::Service,
     store::{Copy, SharedStore, StoreLink},
@@ -65,22 +65,15 @@ pub(super) struct Machine {
     pub(super) changes_seen: Option<Cursor>,
     start_at: Instant,
     store_cut: Arc<AtomicBool>,
-    server_cut: Arc<AtomicBool>,
-}
-
-/// A service, and the link to the gateway it follows.
-pub(super) struct Following {
-    pub(super) service: Service,
-    pub(super) gateway: usize,
-    /// Since when there is a way to a gateway that runs.
-    pub(super) since: Option<Instant>,
-    cut: bool,
+    pub(super) server_cut: Arc<AtomicBool>,
 }
 
 /// A request that waits for its answer.
 pub(super) struct Waiting {
     pub(super) id: u64,
     pub(super) gateway: usize,
+    /// Which process of it.
+    pub(super) process: u64,
     pub(super) cookie: String,
     pub(super) began: Instant,
     pub(super) task: AbortHandle,
@@ -101,7 +94,7 @@ pub(super) struct World {
     pub(super) copy: Option<Copy>,
     pub(super) machines: Vec<Machine>,
     processes: u64,
-    pub(super) services: Vec<Following>,
+    pub(super) services: Vec<Service>,
     /// What each browser sends; of those who have logged in.
     pub(super) cookies: Vec<String>,
     /// Cookies that were replaced, which a browser may send still.
@@ -119,11 +112,13 @@ pub(super) struct World {
     pub(super) owed: Vec<Owed>,
     /// Ended at the authorization server, and when.
     pub(super) ended: Vec<(String, Instant)>,
+    /// When which process was told last that a session is over, by the cookie it came with.
+    pub(super) denied: BTreeMap<(u64, String), Instant>,
     pub(super) log_outs: Vec<LogOut>,
     /// Every session that somebody wanted logged out, acknowledged or not: it may be.
     pub(super) perhaps_out: BTreeSet<String>,
     /// Whoever logs in in the same moment may be taken for one who was logged in before.
-    revoked_users: Vec<(String, Instant)>,
+    pub(super) revoked_users: Vec<(String, Instant)>,
     /// Keys that somebody wanted retired.
     pub(super) retired: BTreeMap<String, Retirement>,
     pub(super) issued: Vec<Issued>,
@@ -165,6 +160,7 @@ impl World {
             running: JoinSet::new(),
             waiting: Vec::new(),
             ended: Vec::new(),
+            denied: BTreeMap::new(),
             log_outs: Vec::new(),
             perhaps_out: BTreeSet::new(),
             revoked_users: Vec::new(),
@@ -176,9 +172,10 @@ impl World {
             broken: None,
         };
         (0..GATEWAYS).for_each(|gateway| world.start(gateway));
-        for gateway in 0..SERVICES {
-            let service = Service::start(world.machines[gateway].process.as_ref().unwrap(), mutation);
-            world.services.push(Following { service, gateway, since: Some(began), cut: false });
+        for number in 0..SERVICES {
+            let gateway = world.machines[number].process.as_ref().unwrap();
+            let service = Service::start(number, gateway, &world.random, mutation);
+            world.services.push(service);
         }
         for _ in 0..4 {
             world.log_in();
@@ -192,8 +189,11 @@ impl World {
 
     pub(super) fn told(mut self) -> (Vec<String>, Option<String>, Counts) {
         self.counts.insert("look-ups", *self.server.asked.lock().unwrap());
-        let snapshots = self.services.iter().map(|following| following.service.snapshots).sum();
-        self.counts.insert("snapshots taken by services", snapshots);
+        for service in &self.services {
+            let counters = service.feed.feed().counters();
+            *self.counts.entry("snapshots taken by services").or_default() += counters.snapshots;
+            *self.counts.entry("feeds that services took for lost").or_default() += counters.losses;
+        }
         self.counts.insert("simulated seconds", self.began.elapsed().as_secs());
         (self.story, self.broken, self.counts)
     }
@@ -203,7 +203,7 @@ impl World {
         self.look();
         match self.random.below(36) {
             0 => self.log_in(),
-            1 => self.end_at_the_server(),
+            1 => self.end_at_the_server(&self.any_cookie()),
             2 => self.log_out_of_a_session().await,
             3 => self.revoke_or_lift_a_user().await,
             4 => self.change_the_server(),
@@ -223,6 +223,8 @@ impl World {
             28 | 29 => self.work_while_power_changes().await,
             30 if self.random.once_in(2) => self.work_through_a_rotation().await,
             31 => self.log_out_in_a_fail_over().await,
+            32 if self.server.names_sessions => self.log_out_over_the_back_channel().await,
+            33 if stale_if_error(&self.random).is_some() => self.work_through_an_outage().await,
             _ => self.present_a_token(),
         }
         if let Some(twice) = self.server.asked_twice.lock().unwrap().take() {
@@ -285,11 +287,10 @@ impl World {
         self.cookies.push(cookie);
     }
 
-    fn end_at_the_server(&mut self) {
-        let cookie = self.any_cookie();
-        self.server.change(&cookie, |session| session.alive = false);
+    pub(super) fn end_at_the_server(&mut self, cookie: &str) {
+        self.server.change(cookie, |session| session.alive = false);
         self.tell(format!("the server ends {cookie}"));
-        let name = self.server.session(&cookie).unwrap().name;
+        let name = self.server.session(cookie).unwrap().name;
         self.ended.push((name, Instant::now()));
         self.count("sessions ended by the server");
     }
@@ -405,8 +406,8 @@ impl World {
         for log_out in &mut self.log_outs {
             log_out.forgets(gateway);
         }
-        for following in self.services.iter_mut().filter(|following| following.gateway == gateway) {
-            following.since = None;
+        for service in self.services.iter_mut().filter(|service| service.gateway == gateway) {
+            service.turn_to(gateway);
         }
         self.tell(format!("gateway {gateway} crashes, and with it {} requests", lost.len()));
         self.count("crashes");
@@ -456,11 +457,10 @@ impl World {
     fn cut_or_join_a_service(&mut self) {
         let number = self.random.below(SERVICES);
         let gateway = self.random.below(GATEWAYS);
-        let following = &mut self.services[number];
-        following.cut = !following.cut;
-        following.gateway = gateway;
-        following.since = None;
-        let how = if following.cut { "is cut off from" } else { "follows" };
+        let service = &mut self.services[number];
+        service.cut = !service.cut;
+        service.turn_to(gateway);
+        let how = if service.cut { "is cut off from" } else { "follows" };
         self.tell(format!("service {number} {how} gateway {gateway}"));
         self.count("links of services cut or joined");
     }
@@ -485,7 +485,7 @@ impl World {
         let off = i64::try_from(self.random.below(3)).unwrap() - 1;
         if self.random.once_in(3) {
             let number = self.random.below(SERVICES);
-            self.services[number].service.set_clock(off);
+            self.services[number].set_clock(off);
             self.tell(format!("the clock of service {number} is {off} s off"));
         } else {
             let gateway = self.random.below(GATEWAYS);
@@ -525,13 +525,13 @@ impl World {
         self.judge_owed();
         self.see_who_knows(now);
         self.judge_retirements(now);
-        let wall = UnixTime::from_secs(self.wall());
-        for following in self.services.iter_mut().filter(|following| !following.cut) {
-            if let Some(process) = &self.machines[following.gateway].process {
-                following.since.get_or_insert(now);
-                following.service.follow(process, wall);
-            }
+        let wall = self.wall();
+        for service in &mut self.services {
+            let process = self.machines[service.gateway].process.as_ref();
+            let lost = service.follow(process, wall, now).lost;
+            *self.counts.entry("messages to services that got lost").or_default() += lost;
         }
+        self.judge_feeds(now);
         self.collect();
     }
 
@@ -543,22 +543,26 @@ impl World {
         let stored = self.store.in_force();
         let (mut lost, mut left) = (None, None);
         let (machines, wall) = (&self.machines, self.wall());
+        let processes: Vec<_> = machines
+            .iter()
+            .map(|machine| machine.process.as_ref().map(|process| (process, process.has_store())))
+            .collect();
         self.log_outs.retain_mut(|log_out| {
-            let is_stored = stored.contains_key(&log_out.target);
+            let is_stored = stored.contains(&log_out.target);
             let mut is_held = is_stored;
-            for (gateway, machine) in machines.iter().enumerate() {
-                let Some(process) = &machine.process else { continue };
+            for (gateway, process) in processes.iter().enumerate() {
+                let Some((process, has_store)) = *process else { continue };
                 let held = process.ledger.terms_of(&log_out.target);
                 let is_lasting =
                     held.as_ref().is_some_and(|(terms, _)| terms.until().as_secs() > wall + LASTS);
                 is_held |= held.is_some();
-                let is_kept_back = is_lasting && !is_stored && process.has_store();
+                let is_kept_back = is_lasting && !is_stored && has_store;
                 let since = &mut log_out.kept_back_since[gateway];
                 *since = if is_kept_back { since.or(Some(now)) } else { None };
                 if since.is_some_and(|since| now - since >= PUT_BACK) {
                     left = Some(format!("gateway {gateway} does not put back {:?}", log_out.target));
                 }
-                let readable = is_stored && process.has_store();
+                let readable = is_stored && has_store;
                 let since = &mut log_out.readable_since[gateway];
                 *since = if readable { since.or(Some(now)) } else { None };
                 if since.is_some_and(|since| now - since >= SPREAD) {

@@ -58,6 +58,12 @@ impl MemoryStore {
         Copy { ring: self.locked().clone(), log: self.log.lock().unwrap().clone() }
     }
 
+    /// Which log it is, of all that one store has had since something was put back.
+    #[cfg(test)]
+    pub(crate) fn place_of_log(&self) -> Option<(Epoch, u64, usize)> {
+        self.log.lock().unwrap().as_ref().map(|log| (log.epoch.clone(), log.newest, log.records.len()))
+    }
+
     /// What is in force by the log, without a copy of it.
     #[cfg(test)]
     pub(crate) fn in_force(
@@ -139,8 +145,10 @@ impl Store for MemoryStore {
 
     fn revocations(&self, after: u64) -> Result<StoredRevocations, StoreError> {
         self.with_log(|log| {
-            let records = log.records.iter().filter(|record| record.seq > after).cloned().collect();
-            StoredRevocations { records, ..log.clone() }
+            let known = log.records.partition_point(|record| record.seq <= after);
+            let records = log.records.get(known..).unwrap_or_default().to_vec();
+            let StoredRevocations { newest, unreadable, .. } = *log;
+            StoredRevocations { epoch: log.epoch.clone(), newest, records, unreadable }
         })
     }
 

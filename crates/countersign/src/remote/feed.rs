@@ -21,6 +21,9 @@ mod believed;
 mod follow;
 mod position;
 mod sse;
+mod state;
+#[cfg(feature = "testkit")]
+mod stepped;
 mod transport;
 
 use std::{
@@ -37,9 +40,12 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+#[cfg(feature = "testkit")]
+pub use self::{state::Needed, stepped::SteppedFeed};
+
 use self::{
-    believed::Believed,
-    follow::{FORGET_EACH, Follower, watch_over},
+    follow::{Follower, watch_over},
+    state::FeedState,
     transport::{HttpTransport, Transport},
 };
 use super::{
@@ -312,24 +318,16 @@ impl RevocationFeedBuilder {
     fn start_with(self, transport: impl Transport) -> Result<RevocationFeed, FeedStartError> {
         let keys = self.keys.ok_or(FeedStartError::NoKeys)?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| FeedStartError::NoRuntime)?;
-        let shared = Arc::new(Shared {
-            table: Revoked::with_max_entries(self.issuer.clone(), self.max_entries),
-            on_feed_loss: self.on_feed_loss,
-            current: AtomicBool::new(false),
-            changed: watch::Sender::new(()),
-            counted: Counted::default(),
-        });
+        let shared = Arc::new(Shared::new(self.issuer.clone(), self.max_entries, self.on_feed_loss));
         let follower = Follower {
             shared: Arc::downgrade(&shared),
             reader: FeedReader::new(self.issuer),
             keys,
             clock: self.clock,
-            chance: self.chance,
             transport,
-            cursor: None,
+            state: FeedState::new(Instant::now(), self.chance),
             beats: watch::Sender::new(None),
-            forget_at: Instant::now() + FORGET_EACH,
-            believed: Believed::default(),
+            stream: None,
         };
         runtime.spawn(watch_over(Arc::downgrade(&shared), follower.beats.subscribe()));
         runtime.spawn(follower.run());
@@ -338,6 +336,20 @@ impl RevocationFeedBuilder {
 }
 
 impl Shared {
+    fn new(issuer: Issuer, max_entries: usize, on_feed_loss: OnFeedLoss) -> Self {
+        Self {
+            table: Revoked::with_max_entries(issuer, max_entries),
+            on_feed_loss,
+            current: AtomicBool::new(false),
+            changed: watch::Sender::new(()),
+            counted: Counted::default(),
+        }
+    }
+
+    fn note_heartbeat(&self, at: UnixTime) {
+        self.counted.last_heartbeat.store(at.as_secs(), Ordering::Relaxed);
+    }
+
     fn set_current(&self, current: bool) {
         let before = self.current.swap(current, Ordering::AcqRel);
         if before == current {

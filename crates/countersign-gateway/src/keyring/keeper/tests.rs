@@ -201,3 +201,19 @@ fn a_store_of_one_gateway_is_put_right_by_nobody() {
     assert_eq!(keeper.open(&settings(), NOW).unwrap_err().code(), "keyring_went_back");
     assert_eq!(told(&keeper), None);
 }
+
+#[test]
+fn the_same_bytes_are_opened_once_and_no_others_are_taken_for_them() {
+    let store = Arc::new(MemoryStore::new());
+    let sealer = Sealer::new(&Secret::new([7; 32])).unwrap();
+    let keeper = RingKeeper::new(store.clone(), sealer, Witness::memory(), Arc::new(SystemEntropy));
+    keeper.open(&settings(), NOW).unwrap();
+    let [first, second] = [(); 2].map(|()| keeper.open(&settings(), NOW).unwrap());
+    let key = |ring: &KeyRing| Arc::clone(ring.keys(NOW).next().unwrap().key);
+    assert!(Arc::ptr_eq(&key(&first), &key(&second)));
+    let mut ring = store.ring().unwrap().unwrap();
+    let sealed = &mut ring.records[0].sealed;
+    *sealed.last_mut().unwrap() ^= 1;
+    store.restore_ring(Some(ring.version), &ring).unwrap();
+    assert!(matches!(keeper.open(&settings(), NOW), Err(RingFault::Sealed { .. })));
+}

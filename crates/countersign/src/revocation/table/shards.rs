@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -113,6 +113,8 @@ pub(super) struct Shards<E> {
     shards: OnceLock<Box<[Slot<E>]>>,
     filter: Filter,
     len: AtomicUsize,
+    /// Nothing expires before that second; the end of time if there is nothing.
+    soonest: AtomicU64,
 }
 
 /// The same, before it is published.
@@ -146,7 +148,12 @@ const fn shard_of(name: Name) -> usize {
 
 impl<E: Entry> Shards<E> {
     pub(super) fn new() -> Self {
-        Self { shards: OnceLock::new(), filter: Filter::default(), len: AtomicUsize::new(0) }
+        Self {
+            shards: OnceLock::new(),
+            filter: Filter::default(),
+            len: AtomicUsize::new(0),
+            soonest: AtomicU64::new(u64::MAX),
+        }
     }
 
     fn slots(&self) -> &[Slot<E>] {
@@ -193,6 +200,8 @@ impl<E: Entry> Shards<E> {
 
     pub(super) fn add(&self, name: Name, entry: E) {
         self.filter.add(name.place);
+        // Where the name has a later end already, that is too soon, and costs a look at nothing.
+        self.soonest.fetch_min(entry.expires().as_secs(), Ordering::Relaxed);
         self.change(shard_of(name), |shard| add_to(shard, name, entry));
     }
 
@@ -209,28 +218,43 @@ impl<E: Entry> Shards<E> {
         let shards = new.0.iter().flatten();
         shards.flat_map(Shard::keys).for_each(|name| self.filter.add(name.place));
         let mut new = new.0.into_iter();
+        let (mut len, mut soonest) = (0, u64::MAX);
         for slot in self.slots() {
-            slot.store(new.next().flatten().map(Arc::new));
+            let shard = new.next().flatten().map(Arc::new);
+            if let Some(shard) = &shard {
+                len += shard.len();
+                soonest = soonest.min(soonest_of(shard.values()));
+            }
+            // To put nothing in the place of nothing costs more than a look.
+            if shard.is_some() || slot.load().is_some() {
+                slot.store(shard);
+            }
         }
         self.tidy_filter();
-        let len = self.slots().iter().map(|slot| slot.load().as_ref().map_or(0, |shard| shard.len())).sum();
+        self.soonest.store(soonest, Ordering::Relaxed);
         self.len.store(len, Ordering::Release);
     }
 
+    /// Looks at every entry, but when nothing has expired.
     pub(super) fn forget_expired(&self, now: UnixTime) {
-        if self.is_empty() {
+        if now.as_secs() < self.soonest.load(Ordering::Relaxed) {
             return;
         }
         let before = self.len();
+        let is_old = |entry: &E| entry.expires() <= now;
+        let mut soonest = u64::MAX;
         for (index, slot) in self.slots().iter().enumerate() {
-            let is_old = |entry: &E| entry.expires() <= now;
-            if slot.load().as_ref().is_some_and(|shard| shard.values().any(is_old)) {
+            let shard = slot.load();
+            let Some(shard) = shard.as_deref() else { continue };
+            soonest = soonest.min(soonest_of(shard.values().filter(|entry| !is_old(entry))));
+            if shard.values().any(is_old) {
                 self.change(index, |shard| {
                     shard.retain(|_, entry| !is_old(entry));
                     shard.shrink_to_fit();
                 });
             }
         }
+        self.soonest.store(soonest, Ordering::Relaxed);
         if self.len() < before {
             self.tidy_filter();
         }
@@ -242,4 +266,8 @@ impl<E: Entry> Shards<E> {
         let names = shards.flatten().map(|shard| shard.keys().map(|name| name.place).collect::<Vec<_>>());
         self.filter.replace(names.flatten());
     }
+}
+
+fn soonest_of<'a, E: Entry + 'a>(entries: impl Iterator<Item = &'a E>) -> u64 {
+    entries.map(|entry| entry.expires().as_secs()).min().unwrap_or(u64::MAX)
 }
