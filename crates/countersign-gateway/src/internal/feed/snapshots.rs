@@ -32,8 +32,9 @@ pub(super) struct Snapshots {
 
 /// A signed snapshot.
 struct Pages {
-    made: UnixTime,
-    /// When one of its pages but the first was taken last.
+    /// When the first of its pages was signed.
+    begun: UnixTime,
+    /// When one of its pages but the first was taken last, or it was made, which can take long.
     taken: AtomicU64,
     cursor: Cursor,
     kid: Option<KeyId>,
@@ -44,9 +45,9 @@ impl Pages {
     /// Whether somebody may still be taking its pages.
     fn is_in_use(&self, now: UnixTime) -> bool {
         let taken = UnixTime::from_secs(self.taken.load(Ordering::Relaxed));
-        self.made <= now
-            && now.saturating_since(self.made.max(taken)) < SNAPSHOT_KEPT
-            && now.saturating_since(self.made) < SNAPSHOT_KEPT_AT_MOST
+        self.begun <= now
+            && now.saturating_since(taken) < SNAPSHOT_KEPT
+            && now.saturating_since(self.begun) < SNAPSHOT_KEPT_AT_MOST
     }
 }
 
@@ -98,17 +99,17 @@ impl Feed {
 
     /// Takes and signs another snapshot, which takes seconds where a great deal is revoked.
     fn make_snapshot(&self) -> Result<Arc<Pages>, Unsignable> {
-        let made = self.clock.now();
-        let key = self.signer(made)?;
-        let Snapshot { cursor, entries } = self.ledger.snapshot(made);
+        let Snapshot { cursor, entries } = self.ledger.snapshot(self.clock.now());
+        let begun = self.clock.now();
+        let key = self.signer(begun)?;
         let mut pages = Vec::new();
         for page in SnapshotPage::pages(&cursor, entries) {
             let token_id = self.token_id()?;
-            let stamp = Stamp { issued_at: made, token_id: &token_id, reason: None };
+            let stamp = Stamp { issued_at: self.clock.now(), token_id: &token_id, reason: None };
             pages.push(self.writer.page(&page, &stamp, &key).map_err(|_| Unsignable)?.into());
         }
-        let taken = AtomicU64::new(made.as_secs());
-        let pages = Arc::new(Pages { made, taken, cursor, kid: key.key_id().cloned(), pages });
+        let taken = AtomicU64::new(self.clock.now().as_secs());
+        let pages = Arc::new(Pages { begun, taken, cursor, kid: key.key_id().cloned(), pages });
         *locked(&self.snapshots.kept) = Some(Arc::clone(&pages));
         Ok(pages)
     }
