@@ -212,7 +212,8 @@ async fn a_stream_ends_when_its_client_is_one_no_longer() {
     for after in [Vec::new(), vec![client("another secret")]] {
         let (feed, ledger, _) = feed();
         let proven = client("the secret");
-        let clients = Arc::new(ClientTable::new("https://shop.example".into(), &[proven.clone()]));
+        let clients =
+            Arc::new(ClientTable::new("https://shop.example".into(), std::slice::from_ref(&proven)));
         let (pieces, mut receiver) = tokio::sync::mpsc::channel(16);
         let sending = Sending {
             open: feed.begin_stream(0).unwrap(),
