@@ -116,6 +116,12 @@ impl FeedState {
         self.beat
     }
 
+    /// Whether a snapshot of that place is older than what is known.
+    #[cfg(feature = "testkit")]
+    pub(super) fn is_beyond(&self, place: &Cursor) -> bool {
+        self.furthest.is_beyond(place)
+    }
+
     /// Whether messages of an open stream are looked at.
     pub(super) const fn is_listening(&self) -> bool {
         matches!(self.phase, Phase::Listening { .. })
