@@ -11,7 +11,8 @@
 //!
 //! 1. Every request but a log-out token proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
 //!    of it does not hold is not told.
-//! 2. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
+//! 2. A stream of a client that a reload takes out, or that has another secret or key since, ends with the next heartbeat.
+//! 3. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
 
 pub mod clients;
 pub mod exchange;
@@ -84,9 +85,12 @@ impl Internal {
 }
 
 /// Lets a request without a form through if its client is proven.
-async fn proven_by_header(State(internal): State<Internal>, request: Request, next: Next) -> Response {
+async fn proven_by_header(State(internal): State<Internal>, mut request: Request, next: Next) -> Response {
     match internal.clients.prove(request.headers(), None, internal.clock.now()) {
-        Ok(_) => next.run(request).await,
+        Ok(client) => {
+            request.extensions_mut().insert(client);
+            next.run(request).await
+        }
         Err(_) => invalid_client(),
     }
 }

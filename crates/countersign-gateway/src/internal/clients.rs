@@ -6,14 +6,12 @@
 //!    once. Its `typ`, if it has one, is `client-authentication+jwt` or `JWT`, so that an access token is none.
 //! 3. Exactly one proof. A secret is compared in constant time.
 //!
-//! Bound: 10,000 assertions are remembered; when as many live at once, further ones are refused.
+//! Bound: 10,000 assertions of each client are remembered; when as many of one live at once, its further ones are
+//! refused, and nobody else's.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod used;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::{
@@ -31,6 +29,7 @@ use countersign::{
 use http::{HeaderMap, header};
 use serde::Deserialize;
 
+use self::used::Used;
 use crate::{
     config::resolved::{ClientConfig, ClientKnownBy},
     http::form,
@@ -40,8 +39,6 @@ use crate::{
 const LONGEST_ASSERTION: Duration = Duration::from_secs(300);
 /// How far the clock of a client may be ahead.
 const LEEWAY: Duration = Duration::from_secs(60);
-/// The most assertions that are remembered.
-const MAX_ASSERTIONS: usize = 10_000;
 /// The kind of `client_assertion` (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -49,7 +46,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer
 pub struct ClientTable {
     issuer: Issuer,
     clients: ArcSwap<BTreeMap<ClientId, Arc<ClientConfig>>>,
-    used: Mutex<BTreeMap<(ClientId, Box<str>), UnixTime>>,
+    used: Used,
 }
 
 /// The proof of a form.
@@ -93,7 +90,7 @@ impl ClientTable {
     /// The clients of a configuration.
     #[must_use]
     pub fn new(issuer: Issuer, clients: &[ClientConfig]) -> Self {
-        let table = Self { issuer, clients: ArcSwap::default(), used: Mutex::default() };
+        let table = Self { issuer, clients: ArcSwap::default(), used: Used::default() };
         table.replace(clients);
         table
     }
@@ -132,6 +129,19 @@ impl ClientTable {
             _ => return Err(NotProven),
         };
         if form.client.is_some_and(|named| client.id != *named) { Err(NotProven) } else { Ok(client) }
+    }
+
+    /// Whether a client that was proven is in the table still, and proves itself by the same.
+    #[must_use]
+    pub fn knows_still(&self, client: &ClientConfig) -> bool {
+        self.find(client.id.as_str()).is_some_and(|found| match (&found.known_by, &client.known_by) {
+            (ClientKnownBy::Key(found), ClientKnownBy::Key(proven)) => found.jwk() == proven.jwk(),
+            (ClientKnownBy::Secret(found), ClientKnownBy::Secret(proven)) => {
+                found.expose() == proven.expose()
+            }
+            (ClientKnownBy::Key(_), ClientKnownBy::Secret(_))
+            | (ClientKnownBy::Secret(_), ClientKnownBy::Key(_)) => false,
+        })
     }
 
     fn find(&self, name: &str) -> Option<Arc<ClientConfig>> {
@@ -192,14 +202,7 @@ impl ClientTable {
         if client.id != *iss || client.id != *sub || !for_us || !in_time || jti.is_empty() {
             return Err(NotProven);
         }
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() >= MAX_ASSERTIONS {
-            used.retain(|_, exp| *exp > now);
-        }
-        if used.len() >= MAX_ASSERTIONS || used.insert((client.id.clone(), jti), exp).is_some() {
-            return Err(NotProven);
-        }
-        Ok(())
+        if self.used.take(&client.id, &jti, exp, now) { Ok(()) } else { Err(NotProven) }
     }
 }
 

@@ -9,8 +9,13 @@
 //!
 //! 5. A snapshot is kept and shared as long as a stream can go on from its place. One of another numbering would take
 //!    back what services know, and send them for a snapshot again.
+//! 6. A snapshot is made on a thread of its own, one at a time, and keeps the state for itself for a moment only: neither
+//!    heartbeats nor requests wait for it. As long as somebody takes its pages nobody gets another one.
 //!
-//! Bounds: [`MAX_STREAMS`], [`PIECES`] waiting for each; a snapshot is kept for [`SNAPSHOT_KEPT`].
+//! Bounds: [`MAX_STREAMS`], [`PIECES`] waiting for each; one snapshot, kept for [`SNAPSHOT_KEPT`] after it was made or a
+//! further page of it was taken, at most for [`SNAPSHOT_KEPT_AT_MOST`].
+
+mod snapshots;
 
 use std::{
     collections::BTreeMap,
@@ -26,14 +31,14 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{Query, State},
+    extract::{Extension, Query, State},
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use countersign::{
-    Clock, KeyId, SigningKey, TokenId, UnixTime,
-    revocation::{Cursor, Event, FeedWriter, SnapshotPage, Stamp, What},
+    Clock, SigningKey, TokenId, UnixTime,
+    revocation::{Cursor, Event, FeedWriter, Stamp, What},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body::Frame;
@@ -44,12 +49,16 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use super::{Internal, refuse};
+use self::snapshots::Snapshots;
+use super::{Internal, clients::ClientTable, refuse};
 use crate::{
+    config::resolved::ClientConfig,
     entropy::Entropy,
     keyring::KeyRingHandle,
-    revocation::{Ledger, Published, Snapshot},
+    revocation::{Ledger, Published},
 };
+
+pub use self::snapshots::{SNAPSHOT_KEPT, SNAPSHOT_KEPT_AT_MOST};
 
 /// Streams at once.
 pub const MAX_STREAMS: usize = 1000;
@@ -57,8 +66,6 @@ pub const MAX_STREAMS: usize = 1000;
 pub const PIECES: usize = 16;
 /// A stream that takes nothing for so long is cut.
 pub const SLOW: Duration = Duration::from_secs(5);
-/// A snapshot serves so long.
-pub const SNAPSHOT_KEPT: Duration = Duration::from_secs(10);
 /// Between two heartbeats.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -70,19 +77,11 @@ pub struct Feed {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     heartbeat: Mutex<Option<(UnixTime, Cursor, Arc<str>)>>,
-    snapshot: Mutex<Option<Pages>>,
+    snapshots: Snapshots,
     /// How far each open stream has come.
     streams: Mutex<BTreeMap<u64, u64>>,
     next_stream: AtomicU64,
     cut: AtomicU64,
-}
-
-/// A signed snapshot.
-struct Pages {
-    made: UnixTime,
-    cursor: Cursor,
-    kid: Option<KeyId>,
-    pages: Vec<Bytes>,
 }
 
 /// How the feed is used.
@@ -118,7 +117,7 @@ impl Feed {
             clock,
             entropy,
             heartbeat: Mutex::default(),
-            snapshot: Mutex::default(),
+            snapshots: Snapshots::default(),
             streams: Mutex::default(),
             next_stream: AtomicU64::new(0),
             cut: AtomicU64::new(0),
@@ -182,30 +181,6 @@ impl Feed {
         }
     }
 
-    /// One page; page 0 may begin another snapshot.
-    fn page(&self, number: usize) -> Result<Option<Bytes>, Unsignable> {
-        let now = self.clock.now();
-        let mut kept = locked(&self.snapshot);
-        let key = self.signer(now)?;
-        let is_good = kept.as_ref().is_some_and(|pages| {
-            now.saturating_since(pages.made) < SNAPSHOT_KEPT
-                && pages.made <= now
-                && pages.kid.as_ref() == key.key_id()
-                && self.ledger.can_go_on_from(&pages.cursor)
-        });
-        if number == 0 && !is_good {
-            let Snapshot { cursor, entries } = self.ledger.snapshot(now);
-            let mut pages = Vec::new();
-            for page in SnapshotPage::pages(&cursor, entries) {
-                let token_id = self.token_id()?;
-                let stamp = Stamp { issued_at: now, token_id: &token_id, reason: None };
-                pages.push(self.writer.page(&page, &stamp, &key).map_err(|_| Unsignable)?.into());
-            }
-            *kept = Some(Pages { made: now, cursor, kid: key.key_id().cloned(), pages });
-        }
-        Ok(kept.as_ref().and_then(|kept| kept.pages.get(number).cloned()))
-    }
-
     fn begin_stream(self: &Arc<Self>, at: u64) -> Option<Open> {
         let mut streams = locked(&self.streams);
         if streams.len() >= MAX_STREAMS {
@@ -246,7 +221,7 @@ pub(super) struct PageNumber {
 }
 
 pub(super) async fn snapshot(State(internal): State<Internal>, Query(number): Query<PageNumber>) -> Response {
-    match internal.feed.page(number.page) {
+    match internal.feed.page(number.page).await {
         Ok(Some(page)) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static("application/secevent+jwt")),
@@ -266,6 +241,7 @@ pub(super) struct After {
 
 pub(super) async fn stream(
     State(internal): State<Internal>,
+    Extension(client): Extension<Arc<ClientConfig>>,
     headers: HeaderMap,
     Query(After { after }): Query<After>,
 ) -> Response {
@@ -277,7 +253,8 @@ pub(super) async fn stream(
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
     };
     let (pieces, receiver) = mpsc::channel(PIECES);
-    let sending = Sending { newest: internal.ledger.subscribe(), open, cursor, pieces };
+    let (newest, whose) = (internal.ledger.subscribe(), Whose { client, clients: internal.clients });
+    let sending = Sending { newest, open, cursor, whose, pieces };
     tokio::spawn(sending.run());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -291,12 +268,19 @@ struct Sending {
     open: Open,
     newest: watch::Receiver<u64>,
     cursor: Cursor,
+    whose: Whose,
     pieces: mpsc::Sender<Bytes>,
+}
+
+/// The client of a stream, and the table that it must be in.
+struct Whose {
+    client: Arc<ClientConfig>,
+    clients: Arc<ClientTable>,
 }
 
 /// Why a stream ends.
 enum End {
-    /// Its client is gone or too slow, or nothing can be signed.
+    /// Its client is gone, too slow or one no longer, or nothing can be signed.
     Over,
     /// It cannot go on from its cursor.
     Reset,
@@ -320,6 +304,9 @@ impl Sending {
                 biased;
                 changed = self.newest.changed() => changed.map_err(|_| End::Over)?,
                 _ = heartbeats.tick() => {
+                    if !self.whose.clients.knows_still(&self.whose.client) {
+                        return Err(End::Over);
+                    }
                     let signed = self.open.feed.heartbeat(&self.cursor).map_err(|Unsignable| End::Over)?;
                     self.send(format!("event: heartbeat\ndata: {signed}\n\n").into()).await?;
                 }

@@ -2,7 +2,8 @@
 //!
 //! 1. Only the service that the token is for may: `aud` of the token is the `audience` of the client.
 //! 2. What is no living token of ours is revoked already: 200 (RFC 7009 §2.2).
-//! 3. A token with a shared secret cannot be told from one that its service made: `unsupported_token_type`.
+//! 3. A token that was given back is not written down again, however often it comes.
+//! 4. A token with a shared secret cannot be told from one that its service made: `unsupported_token_type`.
 
 use axum::{
     extract::State,
@@ -11,7 +12,6 @@ use axum::{
 use countersign::{
     Audience, TokenId, UnixTime,
     jws::{MAX_BYTES, Unverified},
-    revocation::Target,
 };
 use http::StatusCode;
 use serde::Deserialize;
@@ -51,7 +51,7 @@ pub(super) async fn give_back(
             refuse(StatusCode::BAD_REQUEST, "unauthorized_client")
         }
         Found::Token(said) => {
-            let demand = Demand::new(Target::Token(said.jti), RevocationReason::TokenGivenBack);
+            let demand = Demand::of_token(said.jti, said.exp, RevocationReason::TokenGivenBack);
             match internal.ledger.revoke(demand, now).await {
                 Ok(_) => StatusCode::OK.into_response(),
                 Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),

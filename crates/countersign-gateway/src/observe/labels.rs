@@ -158,6 +158,8 @@ labels! {
         Lifted = "lifted",
         /// It is durable.
         Recorded = "recorded",
+        /// There was no room for it; nobody waited for an answer.
+        Unenforced = "unenforced",
         /// It holds here, but the store could not write it.
         Unrecorded = "unrecorded",
     }

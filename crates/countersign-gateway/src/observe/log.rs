@@ -186,7 +186,10 @@ pub(super) fn read(observation: &Observation<'_>) {
             "reload"
         ),
         Observation::Revoking(revoking) => event!(
-            if revoking.event == RevocationEvent::Unrecorded { Level::ERROR } else { Level::INFO },
+            match revoking.event {
+                RevocationEvent::Unenforced | RevocationEvent::Unrecorded => Level::ERROR,
+                RevocationEvent::Lifted | RevocationEvent::Recorded => Level::INFO,
+            },
             event = revoking.event.label(),
             kind = revoking.target.kind(),
             reason = revoking.reason,

@@ -1,7 +1,7 @@
 //! What is asked of the ledger, and what it answers.
 
 use countersign::{
-    OrganisationId, SessionId, Subject, UnixTime,
+    OrganisationId, SessionId, Subject, TokenId, UnixTime,
     revocation::{Cursor, Target},
 };
 
@@ -42,19 +42,27 @@ pub struct Demand {
     pub reason: RevocationReason,
     /// The end of the session as far as it is known; the longest session ends after `max_age` from now otherwise.
     pub session_ends: Option<UnixTime>,
+    /// The end of the token; the longest ends after its life from now otherwise.
+    pub token_ends: Option<UnixTime>,
 }
 
 impl Demand {
     /// A revocation of something whose end is not known.
     #[must_use]
     pub const fn new(target: Target, reason: RevocationReason) -> Self {
-        Self { target, name_of: None, reason, session_ends: None }
+        Self { target, name_of: None, reason, session_ends: None, token_ends: None }
     }
 
     /// The revocation of a session that ends then at the latest, as far as is known.
     #[must_use]
-    pub const fn of_session(session: SessionId, ends: UnixTime, reason: RevocationReason) -> Self {
-        Self { target: Target::Session(session), name_of: None, reason, session_ends: Some(ends) }
+    pub fn of_session(session: SessionId, ends: UnixTime, reason: RevocationReason) -> Self {
+        Self { session_ends: Some(ends), ..Self::new(Target::Session(session), reason) }
+    }
+
+    /// The revocation of a token that ends then.
+    #[must_use]
+    pub fn of_token(token: TokenId, ends: UnixTime, reason: RevocationReason) -> Self {
+        Self { token_ends: Some(ends), ..Self::new(Target::Token(token), reason) }
     }
 
     /// The same as one more name of a session.

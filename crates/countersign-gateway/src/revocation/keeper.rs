@@ -1,5 +1,7 @@
 //! Writes what is asked of the [`Ledger`]: one at a time, on the control thread, because the store blocks.
 
+mod batch;
+
 use std::{ops::Range, sync::Arc, time::Duration};
 
 use countersign::{
@@ -12,6 +14,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+use self::batch::Batch;
 use super::{
     Demand, Ledger, Unrecorded,
     compare::Comparison,
@@ -22,7 +25,7 @@ use super::{
 use crate::{
     clock::{Clock, Now},
     observe::{Observation, Observer, RevocationEvent, Revoking},
-    store::{Change, InForce, LIFT_MATTERS, RevocationRecord, Store, StoreError},
+    store::{Change, RevocationRecord, Store, StoreError},
 };
 
 /// The most requests written in one transaction.
@@ -143,43 +146,18 @@ impl Keeper {
 
     /// Writes what is asked in one transaction, and answers.
     fn write(&mut self, batch: &mut Vec<Request>) {
-        let mut changes = Vec::with_capacity(batch.len());
-        let mut waiting = Vec::with_capacity(batch.len());
-        let mut settling = Vec::new();
-        for Request { wish, reply } in batch.drain(..) {
-            if matches!(wish, Wish::Settle) {
-                settling.push(reply);
-                continue;
-            }
-            // What is lifted just now is not prolonged.
-            if let Wish::Prolong(target, _) = &wish
-                && changes
-                    .iter()
-                    .any(|change| matches!(change, Change::Lifted { target: lifted, .. } if lifted == target))
-            {
-                continue;
-            }
-            match self.prepare(wish) {
-                Ok(Some(change)) => {
-                    waiting.push(reply);
-                    changes.push(change);
-                }
-                Ok(None) => answer(reply, Ok(self.ledger.cursor())),
-                Err(fault) => answer(reply, Err(fault)),
-            }
-        }
-        if changes.is_empty() && (settling.is_empty() || self.unwritten.is_empty()) {
-            settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
+        let batch = self.collect(batch);
+        if batch.is_empty() {
+            self.unwritten = batch.changes;
+            batch.settling.into_iter().for_each(|reply| answer(reply, Ok(self.ledger.cursor())));
             return;
         }
-        let mut all = self.take_unwritten();
-        let earlier = all.len();
-        all.append(&mut changes);
+        let Batch { changes: all, earlier, waiting, settling } = batch;
         match self.append(&all) {
             Ok(first) => {
                 self.tell(&all, RevocationEvent::Recorded);
-                for (place, reply) in waiting.into_iter().enumerate() {
-                    let place = u64::try_from(earlier + place).unwrap_or(u64::MAX);
+                for (place, reply) in waiting {
+                    let place = u64::try_from(place).unwrap_or(u64::MAX);
                     let seq = first.seq.saturating_add(place);
                     answer(reply, Ok(Cursor { epoch: first.epoch.clone(), seq }));
                 }
@@ -188,50 +166,9 @@ impl Keeper {
             Err(code) => {
                 self.tell(all.get(earlier..).unwrap_or_default(), RevocationEvent::Unrecorded);
                 self.keep_unwritten(all);
-                for reply in waiting.into_iter().chain(settling) {
+                for reply in waiting.into_iter().map(|(_, reply)| reply).chain(settling) {
                     answer(reply, Err(Unrecorded::Store(code)));
                 }
-            }
-        }
-    }
-
-    /// What is to be written for a wish: nothing where it says nothing new.
-    fn prepare(&mut self, wish: Wish) -> Result<Option<Change>, Unrecorded> {
-        match wish {
-            Wish::Logout(_) | Wish::Settle => Ok(None),
-            Wish::KeysChanged(now) => {
-                Ok(Some(Change::KeysChanged { until: now.saturating_add(LIFT_MATTERS) }))
-            }
-            Wish::Lift(target, now) => {
-                let is_other = |change: &Change| !matches!(change, Change::Revoked { target: other, .. } if *other == target);
-                self.unwritten.retain(is_other);
-                self.ledger.note_pending(self.unwritten.len());
-                if self.ledger.terms_of(&target).is_none() {
-                    // Perhaps it was waiting to be written.
-                    self.ledger.release(&target);
-                    return Ok(None);
-                }
-                Ok(Some(Change::Lifted { target, until: now.saturating_add(LIFT_MATTERS) }))
-            }
-            Wish::Prolong(target, wanted) => {
-                let change = self.ledger.prolonged(&target, wanted);
-                if let Some(Change::Revoked { target, terms, .. }) = &change {
-                    self.ledger.enforce(target, *terms)?;
-                }
-                Ok(change)
-            }
-            Wish::Revoke(demand, now) => {
-                let terms = self.ledger.terms(&demand, now);
-                // Here it holds at once, whatever becomes of the store.
-                self.ledger.enforce(&demand.target, terms)?;
-                let Demand { target, name_of, reason, .. } = demand;
-                let new = InForce { terms, reason: reason.label().to_owned(), name_of };
-                let merged = match self.ledger.state().held(&target) {
-                    Some(known) => known.and_later(new),
-                    None => new,
-                };
-                let InForce { terms, reason, name_of } = merged;
-                Ok(Some(Change::Revoked { target, name_of, terms, reason }))
             }
         }
     }

@@ -56,7 +56,7 @@ pub struct Ledger {
     kept: Revoked,
     /// Records of the store's log that could not be read.
     unreadable: AtomicUsize,
-    /// Records of other gateways for which there was no room.
+    /// Records of other gateways, and demands that nobody waited for, for which there was no room.
     unenforced: AtomicUsize,
     lost: u64,
     /// Counts the changes of `sessions`, and of `tokens`.
@@ -277,7 +277,7 @@ impl Ledger {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Revokes, and answers when it is durable.
+    /// Revokes, and answers when it is durable; at once where nothing new is said.
     ///
     /// # Errors
     /// [`Unrecorded`]: it is not acknowledged.
@@ -349,10 +349,15 @@ impl Ledger {
         self.lost
     }
 
-    /// How many revocations that another gateway wrote are not obeyed, because more is revoked than there is room for.
+    /// How many revocations are not obeyed because more is revoked than there is room for: those that another gateway
+    /// wrote, and those of [`Self::revoke_later`].
     #[must_use]
     pub fn unenforced(&self) -> usize {
         self.unenforced.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_unenforced(&self) {
+        self.unenforced.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Tells those who follow that the published keys are others than before.
@@ -455,7 +460,7 @@ impl Ledger {
                 Change::Revoked { target, terms, .. } => {
                     // For one of our own there is room: it was made before the record was written.
                     if self.enforce(target, *terms).is_err() {
-                        self.unenforced.fetch_add(1, Ordering::Relaxed);
+                        self.note_unenforced();
                     }
                 }
             }

@@ -289,8 +289,12 @@ impl Service {
                 && memory.after(cursor.seq, 8).is_some()
         });
         if can_go_on.is_none() {
-            self.refuses =
-                memory.token_records(NOW).into_iter().map(|revocation| revocation.target).collect();
+            self.refuses = memory
+                .token_records(None, usize::MAX, NOW)
+                .0
+                .into_iter()
+                .map(|revocation| revocation.target)
+                .collect();
             self.cursor = Some(memory.cursor());
         }
         self.sent = self.cursor.clone();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Bound,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -179,15 +180,26 @@ impl State {
         }
     }
 
-    /// The token records that still matter.
-    pub(super) fn token_records(&self, now: UnixTime) -> Vec<Revocation> {
-        let living = self.held.iter().filter(|(_, held)| held.terms.tokens_until > now);
-        living
-            .map(|(target, held)| {
+    /// The token records that still matter among the next `limit` targets after one, and the last of these if there may
+    /// be more.
+    pub(super) fn token_records(
+        &self,
+        after: Option<&Target>,
+        limit: usize,
+        now: UnixTime,
+    ) -> (Vec<Revocation>, Option<Target>) {
+        let (mut records, mut last) = (Vec::new(), None);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = self.held.range::<Target, _>((from, Bound::Unbounded));
+        for (target, held) in next.by_ref().take(limit) {
+            last = Some(target);
+            if held.terms.tokens_until > now {
                 let (at, expires) = (held.terms.tokens_at(target, self.spread), held.terms.tokens_until);
-                Revocation { target: target.clone(), at, expires }
-            })
-            .collect()
+                records.push(Revocation { target: target.clone(), at, expires });
+            }
+        }
+        let may_go_on = next.next().is_some();
+        (records, last.filter(|_| may_go_on).cloned())
     }
 
     pub(super) fn forget_expired(&mut self, now: UnixTime) {

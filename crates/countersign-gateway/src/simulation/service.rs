@@ -21,7 +21,7 @@ pub(super) struct Service {
     pub(super) gateway: usize,
     /// There is no way there.
     pub(super) cut: bool,
-    /// Since when there is a way to a gateway that runs, and nothing on it got lost.
+    /// Since when there is a way to a gateway that runs and has caught up, and nothing on it got lost.
     pub(super) calm_since: Option<Instant>,
     /// When it heard a heartbeat last, whatever that said.
     pub(super) heard: Option<Instant>,
@@ -96,8 +96,11 @@ impl Service {
     /// age.
     pub(super) fn follow(&mut self, gateway: Option<&Replica>, wall: u64, now: Instant) -> Traffic {
         let gateway = gateway.filter(|_| !self.cut);
-        if gateway.is_some() {
-            self.calm_since.get_or_insert(now);
+        match gateway {
+            // What it knows would take revocations back: the service waits until it has caught up.
+            Some(gateway) if self.feed.is_beyond(&gateway.ledger.cursor()) => self.calm_since = None,
+            Some(_) => drop(self.calm_since.get_or_insert(now)),
+            None => {}
         }
         let wall = self.clock(wall);
         // Feeds do not stand still where everybody else waits for an answer.

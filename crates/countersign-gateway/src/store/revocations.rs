@@ -140,11 +140,35 @@ impl InForce {
         let name_of = later.name_of.or_else(|| self.name_of.clone());
         Self { terms: self.terms.merged(later.terms), reason: later.reason, name_of }
     }
+
+    /// Whether what is said of that target says nothing that this does not.
+    #[must_use]
+    pub fn says(&self, target: &Target, other: &Self) -> bool {
+        let at = match target {
+            // It is revoked by its name, whenever it was issued.
+            Target::Token(_) => self.terms.at,
+            _ => other.terms.at,
+        };
+        self.terms.covers(Terms { at, ..other.terms })
+            && self.reason == other.reason
+            && (other.name_of.is_none() || self.name_of == other.name_of)
+    }
 }
 
 impl Change {
     /// Stands where there is something that cannot be read: numbers go on without a gap, and it says nothing.
     pub const UNREADABLE: Self = Self::KeysChanged { until: UnixTime::from_secs(0) };
+
+    /// What it says of its target, if that is revoked by it.
+    #[must_use]
+    pub fn in_force(&self) -> Option<InForce> {
+        match self {
+            Self::KeysChanged { .. } | Self::Lifted { .. } => None,
+            Self::Revoked { name_of, terms, reason, .. } => {
+                Some(InForce { terms: *terms, reason: reason.clone(), name_of: name_of.clone() })
+            }
+        }
+    }
 
     /// When it matters to nobody any more.
     #[must_use]

@@ -6,7 +6,9 @@
 //! 2. Nothing is believed that the issuer's keys have not signed. A message that is not believed ends the connection,
 //!    and nothing that came after it on that connection is looked at.
 //! 3. Another epoch, a lower number, a gap, a heartbeat that names a number that never came, `event: reset`: a new
-//!    snapshot is taken. A message with the number that was the last is a replay, and nothing happens.
+//!    snapshot is taken. A message with the number that was the last is a replay, and nothing happens. A snapshot that is
+//!    older than what is known (a lower number; an epoch that was left for another) is refused: what is known stays, and
+//!    without heartbeats the feed is lost until a gateway answers that has caught up.
 //! 4. The feed is **current** from the first heartbeat that agrees with the own cursor until [`HEARTBEAT_TIMEOUT`]
 //!    after the last one. A heartbeat is believed within [`MAX_HEARTBEAT_AGE`] of the present moment, so that an old
 //!    recording keeps nobody quiet.
@@ -19,6 +21,7 @@
 
 mod believed;
 mod follow;
+mod furthest;
 mod position;
 mod sse;
 mod state;
@@ -137,6 +140,9 @@ pub enum FeedStartError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeedError {
+    /// A snapshot that is older than what is known: of a gateway that lags, or recorded. It would take revocations back.
+    #[error("the snapshot is older than what is known")]
+    Behind,
     /// The answer is not what was asked for.
     #[error("the answer is of another content type")]
     ContentType,

@@ -13,6 +13,7 @@ const headers = { authorization: `Basic ${basic}` };
 const now = () => Math.floor(Date.now() / 1000);
 let keys = createRemoteJWKSet(new URL(keySet));
 let known, epoch, seq, heard = 0;
+const left = new Set();
 
 async function read(jws) {
   const { payload } = await jwtVerify(jws, keys, { issuer, audience: `${issuer}/revocations`, typ: 'secevent+jwt' });
@@ -32,15 +33,19 @@ function name(kind, target) {
 
 async function begin() {
   const found = new Map();
-  for (let page = 0, last = false, place; !last; page++) {
+  let place;
+  for (let page = 0, last = false; !last; page++) {
     const answer = await fetch(`${feed}/revocations/snapshot?page=${page}`, { headers });
     const said = await read(await answer.text());
     if (said.event !== 'urn:countersign:event:snapshot' || said.page !== page || said.iat < now() - 60) throw new Error('page');
-    if (page > 0 && place !== `${said.epoch}.${said.seq}`) throw new Error('another snapshot');
-    place = `${said.epoch}.${said.seq}`;
+    if (page > 0 && `${place.epoch}.${place.seq}` !== `${said.epoch}.${said.seq}`) throw new Error('another snapshot');
+    if (left.has(said.epoch) || (said.epoch === epoch && said.seq < seq)) throw new Error('older than what is known');
     for (const [kind, id, at, expires] of said.entries) found.set(`${kind} ${id}`, { at, expires });
-    ({ last, epoch, seq } = said);
+    place = said;
+    last = said.last;
   }
+  if (epoch !== undefined && epoch !== place.epoch) left.add(epoch);
+  ({ epoch, seq } = place);
   known = found;
 }
 

@@ -5,7 +5,7 @@ use countersign::{Secret, SigningKey, UnixTime, jws::Algorithm};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
-use super::{ClientTable, FormProof, JWT_BEARER};
+use super::{Assertion, ClientTable, FormProof, JWT_BEARER, NotProven};
 use crate::config::resolved::{ClientConfig, ClientKnownBy};
 use crate::http::form::decoded;
 
@@ -140,6 +140,35 @@ fn a_client_that_is_taken_out_is_one_no_longer() {
     bench.table.replace(&[]);
     assert_eq!(bench.basic("orders:p+w%25%3A0123456789ab"), None);
     assert_eq!(bench.bearer(|_| {}), None);
+}
+
+/// What an assertion says, after its signature.
+fn judged(table: &ClientTable, client: &str, jti: &str, (exp, now): (u64, u64)) -> Result<(), NotProven> {
+    let claims =
+        json!({ "iss": client, "sub": client, "aud": "https://shop.example", "jti": jti, "exp": exp });
+    let said: Assertion = serde_json::from_value(claims).unwrap();
+    let client = ClientConfig {
+        id: client.into(),
+        known_by: ClientKnownBy::Secret(Secret::new(String::new())),
+        audience: None,
+        exchange: Vec::new(),
+    };
+    table.judge(&client, said, UnixTime::from_secs(now))
+}
+
+#[test]
+fn a_client_that_uses_too_many_assertions_is_refused_alone() {
+    let table = ClientTable::new("https://shop.example".into(), &[]);
+    let now = NOW.as_secs();
+    for number in 0..10_000 {
+        judged(&table, "evil", &number.to_string(), (now + 300, now)).unwrap();
+    }
+    assert_eq!(judged(&table, "evil", "one more", (now + 300, now)), Err(NotProven));
+    assert_eq!(judged(&table, "evil", "7", (now + 300, now)), Err(NotProven));
+    assert_eq!(judged(&table, "good", "7", (now + 300, now)), Ok(()), "another's");
+    assert_eq!(judged(&table, "good", "7", (now + 300, now)), Err(NotProven), "used");
+    assert_eq!(judged(&table, "evil", "one more", (now + 600, now + 300)), Ok(()), "those before are over");
+    assert_eq!(judged(&table, "evil", "7", (now + 300, now)), Err(NotProven), "the clock is set back");
 }
 
 #[test]

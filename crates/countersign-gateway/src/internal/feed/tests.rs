@@ -1,4 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future as _,
+    pin::pin,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Poll,
+    thread::{self, ThreadId},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
@@ -7,13 +17,18 @@ use countersign::{
 };
 use serde_json::Value;
 
-use super::Feed;
+use super::{Feed, Sending, Whose};
 use crate::{
     clock::ManualClock,
-    entropy::SystemEntropy,
+    config::resolved::{ClientConfig, ClientKnownBy},
+    entropy::{Entropy, NoEntropy, SystemEntropy},
+    internal::clients::ClientTable,
     observe::Observer,
     revocation::{Demand, Ledger, Lifetimes, RevocationReason},
-    store::memory::{Copy, MemoryStore},
+    store::{
+        Change, RevocationRecord, Terms,
+        memory::{Copy, MemoryStore},
+    },
     testing,
 };
 
@@ -29,7 +44,14 @@ impl countersign::Clock for Fixed {
 }
 
 /// A feed whose clock stands still, its ledger, and the store below both.
-fn feed() -> (Feed, Arc<Ledger>, Arc<MemoryStore>) {
+fn feed() -> (Arc<Feed>, Arc<Ledger>, Arc<MemoryStore>) {
+    feed_with(Arc::new(Fixed), Arc::new(SystemEntropy))
+}
+
+fn feed_with(
+    clock: Arc<dyn countersign::Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> (Arc<Feed>, Arc<Ledger>, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new());
     let lifetimes = Lifetimes {
         token: Duration::from_secs(300),
@@ -37,13 +59,12 @@ fn feed() -> (Feed, Arc<Ledger>, Arc<MemoryStore>) {
         spread: Duration::ZERO,
     };
     let (epoch, issuer) = (Epoch::new("first").unwrap(), "https://shop.example".into());
-    let clock = Arc::new(ManualClock::at(NOW.as_secs()));
+    let of_ledger = Arc::new(ManualClock::at(NOW.as_secs()));
     let (ledger, keeper) =
-        Ledger::open(store.clone(), &epoch, issuer, lifetimes, clock, Observer::without_files()).unwrap();
+        Ledger::open(store.clone(), &epoch, issuer, lifetimes, of_ledger, Observer::without_files()).unwrap();
     tokio::spawn(keeper.run());
-    let feed =
-        Feed::new(Arc::clone(&ledger), testing::keyring(NOW), Arc::new(Fixed), Arc::new(SystemEntropy));
-    (feed, ledger, store)
+    let feed = Feed::new(Arc::clone(&ledger), testing::keyring(NOW), clock, entropy);
+    (Arc::new(feed), ledger, store)
 }
 
 async fn revoke(ledger: &Ledger, session: &str) {
@@ -52,8 +73,8 @@ async fn revoke(ledger: &Ledger, session: &str) {
 }
 
 /// Numbering and sessions of the first page.
-fn snapshot(feed: &Feed) -> (String, Vec<String>) {
-    let page = feed.page(0).unwrap().unwrap();
+async fn snapshot(feed: &Arc<Feed>) -> (String, Vec<String>) {
+    let page = feed.page(0).await.unwrap().unwrap();
     let payload = page.split(|byte| *byte == b'.').nth(1).unwrap();
     let payload: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
     let event = &payload["events"]["urn:countersign:event:snapshot"];
@@ -66,17 +87,184 @@ fn snapshot(feed: &Feed) -> (String, Vec<String>) {
 async fn a_snapshot_is_kept_for_the_stream_and_no_longer_than_its_numbering() {
     let (feed, ledger, store) = feed();
     revoke(&ledger, "before").await;
-    let kept = snapshot(&feed);
+    let kept = snapshot(&feed).await;
     assert_eq!(kept, ("first".to_owned(), vec!["before".to_owned()]));
     revoke(&ledger, "meanwhile").await;
-    assert_eq!(snapshot(&feed), kept, "the stream tells what came after it");
+    assert_eq!(snapshot(&feed).await, kept, "the stream tells what came after it");
     // Another server takes over, with nothing in it.
     store.put_back(Copy::default());
     revoke(&ledger, "after").await;
     let cursor = ledger.cursor();
     assert_ne!(cursor.epoch.as_str(), "first");
-    let (epoch, mut names) = snapshot(&feed);
+    let (epoch, mut names) = snapshot(&feed).await;
     names.sort();
     assert_eq!(epoch, cursor.epoch.as_str(), "the old one would send everybody for another");
     assert_eq!(names, ["after", "before", "meanwhile"], "it would take two of them back");
+}
+
+/// Holds up every thread but one.
+#[derive(Debug)]
+struct Gate {
+    serving: ThreadId,
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    passed: AtomicUsize,
+}
+
+impl Entropy for Gate {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        if thread::current().id() != self.serving {
+            let closed = self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open);
+            drop(closed.unwrap());
+            self.passed.fetch_add(1, Ordering::SeqCst);
+        }
+        SystemEntropy.fill(bytes)
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_made_once_beside_the_thread_that_serves() {
+    let gate = Arc::new(Gate {
+        serving: thread::current().id(),
+        is_open: Mutex::new(false),
+        opened: Condvar::new(),
+        passed: AtomicUsize::new(0),
+    });
+    let (feed, ledger, _) = feed_with(Arc::new(Fixed), gate.clone());
+    revoke(&ledger, "a").await;
+    {
+        let mut gone = pin!(feed.page(0));
+        let polled = std::future::poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx))).await;
+        assert!(polled.is_pending(), "it is made elsewhere");
+    }
+    let waiting: Vec<_> = (0..8)
+        .map(|_| {
+            let feed = Arc::clone(&feed);
+            tokio::spawn(async move { feed.page(0).await.unwrap().unwrap() })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    feed.heartbeat(&ledger.cursor()).unwrap();
+    *gate.is_open.lock().unwrap() = true;
+    gate.opened.notify_all();
+    let first = feed.page(0).await.unwrap().unwrap();
+    for other in waiting {
+        assert_eq!(other.await.unwrap(), first);
+    }
+    assert_eq!(gate.passed.load(Ordering::SeqCst), 1, "also for the one that went away");
+}
+
+#[derive(Debug)]
+struct Moving(AtomicU64);
+
+impl countersign::Clock for Moving {
+    fn now(&self) -> UnixTime {
+        NOW.saturating_add(Duration::from_secs(self.0.load(Ordering::SeqCst)))
+    }
+}
+
+fn fill(ledger: &Ledger, sessions: u64) {
+    let until = NOW.saturating_add(Duration::from_secs(3600));
+    let terms = Terms { at: NOW, tokens_until: until, sessions_until: until };
+    ledger.take_in((1..=sessions).map(|seq| {
+        let target = Target::Session(format!("session-{seq:016}").as_str().into());
+        let change = Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() };
+        RevocationRecord { seq, change }
+    }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_there_as_long_as_somebody_takes_its_pages_and_let_go_then() {
+    let clock = Arc::new(Moving(AtomicU64::new(0)));
+    let (feed, ledger, _) = feed_with(clock.clone(), Arc::new(SystemEntropy));
+    fill(&ledger, 10_001);
+    let first = feed.page(0).await.unwrap().unwrap();
+    let second = feed.page(1).await.unwrap().unwrap();
+    let pass = async |secs| {
+        clock.0.fetch_add(secs, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(secs)).await;
+    };
+    for _ in 0..6 {
+        pass(6).await;
+        assert_eq!(feed.page(0).await.unwrap().unwrap(), first, "nobody else takes it away");
+        assert_eq!(feed.page(1).await.unwrap().unwrap(), second);
+    }
+    pass(5).await;
+    assert_ne!(feed.page(0).await.unwrap().unwrap(), first, "services would not believe it much longer");
+    assert!(feed.page(1).await.unwrap().is_some() && feed.page(2).await.unwrap().is_none());
+    for _ in 0..3 {
+        pass(10).await;
+    }
+    assert_eq!(feed.page(1).await.unwrap(), None, "it is let go");
+}
+
+fn client(secret: &str) -> ClientConfig {
+    ClientConfig {
+        id: "orders".into(),
+        known_by: ClientKnownBy::Secret(countersign::Secret::new(secret.to_owned())),
+        audience: None,
+        exchange: Vec::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_its_client_is_one_no_longer() {
+    for after in [Vec::new(), vec![client("another secret")]] {
+        let (feed, ledger, _) = feed();
+        let proven = client("the secret");
+        let clients =
+            Arc::new(ClientTable::new("https://shop.example".into(), std::slice::from_ref(&proven)));
+        let (pieces, mut receiver) = tokio::sync::mpsc::channel(16);
+        let sending = Sending {
+            open: feed.begin_stream(0).unwrap(),
+            newest: ledger.subscribe(),
+            cursor: ledger.cursor(),
+            whose: Whose { client: Arc::new(proven.clone()), clients: Arc::clone(&clients) },
+            pieces,
+        };
+        tokio::spawn(sending.run());
+        assert!(receiver.recv().await.is_some());
+        // Read again, it is the same.
+        clients.replace(&[proven]);
+        assert!(receiver.recv().await.is_some());
+        clients.replace(&after);
+        assert!(receiver.recv().await.is_none(), "it is not told anything any more");
+        assert_eq!(feed.usage().streams, 0);
+    }
+}
+
+/// How long heartbeats and requests wait while a snapshot of a million is made: `cargo test --release -p
+/// countersign-gateway --lib a_snapshot_of_a_million -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn a_snapshot_of_a_million_holds_up_neither_heartbeats_nor_requests() {
+    let (feed, ledger, _) = feed();
+    fill(&ledger, 1_000_000);
+    let begin = tokio::time::Instant::now();
+    let making = tokio::spawn({
+        let feed = Arc::clone(&feed);
+        async move { feed.page(0).await.unwrap() }
+    });
+    let asking = {
+        let (ledger, making) = (Arc::clone(&ledger), making.abort_handle());
+        thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !making.is_finished() {
+                let asked = begin.elapsed();
+                drop(ledger.terms_of(&Target::All));
+                longest = longest.max(begin.elapsed() - asked);
+            }
+            longest
+        })
+    };
+    let (mut longest, mut last) = (Duration::ZERO, begin.elapsed());
+    while !making.is_finished() {
+        feed.heartbeat(&ledger.cursor()).unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        longest = longest.max(begin.elapsed() - last);
+        last = begin.elapsed();
+    }
+    println!("made in {last:?}; a heartbeat came late by {longest:?} at most");
+    println!("whoever asked for the state waited {:?} at most", asking.join().unwrap());
+    assert!(longest < Duration::from_secs(3));
 }

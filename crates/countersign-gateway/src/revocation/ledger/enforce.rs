@@ -45,7 +45,11 @@ impl Ledger {
             }
             (Target::All | Target::Organisation(_) | Target::Subject(_), _) => of(session).max(known),
         };
-        let tokens_until = self.tokens_until(&demand.target, sessions_until, now);
+        let tokens_until = match (&demand.target, demand.token_ends) {
+            // What it was exchanged for ends no later.
+            (Target::Token(_), Some(ends)) => self.has_passed_for_all(ends),
+            (target, _) => self.tokens_until(target, sessions_until, now),
+        };
         // What the session gets instead is signed in this second; what was signed in it is revoked by name.
         let at = match &demand.target {
             Target::IssuedTo(_) => now.saturating_sub(Duration::from_secs(1)),

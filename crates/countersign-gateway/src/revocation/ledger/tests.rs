@@ -392,10 +392,11 @@ async fn what_cannot_be_written_is_not_acknowledged_holds_here_and_is_written_la
     assert_eq!(outcome, Err(Unrecorded::Store("store_damaged")));
     assert!(who("a", "alice", None, None).is_revoked(&ledger));
     assert_eq!(ledger.cursor().seq, 0, "nobody is told what is not durable");
-    ledger.revoke(demand(Target::Session("b".into())), now()).await.unwrap_err();
+    let lifted = ledger.lift(Target::Session("a".into()), now()).await;
+    assert_eq!(lifted, Err(Unrecorded::Store("store_damaged")), "it waits, and is in force");
+    assert!(who("a", "alice", None, None).is_revoked(&ledger));
     let lifted = ledger.lift(Target::Session("b".into()), now()).await;
-    assert_eq!(lifted.map(|recorded| recorded.cursor.seq), Ok(0), "what was never recorded needs no record");
-    assert!(!who("b", "alice", None, None).is_revoked(&ledger), "nor is it written later");
+    assert_eq!(lifted.map(|recorded| recorded.cursor.seq), Ok(0), "what is not revoked needs no lift");
     store.broken.store(false, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     assert_eq!(ledger.cursor().seq, 1);
@@ -770,3 +771,5 @@ fn what_there_is_no_room_for_is_counted() {
     ledger.take_in([record(4), record(5)]);
     assert_eq!((ledger.unenforced(), ledger.tokens.len(), ledger.sessions.len()), (3, 1, 2));
 }
+
+mod repeated;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     FeedError, HEARTBEAT_TIMEOUT, MAX_HEARTBEAT_AGE, Shared, add,
     believed::Believed,
+    furthest::Furthest,
     position::{Step, step},
 };
 use crate::{
@@ -61,6 +62,7 @@ pub(super) struct FeedState {
     phase: Phase,
     /// Where we stand; none before the first snapshot, and when another is needed.
     cursor: Option<Cursor>,
+    furthest: Furthest,
     /// When the last heartbeat came; none if what is known is incomplete.
     beat: Option<Instant>,
     /// Connections in a row that brought no heartbeat.
@@ -99,6 +101,7 @@ impl FeedState {
         Self {
             phase: Phase::Waiting { until: now },
             cursor: None,
+            furthest: Furthest::default(),
             beat: None,
             failures: 0,
             keys_wanted: false,
@@ -111,6 +114,12 @@ impl FeedState {
     /// When the last heartbeat came; none if what is known is incomplete.
     pub(super) const fn beat(&self) -> Option<Instant> {
         self.beat
+    }
+
+    /// Whether a snapshot of that place is older than what is known.
+    #[cfg(feature = "testkit")]
+    pub(super) fn is_beyond(&self, place: &Cursor) -> bool {
+        self.furthest.is_beyond(place)
     }
 
     /// Whether messages of an open stream are looked at.
@@ -162,6 +171,10 @@ impl FeedState {
         }
         self.believed.note_issuer(page.issued_at);
         let SnapshotPage { cursor, page, last, entries } = page.content;
+        // A gateway that lags would, too.
+        if self.furthest.is_beyond(&cursor) {
+            return Err(FeedError::Behind);
+        }
         if page != pages.number || pages.cursor.as_ref().is_some_and(|begun| *begun != cursor) {
             let tries = pages.tries.saturating_add(1);
             *pages = Pages { tries, ..Pages::default() };
@@ -178,6 +191,7 @@ impl FeedState {
         shared.table.replace(entries)?;
         add(&shared.counted.snapshots);
         tracing::info!(target: "countersign::revocations", count, %cursor, "a snapshot of revocations was taken");
+        self.furthest.come_to(&cursor);
         self.cursor = Some(cursor);
         Ok(())
     }
@@ -212,6 +226,7 @@ impl FeedState {
         match step {
             Step::Advance => {
                 shared.table.apply(&event)?;
+                self.furthest.come_to(&event.cursor);
                 *position = event.cursor;
                 add(&shared.counted.events);
                 self.keys_wanted |= event.what == What::KeysChanged;
@@ -242,7 +257,7 @@ impl FeedState {
                 add(&shared.counted.refused);
                 self.keys_wanted |= *reason == MessageError::KeyUnknown;
             }
-            FeedError::Stale => add(&shared.counted.refused),
+            FeedError::Behind | FeedError::Stale => add(&shared.counted.refused),
             FeedError::TableFull(_) => {
                 // Something is revoked that the table does not have.
                 self.beat = None;

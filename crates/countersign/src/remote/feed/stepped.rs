@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Issuer, UnixTime,
-    revocation::{Event, Received, Revoked, SnapshotPage},
+    revocation::{Cursor, Event, Received, Revoked, SnapshotPage},
 };
 
 /// Follows a feed by the same state as [`RevocationFeed`] does, without a connection, a task, or a signature: whoever
@@ -40,6 +40,12 @@ impl SteppedFeed {
         let needed = self.state.poll(&self.feed.shared, now);
         self.look(now);
         needed
+    }
+
+    /// Whether a snapshot of that place is older than what is known.
+    #[must_use]
+    pub fn is_beyond(&self, place: &Cursor) -> bool {
+        self.state.is_beyond(place)
     }
 
     /// Whether the issuer's keys should be looked for since this was asked last.

@@ -152,19 +152,51 @@ async fn another_epoch_and_a_lower_number_force_a_snapshot() {
         state.log.truncate(2);
         state.live.remove(&session("g"));
     }
-    sleep(3 * SECOND).await;
+    sleep(10 * SECOND).await;
+    assert!(is_revoked(&feed, &session("g")) && !feed.is_current(), "it knows less than is known");
+    assert_eq!(feed.counters().snapshots, 2);
+
+    // It is noticed, and numbered anew.
+    gateway.state().epoch = Epoch::new("e3").unwrap();
+    sleep(12 * SECOND).await;
     assert!(gateway.agrees_with(&feed) && feed.is_current());
     assert_eq!(feed.counters().snapshots, 3);
 
     // While nobody was connected the epoch changed: the gateway says `reset`.
     {
         let mut state = gateway.state();
-        state.epoch = Epoch::new("e3").unwrap();
+        state.epoch = Epoch::new("e4").unwrap();
         state.streams.clear();
     }
     sleep(2 * SECOND).await;
     assert!(gateway.agrees_with(&feed) && feed.is_current());
     assert_eq!(feed.counters().snapshots, 4);
+}
+
+/// Behind one address there are several gateways; and on the way there may be somebody with a recording.
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_is_older_than_what_is_known_takes_nothing_back() {
+    for is_renumbered in [false, true] {
+        let gateway = Gateway::new(&Simulated::new());
+        gateway.revoke("a");
+        let behind = gateway.clone().page(0).await.unwrap();
+        let feed = gateway.follow(&keys(), OnFeedLoss::Refuse);
+        assert!(feed.ready(SECOND).await);
+        gateway.revoke("b");
+        if is_renumbered {
+            gateway.state().epoch = Epoch::new("e2").unwrap();
+        }
+        sleep(2 * SECOND).await;
+        assert!(feed.is_current() && gateway.agrees_with(&feed));
+        // Less than a minute old.
+        gateway.state().recorded = Some(behind);
+        gateway.state().send(&"event: reset\n\n".into());
+        sleep(5 * SECOND).await;
+        assert!(is_revoked(&feed, &session("b")) && !feed.is_current());
+        assert!(feed.counters().refused > 0);
+        gateway.state().recorded = None;
+        assert!(feed.ready(12 * SECOND).await && gateway.agrees_with(&feed));
+    }
 }
 
 #[tokio::test(start_paused = true)]
