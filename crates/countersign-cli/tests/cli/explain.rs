@@ -21,8 +21,9 @@ fn explain_with(answer: &'static str, more: &str, arguments: &[&str], input: &st
     prepare(folder.path(), port);
     let file = folder.path().join("gateway.toml");
     // No gateway runs there.
-    let text = format!("state_dir = \"/nowhere/state\"\n{}{more}", fs::read_to_string(&file).unwrap());
-    fs::write(&file, text).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("state_dir = \"state\"", "state_dir = \"/nowhere/state\"");
+    fs::write(&file, format!("{text}{more}")).unwrap();
     let arguments = [&["explain", "--config", "gateway.toml"][..], arguments].concat();
     let mut ran = countersign(folder.path(), &arguments, input);
     assert!(!format!("{ran:?}").contains("planted") && !ran.output.contains("eyJ"), "{ran:?}");

@@ -236,7 +236,9 @@ impl Gateway {
             Uniting::PutBack => {
                 self.uniting = Uniting::No;
                 if let Ok(stored) = store.revocations(0) {
-                    self.memory = Memory::new(stored, NOW, 8, Duration::ZERO);
+                    let mut read = Memory::new(stored, NOW, 8, Duration::ZERO);
+                    read.keep_what_is_held_by(&self.memory, NOW);
+                    self.memory = read;
                 }
             }
         }
@@ -289,12 +291,8 @@ impl Service {
                 && memory.after(cursor.seq, 8).is_some()
         });
         if can_go_on.is_none() {
-            self.refuses = memory
-                .token_records(None, usize::MAX, NOW)
-                .0
-                .into_iter()
-                .map(|revocation| revocation.target)
-                .collect();
+            let (records, _) = memory.token_records(None, usize::MAX, NOW);
+            self.refuses = records.into_iter().map(|revocation| revocation.target).collect();
             self.cursor = Some(memory.cursor());
         }
         self.sent = self.cursor.clone();

@@ -51,7 +51,7 @@ const COMMANDS: &str = "+ping +select +info +time +eval +exists +hget +hset +hse
 #[test]
 fn the_documented_commands_are_enough() {
     let operations = include_str!("../../../../../../docs/operations.md");
-    let line = operations.lines().find(|line| line.starts_with("user countersign ")).unwrap();
+    let line = operations.lines().find(|line| line.starts_with("user gateway ")).unwrap();
     assert!(line.ends_with(COMMANDS), "{line}");
     let server = Server::with(&format!("user gateway on >planted-password ~test:* {COMMANDS}\n"));
     let password = Some(Secret::new("planted-password".to_owned()));
