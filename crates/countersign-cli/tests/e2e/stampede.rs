@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::Barrier,
+    sync::{Barrier, Mutex},
     task::JoinSet,
 };
 
@@ -19,9 +19,12 @@ use crate::{
 };
 
 const REQUESTS: usize = 10_000;
+/// One after the other: each has ten thousand sockets open, and as many again where they are answered, in one process.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn ten_thousand_requests_of_one_cold_session_are_one_call() {
+    let _turn = TURN.lock().await;
     // long enough for every request to be under way
     let everybody = Duration::from_secs(3);
     let answer = json!({ "active": true, "sub": "ada", "client_id": "web" });
@@ -83,6 +86,7 @@ audience = "orders"
 #[tokio::test]
 async fn ten_thousand_requests_of_a_thousand_cold_sessions_are_never_mixed_up() {
     const PEOPLE: usize = 1_000;
+    let _turn = TURN.lock().await;
     let server = LocalServer::start(|seen| {
         let form = String::from_utf8(seen.body.to_vec()).unwrap();
         let who = form.split('&').find_map(|field| field.strip_prefix("token=session-of-")).unwrap();
