@@ -38,7 +38,10 @@ use std::{
 };
 
 use countersign::SessionId;
-use tokio::time::timeout;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::{
     client_network::network_of,
@@ -107,6 +110,7 @@ pub struct Sessions {
     label: SourceLabel,
     refresh_not_before: AtomicU64,
     breaker: Breaker,
+    to_sign: Semaphore,
 }
 
 /// What [`Sessions`] is made of.
@@ -136,8 +140,27 @@ impl Sessions {
     pub fn new(parts: Parts) -> Self {
         let Parts { rules, keyer, memory, source, mapping, clock, observer, label } = parts;
         let refresh_not_before = AtomicU64::new(0);
-        let breaker = Breaker::new(rules.timeout);
-        Self { rules, keyer, memory, source, mapping, clock, observer, label, refresh_not_before, breaker }
+        let (breaker, to_sign) = (Breaker::new(rules.timeout), Semaphore::new(rules.max_waiters.get()));
+        Self {
+            rules,
+            keyer,
+            memory,
+            source,
+            mapping,
+            clock,
+            observer,
+            label,
+            refresh_not_before,
+            breaker,
+            to_sign,
+        }
+    }
+
+    /// A place among those, of all sessions together, that wait for a revocation to be old enough to sign after it. There
+    /// are `max_waiters`.
+    #[must_use]
+    pub(crate) fn place_to_sign(&self) -> Option<SemaphorePermit<'_>> {
+        self.to_sign.try_acquire().ok()
     }
 
     /// What is known about sessions.

@@ -285,11 +285,15 @@ impl Translation {
     /// until that second is over. Who has waited does not know why a session has left the cache meanwhile: that it has
     /// ended is not remembered for so long.
     async fn wait_to_sign(&self, key: &SessionKey, entry: &Entry, mut now: Now) -> Result<Now, Refusal> {
+        let mut place = None;
         for waits in 0..WAITS_TO_SIGN {
             if self.sessions.ledger().standing_of_token(&entry.concerned(), None, now.wall) == Standing::Good
             {
                 let is_there = waits == 0 || self.sessions.cache().find(key).is_some();
                 return if is_there { Ok(now) } else { Err(Refusal::RevocationUnsettled) };
+            }
+            if place.is_none() {
+                place = Some(self.sessions.place_to_sign().ok_or(Refusal::RevocationUnsettled)?);
             }
             sleep(WAIT_TO_SIGN).await;
             now = self.clock.now();

@@ -151,7 +151,7 @@ pub const KEYS: &[Key] = &[
     key("session.max_lookups_per_client", Kind::Count { min: 1, max: 65_536 }, Absent::Default("32"),
         "Look-ups at once for one client address."),
     key("session.max_waiters", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("16_384"),
-        "Requests waiting for one look-up."),
+        "Requests waiting for one look-up, and of all sessions for a revocation to be old enough to sign after it."),
     key("session.insecure_http", Kind::Flag, OFF,
         "Lets the authorization server be asked over plain HTTP beyond loopback: whoever can read that network \
          reads every credential."),

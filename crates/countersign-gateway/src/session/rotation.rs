@@ -22,7 +22,11 @@ use std::{net::IpAddr, sync::Arc};
 use http::HeaderValue;
 
 use super::{Sessions, cache::Entry, flight::Outcome, key::SessionKey, source::NewCookie};
-use crate::{client_network::network_of, clock::Now, observe::SessionEvent};
+use crate::{
+    client_network::network_of,
+    clock::Now,
+    observe::{RevocationReason, SessionEvent},
+};
 
 /// A cookie on its way to the browser.
 #[derive(Debug)]
@@ -87,9 +91,14 @@ impl Sessions {
                 );
             }
             Some(other) if other.asked_at >= entry.asked_at && other.ends > now.wall => {}
-            Some(_) | None => {
+            older => {
                 let mut moved = entry.with_rotation(None, false);
                 moved.also_named(self.own_name(&entry.identity, new_key));
+                // It was known under its new cookie already, and its tokens may say more than its user can do now.
+                if let Some(older) = older.filter(|older| entry.identity.has_less_than(&older.identity)) {
+                    self.revoke_tokens(&older, RevocationReason::Changed, now);
+                    moved.changed_at = Some(now.wall);
+                }
                 writer.put(Arc::new(moved));
                 self.observe_session(entry, SessionEvent::Moved, None);
             }

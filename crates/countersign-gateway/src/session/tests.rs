@@ -206,6 +206,18 @@ async fn waiters_on_a_hanging_server_share_one_failure_within_one_time_out() {
     assert!(began.elapsed() < Duration::from_millis(2_100), "{:?}", began.elapsed());
 }
 
+#[tokio::test]
+async fn who_waits_to_be_signed_for_is_counted() {
+    let house = House::with(Vec::new(), Duration::ZERO, |rules| {
+        rules.max_waiters = NonZeroUsize::new(2).unwrap();
+    });
+    let first = house.sessions.place_to_sign();
+    let second = house.sessions.place_to_sign();
+    assert!(first.is_some() && second.is_some() && house.sessions.place_to_sign().is_none());
+    drop(first);
+    assert!(house.sessions.place_to_sign().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn waiters_are_bounded() {
     let house = Arc::new(House::with(vec![live("alice", "x")], Duration::from_secs(1), |rules| {

@@ -158,7 +158,9 @@ impl World {
             late.map(|one| format!("a request for {} waits for longer than a look-up takes", one.cookie));
         let crowd = self.waiting.iter().find(|one| {
             let same = |other: &&Waiting| other.gateway == one.gateway && other.cookie == one.cookie;
-            self.waiting.iter().filter(same).filter(|other| !other.is_answered()).count() > MAX_WAITERS
+            let revoked = !self.changed.is_empty() || !self.log_outs.is_empty();
+            let most = if revoked { 2 * MAX_WAITERS } else { MAX_WAITERS };
+            self.waiting.iter().filter(same).filter(|other| !other.is_answered()).count() > most
         });
         let crowd = crowd.map(|one| format!("too many wait at gateway {} for {}", one.gateway, one.cookie));
         if let Some(rule) = late.or(crowd) {

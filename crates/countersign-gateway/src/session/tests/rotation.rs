@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use countersign::{
-    Secret, UnixTime,
+    Secret, Standing, UnixTime,
     revocation::{Epoch, Target},
 };
 use http::HeaderValue;
@@ -31,7 +31,11 @@ fn cookie(value: &str) -> NewCookie {
 
 /// Live, and from now on under another cookie.
 fn moved(subject: &str, to: &str) -> Result<Verdict, SourceError> {
-    let Ok(Verdict::Live(mut answer)) = live(subject, "x") else { panic!("live was written") };
+    moved_as(subject, "x", to)
+}
+
+fn moved_as(subject: &str, role: &str, to: &str) -> Result<Verdict, SourceError> {
+    let Ok(Verdict::Live(mut answer)) = live(subject, role) else { panic!("live was written") };
     answer.new_cookie = Some(cookie(to));
     Ok(Verdict::Live(answer))
 }
@@ -180,6 +184,24 @@ async fn a_session_that_was_revoked_does_not_come_back_under_its_new_cookie() {
     // And at a gateway that never knew the old one.
     let other = gateway(&ledger, vec![live("alice", "x")]);
     assert_eq!(other.resolve("new").await.unwrap_err(), Refusal::Revoked);
+}
+
+/// The old cookie is shown once more, and the server replaces it as before.
+#[tokio::test(start_paused = true)]
+async fn less_power_is_noticed_where_the_new_cookie_was_known_with_more() {
+    let ledger = ledger();
+    let house = gateway(&ledger, vec![moved_as("alice", "admin", "new"), moved_as("alice", "viewer", "new")]);
+    let before = house.resolve("old").await.unwrap();
+    let signed = house.clock.now().wall;
+    house.clock.advance(Duration::from_secs(31));
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert!(house.entry("old").is_none(), "forgotten with its power");
+    let again = house.resolve("old").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((&again.sid, house.calls()), (&before.sid, 2));
+    let standing = |issued_at| ledger.standing_of_token(&again.concerned(), None, issued_at);
+    assert_eq!(standing(signed), Standing::Revoked);
+    assert_eq!(standing(house.clock.now().wall), Standing::Good, "what is signed now");
 }
 
 #[tokio::test(start_paused = true)]
