@@ -218,7 +218,7 @@ async fn a_log_out_where_only_the_new_cookie_is_known_ends_the_session_that_move
         .unwrap();
     for cookie in ["old", "new"] {
         let entry = house.entry(cookie).unwrap();
-        assert_eq!(ledger.check(&entry.concerned()), countersign::Standing::Revoked, "{cookie}");
+        assert_eq!(ledger.check(&entry.concerned()), Standing::Revoked, "{cookie}");
     }
 }
 
