@@ -1,7 +1,7 @@
 //! Everything of one issuer that is revoked, in memory.
 //!
-//! 1. Reading takes no lock: each table is cut into shards, and a writer replaces a shard whole. Of a table of up to
-//!    131,072 entries a filter of 128 KiB knows most names that are not in it.
+//! 1. Reading takes no lock: each table is cut into shards, and a writer replaces a shard whole. A filter of 512 KiB before
+//!    each table that is not empty knows most names that are not in it.
 //! 2. A name is kept as two 64-bit hashes under random keys, so an entry takes the same room whatever its name: 24
 //!    bytes for a session or token and 32 for anything else, in hash tables that are between 44 and 88 %
 //!    full. A million sessions take about 51 MiB. Equal names always match; for two different names to be taken for

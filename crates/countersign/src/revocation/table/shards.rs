@@ -170,12 +170,11 @@ impl<E: Entry> Shards<E> {
 
     /// What is known of that name.
     pub(super) fn find(&self, keys: &NameKeys, name: &str) -> Option<E> {
-        let len = self.len.load(Ordering::Acquire);
-        if len == 0 {
+        if self.is_empty() {
             return None;
         }
         let place = keys.place(name);
-        if len <= Filter::WORTH_ASKING && !self.filter.may_have(place) {
+        if !self.filter.may_have(place) {
             return None;
         }
         self.entry(keys.name_at(place, name))
