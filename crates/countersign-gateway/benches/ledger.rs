@@ -9,7 +9,7 @@ use countersign::{
     revocation::{Epoch, Target},
 };
 use countersign_gateway::{
-    clock::SystemClock,
+    clock::{Clock as _, SystemClock},
     observe::Observer,
     revocation::{Concerned, Ledger, Lifetimes},
     store::{Change, RevocationRecord, Store, Terms, memory::MemoryStore},
@@ -30,8 +30,10 @@ fn epoch() -> Epoch {
 fn ledger(sessions: usize, changed: usize) -> Arc<Ledger> {
     let store = MemoryStore::new();
     store.begin_epoch(&epoch()).unwrap();
-    let terms =
-        Terms { at: UnixTime::from_secs(1), tokens_until: UnixTime::MAX, sessions_until: UnixTime::MAX };
+    // As where gateways share a store: services remember a session a little longer than it lasts.
+    let ends = SystemClock::start().now().wall.saturating_add(Duration::from_secs(30 * 24 * 3600));
+    let tokens_until = ends.saturating_add(Duration::from_secs(62));
+    let terms = Terms { at: UnixTime::from_secs(1), tokens_until, sessions_until: ends };
     let lifetimes = Lifetimes {
         token: Duration::from_secs(300),
         session: Duration::from_secs(3600),

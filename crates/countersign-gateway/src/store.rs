@@ -104,12 +104,16 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(0)
     }
 
-    /// The same as far as one answer goes, and whether that is the end. The whole log, unless the store has a better idea.
+    /// The log as far as one answer goes, from the place that the answer before said, or from its beginning; and where to
+    /// go on, if there is more. The whole log, unless the store has a better idea.
     ///
     /// # Errors
-    /// As above.
-    fn page_of_revocations(&self, after: u64) -> Result<(StoredRevocations, bool), StoreError> {
-        Ok((self.revocations(after)?, true))
+    /// As [`Self::revocations`].
+    fn page_of_revocations(
+        &self,
+        _from: Option<&str>,
+    ) -> Result<(StoredRevocations, Option<String>), StoreError> {
+        Ok((self.revocations(0)?, None))
     }
 
     /// Whether other gateways write it too.

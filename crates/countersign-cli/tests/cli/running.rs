@@ -34,10 +34,14 @@ impl Gateway {
         Self { child, ready }
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
     /// Ends it with SIGTERM; its exit code and its log.
     pub(crate) fn stop(mut self) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("TERM");
         let mut log = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap().code(), log)
@@ -61,6 +65,18 @@ fn prepare(folder: &Path) {
          client_secret_file = \"secret\"\n[[route]]\npath = \"/orders/\"\nupstream = \"http://127.0.0.1:9\"\naudience = \"orders\"\n",
     )
     .unwrap();
+}
+
+#[test]
+fn who_hears_that_it_is_ready_may_send_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    for _ in 0..5 {
+        let gateway = Gateway::start(folder.path());
+        gateway.signal("HUP");
+        let (code, log) = gateway.stop();
+        assert_eq!(code, Some(0), "{log}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use countersign::{KeyId, UnixTime, remote::RemoteKeys, revocation::Target};
 use ipnet::IpNet;
 use tokio::{
     runtime::{Builder, Runtime},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::sleep,
 };
@@ -253,19 +253,34 @@ impl ControlRoom {
         Sessions::follow_changes(ledger, clock, present).await;
     }
 
-    async fn obey_signals(&self) -> io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn obey(&self, signals: Option<Signals>) {
+        let Some(mut signals) = signals else { return std::future::pending().await };
         loop {
             tokio::select! {
                 biased;
-                _ = terminate.recv() => self.drain(),
-                _ = interrupt.recv() => self.drain(),
+                _ = signals.terminate.recv() => self.drain(),
+                _ = signals.interrupt.recv() => self.drain(),
                 // What is wrong is observed; the present configuration stays in force.
-                _ = hang_up.recv() => drop(self.reload_now()),
+                _ = signals.hang_up.recv() => drop(self.reload_now()),
             }
         }
+    }
+}
+
+/// Those that are obeyed. Without this each of them ends the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -394,9 +409,11 @@ fn run(
             if let Some(issuer) = &*room.household.guard.load() {
                 issuer.follow()?;
             }
-            Ok((admin, socket, listener, internal))
+            // Before anybody hears that the gateway is ready, and sends one.
+            let signals = signals.then(Signals::listen).transpose().map_err(StartError::Thread)?;
+            Ok((admin, socket, listener, internal, signals))
         };
-        let (admin, _socket, control, internal) = match bound.await {
+        let (admin, _socket, control, internal, signals) = match bound.await {
             Ok(bound) => bound,
             Err(error) => return drop(opened.send(Err(error))),
         };
@@ -415,20 +432,11 @@ fn run(
                 admin::serve(control, pages.control(), std::future::pending()),
             );
         };
-        let obey_signals = async {
-            if signals && let Err(error) = room.obey_signals().await {
-                let detail = error.to_string();
-                room.household
-                    .observer
-                    .observe(Observation::Store { failure: Some("signals"), detail: &detail });
-            }
-            std::future::pending::<()>().await;
-        };
         tokio::select! {
             biased;
             () = stopped => {}
             () = serve_pages => {}
-            () = obey_signals => {}
+            () = room.obey(signals) => {}
             () = ledger.run() => {}
             () = serve_internal => {}
             () = room.tend() => {}

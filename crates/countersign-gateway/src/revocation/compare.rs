@@ -9,16 +9,13 @@ use std::{
     time::Duration,
 };
 
-use countersign::{
-    UnixTime,
-    revocation::{Epoch, Target},
-};
+use countersign::revocation::{Epoch, Target};
 
-use super::{Keeper, follow::AT_ONCE, state::State};
+use super::{Keeper, follow::AT_ONCE};
 use crate::{
     clock::Moment,
     observe::Observation,
-    store::{Change, RevocationRecord, StoreError, Terms},
+    store::{Change, RevocationRecord, Terms},
 };
 
 /// How long after one comparison the next begins. It reads one page of the log each second.
@@ -35,19 +32,19 @@ pub(super) struct Comparison {
 #[derive(Debug)]
 struct Walk {
     epoch: Epoch,
-    after: u64,
+    /// Where the next page begins, as the store calls it: whoever writes it can put entries between any two numbers.
+    from: Option<String>,
     found: HashMap<u64, Terms>,
     hasher: RandomState,
 }
 
 impl Walk {
     fn of(epoch: Epoch) -> Self {
-        Self { epoch, after: 0, found: HashMap::new(), hasher: RandomState::new() }
+        Self { epoch, from: None, found: HashMap::new(), hasher: RandomState::new() }
     }
 
     fn add(&mut self, records: &[RevocationRecord]) {
-        for RevocationRecord { seq, change } in records {
-            self.after = self.after.max(*seq);
+        for RevocationRecord { change, .. } in records {
             match change {
                 Change::KeysChanged { .. } => {}
                 Change::Lifted { target, until } => {
@@ -64,16 +61,13 @@ impl Walk {
         }
     }
 
-    /// What is held and was not met on the way.
-    fn missing(&self, state: &State, now: UnixTime) -> Vec<Target> {
-        let is_there = |target: &Target, terms: Terms| {
-            self.found.get(&self.hasher.hash_one(target)).is_some_and(|found| found.covers(terms))
-        };
-        let live = state.all().filter(|(_, held)| held.terms.until() > now);
-        let missing = live.filter(|(target, held)| !is_there(target, held.terms));
-        missing.map(|(target, _)| target.clone()).collect()
+    fn has(&self, target: &Target, terms: Terms) -> bool {
+        self.found.get(&self.hasher.hash_one(target)).is_some_and(|found| found.covers(terms))
     }
 }
+
+/// So much of what is held is looked at in one go, so that nobody waits long for the state.
+const PART: usize = 4_096;
 
 impl Keeper {
     /// One step of the comparison: the next page, and after the last one what is missing is put back.
@@ -86,7 +80,7 @@ impl Keeper {
         let epoch = self.ledger.cursor().epoch;
         let walk = self.comparison.walk.take().filter(|walk| walk.epoch == epoch);
         let mut walk = walk.unwrap_or_else(|| Walk::of(epoch));
-        let Ok((page, is_last)) = self.store.page_of_revocations(walk.after) else {
+        let Ok((page, next)) = self.store.page_of_revocations(walk.from.as_deref()) else {
             // Whoever follows the log tells of it.
             return;
         };
@@ -94,26 +88,24 @@ impl Keeper {
             return;
         }
         walk.add(&page.records);
-        if !is_last {
+        if next.is_some() {
+            walk.from = next;
             self.comparison.walk = Some(walk);
             return;
         }
         self.comparison.ended = Some(now);
-        if let Err(error) = self.put_back_what_misses(&walk) {
-            self.fails_once(&error);
-        }
+        self.put_back_what_misses(&walk);
     }
 
-    fn put_back_what_misses(&mut self, walk: &Walk) -> Result<(), StoreError> {
-        let now = self.believed_time();
-        let mut missing = walk.missing(&self.ledger.state(), now);
+    fn put_back_what_misses(&mut self, walk: &Walk) {
+        let mut missing = self.missing(walk);
         if missing.is_empty() {
-            return Ok(());
+            return;
         }
         // What was lifted a moment ago is not held any more.
         self.follow();
         if self.ledger.cursor().epoch != walk.epoch {
-            return Ok(());
+            return;
         }
         missing.retain(|target| self.ledger.state().held(target).is_some());
         for targets in missing.chunks(AT_ONCE) {
@@ -121,7 +113,10 @@ impl Keeper {
             let held = targets.iter().filter_map(|target| state.held(target).map(|held| (target, held)));
             let changes: Vec<_> = held.map(|(target, held)| held.as_change(target)).collect();
             drop(state);
-            self.append(&changes).map_err(|_| StoreError::Conflict)?;
+            if self.append(&changes).is_err() {
+                // That is told, and what misses still is found by the next comparison.
+                return;
+            }
         }
         if !missing.is_empty() {
             let detail = format!(
@@ -130,6 +125,24 @@ impl Keeper {
             );
             self.observer.observe(Observation::Store { failure: Some("store_went_back"), detail: &detail });
         }
-        Ok(())
+    }
+
+    /// What is held and was not met on the way.
+    fn missing(&mut self, walk: &Walk) -> Vec<Target> {
+        let now = self.believed_time();
+        let (mut missing, mut last) = (Vec::new(), None::<Target>);
+        loop {
+            let state = self.ledger.state();
+            let part: Vec<_> = state.held_behind(last.as_ref()).take(PART).collect();
+            let live = part.iter().filter(|(_, held)| held.terms.until() > now);
+            missing.extend(
+                live.filter(|(target, held)| !walk.has(target, held.terms))
+                    .map(|(target, _)| (*target).clone()),
+            );
+            last = part.last().map(|(target, _)| (*target).clone());
+            if last.is_none() {
+                return missing;
+            }
+        }
     }
 }

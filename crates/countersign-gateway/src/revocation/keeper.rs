@@ -177,7 +177,9 @@ impl Keeper {
     pub(super) fn append(&mut self, changes: &[Change]) -> Result<Cursor, &'static str> {
         let mut appended = self.store.append(changes);
         if matches!(appended, Err(StoreError::Empty)) {
-            self.unite(changes);
+            // What waits while something else is written holds as well.
+            let waiting = [changes, &self.unwritten].concat();
+            self.unite(&waiting);
             appended = self.store.append(changes);
         }
         match appended.and_then(|newest| self.take_in_appended(newest, changes)) {
@@ -213,7 +215,7 @@ impl Keeper {
         self.take_in(own, next..next.saturating_add(count));
         if newest.epoch != seen.epoch || first != next {
             // Another gateway has begun to number anew since this one looked: what else is in the log is not known here.
-            self.unite(&[]);
+            self.unite_with_unwritten();
         }
         Ok(Cursor { seq: first, ..newest })
     }

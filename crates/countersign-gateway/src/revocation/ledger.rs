@@ -157,7 +157,8 @@ impl Ledger {
         now: UnixTime,
     ) -> (Self, mpsc::Receiver<Request>) {
         let (requests, receiver) = mpsc::channel(Self::MAX_REQUESTS);
-        let state = State::new(stored, now, Self::KEPT_EVENTS, lifetimes.spread);
+        let over = now.saturating_sub(Self::REFUSED_AFTER_END);
+        let state = State::new(stored, over, Self::KEPT_EVENTS, lifetimes.spread);
         let ledger = Self {
             no_token: "".into(),
             sessions: Revoked::new(issuer.clone()),
@@ -480,8 +481,9 @@ impl Ledger {
         waiting: &[Change],
         now: UnixTime,
     ) -> Result<(), Unrecorded> {
-        let mut state = State::new(stored, now, Self::KEPT_EVENTS, self.spread);
-        state.keep_what_is_held_by(&self.state(), now);
+        let over = now.saturating_sub(Self::REFUSED_AFTER_END);
+        let mut state = State::new(stored, over, Self::KEPT_EVENTS, self.spread);
+        state.keep_what_is_held_by(&self.state(), over);
         let newest = state.newest;
         self.fill(&state, waiting, now)?;
         *self.state() = state;

@@ -180,6 +180,12 @@ impl State {
         }
     }
 
+    /// What is held behind a target, in the order of the targets.
+    pub(super) fn held_behind(&self, after: Option<&Target>) -> impl Iterator<Item = (&Target, &InForce)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.held.range::<Target, _>((from, Bound::Unbounded))
+    }
+
     /// The token records that still matter among the next `limit` targets after one, and the last of these if there may
     /// be more.
     pub(super) fn token_records(
@@ -189,8 +195,7 @@ impl State {
         now: UnixTime,
     ) -> (Vec<Revocation>, Option<Target>) {
         let (mut records, mut last) = (Vec::new(), None);
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut next = self.held.range::<Target, _>((from, Bound::Unbounded));
+        let mut next = self.held_behind(after);
         for (target, held) in next.by_ref().take(limit) {
             last = Some(target);
             if held.terms.tokens_until > now {

@@ -392,9 +392,11 @@ impl Store for ValkeyStore {
         }
     }
 
-    fn page_of_revocations(&self, after: u64) -> Result<(StoredRevocations, bool), StoreError> {
-        let (page, next) = self.page(&after.to_string())?;
-        Ok((page, next.is_none()))
+    fn page_of_revocations(
+        &self,
+        from: Option<&str>,
+    ) -> Result<(StoredRevocations, Option<String>), StoreError> {
+        self.page(from.unwrap_or("0"))
     }
 
     fn append(&self, changes: &[Change]) -> Result<Cursor, StoreError> {

@@ -13,8 +13,8 @@ use super::{
 /// What one answer may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseRules<'a> {
-    /// Name of the session cookie, which no service behind the gateway may set or have deleted. `None` on a `legacy` route: there it
-    /// is the application's own.
+    /// Name of the session cookie, which no service behind the gateway may set or have deleted. `None` on a `legacy`
+    /// route: there it is the application's own.
     pub session_cookie: Option<&'a str>,
     /// The `Authorization` value that went to the service.
     pub token: Option<&'a HeaderValue>,

@@ -89,3 +89,25 @@ fn in_one_numbering_what_others_wrote_before_is_taken_in_with_it() {
     assert!(["a", "b", "c", "d"].iter().all(|name| refuses(&other, name)));
     assert_eq!((one.cursor().seq, one.cursor().epoch), (3, told.epoch), "nothing was numbered anew");
 }
+
+/// As when the whole log is compared: what is put back is written besides what waits.
+#[test]
+fn what_waits_to_be_written_holds_while_something_else_is_appended_in_another_numbering() {
+    let store = Arc::new(MemoryStore::new());
+    let [(one, mut first), (_, mut second)] = ["one", "two"].map(|name| gateway(&store, name));
+    let copy = store.copy();
+    revoke(&mut first, "lost");
+    let demand = Demand::new(session("waiting"), RevocationReason::LogOut);
+    let terms = one.terms(&demand, NOW);
+    one.enforce(&demand.target, terms).unwrap();
+    let (target, reason) = (demand.target, demand.reason.label().to_owned());
+    first.unwritten = vec![Change::Revoked { target, name_of: None, terms, reason }];
+    store.put_back(copy);
+    second.follow();
+    let lost = one.state().held(&session("lost")).unwrap().as_change(&session("lost"));
+    first.append(&[lost]).unwrap();
+    assert_eq!(one.cursor().epoch, store.revocations(0).unwrap().epoch, "it was numbered anew");
+    assert!(refuses(&one, "waiting") && refuses(&one, "lost"));
+    first.retry();
+    assert!(store.in_force().contains_key(&session("waiting")));
+}

@@ -92,7 +92,10 @@ impl Ledger {
     fn is_of_kept_tokens(&self, target: &Target, terms: &Terms) -> bool {
         match target {
             Target::IssuedTo(_) | Target::Token(_) => true,
-            Target::Session(_) => terms.sessions_until < terms.tokens_until,
+            // `check` finds the session refused until then.
+            Target::Session(_) => {
+                terms.sessions_until.saturating_add(Self::REFUSED_AFTER_END) < terms.tokens_until
+            }
             // What this gateway signed before it had read what another had written, for a session that began after it.
             Target::All | Target::Organisation(_) | Target::Subject(_) => self.spread > Duration::ZERO,
         }
@@ -124,7 +127,8 @@ impl Ledger {
         self.tokens.replace(live().map(of_tokens)).map_err(|_| Unrecorded::Full)?;
         let kept = live().filter(|(target, terms)| self.is_of_kept_tokens(target, terms));
         self.kept.replace(kept.map(of_tokens)).map_err(|_| Unrecorded::Full)?;
-        let of_sessions = all().filter(|(_, terms)| terms.sessions_until > now);
+        let over = now.saturating_sub(Self::REFUSED_AFTER_END);
+        let of_sessions = all().filter(|(_, terms)| terms.sessions_until > over);
         let of_sessions = of_sessions.map(|(target, terms)| Revocation {
             target: target.clone(),
             at: terms.at,

@@ -167,3 +167,28 @@ fn a_log_that_went_back_gets_another_epoch_and_what_was_read_is_kept() {
     assert_eq!(store.revocations(0).unwrap_err().code(), "store_empty");
     assert_eq!(again(5, "four"), epoch("four"));
 }
+
+/// They are no numbers of the log, and there is no end of them between any two.
+#[test]
+fn entries_that_somebody_puts_between_the_numbers_keep_nobody_from_the_end_of_the_log() {
+    let server = Server::start();
+    let store = store(&server);
+    store.begin_epoch(&epoch("one")).unwrap();
+    store.append(&[revoked(session("a"), 100, 400, 900), revoked(session("b"), 100, 400, 900)]).unwrap();
+    let fill = "for i = 1, 12000 do redis.call('ZADD', 'test:changes', 1 + i / 20000, 'junk' .. i) end";
+    server.command(&["EVAL", fill, "0"]);
+    let (mut records, mut from, mut pages) = (Vec::new(), None::<String>, 0);
+    loop {
+        let (page, next) = store.page_of_revocations(from.as_deref()).unwrap();
+        records.extend(page.records);
+        pages += 1;
+        assert!(pages < 10, "it goes on for ever");
+        if next.is_none() {
+            break;
+        }
+        from = next;
+    }
+    let found = in_force(&records);
+    assert_eq!(found.keys().collect::<Vec<_>>(), [&session("a"), &session("b")]);
+    assert_eq!(store.revocations(0).unwrap_err().code(), "store_damaged", "more than can be honest");
+}
