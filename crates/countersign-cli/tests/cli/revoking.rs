@@ -58,6 +58,16 @@ fn served_again(gateway: &Gateway) -> bool {
 
 const SERVED: (u16, Option<String>) = (200, None);
 
+/// Whatever revokes the session of the live cookie.
+fn what_revokes(sid: &str) -> [Vec<&str>; 4] {
+    [
+        vec!["--session", sid],
+        vec!["--subject", "u-1001"],
+        vec!["--organisation", "acme", "--yes"],
+        vec!["--all", "--yes"],
+    ]
+}
+
 fn revoked() -> (u16, Option<String>) {
     (401, Some("revoked".to_owned()))
 }
@@ -87,13 +97,8 @@ fn what_is_revoked_is_refused_at_once_and_until_it_is_lifted() {
     let gateway = start(folder);
     assert_eq!(visit(&gateway), SERVED);
     let sid = session(folder);
-    for target in [
-        &["--session", &*sid][..],
-        &["--subject", "u-1001"],
-        &["--organisation", "acme", "--yes"],
-        &["--all", "--yes"],
-    ] {
-        let ran = revoke(folder, target);
+    for target in what_revokes(&sid) {
+        let ran = revoke(folder, &target);
         assert_eq!(ran.code, 0, "{target:?}: {ran:?}");
         assert!(
             ran.output.contains(": revoked (event ") && ran.output.contains("\n1 session ended that"),
@@ -189,13 +194,8 @@ fn who_asks_why_is_told_what_is_revoked_and_how_it_is_lifted() {
     let good = explain();
     assert!(good.code == 0 && good.output.contains("  ok    revocation  nothing that"), "{good:?}");
     let sid = session(folder);
-    for target in [
-        &["--session", &*sid][..],
-        &["--subject", "u-1001"],
-        &["--organisation", "acme", "--yes"],
-        &["--all", "--yes"],
-    ] {
-        assert_eq!(revoke(folder, target).code, 0);
+    for target in what_revokes(&sid) {
+        assert_eq!(revoke(folder, &target).code, 0);
         let named: Vec<&str> = target.iter().copied().filter(|word| *word != "--yes").collect();
         let ran = explain();
         assert!(ran.code == 1 && ran.output.contains("\n  FAIL  revocation  "), "{target:?}: {ran:?}");

@@ -30,7 +30,7 @@ use crate::{
     error::{Refusal, SourceError},
     identity::Mapping,
     observe::{Observer, SourceLabel},
-    revocation::{Demand, Ledger, Lifetimes, RevocationReason},
+    revocation::{Demand, Keeper, Ledger, Lifetimes, RevocationReason},
     route::RouteTable,
     session::{
         Memory, Parts, Rules, Sessions,
@@ -292,17 +292,8 @@ mod pages;
 /// Its keeper never comes to read.
 #[tokio::test]
 async fn a_gateway_that_has_not_read_the_shared_store_for_too_long_signs_nothing_until_it_has() {
-    let hour = Duration::from_secs(3600);
     let clock = Arc::new(ManualClock::at(BEGIN));
-    let (ledger, _keeper) = Ledger::open(
-        Arc::new(testing::Breakable::shared()),
-        &Epoch::new("e").unwrap(),
-        "https://shop.example".into(),
-        Lifetimes { token: hour, session: hour, spread: Lifetimes::SPREAD },
-        clock.clone(),
-        Observer::without_files(),
-    )
-    .unwrap();
+    let (ledger, _keeper) = kept_ledger_on(testing::Breakable::shared(), &clock);
     ledger.limit_alone(Duration::from_secs(10));
     let house = house_with(ledger, clock);
     assert!(matches!(house.decide("/orders/1", "alice").await, Decision::Forward(_)));
@@ -318,18 +309,23 @@ async fn a_gateway_that_has_not_read_the_shared_store_for_too_long_signs_nothing
 
 /// What is revoked, and can be written or not.
 fn ledger_on(store: testing::Breakable, clock: &Arc<ManualClock>) -> Arc<Ledger> {
+    let (ledger, keeper) = kept_ledger_on(store, clock);
+    tokio::spawn(keeper.run());
+    ledger
+}
+
+/// The same, and who writes it.
+fn kept_ledger_on(store: testing::Breakable, clock: &Arc<ManualClock>) -> (Arc<Ledger>, Keeper) {
     let hour = Duration::from_secs(3600);
-    let (ledger, keeper) = Ledger::open(
+    let opened = Ledger::open(
         Arc::new(store),
         &Epoch::new("e").unwrap(),
         "https://shop.example".into(),
         Lifetimes { token: hour, session: hour, spread: Lifetimes::SPREAD },
         clock.clone(),
         Observer::without_files(),
-    )
-    .unwrap();
-    tokio::spawn(keeper.run());
-    ledger
+    );
+    opened.unwrap()
 }
 
 impl House {
