@@ -140,7 +140,10 @@ impl Sessions {
     pub fn new(parts: Parts) -> Self {
         let Parts { rules, keyer, memory, source, mapping, clock, observer, label } = parts;
         let refresh_not_before = AtomicU64::new(0);
-        let (breaker, to_sign) = (Breaker::new(rules.timeout), Semaphore::new(rules.max_waiters.get()));
+        let (breaker, to_sign) = (
+            Breaker::new(rules.timeout),
+            Semaphore::new(rules.max_waiters.get().min(Semaphore::MAX_PERMITS)),
+        );
         Self {
             rules,
             keyer,
