@@ -63,14 +63,16 @@ enum Kind {
     Transaction,
     ClaimsInTheirOwnTrip,
     Scope,
+    ScopeByItself,
     ScopeWithoutFilter,
 }
 
-const KINDS: [(Kind, &str); 5] = [
+const KINDS: [(Kind, &str); 6] = [
     (Kind::Statement, "one statement, WHERE"),
     (Kind::Transaction, "transaction, WHERE"),
     (Kind::ClaimsInTheirOwnTrip, "transaction, claims set by a statement, row-level security"),
     (Kind::Scope, "`ScopedPool`: begin, typed select, commit"),
+    (Kind::ScopeByItself, "`ScopedPool`: typed select by itself"),
     (Kind::ScopeWithoutFilter, "`ScopedPool`: begin, SQL without WHERE (table without support), commit"),
 ];
 
@@ -143,6 +145,7 @@ impl Contenders {
                 work.commit().await.unwrap();
                 rows.len()
             }
+            Kind::ScopeByItself => self.scope(caller).all(Select::<Order>::all()).await.unwrap().len(),
             Kind::ScopeWithoutFilter => {
                 let mut work = self.scope(caller).begin().await.unwrap();
                 let rows = sqlx::query_as::<_, Order>(FORGOTTEN).fetch_all(work.connection()).await;

@@ -8,8 +8,10 @@ use std::{fmt::Write, marker::PhantomData};
 use crate::OrganisationId;
 
 use super::{
-    Delete, Direction, Insert, OrganisationTable, Select, Update, Value, condition::Term,
-    statement::Statement, table::Declaration,
+    Delete, Direction, Insert, OrganisationTable, Select, Update, Value,
+    condition::Term,
+    statement::{Bound, Statement},
+    table::Declaration,
 };
 
 /// How a placeholder is written.
@@ -67,9 +69,17 @@ impl<T: OrganisationTable> Renderer<T> {
             });
         }
         self.push(" LIMIT ");
-        self.bind(Value::Integer(select.bound().rows().into()));
-        self.push(" OFFSET ");
-        self.bind(Value::Integer(select.skipped().into()));
+        match select.bound() {
+            // PostgreSQL plans a statement whose limit is bound anew each time: it cannot know how much will be read.
+            // These two are the same in every statement; whatever an application chooses is not, and would fill the
+            // cache of prepared statements.
+            Bound::Refused(rows) | Bound::Cut(rows @ 1) => self.push(&rows.to_string()),
+            Bound::Cut(rows) => self.bind(Value::Integer(rows.into())),
+        }
+        if select.skipped() > 0 {
+            self.push(" OFFSET ");
+            self.bind(Value::Integer(select.skipped().into()));
+        }
         self.finish()
     }
 

@@ -95,14 +95,6 @@ pub(super) enum Bound {
     Refused(u32),
 }
 
-impl Bound {
-    pub(super) const fn rows(self) -> u32 {
-        match self {
-            Self::Cut(rows) | Self::Refused(rows) => rows,
-        }
-    }
-}
-
 /// Writes one new row, always the organisation's own. Run by a scope.
 #[derive(Debug, Clone)]
 pub struct Insert<T> {

@@ -93,9 +93,12 @@ fn order(item: &str) -> Insert<Order> {
 #[test]
 fn a_name_cannot_leave_the_text_it_stands_in() {
     let name = OrganisationId::new("x', true); DROP TABLE orders; --").unwrap();
-    let begin = begin_for(&name);
-    assert!(!begin.contains("DROP"), "{begin}");
-    assert!(begin.contains("'78272c20747275"), "{begin}");
+    assert_eq!(
+        begin_for("BEGIN", &name),
+        "BEGIN; SET LOCAL countersign.organisation = E'x\\U00000027\\U0000002c\\U00000020true\\U00000029\\U0000003b\
+         \\U00000020DROP\\U00000020TABLE\\U00000020orders\\U0000003b\\U00000020\\U0000002d\\U0000002d'; \
+         SET LOCAL countersign.across = ''"
+    );
 }
 
 /// One server for all of it: a start takes seconds.
@@ -103,6 +106,7 @@ fn a_name_cannot_leave_the_text_it_stands_in() {
 async fn on_a_real_server() {
     let server = Server::start();
     rows_stay_with_their_organisation(&server).await;
+    single_statements_are_units_of_work(&server).await;
     forgetting_the_filter_shows_nothing_foreign(&server).await;
     support_reads_everything_and_writes_nothing(&server).await;
     without_support_an_index_finds_what_a_filter_would(&server).await;
@@ -141,6 +145,27 @@ async fn rows_stay_with_their_organisation(server: &Server) {
         let numbered = work.insert(order("x").set(Order::ID, tea.id)).await;
         assert!(matches!(numbered, Err(ScopeError::KeyAssigned { .. })));
     }
+}
+
+async fn single_statements_are_units_of_work(server: &Server) {
+    let pool =
+        declared(server, "INSERT INTO orders (organisation, item) VALUES ('globex', 'g')").await.unwrap();
+    let scope = pool.for_caller(&caller("acme", &[])).unwrap();
+    let tea = scope.insert(order("tea")).await.unwrap();
+    let milk = scope.insert(order("milk")).await.unwrap();
+    assert!(matches!(scope.insert(order("tea")).await, Err(ScopeError::Conflict { .. })));
+    assert_eq!(scope.update(Update::<Order>::by_key(tea.id).set(Order::ITEM, "chai")).await.unwrap(), 1);
+    assert_eq!(scope.update(Update::<Order>::by_key(tea.id - 1).set(Order::ITEM, "x")).await.unwrap(), 0);
+    let chai = Order { item: "chai".to_owned(), ..tea };
+    assert_eq!(scope.find(chai.id).await.unwrap().as_ref(), Some(&chai));
+    assert_eq!(
+        scope.first(Select::all().and(Order::ITEM.equals("chai"))).await.unwrap().as_ref(),
+        Some(&chai)
+    );
+    assert_eq!(scope.find::<Order>(chai.id - 1).await.unwrap(), None);
+    assert_eq!(scope.count(Select::<Order>::all()).await.unwrap(), 2);
+    assert_eq!(scope.delete(Delete::<Order>::by_key(milk.id)).await.unwrap(), 1);
+    assert_eq!(scope.all(Select::<Order>::all()).await.unwrap(), [chai]);
 }
 
 async fn forgetting_the_filter_shows_nothing_foreign(server: &Server) {

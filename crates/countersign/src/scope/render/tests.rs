@@ -39,11 +39,24 @@ fn the_organisation_comes_first_and_further_conditions_only_narrow() {
          FROM \"orders\" WHERE \"orders\".\"organisation\" = ?1 COLLATE BINARY \
          AND ((\"orders\".\"item\" = ?2) OR (NOT (\"orders\".\"note\" IS NULL))) \
          AND (\"orders\".\"item\" LIKE ?3) \
-         ORDER BY \"orders\".\"item\" DESC LIMIT ?4 OFFSET ?5"
+         ORDER BY \"orders\".\"item\" DESC LIMIT ?4"
     );
+    assert_eq!(statement.values, ["acme".into(), "x".into(), "%y%".into(), Value::Integer(5)]);
+}
+
+#[test]
+fn a_limit_that_the_library_chose_is_written_and_one_that_was_chosen_for_it_is_bound() {
+    let of = acme();
+    let ends = |select: Select<Order>| {
+        let statement = renderer().select(&select, Reach::One(&of));
+        (statement.sql.split_once(" LIMIT ").unwrap().1.to_owned(), statement.values[1..].to_vec())
+    };
+    assert_eq!(ends(Select::all()), ("10001".to_owned(), vec![]));
+    assert_eq!(ends(Select::all().limit(1)), ("1".to_owned(), vec![]));
+    assert_eq!(ends(Select::all().limit(0)), ("?2".to_owned(), vec![Value::Integer(0)]));
     assert_eq!(
-        statement.values,
-        ["acme".into(), "x".into(), "%y%".into(), Value::Integer(5), Value::Integer(0)]
+        ends(Select::all().limit(7).offset(3)),
+        ("?2 OFFSET ?3".to_owned(), vec![Value::Integer(7), Value::Integer(3)])
     );
 }
 

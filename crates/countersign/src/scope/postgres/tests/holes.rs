@@ -27,7 +27,7 @@ async fn with_hole(server: &Server, hole: &str) -> (PgPool, PgPool) {
 
 /// Runs `sql` as a unit of work of `acme` would, and counts what it says.
 async fn as_acme(pool: &PgPool, sql: &str) -> Result<i64, sqlx::Error> {
-    let begin = begin_for(&OrganisationId::new("acme").unwrap());
+    let begin = begin_for("BEGIN", &OrganisationId::new("acme").unwrap());
     let mut work = pool.begin_with(AssertSqlSafe(begin)).await?;
     let connection: &mut PgConnection = &mut work;
     let found = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await?;
@@ -127,8 +127,10 @@ pub(super) async fn each_is_real(server: &Server) {
 
     // TRUNCATE asks no policy.
     let (owner, service) = with_hole(server, "GRANT TRUNCATE ON orders TO service").await;
-    let mut work =
-        service.begin_with(AssertSqlSafe(begin_for(&OrganisationId::new("acme").unwrap()))).await.unwrap();
+    let mut work = service
+        .begin_with(AssertSqlSafe(begin_for("BEGIN", &OrganisationId::new("acme").unwrap())))
+        .await
+        .unwrap();
     sqlx::raw_sql("TRUNCATE orders").execute(&mut *work).await.unwrap();
     work.commit().await.unwrap();
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(&owner).await.unwrap();
