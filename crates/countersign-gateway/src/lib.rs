@@ -31,5 +31,6 @@ pub mod store;
 pub mod tasks;
 #[cfg(test)]
 mod testing;
+pub mod tls_fault;
 pub mod translate;
 pub mod upstream;

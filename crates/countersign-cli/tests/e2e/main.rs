@@ -48,6 +48,8 @@ mod job;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod private_authority;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod replicas;

@@ -18,6 +18,7 @@ use super::{Stream, UpstreamError, error::Unreachable, origin::Origin};
 use crate::{
     config::resolved::UpstreamProtocol,
     observe::{Observation, Observer, UpstreamEvent},
+    tls_fault::TlsFault,
 };
 
 /// How long the addresses of a name are used before it is resolved again. A failed connection forgets them at once.
@@ -94,15 +95,16 @@ async fn attempt(origin: &Origin, limit: Duration, alpn: Alpn) -> Result<Dialled
 }
 
 async fn secure(origin: &Origin, tcp: TcpStream, alpn: Alpn) -> Result<Dialled, UpstreamError> {
-    let failed = UpstreamError::Unreachable(Unreachable::Tls);
-    let Some(configs) = &origin.tls else { return Err(failed) };
+    let failed = |fault| UpstreamError::Unreachable(Unreachable::Tls(fault));
+    let configs = origin.tls.as_ref().ok_or_else(|| failed(TlsFault::Other))?;
     let config = match alpn {
         Alpn::Any => &configs.any,
         Alpn::Http1 => &configs.http1,
     };
     let name = ServerName::try_from(origin.key.host.to_string())
         .map_err(|_| UpstreamError::Unreachable(Unreachable::Name))?;
-    let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await.map_err(|_| failed)?;
+    let connecting = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
+    let tls = connecting.await.map_err(|error| failed(TlsFault::of_io(&error)))?;
     let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
     if alpn == Alpn::Any {
         origin.note_negotiated(http2);

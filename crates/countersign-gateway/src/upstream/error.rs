@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use crate::{error::Refusal, server::head_guard::violation_in};
+use crate::{error::Refusal, server::head_guard::violation_in, tls_fault::TlsFault};
 
 /// Why a service gave no answer.
 ///
@@ -45,8 +45,8 @@ pub enum Unreachable {
     #[error("the connection takes no requests")]
     Protocol,
     /// The TLS handshake failed, or the certificate is not trusted.
-    #[error("TLS failed")]
-    Tls,
+    #[error("{0}")]
+    Tls(TlsFault),
 }
 
 /// Why a body ended before its end.

@@ -1,4 +1,4 @@
-//! nginx from Debian: a service, and a careless shared cache in front of the gateway.
+//! nginx from Debian: a service, a careless shared cache in front of the gateway, a load balancer, an end of TLS.
 
 use std::{
     fs,
@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rcgen::{CertifiedKey, KeyPair};
 use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
@@ -42,6 +43,14 @@ impl Nginx {
         Self::start("nginx_replicas.conf", &servers).await
     }
 
+    /// TLS in front of a server that has none, as `localhost`.
+    pub(crate) async fn tls_in_front_of(origin: &str, certificate: &CertifiedKey<KeyPair>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("certificate.pem"), certificate.cert.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+        Self::start_in(folder, "nginx_tls.conf", origin).await
+    }
+
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.port.address
@@ -52,15 +61,18 @@ impl Nginx {
         format!("http://{}", self.address())
     }
 
+    async fn start(name: &str, behind: &str) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), name, behind).await
+    }
+
     /// nginx cannot choose a free port by itself.
-    async fn start(name: &str, gateway: &str) -> Self {
+    async fn start_in(folder: TempDir, name: &str, behind: &str) -> Self {
         let template = fs::read_to_string(path(name)).unwrap();
         let port = Port::reserved();
-        let folder = tempfile::tempdir().unwrap();
         let config = template
             .replace("@PORT@", &port.address.port().to_string())
             .replace("@FOLDER@", folder.path().to_str().unwrap())
-            .replace("@GATEWAY@", gateway);
+            .replace("@BEHIND@", behind);
         fs::write(folder.path().join("nginx.conf"), config).unwrap();
         let nginx = Self { child: run(folder.path()), folder, port };
         let answers = async {

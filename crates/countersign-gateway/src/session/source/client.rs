@@ -23,7 +23,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::SourceError;
+use crate::{error::SourceError, tls_fault::TlsFault};
 
 /// Longest body of an answer. A session with 256 roles of 100 bytes fits twice; what is longer is not an answer
 /// about one session.
@@ -222,6 +222,11 @@ fn unsent(uri: &Uri, error: &legacy::Error) -> SourceError {
 
 /// A cause in words: "connection refused", not "Connection refused (os error 111)".
 fn plain(cause: &(dyn Error + 'static)) -> String {
+    if let Some(fault) = TlsFault::of(cause)
+        && fault != TlsFault::Other
+    {
+        return fault.to_string();
+    }
     match cause.downcast_ref::<io::Error>() {
         Some(io) if io.raw_os_error().is_some() => io.kind().to_string(),
         _ => cause.to_string(),
