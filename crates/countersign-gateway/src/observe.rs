@@ -20,6 +20,7 @@ mod metrics;
 mod outages;
 #[cfg(test)]
 mod reference;
+mod repeated;
 pub mod requests;
 mod timestamp;
 
@@ -255,7 +256,8 @@ impl Observer {
     pub fn observe(&self, observation: Observation<'_>) {
         self.metrics.read(&observation);
         self.metrics.outages().read(&observation, &*self.clock);
-        log::read(&observation);
+        let is_known = self.metrics.outages().is_known(&observation, &*self.clock);
+        log::read(&observation, is_known);
         self.audit.read(&observation, self.clock.now());
     }
 }

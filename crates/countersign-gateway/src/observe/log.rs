@@ -150,7 +150,8 @@ macro_rules! event {
     };
 }
 
-pub(super) fn read(observation: &Observation<'_>) {
+/// Writes a line. A failure that is known already is for those who ask for more.
+pub(super) fn read(observation: &Observation<'_>, is_known: bool) {
     match observation {
         Observation::Breaker { source, event, pause } => event!(
             if *event == BreakerEvent::Opened { Level::ERROR } else { Level::WARN },
@@ -203,7 +204,11 @@ pub(super) fn read(observation: &Observation<'_>) {
             "session"
         ),
         Observation::Store { failure, detail } => event!(
-            if failure.is_some() { Level::ERROR } else { Level::INFO },
+            match failure {
+                Some(_) if is_known => Level::DEBUG,
+                Some(_) => Level::ERROR,
+                None => Level::INFO,
+            },
             code = failure,
             detail,
             "store"

@@ -10,7 +10,7 @@ use std::sync::{
 
 use countersign::{Clock, UnixTime};
 
-use super::{LookedUp, Observation, labels::LookupOutcome};
+use super::{LookedUp, Observation, labels::LookupOutcome, repeated::Repeated};
 use crate::error::Refusal;
 
 /// Bytes of a reason that are kept.
@@ -32,6 +32,7 @@ pub struct Outage {
 pub struct Outages {
     is_source_away: AtomicBool,
     source: Mutex<Option<Outage>>,
+    store: Repeated,
 }
 
 impl Outages {
@@ -54,6 +55,20 @@ impl Outages {
                 self.is_source_away.store(false, Relaxed);
                 *source = None;
             }
+        }
+    }
+
+    /// Whether this failure of the store was told already, and goes on.
+    pub(super) fn is_known(&self, observation: &Observation<'_>, clock: &dyn Clock) -> bool {
+        match observation {
+            Observation::Store { failure: Some(code), detail } => {
+                self.store.is_known(code, detail, clock.now())
+            }
+            Observation::Store { failure: None, .. } => {
+                self.store.forget();
+                false
+            }
+            _ => false,
         }
     }
 

@@ -13,7 +13,8 @@ fn faults() -> String {
          <!-- Made from the table in the source; UPDATE_REFERENCE=1 cargo test writes it. -->\n\n\
          What a gateway tells of itself by a code: in its log (`store`), in `faults` of `/readyz` and\n\
          `countersign status`, or when it does not start. Requests have [codes of their own](refusals.md).\n\n\
-         None of these makes a running gateway unready: it goes on with what it has in memory.\n\n\
+         None of these makes a running gateway unready: it goes on with what it has in memory. While one goes on, the\n\
+         log says so every five minutes, and each time with `--verbose`.\n\n\
          | code | meaning | what to do | passes by itself |\n|---|---|---|---|\n",
     );
     for fault in FAULTS {
