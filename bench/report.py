@@ -126,14 +126,14 @@ def revocation(result):
 
 
 def ledger(result):
-    lines = ["| revoked | `check`, ns | 95 % interval | `refuses_kept_token`, ns | 95 % interval |", "|---|---|---|---|---|"]
+    lines = ["| revoked | again, ns | 95 % interval | anew, ns | 95 % interval |", "|---|---|---|---|---|"]
     for what, calls in result["calls"].items():
         columns = " | ".join(f"{calls[call]['nanoseconds']:.1f} | {calls[call]['low']:.1f} – {calls[call]['high']:.1f}"
-                             for call in ("check", "refuses_kept_token"))
+                             for call in ("again", "anew"))
         lines.append(f"| {what} | {columns} |")
-    worst = max(sum(one["nanoseconds"] for one in calls.values()) for calls in result["calls"].values())
-    return "\n".join([*lines, "", f"A warm request makes both calls: **{worst:.0f} ns** at most (bar: ≤ 50). A million revoked "
-                      f"sessions take **{result['bytes_of_a_million'] / 2**20:.0f} MiB**.", ""])
+    again, anew = (max(calls[call]["nanoseconds"] for calls in result["calls"].values()) for call in ("again", "anew"))
+    return "\n".join([*lines, "", f"**{again:.0f} ns** at most (bar: ≤ 50), and {anew:.0f} ns for the first request of a session after a "
+                      f"change. A million revoked sessions take **{result['bytes_of_a_million'] / 2**20:.0f} MiB**.", ""])
 
 
 SECTIONS = [
@@ -161,7 +161,8 @@ Three gateways on one Redis, and three services that follow the feed, each that 
 acknowledgement of a revocation at one gateway until the last gateway answers 401 and the last service refuses the
 copied token. The gateways read the shared store four times a second, which is most of it."""),
     ("ledger", "What a request pays for revocation", ledger, """
-One call of each, 4,096 sessions in turn, by criterion (`crates/countersign-gateway/benches/ledger.rs`). Changes are
+Of the session and of its token, 4,096 sessions in turn, by criterion (`crates/countersign-gateway/benches/ledger.rs`).
+`again`: as long as nothing was revoked or lifted since this session asked the last time. `anew`: looked up. Changes are
 sessions that were found to have less power than their tokens say."""),
     ("audit", "Audit", audit, """
 `countersign audit` of 200 operations with the whole catalogue, against a service of the library in the same process.

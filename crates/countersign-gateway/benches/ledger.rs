@@ -11,7 +11,7 @@ use countersign::{
 use countersign_gateway::{
     clock::{Clock as _, SystemClock},
     observe::Observer,
-    revocation::{Concerned, Ledger, Lifetimes},
+    revocation::{Concerned, FoundGood, Ledger, Lifetimes},
     store::{Change, RevocationRecord, Store, Terms, memory::MemoryStore},
 };
 use criterion::Criterion;
@@ -64,23 +64,32 @@ fn calls(criterion: &mut Criterion, what: &str, ledger: &Ledger) {
     let asked: Vec<_> = (0..ASKED)
         .map(|n| {
             let (session, token) = (SessionId::from(format!("{n:021}a")), TokenId::from(format!("{n:021}t")));
-            (session, token, Subject::from(format!("user-{n}")))
+            let found = (FoundGood::never(), FoundGood::never());
+            (session, token, Subject::from(format!("user-{n}")), found)
         })
         .collect();
     let organisation = OrganisationId::new("acme").unwrap();
-    let mut in_turn = asked.iter().cycle().map(|(session, token, subject)| {
+    let issued_at = UnixTime::from_secs(2);
+    let mut in_turn = asked.iter().cycle().map(|(session, token, subject, found)| {
         let organisation = Some(&organisation);
         let began = Some(UnixTime::from_secs(2));
-        (Concerned { session, others: &[], subject, organisation, began }, token)
+        (Concerned { session, others: &[], subject, organisation, began }, token, found)
     });
-    criterion.bench_function(&format!("ledger: check, {what}"), |b| {
-        b.iter(|| in_turn.next().map(|(concerned, _)| ledger.check(black_box(&concerned))));
-    });
-    criterion.bench_function(&format!("ledger: refuses_kept_token, {what}"), |b| {
-        let issued_at = UnixTime::from_secs(2);
+    criterion.bench_function(&format!("ledger: anew, {what}"), |b| {
         b.iter(|| {
-            let (concerned, token) = in_turn.next()?;
-            Some(ledger.refuses_kept_token(black_box(&concerned), token, issued_at))
+            let (concerned, token, _) = in_turn.next()?;
+            let standing = ledger.check(black_box(&concerned));
+            Some((standing, ledger.refuses_kept_token(black_box(&concerned), token, issued_at)))
+        });
+    });
+    criterion.bench_function(&format!("ledger: again, {what}"), |b| {
+        b.iter(|| {
+            let (concerned, token, (session, of_token)) = in_turn.next()?;
+            let standing = ledger.check_again(black_box(&concerned), session);
+            Some((
+                standing,
+                ledger.refuses_kept_token_again(black_box(&concerned), token, issued_at, of_token),
+            ))
         });
     });
 }

@@ -36,7 +36,7 @@ pub use self::{
     demand::{Concerned, Demand, Recorded, Unrecorded},
     keeper::{Keeper, UNENFORCED, UNREADABLE, WENT_BACK},
     lease::{Concern, LOOK_EVERY, Lease},
-    ledger::{CannotContinue, Ledger, Lifetimes, Snapshot},
+    ledger::{CannotContinue, FoundGood, Ledger, Lifetimes, Snapshot},
     state::Published,
 };
 pub use crate::observe::RevocationReason;

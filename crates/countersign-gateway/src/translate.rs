@@ -28,7 +28,7 @@ use crate::{
     route::{Demands, Kind, Route, RouteTable},
     session::{
         Sessions,
-        cache::{Entry, Freshness},
+        cache::{Entry, Freshness, KeptToken},
         key::SessionKey,
     },
     translate::{
@@ -141,7 +141,7 @@ impl Translation {
             Box::new(Ask { route, key, credential, client, session, presented: None })
         };
         let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
-        if self.sessions.ledger().check(&entry.concerned()) == Standing::Revoked {
+        if self.sessions.ledger().check_again(&entry.concerned(), &entry.found_good) == Standing::Revoked {
             self.sessions.drop_revoked(&key, now);
             return Err(refuse(Refusal::Revoked).of(&entry.sid));
         }
@@ -276,9 +276,11 @@ impl Translation {
         ring: &KeyRing,
         now: Now,
     ) -> Option<&'a Arc<SignedToken>> {
-        let token = kept(entry, &demands.policy, until, ring.version(), now.wall)?;
-        let ledger = self.sessions.ledger();
-        (!ledger.refuses_kept_token(&entry.concerned(), token.jti(), token.iat())).then_some(token)
+        let KeptToken { signed, found_good, .. } =
+            kept(entry, &demands.policy, until, ring.version(), now.wall)?;
+        let (ledger, concerned) = (self.sessions.ledger(), entry.concerned());
+        let refuses = ledger.refuses_kept_token_again(&concerned, signed.jti(), signed.iat(), found_good);
+        (!refuses).then_some(signed)
     }
 
     /// A token that is signed in the second of a revocation of its subject or organisation would be refused: waits

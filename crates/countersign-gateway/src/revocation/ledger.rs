@@ -1,5 +1,6 @@
 //! What is revoked: read by everybody, written by one [`Keeper`](super::Keeper).
 
+mod again;
 mod alone;
 mod enforce;
 mod events;
@@ -37,6 +38,7 @@ use crate::{
     store::{Change, Store, StoreError, StoredRevocations, Terms},
 };
 
+pub use self::again::FoundGood;
 pub(crate) use self::events::SessionChange;
 pub use self::events::{CannotContinue, Snapshot};
 pub(super) use self::prolong::Prolonging;
@@ -272,7 +274,8 @@ impl Ledger {
         revocable
     }
 
-    /// Grows whenever [`Self::check`] or [`Self::refuses_used_token`] could answer otherwise than before.
+    /// Grows whenever [`Self::check`], [`Self::refuses_kept_token`] or [`Self::refuses_used_token`] could answer otherwise
+    /// than before: as soon as they do, and before the change is acknowledged.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)

@@ -30,7 +30,7 @@ use crate::{
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     keyring::SignedToken,
-    revocation::{Concern, Concerned, Ledger},
+    revocation::{Concern, Concerned, FoundGood, Ledger},
     store::RingVersion,
 };
 
@@ -74,7 +74,9 @@ pub struct Entry {
     pub changed_at: Option<UnixTime>,
     /// When the session began, if the server says so.
     pub began: Option<UnixTime>,
-    tokens: Vec<Token>,
+    /// That it is not revoked.
+    pub(crate) found_good: FoundGood,
+    tokens: Vec<KeptToken>,
     /// Tokens that are not handed out any more and live still.
     older_tokens: Vec<OlderToken>,
 }
@@ -86,12 +88,15 @@ struct OlderToken {
     exp: UnixTime,
 }
 
-/// A token and the policy it was signed under.
+/// A token that is handed out while it may be.
 #[derive(Debug, Clone)]
-struct Token {
+pub struct KeptToken {
+    /// The token.
+    pub signed: Arc<SignedToken>,
+    /// That it is not revoked, of this session.
+    pub(crate) found_good: FoundGood,
     policy: Arc<TokenPolicy>,
     ring: RingVersion,
-    signed: Arc<SignedToken>,
 }
 
 /// How old an answer is.
@@ -123,6 +128,7 @@ impl Entry {
             outdated: None,
             changed_at: None,
             began: None,
+            found_good: FoundGood::never(),
             tokens: Vec::new(),
             older_tokens: Vec::new(),
         }
@@ -163,9 +169,10 @@ impl Entry {
     }
 
     /// Names of tokens that live and are not among `kept`.
-    fn older_tokens_but(&self, kept: &[Token], now: UnixTime) -> Vec<OlderToken> {
+    fn older_tokens_but(&self, kept: &[KeptToken], now: UnixTime) -> Vec<OlderToken> {
         let is_kept = |token: &TokenId| kept.iter().any(|other| other.signed.jti() == token);
-        let named = |token: &Token| OlderToken { token: token.signed.jti().clone(), exp: token.signed.exp() };
+        let named =
+            |token: &KeptToken| OlderToken { token: token.signed.jti().clone(), exp: token.signed.exp() };
         let dropped = self.tokens.iter().filter(|token| !is_kept(token.signed.jti())).map(named);
         let all = self.older_tokens.iter().cloned().chain(dropped);
         all.filter(|old| old.exp > now).collect()
@@ -188,7 +195,7 @@ impl Entry {
     /// The token signed under a policy, if it may still be handed out. Whenever the ring changes, every token is
     /// signed anew.
     #[must_use]
-    pub fn token(&self, policy: &TokenPolicy, ring: RingVersion, now: UnixTime) -> Option<&Arc<SignedToken>> {
+    pub fn token(&self, policy: &TokenPolicy, ring: RingVersion, now: UnixTime) -> Option<&KeptToken> {
         self.token_if(policy.id, ring, |exp| policy.may_serve(exp, self.ends, now))
     }
 
@@ -199,9 +206,9 @@ impl Entry {
         id: PolicyId,
         ring: RingVersion,
         is_good_enough: impl FnOnce(UnixTime) -> bool,
-    ) -> Option<&Arc<SignedToken>> {
+    ) -> Option<&KeptToken> {
         let token = self.tokens.iter().find(|token| token.policy.id == id)?;
-        (token.ring == ring && is_good_enough(token.signed.exp())).then_some(&token.signed)
+        (token.ring == ring && is_good_enough(token.signed.exp())).then_some(token)
     }
 
     /// The same session with one more token; those that can no longer be served are left behind.
@@ -214,9 +221,9 @@ impl Entry {
         now: UnixTime,
     ) -> Self {
         let mut tokens = Vec::with_capacity(self.tokens.len() + 1);
-        let kept = |token: &&Token| token.policy.id != policy.id && token.signed.exp() > now;
+        let kept = |token: &&KeptToken| token.policy.id != policy.id && token.signed.exp() > now;
         tokens.extend(self.tokens.iter().filter(kept).cloned());
-        tokens.push(Token { policy: Arc::clone(policy), ring, signed });
+        tokens.push(KeptToken { signed, found_good: FoundGood::never(), policy: Arc::clone(policy), ring });
         Self {
             identity: Arc::clone(&self.identity),
             sid: self.sid.clone(),
@@ -231,6 +238,7 @@ impl Entry {
             outdated: self.outdated,
             changed_at: self.changed_at,
             began: self.began,
+            found_good: FoundGood::never(),
             older_tokens: self.older_tokens_but(&tokens, now),
             tokens,
         }
@@ -274,6 +282,7 @@ impl Entry {
             outdated: None,
             changed_at: self.changed_at,
             began: self.began,
+            found_good: FoundGood::never(),
             older_tokens: self.older_tokens_but(&tokens, UnixTime::from_secs(0)),
             tokens,
         }

@@ -14,7 +14,11 @@ use crate::{
     observe::{Observation, Observer, TokenSigned},
     permit::permit,
     route::{Demands, Kind, Route},
-    session::{Sessions, cache::Entry, key::SessionKey},
+    session::{
+        Sessions,
+        cache::{Entry, KeptToken},
+        key::SessionKey,
+    },
     store::RingVersion,
 };
 
@@ -75,7 +79,7 @@ pub(super) fn kept<'a>(
     until: Until,
     ring: RingVersion,
     now: UnixTime,
-) -> Option<&'a Arc<SignedToken>> {
+) -> Option<&'a KeptToken> {
     match until {
         Until::Lifetime => entry.token(policy, ring, now),
         Until::MostOfLifetime => entry.token_if(policy.id, ring, |exp| policy.is_fresh(exp, entry.ends, now)),
@@ -132,10 +136,11 @@ impl Signer {
         };
         let demands = wanted.demands()?;
         let (ledger, concerned) = (self.sessions.ledger(), entry.concerned());
-        if let Some(token) = kept(entry, &demands.policy, wanted.until, self.ring.version(), now.wall)
-            && !ledger.refuses_kept_token(&concerned, token.jti(), token.iat())
+        if let Some(KeptToken { signed, .. }) =
+            kept(entry, &demands.policy, wanted.until, self.ring.version(), now.wall)
+            && !ledger.refuses_kept_token(&concerned, signed.jti(), signed.iat())
         {
-            return Ok(Arc::clone(token));
+            return Ok(Arc::clone(signed));
         }
         if ledger.check(&concerned) == Standing::Revoked {
             return Err(Refusal::Revoked);

@@ -10,7 +10,7 @@ use countersign::{
     revocation::{Revocation, Revoked, Target},
 };
 
-use super::Ledger;
+use super::{Ledger, again::Changing};
 use crate::{
     revocation::{Demand, RevocationReason, Unrecorded, state::State},
     store::{Change, Terms},
@@ -71,6 +71,7 @@ impl Ledger {
 
     /// Puts a revocation into the tables that are read. One that is full keeps it from no other.
     pub(in crate::revocation) fn enforce(&self, target: &Target, terms: Terms) -> Result<(), Unrecorded> {
+        let _changing = Changing::of(&self.generation);
         let put_into = |table: &Revoked, at, expires| {
             let record = Revocation { target: target.clone(), at, expires };
             let put = (expires > terms.at).then(|| table.revoke(&record));
@@ -83,7 +84,6 @@ impl Ledger {
             false => Ok(None),
         };
         let of_sessions = put_into(&self.sessions, terms.at, terms.sessions_until);
-        self.generation.fetch_add(1, Ordering::Release);
         of_tokens.and(of_kept).and(of_sessions).map(drop)
     }
 
@@ -103,14 +103,15 @@ impl Ledger {
 
     /// Takes a revocation out of the tables that are read.
     pub(in crate::revocation) fn release(&self, target: &Target) {
+        let _changing = Changing::of(&self.generation);
         self.tokens.lift(target);
         self.kept.lift(target);
         self.sessions.lift(target);
-        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Fills the tables from what is held, and what waits to be.
     pub(super) fn fill(&self, state: &State, waiting: &[Change], now: UnixTime) -> Result<(), Unrecorded> {
+        let _changing = Changing::of(&self.generation);
         let waiting = || {
             waiting.iter().filter_map(|change| match change {
                 Change::Revoked { target, terms, .. } => Some((target, terms)),
@@ -134,9 +135,7 @@ impl Ledger {
             at: terms.at,
             expires: terms.sessions_until,
         });
-        self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)?;
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
+        self.sessions.replace(of_sessions).map_err(|_| Unrecorded::Full)
     }
 }
 

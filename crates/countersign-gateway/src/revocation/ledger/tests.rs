@@ -615,5 +615,6 @@ fn what_there_is_no_room_for_is_counted() {
     assert_eq!((ledger.unenforced(), ledger.tokens.len(), ledger.sessions.len()), (3, 1, 2));
 }
 
+mod again;
 mod repeated;
 mod shared;
