@@ -132,6 +132,7 @@ fn the_rules_notice_whatever_is_broken() {
     for (mutation, rule) in [
         (Mutation::AnswersForAnybody, "got a token of"),
         (Mutation::AsksInHalves, "asks twice at once"),
+        (Mutation::BelievesForEver, "after its log-out"),
         (Mutation::Deaf, "after its log-out"),
         (Mutation::DropsKeysAtOnce, "refuses a token that is good"),
         (Mutation::IgnoresChanges, "power it knows to be taken away"),

@@ -7,6 +7,8 @@ pub(super) enum Mutation {
     AnswersForAnybody,
     /// Each of two halves of a gateway asks for itself.
     AsksInHalves,
+    /// What a gateway has found good once is good for it.
+    BelievesForEver,
     /// No gateway follows what others write to the store.
     Deaf,
     /// A key is gone as soon as the next one signs.

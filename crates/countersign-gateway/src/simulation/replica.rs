@@ -335,6 +335,9 @@ fn translation(
     let n = |n| NonZeroUsize::new(n).unwrap();
     let places = Places { all: n(256), per_client: n(256) };
     let asked = if mutation == Some(Mutation::ServesRevoked) { Ledger::idle() } else { ledger.clone() };
+    if mutation == Some(Mutation::BelievesForEver) {
+        ledger.stop_counting();
+    }
     let memory = Memory::new(n(1000), places, Tasks::default()).with_ledger(asked);
     let mut memory = memory.with_shared(Some(store.clone()));
     if mutation == Some(Mutation::RemembersForEver) {
