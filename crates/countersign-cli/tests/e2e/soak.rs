@@ -184,7 +184,10 @@ impl Soak {
                 }
                 if lives { &self.count.logged_out } else { &self.count.ended }
             }
-            _ => &self.count.refused,
+            _ => {
+                println!("user {number} is refused: {status} {}", String::from_utf8_lossy(body));
+                &self.count.refused
+            }
         };
         place.fetch_add(1, SeqCst);
     }
