@@ -34,6 +34,9 @@ fn decode(bytes: &[u8]) -> Vec<u8> {
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let needed_none = byte
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'));
+        assert!(!needed_none, "{} is another path before it is decoded", String::from_utf8_lossy(bytes));
         at += if byte.is_some() { 3 } else { 1 };
         decoded.push(byte.unwrap_or(bytes[at - 1]));
         if let [.., lead @ (0xC0 | 0xC1), last @ 0x80..=0xBF] = decoded[..] {

@@ -167,7 +167,7 @@ impl Kind {
                 "a URL: `https://` with host, `http://` to loopback only; or a path of our own origin: `\"/logout\"`"
             }
             Self::PathPrefix => {
-                "a path that begins and ends with `/`, without `//`, `.`, `..`, `%`, `;`, `?`, `#`, `\\`"
+                "a path that begins and ends with `/`, of letters, digits, `-`, `.`, `_`, `~`; no `//`, `/./`, `/../`"
             }
             Self::RedirectPath => "the beginning of a path, such as `\"/login\"`",
             Self::RemovedHeader => "a header name, not one that HTTP itself needs such as `host`",

@@ -121,7 +121,7 @@ const fn pattern(kind: Kind) -> Option<&'static str> {
         Kind::LoginPage => "^(https?://[^/?#{}]+|/)[!-~]*\\{return\\}[!-~]*$",
         Kind::Method => "^[A-Z-]+$",
         Kind::Page => "^(https?://|/)[!-~]*$",
-        Kind::PathPrefix => "^/([^%;?#\\\\]*/)?$",
+        Kind::PathPrefix => "^/([A-Za-z0-9._~/-]*/)?$",
         Kind::RedirectPath => "^/",
         Kind::HeaderName | Kind::RemovedHeader => "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
         Kind::SecretVariable => "^[A-Za-z_][0-9A-Za-z_]*$",

@@ -212,9 +212,10 @@ pub(super) fn path_prefix(text: &str) -> Result<String, Problem> {
     if !text.ends_with('/') {
         return Err("does not end with `/`");
     }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@".contains(&byte);
+    // Of everything else a request can have the encoded form, which the service takes for the same.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     if !text.bytes().all(plain) {
-        return Err("has a character that a canonical path cannot hold");
+        return Err("has a character that is no letter, no digit, and none of `-`, `.`, `_`, `~`, `/`");
     }
     if text.contains("//") {
         return Err("has an empty segment");

@@ -40,6 +40,10 @@ async fn g05_no_path_leads_past_a_route() {
         "/orders/%",
         "/orders/%2",
         "/orders/%zz",
+        "/%65dit/",
+        "/ed%69t/",
+        "/e%64it/x",
+        "/%2565dit/",
     ] {
         let answer = house.send(&format!("GET {path}"), &["Cookie: SESSION=bob-session"]).await;
         assert_eq!(
