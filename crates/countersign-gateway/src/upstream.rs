@@ -4,6 +4,7 @@ mod body;
 mod connect;
 mod deadline;
 mod error;
+mod framing;
 mod http1;
 mod http2;
 mod inbound;

@@ -44,6 +44,9 @@ pub struct Body {
     failed: Option<BodyError>,
     token: Option<HeaderValue>,
     lease: Option<Lease>,
+    /// Of an answer over HTTP/2: the body of its request.
+    sending: Option<Arc<Deadline>>,
+    has_trailers: bool,
     _outstanding: Option<Outstanding>,
 }
 
@@ -94,6 +97,8 @@ impl Body {
             failed: None,
             token: None,
             lease: None,
+            sending: None,
+            has_trailers: false,
             _outstanding: outstanding,
         };
         if body.is_end_stream() {
@@ -115,8 +120,22 @@ impl Body {
             failed: None,
             token: None,
             lease: None,
+            sending: None,
+            has_trailers: false,
             _outstanding: None,
         }
+    }
+
+    /// Over HTTP/2 the service may end a stream without a fault and without having ended the answer, to say that it wants
+    /// no more of the request (RFC 9113 §8.1). Where that was all sent, the answer is cut off.
+    pub(super) fn expect_its_end(&mut self, sending: Option<Arc<Deadline>>) {
+        self.sending = sending;
+    }
+
+    fn is_cut_off(&self) -> bool {
+        let is_sent = || self.sending.as_ref().is_some_and(|sending| sending.is_body_over());
+        let has_ended = || self.incoming.as_ref().is_none_or(HttpBody::is_end_stream);
+        !self.has_trailers && is_sent() && !has_ended()
     }
 
     /// The stream ends at `until` at the latest.
@@ -146,6 +165,14 @@ impl Body {
     fn abandon(&mut self) {
         self.incoming = None;
         self.connection = Connection::None;
+    }
+
+    /// Fails at the next poll: the client first gets what came before.
+    fn fail_next<T>(&mut self, error: BodyError, cx: &Context<'_>) -> Poll<T> {
+        self.abandon();
+        self.failed = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn lease_is_over(&mut self) -> bool {
@@ -197,17 +224,12 @@ impl HttpBody for Body {
         };
         this.waiting_since = None;
         match frame {
+            None if this.is_cut_off() => this.fail_next(BodyError::Gone, cx),
             None => {
                 this.finish();
                 Poll::Ready(None)
             }
-            Some(Err(error)) => {
-                // Told at the next poll: the client first gets what came before.
-                this.abandon();
-                this.failed = Some(BodyError::from_hyper(&error));
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
+            Some(Err(error)) => this.fail_next(BodyError::from_hyper(&error), cx),
             // A stream that never pauses is looked at here; the end of a short answer needs no clock.
             Some(Ok(_))
                 if !this.is_end_stream() && (this.lease_is_over() || Instant::now() >= this.until) =>
@@ -217,6 +239,7 @@ impl HttpBody for Body {
             }
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
+                    this.has_trailers = true;
                     let token = this.token.as_ref();
                     strip_response_trailers(trailers, &ResponseRules { token, ..TRAILERS });
                 }

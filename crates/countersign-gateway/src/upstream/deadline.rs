@@ -26,6 +26,7 @@ struct State {
     armed: Option<Armed>,
     progress: Option<Instant>,
     failure: Option<BodyError>,
+    is_body_over: bool,
 }
 
 struct Armed {
@@ -57,16 +58,29 @@ impl Deadline {
         armed.sleep.as_mut().poll(cx)
     }
 
-    /// Another request body begins.
-    pub(super) fn begin_body(&self) {
+    /// Another request body begins; one that is none is over.
+    pub(super) fn begin_body(&self, is_none: bool) {
         let mut state = self.state();
         state.progress = None;
         state.failure = None;
+        state.is_body_over = is_none;
     }
 
-    /// Notes that a piece of the request body arrived at `now`.
-    pub(super) fn touch_body(&self, now: Instant) {
-        self.state().progress = Some(now);
+    /// Notes that a piece of the request body arrived at `now`, perhaps the last.
+    pub(super) fn touch_body(&self, now: Instant, is_last: bool) {
+        let mut state = self.state();
+        state.progress = Some(now);
+        state.is_body_over |= is_last;
+    }
+
+    /// Notes that the request body has come to its end.
+    pub(super) fn end_body(&self) {
+        self.state().is_body_over = true;
+    }
+
+    /// Whether all of the request body was passed on.
+    pub(super) fn is_body_over(&self) -> bool {
+        self.state().is_body_over
     }
 
     /// When a piece of the request body last arrived, or `since` if that is later.

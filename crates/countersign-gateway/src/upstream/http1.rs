@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::{
     Deadline, Inbound, Stream, UpstreamError,
     error::Unreachable,
+    framing,
     origin::{IDLE_AGE, Pool},
     relay::{Relay, poll_unwoken},
 };
@@ -124,7 +125,9 @@ impl Client {
             Poll::Pending
         })
         .await;
-        Failure::sort(outcome, request, deadline)
+        let mut response = Failure::sort(outcome, request, deadline)?;
+        framing::settle(response.headers_mut()).map_err(Failure::Sent)?;
+        Ok(response)
     }
 
     /// Moves bytes. What this makes ready is seen by polling it again, without a wake-up.

@@ -29,6 +29,7 @@ const TRAILERS: RequestRules<'static> = RequestRules {
 /// 1. More than the limit of bytes: [`BodyError::TooLarge`], after at most the limit was passed on.
 /// 2. Nothing for the body time-out while the service waits for more: [`BodyError::Timeout`].
 /// 3. Trailers pass through the same rules as headers.
+/// 4. Over HTTP/2, a client that ends its stream without having ended the body: [`BodyError::Gone`].
 #[derive(Debug)]
 pub struct Inbound {
     incoming: Option<Incoming>,
@@ -38,15 +39,34 @@ pub struct Inbound {
     deadline: Arc<Deadline>,
     /// Trailers that the route removes besides.
     removed: Option<Arc<[HeaderName]>>,
+    ending: Ending,
+}
+
+/// How it is known that a body is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Whoever reads it knows.
+    Told,
+    /// By the end of its stream, or by trailers; a stream can also be reset without a fault.
+    Stream,
+    /// It has come to its end.
+    Reached,
 }
 
 impl Inbound {
     /// A body of at most `limit` bytes (0: no limit) that pauses for `timeout` at most.
     #[must_use]
     pub fn new(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
-        deadline.begin_body();
+        deadline.begin_body(incoming.is_end_stream());
         let left = if limit == 0 { u64::MAX } else { limit };
-        Self { incoming: Some(incoming), left, timeout, waiting_since: None, deadline, removed: None }
+        let (incoming, ending) = (Some(incoming), Ending::Told);
+        Self { incoming, left, timeout, waiting_since: None, deadline, removed: None, ending }
+    }
+
+    /// It came over HTTP/2.
+    #[must_use]
+    pub fn over_http2(self) -> Self {
+        Self { ending: Ending::Stream, ..self }
     }
 
     /// The body of a request that never had one.
@@ -59,6 +79,7 @@ impl Inbound {
             waiting_since: None,
             deadline: Arc::default(),
             removed: None,
+            ending: Ending::Told,
         }
     }
 
@@ -72,6 +93,7 @@ impl Inbound {
             waiting_since: None,
             deadline: Arc::clone(&self.deadline),
             removed: None,
+            ending: Ending::Told,
         }
     }
 
@@ -121,11 +143,19 @@ impl HttpBody for Inbound {
         };
         this.waiting_since = None;
         let mut frame = match frame {
-            None => return Poll::Ready(None),
+            None if this.ending == Ending::Stream && !this.is_end_stream() => {
+                return Poll::Ready(Some(Err(this.fail(BodyError::Gone))));
+            }
+            None => {
+                this.deadline.end_body();
+                return Poll::Ready(None);
+            }
             Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(BodyError::from_hyper(&error))))),
             Some(Ok(frame)) => frame,
         };
         if let Some(trailers) = frame.trailers_mut() {
+            this.ending = Ending::Reached;
+            this.deadline.end_body();
             let remove = this.removed.as_deref().unwrap_or_default();
             strip_request_trailers(trailers, &RequestRules { remove, ..TRAILERS });
         }
@@ -135,7 +165,7 @@ impl HttpBody for Inbound {
                 return Poll::Ready(Some(Err(this.fail(BodyError::TooLarge))));
             };
             this.left = left;
-            this.deadline.touch_body(Instant::now());
+            this.deadline.touch_body(Instant::now(), this.is_end_stream());
         }
         Poll::Ready(Some(Ok(frame)))
     }

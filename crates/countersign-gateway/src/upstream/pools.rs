@@ -121,14 +121,14 @@ impl Pools {
             }
         };
         let deadline = Arc::clone(request.body().deadline());
-        let (response, connection) = match connection {
+        let (response, connection, sending) = match connection {
             Connection::Http1(mut client) => {
                 into_origin_form(request).map_err(Missed::Final)?;
                 announce_body(request);
                 client.keep(limits.upstream_idle);
                 let last = now + limits.max_stream;
                 let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, last).await;
-                (response, Connection::Http1(client))
+                (response, Connection::Http1(client), None)
             }
             Connection::Http2(mut client) => {
                 http2::with_pseudo_headers(request, origin).map_err(Missed::Final)?;
@@ -140,7 +140,7 @@ impl Pools {
                     last: now + limits.max_stream,
                 };
                 let response = client.exchange(place, &deadline, &body, waits).await;
-                (response, Connection::Http2(client))
+                (response, Connection::Http2(client), Some(body))
             }
             Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),
         };
@@ -151,7 +151,10 @@ impl Pools {
             }
             Ok(response) => Ok(response.map(|incoming| {
                 let until = now + limits.max_stream;
-                Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding)
+                let mut body =
+                    Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding);
+                body.expect_its_end(sending);
+                body
             })),
             Err(Failure::Sent(error)) => Err(Missed::Final(error)),
             Err(Failure::Unsent) => Err(Missed::Again(UpstreamError::Closed)),

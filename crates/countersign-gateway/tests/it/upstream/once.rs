@@ -207,3 +207,37 @@ async fn an_early_answer_to_a_long_body_arrives() {
     let (head, _) = exchange(&mut client, request).await;
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
 }
+
+/// The length that an answer says is that of its body, whatever the service has said besides (RFC 9112 §6.3).
+#[tokio::test]
+async fn an_answer_has_one_length() {
+    for (framing, body, length) in [
+        ("Content-Length: 5, 5", "hello", Some("5")),
+        ("Content-Length: 5\r\nContent-Length: 5", "hello", Some("5")),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 3", "5\r\nhello\r\n0\r\n\r\n", None),
+    ] {
+        let answer: &str = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n{body}").leak();
+        let service = Recorder::answering(answer).await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let (head, body) = exchange(&mut gateway.connect().await, GET).await;
+        let head = head.to_ascii_lowercase();
+        let lengths: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("content-length: ")).collect();
+        assert_eq!(lengths, length.into_iter().collect::<Vec<_>>(), "{framing}: {head}");
+        assert!(String::from_utf8(body).unwrap().contains("hello"), "{framing}");
+    }
+    for framing in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: xchunked",
+        "Content-Length: 5, 6",
+        "Content-Length: 5\r\nContent-Length: 6",
+    ] {
+        let answer: &str = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n5\r\nhello\r\n0\r\n\r\n").leak();
+        let service = Recorder::answering(answer).await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+        assert!(
+            head.starts_with("HTTP/1.1 502 ") && head.contains("upstream_malformed"),
+            "{framing}: {head}"
+        );
+    }
+}

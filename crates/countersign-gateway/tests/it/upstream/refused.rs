@@ -16,8 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    http2::frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame},
-    server::harness::{Gateway, Plan, exchange, origin},
+    http2::frames::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame},
+    server::harness::{Gateway, Plan, exchange, origin, rest, soon},
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -37,6 +37,14 @@ enum Act {
     Leave(u32),
     /// The same with the stream of the request as the last, and then the end of the connection.
     LeaveWithIt,
+    /// The beginning of an answer without a length, and then RST_STREAM with this code.
+    Cut(u32),
+    /// The same, and then GOAWAY without an error and the end of the connection.
+    CutByLeaving,
+    /// A whole answer without a length.
+    Whole,
+    /// A whole answer with trailers, and then RST_STREAM without an error.
+    Trailers,
 }
 
 /// A service that does with each request what is next in its list, and counts what it gets.
@@ -105,11 +113,59 @@ async fn serve(mut socket: TcpStream, next: impl Fn() -> Act) {
                     socket.write_all(&leave(stream)).await.unwrap();
                     return;
                 }
+                Act::Cut(code) => {
+                    [begun(stream, 0), frame(RST_STREAM, 0, stream, &code.to_be_bytes())].concat()
+                }
+                Act::CutByLeaving => {
+                    socket.write_all(&[begun(stream, 0), leave(stream)].concat()).await.unwrap();
+                    return;
+                }
+                Act::Whole => begun(stream, END_STREAM),
+                Act::Trailers => {
+                    // A literal field with a new name (RFC 7541 §6.2.2): `a: b`.
+                    let trailers = frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x00\x01a\x01b");
+                    [begun(stream, 0), trailers, frame(RST_STREAM, 0, stream, &NO_ERROR.to_be_bytes())]
+                        .concat()
+                }
             },
             _ => continue,
         };
         // The gateway may have left.
         let _ = socket.write_all(&said).await;
+    }
+}
+
+/// 200 (in the static table), and a piece of its body.
+fn begun(stream: u32, flags: u8) -> Vec<u8> {
+    [frame(HEADERS, END_HEADERS, stream, &[0x88]), frame(DATA, flags, stream, b"partial")].concat()
+}
+
+/// What a client over HTTP/1.1 gets until the connection ends.
+async fn got(service: &Scripted, request: &[u8]) -> String {
+    let gateway = service.gateway();
+    let mut client = gateway.connect().await;
+    client.write_all(request).await.unwrap();
+    String::from_utf8(soon(rest(&mut client)).await).unwrap()
+}
+
+/// Without an error a service may end a stream that it has answered on (RFC 9113 §8.1), and no other.
+#[tokio::test]
+async fn an_answer_that_is_cut_off_never_looks_whole() {
+    let get = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    for act in [Act::Cut(NO_ERROR), Act::Cut(8), Act::CutByLeaving] {
+        for request in [&get[..], post] {
+            let service = Scripted::start(vec![act]).await;
+            let answer = got(&service, request).await;
+            assert!(answer.contains("partial") && !answer.contains("\r\n0\r\n"), "{act:?}: {answer}");
+        }
+    }
+    for act in [Act::Whole, Act::Trailers] {
+        for request in [&get[..], post] {
+            let service = Scripted::start(vec![act]).await;
+            let answer = got(&service, request).await;
+            assert!(answer.contains("partial\r\n0\r\n"), "{act:?}: {answer}");
+        }
     }
 }
 
