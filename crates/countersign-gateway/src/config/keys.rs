@@ -39,7 +39,7 @@ pub const KEYS: &[Key] = &[
     key("workers", Kind::Count { min: 1, max: 1_024 }, Absent::Described("the number of cores"),
         "Data worker threads."),
     key("trusted_proxies", Kind::List(&Kind::Network), EMPTY,
-        "Peers whose `X-Forwarded-*` is believed. Empty: nobody's. A network with prefix length 0 needs \
+        "Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: nobody's. A network with prefix length 0 needs \
          `insecure_trust_any_proxy = true`."),
     key("insecure_listen", Kind::Flag, OFF,
         "Lets `listen` be another address than loopback without `[tls]`: whoever can read the network between \
@@ -257,7 +257,8 @@ pub const KEYS: &[Key] = &[
         "Who gets it. The longest matching `path` wins, a route with `host` before one without. Exactly one kind: \
          with `audience` (session in, access token out), with `audience` and `guard`, `public` or `legacy`."),
     key("route[].path", Kind::PathPrefix, Absent::Required,
-        "Path prefix. `/orders/` matches `/orders/…` only."),
+        "Path prefix. `/orders/` matches `/orders/…` only, byte for byte, and `/Orders/` is another path: where the service \
+         ignores the case of paths, it must not be looser behind one route than behind another."),
     key("route[].host", Kind::Host, Absent::Described("every host"),
         "Only for this host."),
     key("route[].upstream", Kind::OneOrList(&Kind::Upstream), Absent::Required,
@@ -292,7 +293,8 @@ pub const KEYS: &[Key] = &[
     key("route[].methods", Kind::List(&Kind::Method), Absent::Described("all but `CONNECT` and `TRACE`"),
         "Methods that are let through."),
     key("route[].upgrade", Kind::Flag, OFF,
-        "Allows upgrades, such as WebSocket."),
+        "Allows upgrades, such as WebSocket. They exist over HTTP/1.1 only, which a proxy in front must speak with the \
+         gateway then."),
     key("route[].body_timeout", Kind::Duration { min: "100ms", max: "7d" }, Absent::Described("`limits.body_timeout`"),
         "Between two pieces of a body, either way, on this route: for event streams and gRPC streams that are silent \
          for long. `limits.max_stream` ends them in any case."),
@@ -306,7 +308,7 @@ pub const KEYS: &[Key] = &[
         "Header names with `_` or `.` that pass. Others are dropped: many servers cannot tell them from `-`."),
     key("route[].remove_headers", Kind::List(&Kind::RemovedHeader), EMPTY,
         "Further header names of the client, also in trailers, that do not reach the upstream. Those that carry an \
-         identity are always removed."),
+         identity are [always removed](headers.md)."),
     key("route[].insecure_path", Kind::Flag, OFF,
         "Forwards paths that are not canonical as they are: gateway and service may then see two different paths."),
     key("route[].insecure_http", Kind::Flag, OFF,

@@ -47,7 +47,7 @@ What no key changes.
 | trailers of a request over HTTP/1.1 | 8 KiB | the request ends unfinished |
 | credential | 8 KiB | 431 `credential_too_large` |
 | answer of the authorization server | 64 KiB, 16 KiB of headers | 503 `source_nonsense` |
-| HTTP/2 streams a client resets before they are taken | 20 | the connection ends |
+| HTTP/2 streams a client resets before they are taken | 20; 1,000 on a connection of `trusted_proxies` | the connection ends |
 | HTTP/2 streams that end by a client's errors | 1,024 | the connection ends |
 | HTTP/2 answer waiting for a client, for each stream | 64 KiB | the service is not read on |
 | first request of a connection that is open when a drain begins | 1 s | the connection is closed |

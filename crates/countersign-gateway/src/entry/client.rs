@@ -1,11 +1,14 @@
 //! Whose request it is, in terms of addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+use super::forwarded::Scheme;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The client's address: the peer, or, if the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that
 /// is not one. A chain that cannot be read ends where it becomes unreadable.
@@ -19,6 +22,9 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> 
     let mut nearest = peer;
     for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
         for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
+            if hop.trim_ascii().is_empty() {
+                continue;
+            }
             let Some(hop) = parse(hop) else { return nearest };
             nearest = hop;
             if !is_trusted(&hop) {
@@ -29,16 +35,59 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> 
     nearest
 }
 
+/// The scheme the client used: that of its connection to us, or, if the peer is a trusted proxy, the one that it names in
+/// `X-Forwarded-Proto`. What is neither `http` nor `https`, or both, says nothing.
+#[must_use]
+pub fn scheme(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet], own: Scheme) -> Scheme {
+    let peer = peer.to_canonical();
+    if !trusted_proxies.iter().any(|net| net.contains(&peer)) {
+        return own;
+    }
+    let mut lines = headers.get_all(X_FORWARDED_PROTO).iter();
+    let said = lines.next().map(|line| line.as_bytes().trim_ascii());
+    match (said, lines.next()) {
+        (Some(said), None) if said.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        (Some(said), None) if said.eq_ignore_ascii_case(b"http") => Scheme::Http,
+        _ => own,
+    }
+}
+
+/// Some proxies write the port too, and IPv6 in brackets.
 fn parse(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
-    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()));
+    address.map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
 
-    use super::address;
+    use super::{Scheme, address, scheme};
+
+    #[test]
+    fn a_trusted_proxy_names_the_scheme() {
+        let said = |peer: &str, lines: &[&str], own| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-proto", HeaderValue::from_str(line).unwrap());
+            }
+            scheme(peer.parse().unwrap(), &headers, &["192.0.2.0/24".parse().unwrap()], own)
+        };
+        assert_eq!(said("192.0.2.1", &["https"], Scheme::Http), Scheme::Https);
+        assert_eq!(said("::ffff:192.0.2.1", &["HTTP"], Scheme::Https), Scheme::Http);
+        for (peer, lines) in [
+            ("203.0.113.9", &["https"][..]),
+            ("192.0.2.1", &[]),
+            ("192.0.2.1", &["wss"]),
+            ("192.0.2.1", &["https, http"]),
+            ("192.0.2.1", &["https", "https"]),
+        ] {
+            assert_eq!(said(peer, lines, Scheme::Http), Scheme::Http, "{peer} {lines:?}");
+        }
+    }
 
     fn seen(peer: &str, lines: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
@@ -63,6 +112,9 @@ mod tests {
         assert_eq!(seen("192.0.2.1", &["6.6.6.6", "203.0.113.9"], &trusted), "203.0.113.9");
         assert_eq!(seen("192.0.2.1", &["6.6.6.6, nonsense, 192.0.2.7"], &trusted), "192.0.2.7");
         assert_eq!(seen("192.0.2.1", &[], &trusted), "192.0.2.1");
+        assert_eq!(seen("192.0.2.1", &["203.0.113.9:4711"], &trusted), "203.0.113.9");
+        assert_eq!(seen("192.0.2.1", &["[2001:db8::1]:443, 192.0.2.7:80,"], &trusted), "2001:db8::1");
+        assert_eq!(seen("192.0.2.1", &["[2001:db8::1]"], &trusted), "2001:db8::1");
         assert_eq!(seen("::ffff:192.0.2.1", &["2001:db8::1"], &trusted), "2001:db8::1");
     }
 }

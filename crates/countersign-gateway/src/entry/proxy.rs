@@ -429,12 +429,14 @@ impl Call<'_> {
             Remove::Credential => CredentialRule::Remove,
             Remove::IdentityHeaders => CredentialRule::Keep,
         };
+        let own = if self.connection.tls { Scheme::Https } else { Scheme::Http };
+        let (peer, trusted) = (self.connection.peer.ip(), &*self.snapshot.trusted_proxies);
+        let scheme = client::scheme(peer, &parts.headers, trusted, own);
         let (allow, remove) = (passage.route.allowed_headers(), &*passage.route.config.remove_headers);
         strip_request(&mut parts.headers, &RequestRules { allow, remove, credential, upgrade });
         if passage.remove == Remove::Credential {
             self.snapshot.translation.credentials.remove_cookie(&mut parts.headers);
         }
-        let scheme = if self.connection.tls { Scheme::Https } else { Scheme::Http };
         let address = if self.connection.peer.ip().to_canonical() == self.client {
             self.connection.peer_value()
         } else {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration};
 
 use super::{FeedGauges, Gauges, GuardGauges, Metrics, faults::FAULTS};
+use crate::http::headers::{Disposition, Pattern, REMOVED};
 
 /// The most values of a label that are listed.
 const MAX_VALUES: usize = 16;
@@ -21,6 +22,35 @@ fn faults() -> String {
         let passes = if fault.passes { "yes" } else { "no" };
         // Writing to a string cannot fail.
         let _ = writeln!(page, "| `{}` | {} | {} | {passes} |", fault.code, fault.meaning, fault.remedy);
+    }
+    page
+}
+
+/// What a client cannot tell a service.
+fn headers() -> String {
+    let mut page = String::from(
+        "# Header fields that do not pass\n\n\
+         <!-- Made from the table in the source; UPDATE_REFERENCE=1 cargo test writes it. -->\n\n\
+         What a client writes into these request header fields, and into trailers of these names, reaches no service, in\n\
+         whatever case, and with whatever stands for `-`: some services take `X_User` for `X-User`. `…` is any ending.\n\
+         `remove_headers` of a route adds more: whatever your services believe of whom, such as `X-Tenant`.\n\n\
+         | name | why not |\n|---|---|\n",
+    );
+    for pattern in REMOVED {
+        let (name, ending, disposition) = match *pattern {
+            Pattern::Exact(name, disposition) => (name, "", disposition),
+            Pattern::Prefix(name, disposition) => (name, "…", disposition),
+        };
+        let why = match (name, disposition) {
+            ("authorization", _) => "it is the credential; passes on `legacy` routes alone",
+            ("te", _) => "between two neighbours; `trailers` passes",
+            (_, Disposition::HopByHop) => "between two neighbours (RFC 9110 §7.6.1)",
+            (_, Disposition::MethodOverride) => {
+                "another method than the one that was judged; passes on `legacy` routes alone"
+            }
+            _ => "who the caller is, or by which way the request came",
+        };
+        let _ = writeln!(page, "| `{name}{ending}` | {why} |");
     }
     page
 }
@@ -79,7 +109,7 @@ fn labels(name: &str, pairs: &[&str]) -> String {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test that writes the pages when it is told to")]
 fn the_pages_are_those_of_the_tables() {
-    for (name, page) in [("faults.md", faults()), ("metrics.md", metrics())] {
+    for (name, page) in [("faults.md", faults()), ("headers.md", headers()), ("metrics.md", metrics())] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference").join(name);
         if std::env::var("UPDATE_REFERENCE").is_ok() {
             fs::write(&path, &page).unwrap();

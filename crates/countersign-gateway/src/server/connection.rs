@@ -34,6 +34,29 @@ pub(super) struct Scope<H> {
     pub(super) shared: Arc<Shared<H>>,
     pub(super) connection: Arc<Connection>,
     pub(super) limits: Limits,
+    pub(super) carrying: Carrying,
+}
+
+/// Whose requests come by one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrying {
+    /// A trusted proxy's: what one of its clients does ends the requests of all.
+    Many,
+    /// One client's.
+    One,
+}
+
+/// HTTP/2 streams that a client may have reset before we took them, and a trusted proxy for its clients.
+const PENDING_RESETS: usize = 20;
+const PENDING_RESETS_OF_MANY: usize = 1000;
+
+impl Carrying {
+    pub(super) const fn pending_resets(self) -> usize {
+        match self {
+            Self::Many => PENDING_RESETS_OF_MANY,
+            Self::One => PENDING_RESETS,
+        }
+    }
 }
 
 impl<H> Scope<H> {
@@ -96,8 +119,9 @@ pub(super) async fn serve<H: Handler>(
         }
     };
     let connection = Arc::new(Connection::new(peer, tls));
+    let carrying = ticket.carrying();
     let io = Io::new(ahead, stream, Arc::clone(&connection), ticket);
-    let scope = Arc::new(Scope { shared, connection, limits });
+    let scope = Arc::new(Scope { shared, connection, limits, carrying });
     match protocol {
         Protocol::Http1 => http1::serve(io, scope).await,
         Protocol::Http2 => http2::serve(io, scope).await,

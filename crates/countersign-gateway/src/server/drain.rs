@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, futures::Notified};
 
-use super::clients::Seat;
+use super::{clients::Seat, connection::Carrying};
 use crate::observe::Observer;
 
 /// Tells everyone, once, that the end has begun.
@@ -71,14 +71,19 @@ impl Gate {
 pub(super) struct Ticket {
     gate: Arc<Gate>,
     _permit: OwnedSemaphorePermit,
-    _seat: Option<Seat>,
+    seat: Option<Seat>,
 }
 
 impl Ticket {
+    /// Whose requests come by this connection.
+    pub(super) const fn carrying(&self) -> Carrying {
+        if self.seat.is_some() { Carrying::One } else { Carrying::Many }
+    }
+
     pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit, seat: Option<Seat>) -> Self {
         gate.open.fetch_add(1, Ordering::Relaxed);
         gate.observer.metrics().connection_opened();
-        Self { gate: Arc::clone(gate), _permit: permit, _seat: seat }
+        Self { gate: Arc::clone(gate), _permit: permit, seat }
     }
 }
 

@@ -1,8 +1,8 @@
 //! HTTP/2 towards clients.
 //!
 //! Against floods of resets hyper and h2 close the connection: more than 20 streams that were reset before they were
-//! accepted (`max_pending_accept_reset_streams`), or more than 1,024 that we had to reset
-//! (`max_local_error_reset_streams`). Extended CONNECT (RFC 8441) is not offered.
+//! accepted (`max_pending_accept_reset_streams`; 1,000 from a trusted proxy, whose clients share it), or more than 1,024
+//! that we had to reset (`max_local_error_reset_streams`). Extended CONNECT (RFC 8441) is not offered.
 //!
 //! A header section that drips in is bounded by `idle_timeout` alone, and while another stream is open, by what bounds
 //! that one: it holds at most `header_bytes`, and frames that add nothing to it end the connection.
@@ -32,8 +32,6 @@ use super::{
 };
 use crate::upstream::{Deadline, Inbound};
 
-/// Streams the client reset before we took them.
-const PENDING_RESETS: usize = 20;
 /// Streams we had to reset for the client's errors.
 const LOCAL_RESETS: usize = 1024;
 /// What may wait for the client to take it, for each stream.
@@ -51,7 +49,8 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             let limits = &scope.limits;
             let deadline = Arc::new(Deadline::default());
             let request = request
-                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline));
+                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline))
+                .map(Inbound::over_http2);
             let shared = &scope.shared;
             let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
             Ok::<_, Infallible>(open.answer(response).map(|answer| Pieces::new(answer, turn)))
@@ -62,7 +61,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let mut http = Builder::new(streams)
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(header_bytes)
-        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_pending_accept_reset_streams(scope.carrying.pending_resets())
         .max_local_error_reset_streams(LOCAL_RESETS)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(io), service);

@@ -32,8 +32,11 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "| HTTP/2 streams a client resets before they are taken | 20 |",
-        &[("server/http2.rs", "PENDING_RESETS: usize = 20;")],
+        "| HTTP/2 streams a client resets before they are taken | 20; 1,000 on a connection of `trusted_proxies` |",
+        &[
+            ("server/connection.rs", "PENDING_RESETS: usize = 20;"),
+            ("server/connection.rs", "PENDING_RESETS_OF_MANY: usize = 1000;"),
+        ],
     ),
     (
         "| HTTP/2 streams that end by a client's errors | 1,024 |",

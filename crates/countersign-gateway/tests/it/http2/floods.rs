@@ -6,7 +6,10 @@ use super::frames::{
 };
 use crate::{
     proxy::house::{House, who},
-    server::recorder::{OK, Recorder},
+    server::{
+        harness::soon,
+        recorder::{OK, Recorder},
+    },
     sources::fake::Act,
 };
 
@@ -55,6 +58,58 @@ async fn rapid_resets_end_the_connection() {
     assert_eq!(ended(&mut raw).await.unwrap_or(ENHANCE_YOUR_CALM), ENHANCE_YOUR_CALM);
     assert!(house.received().len() < 1_000, "most of 10,000 requests never reach a service");
     still_serves(&house).await;
+}
+
+/// What one client of a proxy aborts ends nobody else's requests; what nobody aborts by accident ends the connection.
+#[tokio::test]
+async fn a_trusted_proxy_may_abort_more() {
+    let head = section(&request());
+    for (top, aborts, is_served) in [
+        ("", 200, false),
+        ("trusted_proxies = [\"127.0.0.1\"]", 200, true),
+        ("trusted_proxies = [\"127.0.0.1\"]", 10_000, false),
+    ] {
+        let house = House::with(top, "", Recorder::answering(OK).await, who).await;
+        let mut raw = Raw::open(house.address).await;
+        let mut flood = Vec::new();
+        for stream in (1..2 * aborts).step_by(2) {
+            flood.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, &head));
+            flood.extend(frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()));
+        }
+        raw.write(&flood).await;
+        let next = 2 * aborts + 1;
+        raw.headers(next, END_STREAM, &request()).await;
+        let expected = if is_served { End::Status(200) } else { End::Connection };
+        assert_eq!(raw.end(next).await, expected, "{top} {aborts}");
+    }
+}
+
+/// A reset without an error is none of a body: the service is never told that it has all of it.
+#[tokio::test]
+async fn a_body_whose_stream_is_reset_is_never_whole() {
+    let house = House::new().await;
+    for code in [0_u32, 8] {
+        let mut raw = Raw::open(house.address).await;
+        let mut post = request();
+        post[0] = field(":method", "POST");
+        post.push(field("origin", "https://shop.example"));
+        raw.headers(1, 0, &post).await;
+        raw.frame(DATA, 0, 1, format!("amount={code}00").as_bytes()).await;
+        let amount = format!("amount={code}00");
+        let has_begun = |bytes: &Vec<u8>| bytes.windows(amount.len()).any(|part| part == amount.as_bytes());
+        soon(async {
+            while !house.service.record.begun().iter().any(has_begun) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        raw.frame(RST_STREAM, 0, 1, &code.to_be_bytes()).await;
+        raw.headers(3, END_STREAM, &request()).await;
+        assert_eq!(raw.end(3).await, End::Status(200));
+    }
+    still_serves(&house).await;
+    let whole = house.received();
+    assert!(whole.iter().all(|head| head.starts_with("GET ")), "{whole:?}");
 }
 
 /// RUSTSEC-2024-0332: a header section that never ends.

@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
-    proxy::house::{House, claims_in},
+    proxy::house::{House, claims_in, who},
+    server::recorder::{OK, Recorder},
     wire::{ALICE, OURS, refused, statuses},
 };
 
@@ -215,12 +216,12 @@ async fn g06_roles_are_not_a_list_the_client_can_lengthen() {
 
 #[tokio::test]
 async fn g07_the_method_is_the_one_that_was_judged() {
-    let service = crate::server::recorder::Recorder::answering(crate::server::recorder::OK).await;
+    let service = Recorder::answering(OK).await;
     let route = format!(
         "[[route]]\npath = \"/read/\"\nupstream = \"http://{}\"\naudience = \"read\"\nmethods = [\"GET\", \"HEAD\"]\n",
         service.address
     );
-    let house = House::with("", &route, service, crate::proxy::house::who).await;
+    let house = House::with("", &route, service, who).await;
     for (line, lines, expected) in [
         ("POST /read/", &[OURS, "Content-Length: 0"][..], "method_not_allowed"),
         ("DELETE /read/", &[OURS], "method_not_allowed"),
@@ -264,4 +265,15 @@ async fn g20_no_header_opens_a_way_past_the_gateway() {
     let answer = house.send("GET /orders/", &lines).await;
     assert_eq!((statuses(&answer), refused(&answer)), (vec!["401"], Some("credential_missing")));
     assert_eq!((house.received().len(), house.server.arrived().len()), (0, 0));
+}
+
+/// A proxy that ended TLS says so, and nobody else can.
+#[tokio::test]
+async fn a_trusted_proxy_names_the_scheme() {
+    for (top, scheme) in [("", "http"), ("trusted_proxies = [\"127.0.0.0/8\"]", "https")] {
+        let house = House::with(top, "", Recorder::answering(OK).await, who).await;
+        house.send("GET /orders/", &[ALICE, "X-Forwarded-Proto: https"]).await;
+        let received = house.received();
+        assert_eq!(values(&received[0], "x-forwarded-proto"), [scheme], "{received:?}");
+    }
 }
