@@ -55,7 +55,7 @@ use crate::{
     },
     revocation::{Concern, Demand, Lease, Ledger, RevocationReason},
     session::{
-        admission::{Admitted, Found},
+        admission::{Admitted, Former, Found},
         breaker::{Blame, Breaker, Change},
         cache::{Entry, Freshness, SessionCache},
         flight::{Boarding, Outcome, Takeoff, Waiter},
@@ -408,12 +408,7 @@ impl Sessions {
             }
             Ok(Verdict::No) => {
                 observe(LookupOutcome::No, None);
-                let entry = self.memory.cache.find(&key);
-                let revoked = self.said_no(entry.as_deref(), former.as_ref(), now);
-                if !unread {
-                    self.when(When::after_revoking(revoked), move |sessions| sessions.forget_shared(&key));
-                }
-                Err(self.end_here(&key, Refusal::SessionEnded, now))
+                Err(self.is_over(key, Refusal::SessionEnded, former.as_ref(), unread, now))
             }
             Ok(Verdict::Refused(refusal)) => {
                 observe(LookupOutcome::No, Some(refusal.code()));
@@ -427,13 +422,31 @@ impl Sessions {
                     let found = Found { identity, began, ends, asked_at, shared, former, unread };
                     self.lives(&key, &credential, &answer, found, (client, now))
                 }
-                // Names the claim and what is wrong with it, never its value.
+                // Names the claim and what is wrong with it, never its value. What was issued before says more than an
+                // answer that is about nobody, or about somebody without what must be there.
                 Err(fault) => {
                     observe(LookupOutcome::Live, Some(&fault.to_string()));
-                    Err(self.end(&key, Refusal::from(fault), now))
+                    Err(self.is_over(key, Refusal::from(fault), former.as_ref(), unread, now))
                 }
             },
         }
+    }
+
+    /// The server says that there is no such session any more, or none that can be served.
+    fn is_over(
+        self: &Arc<Self>,
+        key: SessionKey,
+        refusal: Refusal,
+        former: Option<&Former>,
+        unread: bool,
+        now: Now,
+    ) -> Refusal {
+        let entry = self.memory.cache.find(&key);
+        let revoked = self.said_no(entry.as_deref(), former, now);
+        if !unread {
+            self.when(When::after_revoking(revoked), move |sessions| sessions.forget_shared(&key));
+        }
+        self.end_here(&key, refusal, now)
     }
 
     /// The server says that the session lives, and under which cookie.

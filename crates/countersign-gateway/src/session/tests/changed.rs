@@ -83,6 +83,22 @@ fn issued_to(entry: &Entry) -> Target {
     Target::IssuedTo(entry.sid.clone())
 }
 
+/// `{"user": null}`, say: what was issued before is no better for it than after a "no".
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_nobody_revokes_what_was_issued_until_then() {
+    let ledger = ledger();
+    let Ok(Verdict::Live(mut about_nobody)) = live("alice", "admin") else { panic!("live was written") };
+    about_nobody.session.remove("sub").unwrap();
+    let house = gateway(&ledger, vec![live("alice", "admin"), Ok(Verdict::Live(about_nobody))]);
+    let before = house.resolve("c").await.unwrap();
+    house.clock.advance(Duration::from_secs(31));
+    assert_eq!(house.resolve("c").await.unwrap_err(), Refusal::SubjectMissing);
+    settle().await;
+    assert_eq!(standing(&ledger, &before, 130), Standing::Revoked);
+    assert!(ledger.terms_of(&issued_to(&before)).is_some());
+    assert!(house.entry("c").is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn less_power_revokes_what_was_issued_until_then_whoever_signed_it_and_nothing_later() {
     let ledger = ledger();
