@@ -89,7 +89,8 @@ fn userinfo(reply: &Reply, plain: Option<&Map<String, Value>>) {
 }
 
 fn whoami(reply: &Reply, plain: Option<&Map<String, Value>>) {
-    let no = SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: Some("/login".into()) };
+    let no =
+        SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: Some("/login".into()), unless: None };
     match process_whoami(reply, &Uri::from_static("http://old.example/app/me"), &no, NOW) {
         Ok(Verdict::Live(answer)) => {
             assert_eq!(reply.status, 200);

@@ -3,7 +3,7 @@
 mod advice;
 mod fault;
 mod mapping;
-mod path;
+pub(crate) mod path;
 mod value;
 
 pub use self::{

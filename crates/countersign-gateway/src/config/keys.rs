@@ -105,11 +105,16 @@ pub const KEYS: &[Key] = &[
     key("session.whoami_method", Kind::Choice(&["GET", "POST"]), Absent::Default("\"GET\""),
         "The method `whoami` is asked with."),
     key("session.no", Kind::Table, Absent::Described("its defaults"),
-        "What \"no session\" looks like in an answer of `whoami`, besides an empty or `null` body."),
+        "What \"no session\" looks like in an answer of `whoami`, besides `null`, `{}`, `[]`, 204, and an empty body \
+         whose length the server states."),
     key("session.no.status", Kind::List(&Kind::Status), Absent::Default("[401]"),
         "These statuses mean no."),
     key("session.no.redirect_to", Kind::RedirectPath, Absent::Described("every redirect is nonsense (503)"),
-        "A redirect to a path that begins so means no. Every other redirect is nonsense (503)."),
+        "A redirect to this path or below it means no: `/login` is `/login?next=…` and `/login/…`, and not `/login.php`. \
+         Every other redirect is nonsense (503)."),
+    key("session.no.unless", Kind::ClaimPath, Absent::Described("an object with members is a session"),
+        "An answer in which nothing stands there, or `null`, or `false`, means no: `\"session.user\"` where the server \
+         answers `{\"user\": null}` to whoever is not logged in."),
     key("session.discover", Kind::Url, Absent::Described("nothing is discovered"),
         "Issuer whose metadata (RFC 8414, OpenID Connect Discovery) names the endpoints that are `\"discover\"`; \
          without `introspect` and `userinfo` it names the introspection endpoint."),

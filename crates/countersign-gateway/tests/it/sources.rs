@@ -91,7 +91,7 @@ pub(crate) fn whoami(url: &str) -> SourceConfig {
 
 /// The default: 401, and no redirect.
 pub(crate) fn says_no() -> SaysNo {
-    SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None }
+    SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None, unless: None }
 }
 
 fn entropy() -> Arc<dyn Entropy> {

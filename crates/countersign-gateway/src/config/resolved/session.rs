@@ -5,6 +5,8 @@ use std::{num::NonZeroUsize, time::Duration};
 use countersign::{ClientId, Issuer, Secret};
 use http::{Method, StatusCode, Uri};
 
+use super::token::ClaimPath;
+
 /// `[session]`: whose sessions are accepted, and how the authorization server is asked.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
@@ -110,6 +112,8 @@ pub struct WhoamiConfig {
 pub struct SaysNo {
     /// These statuses. Default 401.
     pub status: Vec<StatusCode>,
-    /// A redirect whose path starts with this. Every other redirect is nonsense (503).
+    /// A redirect to this path, or to one below it. Every other redirect is nonsense (503).
     pub redirect_to: Option<String>,
+    /// An answer in which nothing stands there, or `false`.
+    pub unless: Option<ClaimPath>,
 }

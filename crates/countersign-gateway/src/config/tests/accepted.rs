@@ -87,11 +87,12 @@ fn with_session(session: &str) -> Config {
 #[test]
 fn every_source_can_be_named() {
     let whoami = with_session(
-        "cookie = \"S\"\nwhoami = \"http://localhost:8000/me\"\nwhoami_method = \"POST\"\nno = { status = [401, 403], redirect_to = \"/login\" }",
+        "cookie = \"S\"\nwhoami = \"http://localhost:8000/me\"\nwhoami_method = \"POST\"\nno = { status = [401, 403], redirect_to = \"/login\", unless = \"session.user.id\" }",
     );
     let SourceConfig::Whoami(whoami) = whoami.session.source else { panic!("whoami") };
     assert_eq!((whoami.method.as_str(), whoami.no.status.len()), ("POST", 2));
     assert_eq!(whoami.no.redirect_to.as_deref(), Some("/login"));
+    assert_eq!(whoami.no.unless.as_ref().unwrap().steps, ["user", "id"]);
 
     let userinfo = with_session("cookie = \"S\"\nuserinfo = \"https://sso.example/me\"");
     assert!(matches!(userinfo.session.source, SourceConfig::Userinfo(_)));

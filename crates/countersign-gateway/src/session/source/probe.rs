@@ -109,8 +109,8 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AcceptsAnything => f.write_str(
-                "a random token is called a live session: whoever sends anything would be let in; this endpoint \
-                 does not look at the credential",
+                "a random token is called a live session: this endpoint does not look at the credential, or it answers \
+                 an object to whoever is not logged in, too; then `session.no.unless` names what is missing in it",
             ),
             Self::CannotBeAsked(error) => write!(f, "the authorization server {error}"),
             Self::ClockDiffers(by) => {
@@ -120,7 +120,8 @@ impl fmt::Display for Finding {
             Self::KnowsLive => f.write_str("the given session is called live"),
             Self::LiveCalledDead => f.write_str(
                 "the session you gave is called dead: if you can still use it, our client may not ask about it \
-                 (allow it to introspect tokens of other clients); otherwise log in again for a fresh one",
+                 (allow it to introspect tokens of other clients), or userinfo needs the scope `openid`; otherwise log \
+                 in again for a fresh one, also where the server replaces cookies that are used",
             ),
             Self::LiveCannotBeAsked(error) => {
                 write!(f, "asked about the session you gave, the authorization server {error}")

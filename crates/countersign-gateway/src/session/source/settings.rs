@@ -46,6 +46,7 @@ pub fn settings_bytes(session: &SessionConfig, claims: &ClaimsConfig) -> Vec<u8>
             statuses.dedup();
             out.list(statuses.iter().map(ToString::to_string));
             out.list(&whoami.no.redirect_to);
+            out.path(whoami.no.unless.as_ref());
             out.list(&session.cookie);
         }
     }

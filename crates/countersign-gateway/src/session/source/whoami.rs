@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 200 with an object that has members | live, unless `exp`, `expires_at` or `expires_in` says it is over |
 //! | 200 with `null`, `{}`, `[]` or a body of stated length 0; 204 | no |
+//! | 200 with an object without what `no.unless` names, or with `null` or `false` there | no |
 //! | a status listed in `no.status` (401), but never 5xx | no |
 //! | a redirect whose path is `no.redirect_to`, or lies below it | no |
 //! | every other redirect | nonsense |
@@ -28,9 +29,10 @@ use super::{
     userinfo::bearer,
 };
 use crate::{
-    config::resolved::SaysNo,
+    config::resolved::{ClaimPath, SaysNo},
     credential::{CredentialKind, OwnedCredential},
     error::SourceError,
+    identity::path,
 };
 
 /// Asks the endpoint.
@@ -120,10 +122,17 @@ pub fn process_whoami(
         _ => return Err(SourceError::Nonsense("JSON, but not an object".into())),
     };
     let ends = moment::session_end(&session, now)?;
-    if ends.is_some_and(|end| end <= now) {
+    let answer = Answer { session, userinfo: None, ends, new_cookie: None };
+    let is_over = ends.is_some_and(|end| end <= now);
+    if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer)) {
         return Ok(Verdict::No);
     }
-    Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends, new_cookie: None })))
+    Ok(Verdict::Live(Box::new(answer)))
+}
+
+/// A path that meets something without parts leads to nothing.
+fn is_about_nobody(unless: &ClaimPath, answer: &Answer) -> bool {
+    matches!(path::find(unless, answer), Ok(None | Some(Value::Bool(false))) | Err(_))
 }
 
 fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {

@@ -51,7 +51,7 @@ fn understood(row: &Row) -> String {
         Asked::Introspection => process_introspection(&reply, Expected::default(), NOW),
         Asked::Userinfo => process_userinfo(&reply, NOW),
         Asked::Whoami => {
-            let no = SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None };
+            let no = SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None, unless: None };
             process_whoami(&reply, &Uri::from_static("http://old.example/me"), &no, NOW)
         }
         Asked::Both(userinfo) => {

@@ -33,7 +33,14 @@ enum Way {
     Introspection(Place, Auth),
     Both(Place, Auth, Place),
     Userinfo(Place),
-    Whoami { path: String, post: bool, status: Vec<u16>, redirect: Option<String>, cookie: Option<String> },
+    Whoami {
+        path: String,
+        post: bool,
+        status: Vec<u16>,
+        redirect: Option<String>,
+        unless: Option<Vec<String>>,
+        cookie: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +75,15 @@ fn way() -> impl Strategy<Value = Way> {
             any::<bool>(),
             statuses,
             prop::option::of(name()),
+            prop::option::of(prop::collection::vec(name(), 1..3)),
             prop::option::of(name())
         )
-            .prop_map(|(path, post, status, redirect, cookie)| Way::Whoami {
+            .prop_map(|(path, post, status, redirect, unless, cookie)| Way::Whoami {
                 path,
                 post,
                 status,
                 redirect,
+                unless,
                 cookie
             }),
     ]
@@ -118,7 +127,7 @@ fn bytes(settings: &Settings) -> Vec<u8> {
             SourceConfig::IntrospectionAndUserinfo(introspection(one, auth), userinfo(two))
         }
         Way::Userinfo(place) => SourceConfig::Userinfo(userinfo(place)),
-        Way::Whoami { path, post, status, redirect, cookie } => {
+        Way::Whoami { path, post, status, redirect, unless, cookie } => {
             cookie_name.clone_from(cookie);
             SourceConfig::Whoami(WhoamiConfig {
                 endpoint: path.parse().unwrap(),
@@ -126,6 +135,7 @@ fn bytes(settings: &Settings) -> Vec<u8> {
                 no: SaysNo {
                     status: status.iter().map(|status| StatusCode::from_u16(*status).unwrap()).collect(),
                     redirect_to: redirect.clone(),
+                    unless: unless.clone().map(|steps| ClaimPath { root: ClaimRoot::Session, steps }),
                 },
             })
         }
@@ -202,7 +212,7 @@ fn the_order_of_lists_does_not_matter_and_no_secret_is_in_it() {
     let with = |clients: [&str; 2], statuses: [u16; 2]| {
         let SourceConfig::Whoami(config) = whoami("http://127.0.0.1:1/") else { unreachable!() };
         let status = statuses.map(|status| StatusCode::from_u16(status).unwrap()).to_vec();
-        let no = SaysNo { status, redirect_to: None };
+        let no = SaysNo { status, redirect_to: None, unless: None };
         let mut session = session(SourceConfig::Whoami(WhoamiConfig { no, ..config }));
         session.accept_clients = clients.map(ClientId::from).to_vec();
         settings_bytes(&session, &ClaimsConfig::default())

@@ -1,7 +1,7 @@
 //! What old applications answer to "who am I", and what becomes of it.
 
 use countersign_gateway::{
-    config::resolved::{SaysNo, SourceConfig, WhoamiConfig},
+    config::resolved::{ClaimPath, ClaimRoot, SaysNo, SourceConfig, WhoamiConfig},
     credential::CredentialKind,
     error::SourceError,
     session::source::{Reply, Source, Verdict, process_whoami},
@@ -81,21 +81,52 @@ fn statuses() {
     for (expected, status) in rows {
         assert_eq!(is(&judged(status, "")), expected, "{status}");
     }
-    let other = SaysNo { status: vec![StatusCode::FORBIDDEN, StatusCode::NOT_FOUND], redirect_to: None };
+    let other = SaysNo {
+        status: vec![StatusCode::FORBIDDEN, StatusCode::NOT_FOUND],
+        redirect_to: None,
+        unless: None,
+    };
     for (expected, status) in [(Is::No, 403), (Is::No, 404), (Is::Nonsense, 401)] {
         assert_eq!(is(&judged_with(&reply(status, ""), &other)), expected, "{status}");
     }
 }
 
+/// Express, Next and PHP sites answer so to whoever is not logged in.
+#[test]
+fn an_answer_about_nobody_is_a_no_where_it_is_known_how_it_looks() {
+    let unless = |steps: &[&str]| {
+        let steps = steps.iter().map(ToString::to_string).collect();
+        let path = ClaimPath { root: ClaimRoot::Session, steps };
+        SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: None, unless: Some(path) }
+    };
+    for (expected, steps, body) in [
+        (Is::No, &["user"][..], r#"{"user":null}"#),
+        (Is::No, &["user"], r#"{"csrf":"x"}"#),
+        (Is::No, &["user", "id"], r#"{"user":null}"#),
+        (Is::No, &["user", "id"], r#"{"user":{}}"#),
+        (Is::No, &["user", "id"], r#"{"user":"guest"}"#),
+        (Is::No, &["authenticated"], r#"{"authenticated":false,"name":"guest"}"#),
+        (Is::Live, &["user"], r#"{"user":{"id":7}}"#),
+        (Is::Live, &["user"], r#"{"user":0}"#),
+        (Is::Live, &["authenticated"], r#"{"authenticated":true}"#),
+    ] {
+        let verdict = judged_with(&reply(200, body), &unless(steps));
+        assert_eq!(is(&verdict), expected, "{steps:?} {body}");
+    }
+    assert_eq!(is(&judged(200, r#"{"user":null}"#)), Is::Live);
+}
+
 #[test]
 fn an_outage_is_never_a_no_even_if_somebody_lists_it() {
-    let careless = SaysNo { status: vec![StatusCode::INTERNAL_SERVER_ERROR], redirect_to: None };
+    let careless =
+        SaysNo { status: vec![StatusCode::INTERNAL_SERVER_ERROR], redirect_to: None, unless: None };
     assert_eq!(is(&judged_with(&reply(500, ""), &careless)), Is::Unavailable);
 }
 
 #[test]
 fn only_the_redirect_to_the_log_in_page_is_a_no() {
-    let no = SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: Some("/login".into()) };
+    let no =
+        SaysNo { status: vec![StatusCode::UNAUTHORIZED], redirect_to: Some("/login".into()), unless: None };
     let redirected = |location: Option<&str>, status| {
         let mut reply = reply(status, "");
         reply.location = location.map(str::to_owned);
@@ -133,7 +164,7 @@ fn only_the_redirect_to_the_log_in_page_is_a_no() {
     }
     assert_eq!(redirected(None, 302), Is::Nonsense);
 
-    let relative = SaysNo { status: vec![], redirect_to: Some("/app/login".into()) };
+    let relative = SaysNo { status: vec![], redirect_to: Some("/app/login".into()), unless: None };
     let mut beside = reply(302, "");
     beside.location = Some("login?next=whoami".into());
     assert_eq!(is(&judged_with(&beside, &relative)), Is::No);

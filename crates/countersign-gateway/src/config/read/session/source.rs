@@ -7,7 +7,10 @@ use crate::config::{
     error::ConfigErrorCode,
     read::session::client,
     reader::{Fault, Field, Reader, Section},
-    resolved::{Endpoint, IntrospectionConfig, SaysNo, SourceConfig, UserinfoConfig, WhoamiConfig},
+    resolved::{
+        ClaimPath, ClaimRoot, Endpoint, IntrospectionConfig, SaysNo, SourceConfig, UserinfoConfig,
+        WhoamiConfig,
+    },
     value,
 };
 
@@ -176,7 +179,14 @@ fn says_no<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> SaysNo {
     SaysNo {
         status: status.unwrap_or_else(|| vec![StatusCode::UNAUTHORIZED]),
         redirect_to: reader.text(&no, "redirect_to", value::redirect_path).given(),
+        unless: reader.text(&no, "unless", whoami_path).given(),
     }
+}
+
+/// There is one answer only.
+fn whoami_path(text: &str) -> Result<ClaimPath, value::Problem> {
+    let path = value::claim_path(text)?;
+    if path.root == ClaimRoot::Session { Ok(path) } else { Err("is not in the answer of `whoami`") }
 }
 
 /// 408 and 429 are about the question, not about the session.
