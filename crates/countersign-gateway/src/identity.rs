@@ -3,7 +3,7 @@
 mod advice;
 mod fault;
 mod mapping;
-pub(crate) mod path;
+mod path;
 mod value;
 
 pub use self::{

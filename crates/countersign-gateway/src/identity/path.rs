@@ -12,7 +12,7 @@ use crate::{
 ///
 /// A step into an object is a member name, into an array an index from 0. Where the path meets something that has
 /// no parts, the answer has another shape than the configuration says: that is wrong, not absent.
-pub(crate) fn find<'a>(path: &ClaimPath, answer: &'a Answer) -> Result<Option<&'a Value>, Why> {
+pub(super) fn find<'a>(path: &ClaimPath, answer: &'a Answer) -> Result<Option<&'a Value>, Why> {
     let Some((first, rest)) = path.steps.split_first() else { return Ok(None) };
     let Some(mut value) = member(path.root, first, answer) else { return Ok(None) };
     for step in rest {

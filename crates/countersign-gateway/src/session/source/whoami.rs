@@ -20,7 +20,7 @@ use bytes::Bytes;
 use countersign::{Secret, UnixTime};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Answer, Lookup, Verdict, answer,
@@ -32,7 +32,6 @@ use crate::{
     config::resolved::{ClaimPath, SaysNo},
     credential::{CredentialKind, OwnedCredential},
     error::SourceError,
-    identity::path,
 };
 
 /// Asks the endpoint.
@@ -124,15 +123,25 @@ pub fn process_whoami(
     let ends = moment::session_end(&session, now)?;
     let answer = Answer { session, userinfo: None, ends, new_cookie: None };
     let is_over = ends.is_some_and(|end| end <= now);
-    if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer)) {
+    if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer.session)) {
         return Ok(Verdict::No);
     }
     Ok(Verdict::Live(Box::new(answer)))
 }
 
-/// A path that meets something without parts leads to nothing.
-fn is_about_nobody(unless: &ClaimPath, answer: &Answer) -> bool {
-    matches!(path::find(unless, answer), Ok(None | Some(Value::Bool(false))) | Err(_))
+/// Nothing stands there, or `false`; nothing is in what has no parts.
+fn is_about_nobody(unless: &ClaimPath, session: &Map<String, Value>) -> bool {
+    let Some((first, rest)) = unless.steps.split_first() else { return false };
+    let found = session.get(first).and_then(|value| rest.iter().try_fold(value, part));
+    matches!(found, None | Some(Value::Null | Value::Bool(false)))
+}
+
+fn part<'a>(value: &'a Value, step: &String) -> Option<&'a Value> {
+    match value {
+        Value::Object(members) => members.get(step),
+        Value::Array(values) => values.get(step.parse::<usize>().ok()?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }
 
 fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {
