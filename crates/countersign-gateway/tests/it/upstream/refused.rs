@@ -157,7 +157,10 @@ async fn an_answer_that_is_cut_off_never_looks_whole() {
         for request in [&get[..], post] {
             let service = Scripted::start(vec![act]).await;
             let answer = got(&service, request).await;
-            assert!(answer.contains("partial") && !answer.contains("\r\n0\r\n"), "{act:?}: {answer}");
+            // The end may be known before the beginning was read.
+            let is_none = answer.starts_with("HTTP/1.1 502 ");
+            let is_cut = answer.contains("partial") && !answer.contains("\r\n0\r\n");
+            assert!(is_none || is_cut, "{act:?}: {answer}");
         }
     }
     for act in [Act::Whole, Act::Trailers] {
