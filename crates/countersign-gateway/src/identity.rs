@@ -3,7 +3,6 @@
 mod advice;
 mod fault;
 mod mapping;
-mod path;
 mod value;
 
 pub use self::{

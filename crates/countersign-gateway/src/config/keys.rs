@@ -39,8 +39,8 @@ pub const KEYS: &[Key] = &[
     key("workers", Kind::Count { min: 1, max: 1_024 }, Absent::Described("the number of cores"),
         "Data worker threads."),
     key("trusted_proxies", Kind::List(&Kind::Network), EMPTY,
-        "Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: nobody's. A network with prefix length 0 needs \
-         `insecure_trust_any_proxy = true`."),
+        "Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Empty: nobody's. A network with prefix \
+         length 0 needs `insecure_trust_any_proxy = true`."),
     key("insecure_listen", Kind::Flag, OFF,
         "Lets `listen` be another address than loopback without `[tls]`: whoever can read the network between \
          caller and gateway reads the session cookie."),

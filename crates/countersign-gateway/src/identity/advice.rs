@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Claim, ClaimFault, Mapping, Why, path::find};
+use super::{Claim, ClaimFault, Mapping, Why};
 use crate::{
     config::resolved::{ClaimPath, ClaimRoot},
     session::source::Answer,
@@ -19,7 +19,7 @@ impl Mapping {
             return without_path(fault, answer);
         };
         let place = format!("{} (`{key}`)", written(path));
-        match (fault.why, find(path, answer)) {
+        match (fault.why, answer.at(path)) {
             (Why::Missing, _) => format!("{place} is not in the answer: it has {}", members(answer)),
             (Why::NotOne | Why::WrongKind, Ok(Some(value))) if !is_plain(value) => {
                 format!("{place} is {}; {} is needed", kind(value), needed(fault.claim))

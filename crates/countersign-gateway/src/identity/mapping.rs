@@ -24,11 +24,7 @@ use std::collections::BTreeSet;
 use countersign::{ClientId, Role, Subject};
 use serde_json::Value;
 
-use super::{
-    Claim, ClaimFault, Identity, Why,
-    path::{find, member},
-    value,
-};
+use super::{Claim, ClaimFault, Identity, Why, value};
 use crate::{
     config::resolved::{ClaimPath, ClaimRoot, ClaimsConfig},
     error::Refusal,
@@ -73,7 +69,8 @@ impl Mapping {
     pub fn explain(&self, answer: &Answer) -> Result<Identity, ClaimFault> {
         let client = Self::client(answer)?;
         self.accept(client.as_ref(), answer)?;
-        let scope = member(ClaimRoot::Session, "scope", answer)
+        let scope = answer
+            .member(ClaimRoot::Session, "scope")
             .map_or(Ok(None), value::scope)
             .map_err(because(Claim::Scope))?;
         Ok(Identity {
@@ -84,7 +81,8 @@ impl Mapping {
             organisation: self.organisation(answer)?,
             scope,
             client,
-            server_sid: member(ClaimRoot::Session, "sid", answer)
+            server_sid: answer
+                .member(ClaimRoot::Session, "sid")
                 .map(value::name)
                 .transpose()
                 .map_err(because(Claim::Sid))?
@@ -95,9 +93,10 @@ impl Mapping {
     fn subject(&self, answer: &Answer) -> Result<Subject, ClaimFault> {
         let fault = because(Claim::Subject);
         let found = match &self.claims.subject {
-            Some(path) => find(path, answer).map_err(fault)?,
-            None => member(ClaimRoot::Session, "sub", answer)
-                .or_else(|| member(ClaimRoot::Userinfo, "sub", answer)),
+            Some(path) => answer.at(path).map_err(|_| fault(Why::WrongKind))?,
+            None => {
+                answer.member(ClaimRoot::Session, "sub").or_else(|| answer.member(ClaimRoot::Userinfo, "sub"))
+            }
         };
         let subject = value::name(found.ok_or_else(|| fault(Why::Missing))?).map_err(fault)?;
         Ok(Subject::from(&*subject))
@@ -128,7 +127,7 @@ impl Mapping {
     fn organisation(&self, answer: &Answer) -> Result<Option<countersign::OrganisationId>, ClaimFault> {
         let fault = because(Claim::Organisation);
         let Some(path) = &self.claims.organisation else { return Ok(None) };
-        let found = find(path, answer).map_err(fault)?.ok_or_else(|| fault(Why::Missing))?;
+        let found = answer.at(path).map_err(|_| fault(Why::WrongKind))?.ok_or_else(|| fault(Why::Missing))?;
         value::organisation(found).map(Some).map_err(fault)
     }
 
@@ -146,10 +145,10 @@ impl Mapping {
         answer: &'a Answer,
     ) -> Result<Option<&'a Value>, ClaimFault> {
         match self.path(claim) {
-            Some(path) => find(path, answer).map_err(because(claim)),
+            Some(path) => answer.at(path).map_err(|_| because(claim)(Why::WrongKind)),
             None => Ok([ClaimRoot::Userinfo, ClaimRoot::Session]
                 .into_iter()
-                .find_map(|root| names.iter().find_map(|name| member(root, name, answer)))),
+                .find_map(|root| names.iter().find_map(|name| answer.member(root, name)))),
         }
     }
 
@@ -165,7 +164,7 @@ impl Mapping {
     }
 
     fn client(answer: &Answer) -> Result<Option<ClientId>, ClaimFault> {
-        let found = ["client_id", "azp"].iter().find_map(|name| member(ClaimRoot::Session, name, answer));
+        let found = ["client_id", "azp"].iter().find_map(|name| answer.member(ClaimRoot::Session, name));
         let client = found.map(value::text).transpose().map_err(because(Claim::Client))?;
         Ok(client.map(ClientId::from))
     }
@@ -175,7 +174,7 @@ impl Mapping {
             return Ok(());
         }
         let accepted = |name: &str| self.accepted.contains(name);
-        let is_ours = match (client, member(ClaimRoot::Session, "aud", answer)) {
+        let is_ours = match (client, answer.member(ClaimRoot::Session, "aud")) {
             (Some(client), _) => self.accepted.contains(client),
             (None, Some(Value::String(audience))) => accepted(audience),
             (None, Some(Value::Array(audiences))) => audiences.iter().filter_map(Value::as_str).any(accepted),

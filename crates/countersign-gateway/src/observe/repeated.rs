@@ -59,9 +59,9 @@ mod tests {
     #[test]
     fn what_goes_on_is_told_at_its_beginning_and_every_five_minutes() {
         let told = Repeated::default();
-        let known: Vec<u64> =
+        let news: Vec<u64> =
             (0..=600).step_by(5).filter(|now| !told.is_known("store_away", "refused", at(*now))).collect();
-        assert_eq!(known, [0, 300, 600]);
+        assert_eq!(news, [0, 300, 600]);
         // Another failure is news, and so is the same after something went well, or by a clock that was set back.
         assert!(!told.is_known("store_away", "silent", at(601)));
         assert!(!told.is_known("store_full", "refused", at(601)));

@@ -9,6 +9,7 @@ mod introspection;
 mod json;
 mod keep_alive;
 mod moment;
+mod path;
 pub mod probe;
 mod server;
 mod set_cookie;

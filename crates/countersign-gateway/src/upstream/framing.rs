@@ -27,7 +27,7 @@ pub(super) fn settle(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return Ok(()) };
-    if lengths.next().is_none() && first.as_bytes().iter().all(u8::is_ascii_digit) {
+    if lengths.next().is_none() && is_number(first.as_bytes()) {
         return Ok(());
     }
     let length = one_of(headers).ok_or(UpstreamError::Malformed)?;
@@ -44,9 +44,12 @@ fn one_of(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn number(text: &[u8]) -> Option<u64> {
-    let digits = text.trim_ascii();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if is_number { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
+    let digits = Some(text.trim_ascii()).filter(|digits| is_number(digits))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -75,6 +78,7 @@ mod tests {
             &[(length, "5, 6")][..],
             &[(length, "5"), (length, "6")],
             &[(length, "+5")],
+            &[(length, "")],
             &[(length, "5,")],
             &[(coding, "gzip, chunked")],
             &[(coding, "xchunked")],

@@ -147,7 +147,8 @@ pub enum SchemaFault {
         table: Cow<'static, str>,
     },
     /// Something else that the service's role may use: a partition of the table, a table it inherits from or is inherited
-    /// by, or any other relation with a column of the organisation column's name. SQL text reaches it, and nothing binds its rows.
+    /// by, or any other relation with a column of the organisation column's name. SQL text reaches it, and nothing binds
+    /// its rows.
     #[error(
         "the role may use `{object}`, and row-level security does not bind its rows: {fault}. Revoke it from the \
          service's role and PUBLIC, or bind it as `countersign rls init` does"

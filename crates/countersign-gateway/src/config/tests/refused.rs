@@ -163,6 +163,12 @@ const WRONG: &[(&str, &str, Code, &str)] = &[
         "excludes `whoami`",
     ),
     ("cookie = \"SESSION\"", "cookie = \"S\"\nno = {}", Code::Conflict, "without `whoami`"),
+    (
+        "cookie = \"SESSION\"",
+        "cookie = \"S\"\nno = { unless = \"userinfo.sub\" }",
+        Code::InvalidValue,
+        "not in the answer of `whoami`",
+    ),
     ("cookie = \"SESSION\"", "cookie = \"S\"\nno = { status = [200] }", Code::InvalidValue, "400 to 499"),
     ("cookie = \"SESSION\"", "cookie = \"S\"\nno = { status = [429] }", Code::InvalidValue, "never says"),
     (

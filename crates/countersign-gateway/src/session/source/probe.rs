@@ -109,8 +109,9 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AcceptsAnything => f.write_str(
-                "a random token is called a live session: this endpoint does not look at the credential, or it answers \
-                 an object to whoever is not logged in, too; then `session.no.unless` names what is missing in it",
+                "a random token is called a live session: whoever sends anything may be let in. This endpoint does not \
+                 look at the credential; or it is a `whoami` that answers an object to whoever is not logged in, too: \
+                 then `session.no.unless` names what is missing in it",
             ),
             Self::CannotBeAsked(error) => write!(f, "the authorization server {error}"),
             Self::ClockDiffers(by) => {

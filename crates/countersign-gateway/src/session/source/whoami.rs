@@ -20,7 +20,7 @@ use bytes::Bytes;
 use countersign::{Secret, UnixTime};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Answer, Lookup, Verdict, answer,
@@ -123,25 +123,15 @@ pub fn process_whoami(
     let ends = moment::session_end(&session, now)?;
     let answer = Answer { session, userinfo: None, ends, new_cookie: None };
     let is_over = ends.is_some_and(|end| end <= now);
-    if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer.session)) {
+    if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer)) {
         return Ok(Verdict::No);
     }
     Ok(Verdict::Live(Box::new(answer)))
 }
 
-/// Nothing stands there, or `false`; nothing is in what has no parts.
-fn is_about_nobody(unless: &ClaimPath, session: &Map<String, Value>) -> bool {
-    let Some((first, rest)) = unless.steps.split_first() else { return false };
-    let found = session.get(first).and_then(|value| rest.iter().try_fold(value, part));
-    matches!(found, None | Some(Value::Null | Value::Bool(false)))
-}
-
-fn part<'a>(value: &'a Value, step: &String) -> Option<&'a Value> {
-    match value {
-        Value::Object(members) => members.get(step),
-        Value::Array(values) => values.get(step.parse::<usize>().ok()?),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-    }
+/// Nothing stands there, or `false`. Nothing is in what has no parts.
+fn is_about_nobody(unless: &ClaimPath, answer: &Answer) -> bool {
+    matches!(answer.at(unless), Ok(None | Some(Value::Bool(false))) | Err(_))
 }
 
 fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {
