@@ -1,8 +1,8 @@
-//! What the guard lets through, hyper reads as the same requests with the same bodies.
+//! What the guard lets through, every reader reads as the same requests with the same bodies.
 //!
-//! The input is a client's byte stream. A plain reader that knows only strict framing divides what the guard
-//! released; hyper, behind the guard, must come to the same requests, and after a bad head to the one that names the
-//! refusal.
+//! The input is a client's byte stream. A plain reader that knows only strict framing divides what the guard released.
+//! The gateway's reader must come to the same requests and to the guard's refusal; hyper, which has another idea of what
+//! may be tolerated, to the same requests.
 
 use std::{cell::RefCell, convert::Infallible, rc::Rc, time::Duration};
 
@@ -10,9 +10,12 @@ use bytes::Bytes;
 use countersign_gateway::{
     config::resolved::Limits,
     error::Refusal,
-    server::head_guard::{Follow, Guarded, Outcome, refusal_from, violation_in},
+    server::{
+        RequestReader,
+        head_guard::{Follow, Outcome},
+    },
 };
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -29,33 +32,19 @@ pub struct Read {
     pub complete: bool,
 }
 
-/// Gives the input to the guard at once, and in pieces whose lengths its first byte decides.
+/// Gives the input to the readers at once, and in pieces whose lengths its first byte decides.
 pub fn run(input: &[u8]) {
     let Some((piece, stream)) = input.split_first() else { return };
-    let mut follow = Follow::new(&Limits::DEFAULT);
-    let step = follow.advance(stream);
-    let mut expected = divide(&stream[..step.released]);
+    let step = Follow::new(&Limits::DEFAULT).advance(stream);
+    let released = &stream[..step.released];
+    let mut expected = divide(released);
     assert!(
         expected.iter().rev().skip(1).all(|read| read.complete),
         "a request in the middle has no end: {expected:?}"
     );
-    match step.outcome {
-        Outcome::More => {}
-        Outcome::Refused(refusal) => {
-            // What follows an upgrade may be another protocol: it waits, unanswered.
-            if !follow.may_have_left_http() {
-                let start = format!("refused {}", refusal.code());
-                expected.push(Read { start, body: Ok(Vec::new()), complete: true });
-            }
-        }
-        Outcome::Violated(refusal) => {
-            let last = expected.last_mut().expect("a bad body belongs to a request");
-            assert!(!last.complete, "the body of {last:?} had ended");
-            last.body = Err(refusal);
-        }
-    }
-    for length in [stream.len().max(1), usize::from(*piece) % 64 + 1] {
-        let read = through_hyper(stream, length);
+    let lengths = [stream.len().max(1), usize::from(*piece) % 64 + 1];
+    for length in lengths {
+        let read = through_hyper(released, length);
         // hyper stops where a request says `Connection: close`.
         assert_eq!(read.requests, expected[..read.requests.len().min(expected.len())]);
         assert!(
@@ -63,8 +52,63 @@ pub fn run(input: &[u8]) {
             "hyper lost a request: {expected:?} {read:?}"
         );
         assert_eq!(read.own_errors, 0, "hyper itself refused something: {expected:?} {read:?}");
-        assert!(read.ends || follow.may_have_left_http(), "the connection hangs: {expected:?} {read:?}");
+        assert!(read.ends, "the connection hangs: {expected:?} {read:?}");
     }
+    match step.outcome {
+        Outcome::More => {}
+        Outcome::Refused(refusal) => {
+            let start = format!("refused {}", refusal.code());
+            expected.push(Read { start, body: Ok(Vec::new()), complete: true });
+        }
+        Outcome::Violated(refusal) => {
+            let last = expected.last_mut().expect("a bad body belongs to a request");
+            assert!(!last.complete, "the body of {last:?} had ended");
+            last.body = Err(refusal);
+        }
+    }
+    for length in lengths {
+        assert_eq!(through_reader(stream, length), expected);
+    }
+}
+
+/// What the gateway's own reader makes of a stream that comes in pieces of this length.
+#[must_use]
+pub fn through_reader(stream: &[u8], piece: usize) -> Vec<Read> {
+    let mut reader = RequestReader::new(&Limits::DEFAULT);
+    let mut reads: Vec<Read> = Vec::new();
+    for part in stream.chunks(piece) {
+        reader.buffer().extend_from_slice(part);
+        loop {
+            if let Some(last) = reads.last_mut().filter(|last| !last.complete) {
+                match reader.next_of_body() {
+                    Ok(Some(frame)) => {
+                        let body = last.body.as_mut().expect("no piece after a refusal");
+                        body.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                        continue;
+                    }
+                    Ok(None) if reader.is_body_over() => last.complete = true,
+                    Ok(None) => break,
+                    Err(refusal) => {
+                        last.body = Err(refusal);
+                        return reads;
+                    }
+                }
+            }
+            match reader.next_head(&mut HeaderMap::new()) {
+                Ok(Some(head)) => {
+                    let start = format!("{} {}", head.method, head.uri);
+                    reads.push(Read { start, body: Ok(Vec::new()), complete: false });
+                }
+                Ok(None) => break,
+                Err(refusal) => {
+                    let start = format!("refused {}", refusal.code());
+                    reads.push(Read { start, body: Ok(Vec::new()), complete: true });
+                    return reads;
+                }
+            }
+        }
+    }
+    reads
 }
 
 /// Divides a stream that is known to be strict.
@@ -140,7 +184,7 @@ fn take_line<'a>(stream: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(line)
 }
 
-/// What came of a stream behind guard and hyper.
+/// What hyper made of a stream.
 #[derive(Debug)]
 pub struct Through {
     /// The requests in order.
@@ -172,9 +216,7 @@ async fn serve(stream: &[u8], piece: usize) -> Through {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
         }
     });
-    let connection = http1::Builder::new()
-        .half_close(true)
-        .serve_connection(TokioIo::new(Guarded::new(server, &Limits::DEFAULT)), service);
+    let connection = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(server), service);
     let exchange = async {
         for part in stream.chunks(piece) {
             // An error is the other end's right: it may have closed.
@@ -207,19 +249,13 @@ async fn read(request: Request<Incoming>, closes: &RefCell<bool>) -> Read {
             || head.headers.get_all("connection").iter().any(|value| {
                 value.as_bytes().to_ascii_lowercase().windows(5).any(|option| option == b"close")
             });
-    if let Some(refusal) = refusal_from(&head.headers) {
-        return Read { start: format!("refused {}", refusal.code()), body: Ok(Vec::new()), complete: true };
-    }
     let start = format!("{} {}", head.method, head.uri);
     let mut bytes = Vec::new();
     loop {
         match body.frame().await {
             None => return Read { start, body: Ok(bytes), complete: true },
             Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
-            Some(Err(error)) => {
-                let body = violation_in(&error).map_or(Ok(bytes), Err);
-                return Read { start, body, complete: false };
-            }
+            Some(Err(_)) => return Read { start, body: Ok(bytes), complete: false },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the fuzz targets do: one plain function each, which panics when something is wrong.
 
 pub mod against_jsonwebtoken;
+pub mod answer;
 pub mod config;
 pub mod credential;
 pub mod head_guard;

@@ -1,7 +1,7 @@
 //! Honest HTTP: what a request may look like, and what of it reaches a service.
 //!
 //! Pure functions over heads and bodies that are already parsed. None of them does I/O, and on the way of an
-//! ordinary request none of them allocates. What hyper's parser hides is judged below it, by
+//! ordinary request none of them allocates. Where a message ends is not their question but that of
 //! [`crate::server::head_guard`].
 
 pub mod cors;

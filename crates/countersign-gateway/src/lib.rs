@@ -14,6 +14,7 @@ mod exhaustive;
 pub mod gateway;
 pub mod guard;
 pub mod http;
+mod http1;
 pub mod identity;
 pub mod internal;
 pub mod issue;

@@ -13,7 +13,7 @@ use http::{
 
 use crate::{error::Refusal, route::Route};
 
-/// The length that the head tells. HTTP/1.1 heads were judged below hyper; HTTP/2 may still say one length twice, or
+/// The length that the head tells. HTTP/1.1 heads have passed the head guard; HTTP/2 may still say one length twice, or
 /// in a form that the next reader takes for another number.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use countersign::SessionId;
+use countersign::{SessionId, UnixTime};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
 use ipnet::IpNet;
 use tokio::time::Instant;
@@ -142,6 +142,18 @@ impl Proxy {
             ids.into_iter().zip(observers).map(|(ids, observer)| PerWorker { ids, observer }).collect();
         Self { snapshot, metadata, clock, workers }
     }
+
+    fn call<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        PerWorker { ids, observer }: &'a PerWorker,
+        connection: &'a Arc<Connection>,
+        worker: &'a Arc<Worker>,
+        client: IpAddr,
+    ) -> Call<'a> {
+        let (metadata, clock, id) = (&*self.metadata, &*self.clock, ids.next());
+        Call { snapshot, metadata, clock, worker, observer, connection, id, client, now: clock.now() }
+    }
 }
 
 impl Handler for Proxy {
@@ -151,36 +163,40 @@ impl Handler for Proxy {
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
-        let Some(PerWorker { ids, observer }) = self.workers.get(worker.index) else {
-            return Response::new(Outbound::Empty);
-        };
+        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty) };
         let snapshot = self.snapshot.load_full();
         let (parts, body) = request.into_parts();
-        let call = Call {
-            snapshot: &snapshot,
-            metadata: &self.metadata,
-            clock: &*self.clock,
-            worker,
-            observer,
-            connection,
-            id: ids.next(),
-            client: client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies),
-            now: self.clock.now(),
-        };
-        call.answer(parts, body).await
+        let client = client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies);
+        self.call(&snapshot, own, connection, worker, client).answer(parts, body).await
+    }
+
+    fn now(&self) -> UnixTime {
+        self.clock.now().wall
+    }
+
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        connection: &Arc<Connection>,
+        worker: &Arc<Worker>,
+    ) -> Response<Outbound> {
+        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty) };
+        let snapshot = self.snapshot.load_full();
+        // Whom a trusted proxy speaks for stands in a head that cannot be read.
+        let client = connection.peer.ip().to_canonical();
+        let call = self.call(&snapshot, own, connection, worker, client);
+        call.observe_refusal(refusal, None, None, None);
+        refuse::answer_and_close(refusal, call.id, &Method::GET)
     }
 }
 
 impl Call<'_> {
     async fn answer(&self, parts: request::Parts, body: Inbound) -> Response<Outbound> {
-        if parts.version == Version::HTTP_2 {
-            if let Some(refusal) = head_guard::fault_in(&parts, self.snapshot.limits.header_count) {
-                self.observe_refusal(refusal, None, None, None);
-                return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing);
-            }
-        } else if let Some(refusal) = head_guard::refusal_from(&parts.headers) {
+        if parts.version == Version::HTTP_2
+            && let Some(refusal) = head_guard::fault_in(&parts, self.snapshot.limits.header_count)
+        {
             self.observe_refusal(refusal, None, None, None);
-            return refuse::answer_and_close(refusal, self.id, &parts.method);
+            return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing);
         }
         if let Some(answer) = self.own_document(&parts) {
             return answer;
@@ -353,7 +369,7 @@ impl Call<'_> {
             Err(error) => {
                 let refusal = Refusal::from(error);
                 self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
-                let mut response = refuse::answer(refusal, self.id, &method, reached(error));
+                let mut response = refuse::answer(refusal, self.id, &method, Reached::before(error));
                 reader.apply(response.headers_mut());
                 response
             }
@@ -572,16 +588,5 @@ const fn label_of(route: &Route) -> RouteLabel {
         Kind::Legacy => RouteLabel::Legacy,
         Kind::Public => RouteLabel::Public,
         Kind::Translate(_) => RouteLabel::Translate,
-    }
-}
-
-/// Whether a request that got no answer may have been seen by a service.
-const fn reached(error: UpstreamError) -> Reached {
-    match error {
-        UpstreamError::ConnectTimeout | UpstreamError::Unreachable(_) => Reached::Nothing,
-        UpstreamError::Body(_)
-        | UpstreamError::Closed
-        | UpstreamError::FirstByteTimeout
-        | UpstreamError::Malformed => Reached::Perhaps,
     }
 }

@@ -25,6 +25,20 @@ pub enum Reached {
     Perhaps,
 }
 
+impl Reached {
+    /// What a service may have seen of a request that got no answer.
+    #[must_use]
+    pub const fn before(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::ConnectTimeout | UpstreamError::Unreachable(_) => Self::Nothing,
+            UpstreamError::Body(_)
+            | UpstreamError::Closed
+            | UpstreamError::FirstByteTimeout
+            | UpstreamError::Malformed => Self::Perhaps,
+        }
+    }
+}
+
 /// The answer to a refused request.
 #[must_use]
 pub fn answer(refusal: Refusal, id: DecisionId, method: &Method, reached: Reached) -> Response<Outbound> {

@@ -68,6 +68,12 @@ impl<H> Scope<H> {
         }
     }
 
+    /// The connection ended in the middle of a message.
+    pub(super) fn note_broken(&self, why: &'static str) {
+        tracing::debug!(peer = %self.connection.peer, why, "connection ended");
+        self.shared.worker.observer.metrics().connection(ConnectionEvent::ProtocolError);
+    }
+
     /// The connection is closed because the client was too slow, or just idle.
     pub(super) fn note_late(&self, late: Late) {
         tracing::debug!(peer = %self.connection.peer, ?late, "connection closed");

@@ -10,10 +10,12 @@ use std::{
     task::Poll,
 };
 
+use countersign::UnixTime;
 use http::{HeaderValue, Request, Response};
 
 use super::Outbound;
 use crate::{
+    error::Refusal,
     observe::Observer,
     upstream::{Inbound, Pools},
 };
@@ -27,6 +29,17 @@ pub trait Handler: Send + Sync + 'static {
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> impl Future<Output = Response<Outbound>> + Send;
+
+    /// The time of day, for the `Date` of an answer that has none.
+    fn now(&self) -> UnixTime;
+
+    /// The answer to a head over HTTP/1.1 that is no request. The connection ends with it.
+    fn refuse(
+        &self,
+        refusal: Refusal,
+        connection: &Arc<Connection>,
+        worker: &Arc<Worker>,
+    ) -> Response<Outbound>;
 }
 
 /// A client's connection.

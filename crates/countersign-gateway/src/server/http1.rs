@@ -1,33 +1,41 @@
 //! HTTP/1.1 towards clients.
 //!
-//! 1. `max_headers` stays at hyper's default of 100: setting it costs an allocation for each request.
-//! 2. `half_close` is off: a client that closes its sending side while it waits is taken as gone, as almost always
-//!    it is; the request upstream is then ended too.
-//! 3. `pipeline_flush` is off: it would suppress the automatic 400 and 431.
-//! 4. What hyper reads has passed the head guard.
-//! 5. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
-//! 6. A header section that is late is answered by the handler, as every refusal is. A connection on which nothing
+//! 1. One request after the other: the next is looked at when the answer to the last is written.
+//! 2. A client that closes its sending side while it waits is taken as gone, as almost always it is; the request
+//!    upstream is then ended too.
+//! 3. Where messages end, [`super::head_guard`] decides. A bad head is answered in its turn, and is the last.
+//! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
+//! 5. A header section that is late is answered by the handler, as every refusal is. A connection on which nothing
 //!    came is closed without a word: an answer would be taken for that to a request yet to be sent.
 
+mod head;
+mod reader;
+mod wire;
+
 use std::{
-    convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use hyper::{server::conn::http1::Builder, service::service_fn};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, Request, Response, StatusCode, request};
+use http_body::{Body as _, SizeHint};
 use tokio::time::timeout;
 
+pub use self::reader::RequestReader;
+pub(crate) use self::wire::Wire;
+use self::{
+    head::{Asked, Sending},
+    wire::NoRequest,
+};
 use super::{
-    Handler,
+    Handler, Outbound,
     answer::Open,
     connection::Scope,
-    head_guard::{Guarded, Phase},
     io::Io,
+    upgrading::{ClientStream, Handover, Upgrading},
     watch::{Late, Situation, Watch},
 };
 use crate::{
@@ -35,79 +43,216 @@ use crate::{
     upstream::{Deadline, Inbound},
 };
 
-/// hyper's smallest buffer.
-const SMALLEST_BUFFER: usize = 8 * 1024;
-/// What a connection may hold of a body on its way, at least.
-const BODY_BUFFER: usize = 64 * 1024;
 /// For the last words to a client that was too slow.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
-    let limits = scope.limits;
-    let deadline = Arc::new(Deadline::default());
-    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
-        let open = Open::begin(&scope.connection);
-        let scope = Arc::clone(&scope);
-        let deadline = Arc::clone(&deadline);
-        async move {
-            let limits = &scope.limits;
-            let request = request
-                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline));
-            let shared = &scope.shared;
-            let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
-            Ok::<_, Infallible>(open.answer(response))
-        }
-    });
-    let io = Guarded::new(io, &limits);
-    let guard = io.watch();
-    let mut builder = Builder::new();
-    builder
-        .header_read_timeout(None)
-        .max_buf_size(limits.header_bytes.max(BODY_BUFFER).max(SMALLEST_BUFFER))
-        .max_header_size(limits.header_bytes);
-    let mut http = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// As it should.
+    Good,
+    /// It has left HTTP.
+    Left,
+    /// The client went away in the middle of a message.
+    Gone,
+    /// An answer could not be completed.
+    CutOff,
+}
 
+/// How far an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Going,
+    Done,
+    /// Its body has failed: what came before is still sent.
+    CutOff,
+}
+
+/// One connection on its way through its requests.
+struct Serving<'a, H> {
+    wire: Wire,
+    scope: &'a Scope<H>,
+    deadline: &'a Arc<Deadline>,
+    /// The map of the last answer, for the fields of the next request.
+    fields: HeaderMap,
+}
+
+pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
+    let wire = Wire::new(io, &scope.limits);
+    let deadline = Arc::new(Deadline::default());
+    let served = run(&wire, &scope, &deadline).await;
+    match served {
+        Ok(End::Good) => {}
+        Ok(End::Left) => return,
+        Ok(end) => scope.note_broken(match end {
+            End::Gone => "the client went away in the middle of a message",
+            _ => "an answer was cut off",
+        }),
+        Err(late) => {
+            scope.note_late(late);
+            if late == Late::Head && wire.lock().has_begun_head() {
+                let mut last = Serving {
+                    wire: wire.clone(),
+                    scope: &scope,
+                    deadline: &deadline,
+                    fields: HeaderMap::new(),
+                };
+                let _ = timeout(GOODBYE, last.refuse(Refusal::HeaderTimeout)).await;
+            }
+        }
+    }
+    let _ = timeout(GOODBYE, poll_fn(|cx| wire.lock().poll_close(cx))).await;
+}
+
+/// Serves requests until the connection ends, or is late with something.
+async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>) -> Result<End, Late> {
+    let mut serving = Serving { wire: wire.clone(), scope, deadline, fields: HeaderMap::new() };
+    let mut requests = pin!(serving.requests());
     let drain = &scope.shared.drain;
     let mut notified = pin!(drain.notified());
     let mut enabled = false;
-    let mut stopping = false;
-    let mut watch = Watch::new(&limits);
-    let outcome = poll_fn(|cx| {
+    let mut watch = Watch::new(&scope.limits);
+    poll_fn(|cx| {
         if !enabled {
             enabled = true;
             let _ = notified.as_mut().poll(cx);
         }
-        let draining = drain.has_begun();
+        if let Poll::Ready(end) = requests.as_mut().poll(cx) {
+            return Poll::Ready(Ok(end));
+        }
         let activity = &scope.connection.activity;
-        // Twice: before an answer's head is written, so that it says so; and after a first request was read.
-        for _ in 0..2 {
-            if draining && !stopping && activity.begun() > 0 {
-                stopping = true;
-                Pin::new(&mut http).graceful_shutdown();
-            }
-            if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
-                return outcome.map(Ok);
-            }
-            if !draining || stopping {
-                break;
+        let head_begun = activity.open() == 0 && wire.lock().has_begun_head();
+        let situation = Situation { head_begun, draining: drain.has_begun() };
+        watch.poll(cx, activity, deadline, situation).map(Err)
+    })
+    .await
+}
+
+impl<H: Handler> Serving<'_, H> {
+    async fn requests(&mut self) -> End {
+        loop {
+            match poll_fn(|cx| self.poll_request(cx)).await {
+                Ok((parts, asked)) => match self.answer(parts, asked).await {
+                    Ok(true) => {}
+                    Ok(false) => return End::Good,
+                    Err(end) => return end,
+                },
+                Err(NoRequest::End) => return End::Good,
+                Err(NoRequest::Gone) => return End::Gone,
+                Err(NoRequest::Refused(refusal)) => return self.refuse(refusal).await,
             }
         }
-        let situation = Situation { head_begun: guard.phase() == Phase::Head, draining };
-        watch.poll(cx, activity, &deadline, situation).map(Err)
-    })
-    .await;
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => scope.note_end(&error),
-        Err(late) => {
-            scope.note_late(late);
-            if late == Late::Head
-                && guard.phase() == Phase::Head
-                && let Some(parts) = http.into_parts()
-            {
-                let io = parts.io.into_inner().refused(Refusal::HeaderTimeout);
-                let _ = timeout(GOODBYE, builder.serve_connection(TokioIo::new(io), parts.service)).await;
+    }
+
+    /// The next request. After the drain has begun there is none behind the first, unless it was on its way already.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(request::Parts, Asked), NoRequest>> {
+        let mut messages = self.wire.lock();
+        let is_idle = self.scope.connection.activity.begun() > 0 && !messages.has_begun_head();
+        if is_idle && self.scope.shared.drain.has_begun() {
+            return Poll::Ready(Err(NoRequest::End));
+        }
+        messages.poll_head(cx, &mut self.fields)
+    }
+
+    /// Answers a request. Whether another may follow.
+    async fn answer(&mut self, mut parts: request::Parts, asked: Asked) -> Result<bool, End> {
+        let open = Open::begin(&self.scope.connection);
+        let handover = self.wire.lock().asks_to_leave().then(|| Upgrading::offer(&mut parts.extensions));
+        let wire = (!self.wire.is_body_over()).then(|| self.wire.clone());
+        let (limits, deadline) = (&self.scope.limits, Arc::clone(self.deadline));
+        let body = Inbound::over_http1(wire, limits.body_bytes, limits.body_timeout, deadline);
+        let response = self.wait_for_answer(Request::from_parts(parts, body)).await?;
+        let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let keeps = self.send(response, asked).await?;
+        drop(open);
+        match handover {
+            Some(handover) if is_switch => {
+                self.hand_over(handover);
+                Err(End::Left)
             }
+            _ => Ok(keeps && self.wire.lock().give_up_body()),
+        }
+    }
+
+    /// Has the handler answer, as long as the client is there.
+    async fn wait_for_answer(&self, request: Request<Inbound>) -> Result<Response<Outbound>, End> {
+        let Scope { shared, connection, .. } = self.scope;
+        let mut answering = pin!(shared.handler.handle(request, connection, &shared.worker));
+        poll_fn(|cx| {
+            if let Poll::Ready(response) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(response));
+            }
+            let mut messages = self.wire.lock();
+            let is_broken =
+                !messages.out.is_empty() && matches!(messages.poll_write(cx), Poll::Ready(Err(_)));
+            if is_broken || messages.poll_gone(cx).is_ready() {
+                Poll::Ready(Err(End::Gone))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Answers a bad head, after which nothing is read.
+    async fn refuse(&mut self, refusal: Refusal) -> End {
+        let open = Open::begin(&self.scope.connection);
+        let Scope { shared, connection, .. } = self.scope;
+        let response = shared.handler.refuse(refusal, connection, &shared.worker);
+        let sent = self.send(response, Asked::REFUSED).await;
+        drop(open);
+        sent.map_or_else(|end| end, |_| End::Good)
+    }
+
+    /// Sends an answer. Whether the connection is kept after it.
+    async fn send(&mut self, response: Response<Outbound>, asked: Asked) -> Result<bool, End> {
+        let (parts, mut body) = response.into_parts();
+        let last = self.scope.shared.drain.has_begun();
+        let hint = if body.is_end_stream() { SizeHint::with_exact(0) } else { body.size_hint() };
+        let now = || self.scope.shared.handler.now();
+        let mut sending = self.wire.lock().begin_answer(&parts, asked, &hint, last, now);
+        self.fields = parts.headers;
+        // What is no answer to a HEAD, or of a status that has none, is not read.
+        let mut progress = if sending.encoder.is_over() { Progress::Done } else { Progress::Going };
+        poll_fn(|cx| self.poll_send(cx, &mut body, &mut sending, &mut progress)).await?;
+        Ok(sending.keeps)
+    }
+
+    /// Passes on what there is of an answer's body, and writes.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        body: &mut Outbound,
+        sending: &mut Sending,
+        progress: &mut Progress,
+    ) -> Poll<Result<(), End>> {
+        loop {
+            let mut waits = false;
+            while *progress == Progress::Going && self.wire.lock().out.has_room() {
+                // Not while the wire is locked: the body of the request may be read on the way.
+                let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
+                    waits = true;
+                    break;
+                };
+                *progress = self.wire.lock().take_frame(frame, body.is_end_stream(), &mut sending.encoder);
+            }
+            let mut messages = self.wire.lock();
+            if !messages.out.is_empty() {
+                ready!(messages.poll_write(cx)).map_err(|_| End::Gone)?;
+            }
+            match *progress {
+                Progress::CutOff => return Poll::Ready(Err(End::CutOff)),
+                Progress::Done => return Poll::Ready(Ok(())),
+                Progress::Going if waits => return messages.poll_gone(cx).map(|()| Err(End::Gone)),
+                Progress::Going => {}
+            }
+        }
+    }
+
+    fn hand_over(&self, handover: Handover) {
+        if let Some((io, read)) = self.wire.lock().leave() {
+            // Whoever asked for it may have given up.
+            let _ = handover.send((ClientStream(io), read));
         }
     }
 }

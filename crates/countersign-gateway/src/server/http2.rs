@@ -48,9 +48,9 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         async move {
             let limits = &scope.limits;
             let deadline = Arc::new(Deadline::default());
-            let request = request
-                .map(|incoming| Inbound::new(incoming, limits.body_bytes, limits.body_timeout, deadline))
-                .map(Inbound::over_http2);
+            let request = request.map(|incoming| {
+                Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline)
+            });
             let shared = &scope.shared;
             let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
             Ok::<_, Infallible>(open.answer(response).map(|answer| Pieces::new(answer, turn)))

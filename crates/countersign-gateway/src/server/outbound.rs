@@ -12,7 +12,6 @@ use crate::upstream::{Body, BodyError};
 
 /// The body of an answer: our own few bytes, or a service's stream.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each answer")]
 pub enum Outbound {
     /// None.
     Empty,

@@ -4,29 +4,46 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Extensions;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::oneshot,
+};
 
-use super::{head_guard::Guarded, io::Io};
+use super::io::Io;
 
 /// Becomes the client's connection after the 101 was sent; `None` when it was not, or the client is gone.
 #[derive(Debug)]
-pub struct Upgrading(OnUpgrade);
+pub struct Upgrading(oneshot::Receiver<(ClientStream, Bytes)>);
 
 /// A client's connection after HTTP.
 #[derive(Debug)]
-pub struct ClientStream(Io);
+pub struct ClientStream(pub(super) Io);
+
+/// What a request that asks for another protocol carries to whoever answers it.
+#[derive(Debug, Clone)]
+struct Offer(Arc<Mutex<Option<Upgrading>>>);
+
+/// Gives the connection away.
+pub(super) type Handover = oneshot::Sender<(ClientStream, Bytes)>;
 
 impl Upgrading {
+    /// Offers the connection to whoever answers the request.
+    pub(super) fn offer(extensions: &mut Extensions) -> Handover {
+        let (handover, receiver) = oneshot::channel();
+        extensions.insert(Offer(Arc::new(Mutex::new(Some(Self(receiver))))));
+        handover
+    }
+
     /// Takes it from a request that asked for another protocol. HTTP/2 has none.
     pub fn take(extensions: &mut Extensions) -> Option<Self> {
-        extensions.remove::<OnUpgrade>().map(Self)
+        let Offer(offer) = extensions.remove()?;
+        offer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -35,17 +52,7 @@ impl Future for Upgrading {
     type Output = Option<(ClientStream, Bytes)>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(upgraded) = ready!(Pin::new(&mut self.0).poll(cx)) else { return Poll::Ready(None) };
-        let Ok(parts) = upgraded.downcast::<TokioIo<Guarded<Io>>>() else { return Poll::Ready(None) };
-        let (io, held) = parts.io.into_inner().into_parts();
-        let early = if held.is_empty() {
-            parts.read_buf
-        } else {
-            let mut early = BytesMut::from(parts.read_buf);
-            early.extend_from_slice(&held);
-            early.freeze()
-        };
-        Poll::Ready(Some((ClientStream(io), early)))
+        Poll::Ready(ready!(Pin::new(&mut self.0).poll(cx)).ok())
     }
 }
 

@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{BodyError, Deadline, http1, http2, origin::Pool, relay::poll_unwoken};
+use super::{BodyError, Deadline, http1, http2, origin::Pool};
 use crate::http::headers::{CacheRule, ResponseRules, UpgradeRule, VaryBy, strip_response_trailers};
 use crate::revocation::{LOOK_EVERY, Lease};
 
@@ -35,8 +35,7 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body {
-    incoming: Option<Incoming>,
-    connection: Connection,
+    source: Source,
     timeout: Duration,
     waiting_since: Option<Instant>,
     until: Instant,
@@ -50,15 +49,32 @@ pub struct Body {
     _outstanding: Option<Outstanding>,
 }
 
-/// What a body needs to be read.
+/// Where a body comes from.
 #[derive(Debug)]
-pub(super) enum Connection {
+pub(super) enum Source {
     /// Driven by whoever reads.
     Http1(Box<http1::Client>),
-    /// Driven by its own task; held because it counts the open streams.
-    Http2(http2::Client),
-    /// Given back.
+    /// Driven by a task of its own; the client is held because it counts the open streams.
+    Http2(Box<Stream>),
+    /// It is over.
     None,
+}
+
+/// An answer over HTTP/2.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) incoming: Incoming,
+    pub(super) _counted: http2::Client,
+}
+
+impl Source {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Http1(client) => client.is_over(),
+            Self::Http2(stream) => stream.incoming.is_end_stream(),
+            Self::None => true,
+        }
+    }
 }
 
 /// Counts a request that is under way at an origin, for the choice between several.
@@ -80,16 +96,14 @@ impl Drop for Outstanding {
 
 impl Body {
     pub(super) fn new(
-        incoming: Incoming,
-        connection: Connection,
+        source: Source,
         timeout: Duration,
         until: Instant,
         deadline: Arc<Deadline>,
         outstanding: Option<Outstanding>,
     ) -> Self {
         let mut body = Self {
-            incoming: Some(incoming),
-            connection,
+            source,
             timeout,
             waiting_since: None,
             until,
@@ -111,8 +125,7 @@ impl Body {
     pub(super) fn none(deadline: Arc<Deadline>) -> Self {
         let now = Instant::now();
         Self {
-            incoming: None,
-            connection: Connection::None,
+            source: Source::None,
             timeout: Duration::ZERO,
             waiting_since: None,
             until: now,
@@ -134,8 +147,7 @@ impl Body {
 
     fn is_cut_off(&self) -> bool {
         let is_sent = || self.sending.as_ref().is_some_and(|sending| sending.is_body_over());
-        let has_ended = || self.incoming.as_ref().is_none_or(HttpBody::is_end_stream);
-        !self.has_trailers && is_sent() && !has_ended()
+        !self.has_trailers && is_sent() && !self.source.is_over()
     }
 
     /// The stream ends at `until` at the latest.
@@ -156,15 +168,13 @@ impl Body {
     }
 
     fn finish(&mut self) {
-        self.incoming = None;
-        if let Connection::Http1(client) = std::mem::replace(&mut self.connection, Connection::None) {
+        if let Source::Http1(client) = std::mem::replace(&mut self.source, Source::None) {
             client.release();
         }
     }
 
     fn abandon(&mut self) {
-        self.incoming = None;
-        self.connection = Connection::None;
+        self.source = Source::None;
     }
 
     /// Fails at the next poll: the client first gets what came before.
@@ -179,20 +189,15 @@ impl Body {
         self.lease.as_mut().is_some_and(Lease::is_over)
     }
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let Connection::Http1(client) = &mut self.connection else {
-            return Pin::new(incoming).poll_frame(cx);
-        };
-        if let Poll::Ready(frame) = poll_unwoken(|cx| Pin::new(&mut *incoming).poll_frame(cx)) {
-            return Poll::Ready(frame);
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.source {
+            Source::Http1(client) => client.poll_frame(cx),
+            Source::Http2(stream) => {
+                let frame = ready!(Pin::new(&mut stream.incoming).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
+            }
+            Source::None => Poll::Ready(None),
         }
-        client.drive();
-        if let Poll::Ready(frame) = poll_unwoken(|cx| Pin::new(incoming).poll_frame(cx)) {
-            return Poll::Ready(frame);
-        }
-        client.listen(cx);
-        Poll::Pending
     }
 }
 
@@ -208,7 +213,7 @@ impl HttpBody for Body {
         if let Some(error) = this.failed.take() {
             return Poll::Ready(Some(Err(error)));
         }
-        let Poll::Ready(frame) = this.poll_incoming(cx) else {
+        let Poll::Ready(frame) = this.poll_source(cx) else {
             let now = Instant::now();
             let silent = *this.waiting_since.get_or_insert(now) + this.timeout;
             let last = silent.min(this.until);
@@ -229,7 +234,7 @@ impl HttpBody for Body {
                 this.finish();
                 Poll::Ready(None)
             }
-            Some(Err(error)) => this.fail_next(BodyError::from_hyper(&error), cx),
+            Some(Err(error)) => this.fail_next(error, cx),
             // A stream that never pauses is looked at here; the end of a short answer needs no clock.
             Some(Ok(_))
                 if !this.is_end_stream() && (this.lease_is_over() || Instant::now() >= this.until) =>
@@ -249,11 +254,15 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed.is_none() && self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.failed.is_none() && self.source.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        match &self.source {
+            Source::Http1(client) => client.exact().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Source::Http2(stream) => stream.incoming.size_hint(),
+            Source::None => SizeHint::with_exact(0),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use crate::{error::Refusal, server::head_guard::violation_in, tls_fault::TlsFault};
+use crate::{error::Refusal, tls_fault::TlsFault};
 
 /// Why a service gave no answer.
 ///
@@ -71,9 +71,6 @@ pub enum BodyError {
 
 impl BodyError {
     pub(super) fn from_hyper(error: &hyper::Error) -> Self {
-        if let Some(refusal) = violation_in(error) {
-            return Self::Malformed(refusal);
-        }
         let gone =
             error.is_incomplete_message() || error.is_closed() || error.is_canceled() || is_reset(error);
         if gone { Self::Gone } else { Self::Malformed(Refusal::Framing) }

@@ -1,48 +1,60 @@
 //! One HTTP/1.1 connection to a service.
 
+mod answer;
+mod request;
+
 use std::{
     fmt,
-    future::{Future, poll_fn},
-    pin::pin,
+    future::poll_fn,
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::{
-        TrySendError,
-        http1::{Builder, Connection, Parts, SendRequest},
-    },
-};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::{Body as _, Frame};
 use tokio::time::Instant;
 
+pub(crate) use answer::Reason;
+pub use answer::{AnswerHead, AnswerReader};
+
 use super::{
-    Deadline, Inbound, Stream, UpstreamError,
-    error::Unreachable,
-    framing,
+    BodyError, Deadline, Inbound, Stream, UpstreamError,
     origin::{IDLE_AGE, Pool},
-    relay::{Relay, poll_unwoken},
+};
+use crate::{
+    error::Refusal,
+    http1::{Encoder, Outgoing, fill},
 };
 
 /// A connection that is driven by the task that uses it: it has no task of its own, so a request costs no
 /// wake-up between tasks.
 pub(super) struct Client {
-    sender: SendRequest<Inbound>,
-    /// None once it has ended with a request in its queue.
-    connection: Option<Connection<TokioIo<Stream>, Inbound>>,
-    done: bool,
-    relay: Arc<Relay>,
-    waker: Waker,
+    stream: Stream,
+    reader: AnswerReader,
+    out: Outgoing,
+    /// The body of the request, as long as it is not sent.
+    sending: Option<Sending>,
+    /// It may be used again once the answer is over.
+    keeps: bool,
+    /// The map of the request, for the fields of the answer.
+    spare: HeaderMap,
     used: Instant,
     keep: usize,
     pool: Arc<Pool>,
+    #[cfg(test)]
+    overlooks: bool,
+}
+
+struct Sending {
+    body: Inbound,
+    encoder: Encoder,
 }
 
 /// Why an exchange gave no answer.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// The request may have been received.
     Sent(UpstreamError),
@@ -50,99 +62,182 @@ pub(super) enum Failure {
     Unsent,
 }
 
-/// What became of a request; `None` when the time was over.
-pub(super) type Outcome = Option<Result<Response<Incoming>, TrySendError<Request<Inbound>>>>;
-
-impl Failure {
-    /// Tells the failures apart and puts an unsent request back. When the request's body failed, that is the
-    /// reason, whatever the connection says.
-    pub(super) fn sort(
-        outcome: Outcome,
-        request: &mut Option<Request<Inbound>>,
-        body: &Deadline,
-    ) -> Result<Response<Incoming>, Self> {
-        match outcome {
-            None => Err(Self::Sent(UpstreamError::FirstByteTimeout)),
-            Some(Ok(response)) => Ok(response),
-            Some(Err(mut error)) => {
-                *request = error.take_message();
-                if request.is_some() {
-                    return Err(Self::Unsent);
-                }
-                let failure = body.body_failure().map(UpstreamError::Body);
-                Err(Self::Sent(failure.unwrap_or_else(|| UpstreamError::from_hyper(error.error()))))
-            }
-        }
-    }
+/// Why a request is not sent any further.
+enum Stopped {
+    /// The service takes no more of it. What it has answered may still be there to be read.
+    Refused,
+    /// The client's side of it failed.
+    Body(BodyError),
 }
 
 impl Client {
-    pub(super) async fn new(stream: Stream, pool: Arc<Pool>) -> Result<Box<Self>, UpstreamError> {
-        let (sender, connection) = Builder::new()
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| UpstreamError::Unreachable(Unreachable::Protocol))?;
-        let relay = Relay::new();
-        let waker = Waker::from(Arc::clone(&relay));
-        let used = Instant::now();
-        let connection = Some(connection);
-        Ok(Box::new(Self { sender, connection, done: false, relay, waker, used, keep: 0, pool }))
+    pub(super) fn new(stream: Stream, pool: Arc<Pool>) -> Box<Self> {
+        Box::new(Self {
+            stream,
+            reader: AnswerReader::default(),
+            out: Outgoing::default(),
+            sending: None,
+            keeps: true,
+            spare: HeaderMap::new(),
+            used: Instant::now(),
+            keep: 0,
+            pool,
+            #[cfg(test)]
+            overlooks: false,
+        })
     }
 
     /// Sends the request and waits for the head of the answer: `limit` from the moment the last piece of the
-    /// request was passed on. The request is taken from its place, so that it is not moved from hand to hand.
+    /// request was passed on. The request is taken from its place, unless nothing of it could be written.
     pub(super) async fn exchange(
         &mut self,
-        request: &mut Option<Request<Inbound>>,
+        place: &mut Option<Request<Inbound>>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
         last: Instant,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<()>, Failure> {
         self.used = now;
-        self.relay.hush();
-        let Some(sent) = request.take() else { return Err(Failure::Unsent) };
-        let mut answer = pin!(self.sender.try_send_request(sent));
+        self.keeps = false;
+        let Some(request) = place.as_mut() else { return Err(Failure::Unsent) };
+        let is_head = *request.method() == Method::HEAD;
+        let encoder = request::put_head(self.out.buffer(), request);
         let mut first = Some(now);
-        let outcome = poll_fn(|cx| {
-            self.drive();
-            if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
-                return Poll::Ready(Some(outcome));
-            }
-            if self.done {
-                // It has ended before it took the request, which comes back when the queue is dropped.
-                self.connection = None;
-                if let Poll::Ready(outcome) = poll_unwoken(|cx| answer.as_mut().poll(cx)) {
-                    return Poll::Ready(Some(outcome));
+        let mut unsent = true;
+        if !encoder.is_over() || !request.body().is_end_stream() {
+            // A body that was begun cannot be given back.
+            unsent = false;
+            self.take_request(place, encoder);
+        }
+        poll_fn(|cx| {
+            match self.poll_send(cx) {
+                Poll::Ready(Err(Stopped::Body(error))) => {
+                    return Poll::Ready(Err(Failure::Sent(error.into())));
                 }
+                Poll::Ready(Err(Stopped::Refused)) if unsent && !self.out.has_begun() => {
+                    return Poll::Ready(Err(Failure::Unsent));
+                }
+                Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
+                Poll::Ready(Ok(())) if unsent => {
+                    unsent = false;
+                    self.take_request(place, Encoder::NONE);
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            if let Poll::Ready(answer) = self.poll_head(cx, is_head) {
+                return Poll::Ready(answer.map_err(Failure::Sent));
             }
             // In no case beyond `last`: a body that drips is not endless.
             let late = (deadline.body_progress_since(now) + limit).min(last);
-            if deadline.poll(cx, first.take().unwrap_or_else(Instant::now), late).is_ready() {
-                return Poll::Ready(None);
-            }
-            self.listen(cx);
-            Poll::Pending
+            deadline
+                .poll(cx, first.take().unwrap_or_else(Instant::now), late)
+                .map(|()| Err(Failure::Sent(UpstreamError::FirstByteTimeout)))
         })
-        .await;
-        let mut response = Failure::sort(outcome, request, deadline)?;
-        framing::settle(response.headers_mut()).map_err(Failure::Sent)?;
-        Ok(response)
+        .await
     }
 
-    /// Moves bytes. What this makes ready is seen by polling it again, without a wake-up.
-    pub(super) fn drive(&mut self) {
-        self.relay.hush();
-        self.relay.take_woken();
-        if let (false, Some(connection)) = (self.done, &mut self.connection) {
-            let mut cx = Context::from_waker(&self.waker);
-            self.done = connection.poll_without_shutdown(&mut cx).is_ready();
+    /// From here on the request is ours.
+    fn take_request(&mut self, place: &mut Option<Request<Inbound>>, encoder: Encoder) {
+        let Some(request) = place.take() else { return };
+        let (parts, body) = request.into_parts();
+        self.spare = parts.headers;
+        self.spare.clear();
+        self.sending = (!encoder.is_over()).then_some(Sending { body, encoder });
+    }
+
+    /// Sends what can be sent now; ready when all of it was.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Stopped>> {
+        loop {
+            let mut waits = false;
+            while self.out.has_room()
+                && let Some(sending) = &mut self.sending
+            {
+                let Poll::Ready(frame) = Pin::new(&mut sending.body).poll_frame(cx) else {
+                    waits = true;
+                    break;
+                };
+                if sending.push(frame, &mut self.out).map_err(Stopped::Body)? {
+                    self.sending = None;
+                }
+            }
+            if self.out.is_empty() {
+                return if waits { Poll::Pending } else { Poll::Ready(Ok(())) };
+            }
+            ready!(self.out.poll_write(cx, &mut self.stream)).map_err(|_| Stopped::Refused)?;
+            if waits {
+                return Poll::Pending;
+            }
         }
     }
 
-    /// The task of `cx` is woken when there is something to drive.
-    pub(super) fn listen(&self, cx: &Context<'_>) {
-        self.relay.listen(cx);
+    fn stop_sending(&mut self) {
+        self.sending = None;
+        self.out = Outgoing::default();
+        self.keeps = false;
+    }
+
+    /// The head of the answer, without those that only announce it (RFC 9110 §15.2).
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_head: bool,
+    ) -> Poll<Result<Response<()>, UpstreamError>> {
+        loop {
+            if let Some(AnswerHead { response, keeps }) = self.reader.next_head(is_head, &mut self.spare)? {
+                let status = response.status();
+                if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+                    self.spare = response.into_parts().0.headers;
+                    continue;
+                }
+                self.keeps = keeps && status != StatusCode::SWITCHING_PROTOCOLS;
+                return Poll::Ready(Ok(response));
+            }
+            if !matches!(ready!(fill(cx, &mut self.stream, self.reader.buffer())), Ok(1..)) {
+                return Poll::Ready(Err(UpstreamError::Closed));
+            }
+        }
+    }
+
+    /// The next piece of the answer. What is left of the request is sent on the way.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.sending.is_some() || !self.out.is_empty() {
+            match self.poll_send(cx) {
+                Poll::Ready(Err(Stopped::Body(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+        }
+        loop {
+            match self.reader.next_of_body() {
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(None) if self.reader.is_over() => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(_) => return self.fail(BodyError::Malformed(Refusal::Framing)),
+            }
+            match ready!(fill(cx, &mut self.stream, self.reader.buffer())) {
+                Ok(1..) => {}
+                Ok(0) if self.reader.end() => return Poll::Ready(None),
+                Ok(0) | Err(_) => return self.fail(BodyError::Gone),
+            }
+        }
+    }
+
+    fn fail<T>(&mut self, error: BodyError) -> Poll<Option<Result<T, BodyError>>> {
+        self.keeps = false;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// Whether the answer is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.reader.is_over()
+    }
+
+    /// How much is to come, if that is known.
+    pub(super) const fn exact(&self) -> Option<u64> {
+        self.reader.body_left()
     }
 
     /// Whether it was used recently enough to be used again.
@@ -150,12 +245,13 @@ impl Client {
         now.saturating_duration_since(self.used) < IDLE_AGE
     }
 
-    /// Whether it takes another request.
+    /// Whether it takes another request: it is open, and the service has said nothing that nobody asked for.
     pub(super) fn is_usable(&mut self) -> bool {
-        if self.relay.take_woken() {
-            self.drive();
+        #[cfg(test)]
+        if self.overlooks {
+            return true;
         }
-        self.is_ready()
+        fill(&mut Context::from_waker(Waker::noop()), &mut self.stream, self.reader.buffer()).is_pending()
     }
 
     /// At most so many idle connections are kept when this one is given back.
@@ -164,33 +260,60 @@ impl Client {
     }
 
     /// Keeps it for the next request if it is at the end of this one; closes it otherwise.
-    pub(super) fn release(self: Box<Self>) {
-        self.relay.hush();
-        if self.is_ready() {
-            self.relay.take_woken();
+    pub(super) fn release(mut self: Box<Self>) {
+        let is_at_end = self.is_over()
+            && self.sending.is_none()
+            && self.out.is_empty()
+            && self.reader.buffer().is_empty();
+        if self.keeps && is_at_end {
             let (pool, keep) = (Arc::clone(&self.pool), self.keep);
             pool.put(self, keep);
         }
     }
 
-    /// Forgets that something happened while it was idle, as if it happened only now. False: nothing did.
+    /// From now on it does not look whether it is still open, as if it closed only after it was looked at. False: it
+    /// is open.
     #[cfg(test)]
-    pub(super) fn overlook(&self) -> bool {
-        self.relay.take_woken()
+    pub(super) fn overlook(&mut self) -> bool {
+        self.overlooks = !self.is_usable();
+        self.overlooks
     }
 
     /// The stream below after a switch of protocols, with what was read beyond the answer.
-    pub(super) fn into_stream(self) -> Option<Parts<TokioIo<Stream>>> {
-        self.connection.map(Connection::into_parts)
+    pub(super) fn into_stream(mut self) -> (Stream, Bytes) {
+        let read = std::mem::take(self.reader.buffer()).freeze();
+        (self.stream, read)
     }
+}
 
-    fn is_ready(&self) -> bool {
-        !self.done && self.sender.is_ready()
+impl Sending {
+    /// Passes on what came of the body. True: that was all.
+    fn push(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, BodyError>>,
+        out: &mut Outgoing,
+    ) -> Result<bool, BodyError> {
+        let (data, trailers) = match frame.transpose()?.map(Frame::into_data) {
+            None => (None, None),
+            Some(Ok(data)) => (Some(data), None),
+            Some(Err(frame)) => (None, frame.into_trailers().ok()),
+        };
+        // A body of another length than was said: what follows it on the connection would be taken for something else.
+        let gone = |_| BodyError::Gone;
+        let is_last = data.is_none() || self.body.is_end_stream();
+        if let Some(data) = data {
+            self.encoder.push(data, out).map_err(gone)?;
+        }
+        if is_last && out.has_room() {
+            self.encoder.finish(trailers.as_ref(), out).map_err(gone)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("Client").field("reader", &self.reader).finish_non_exhaustive()
     }
 }

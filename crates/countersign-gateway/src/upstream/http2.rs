@@ -16,7 +16,10 @@ use http::{HeaderMap, Request, Response, Uri, header, uri};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
-    client::conn::http2::{Builder, SendRequest},
+    client::conn::{
+        TrySendError,
+        http2::{Builder, SendRequest},
+    },
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
@@ -120,12 +123,36 @@ impl Client {
         if untaken == Some(Untaken::Connection) {
             self.streams.is_leaving.store(true, Ordering::Relaxed);
         }
-        match Failure::sort(outcome, request, body_deadline) {
+        match sort(outcome, request, body_deadline) {
             Err(Failure::Sent(_)) if untaken.is_some() && copy.is_some() => {
                 *request = copy;
                 Err(Failure::Unsent)
             }
             sorted => sorted,
+        }
+    }
+}
+
+/// What became of a request; `None` when the time was over.
+type Outcome = Option<Result<Response<Incoming>, TrySendError<Request<Inbound>>>>;
+
+/// Tells the failures apart and puts an unsent request back. When the request's body failed, that is the reason,
+/// whatever the connection says.
+fn sort(
+    outcome: Outcome,
+    request: &mut Option<Request<Inbound>>,
+    body: &Deadline,
+) -> Result<Response<Incoming>, Failure> {
+    match outcome {
+        None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
+        Some(Ok(response)) => Ok(response),
+        Some(Err(mut error)) => {
+            *request = error.take_message();
+            if request.is_some() {
+                return Err(Failure::Unsent);
+            }
+            let failure = body.body_failure().map(UpstreamError::Body);
+            Err(Failure::Sent(failure.unwrap_or_else(|| UpstreamError::from_hyper(error.error()))))
         }
     }
 }

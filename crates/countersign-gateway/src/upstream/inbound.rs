@@ -14,7 +14,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{BodyError, Deadline};
-use crate::http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers};
+use crate::{
+    http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers},
+    server::Wire,
+};
 
 /// What a client's trailers may say on every route.
 const TRAILERS: RequestRules<'static> = RequestRules {
@@ -32,54 +35,84 @@ const TRAILERS: RequestRules<'static> = RequestRules {
 /// 4. Over HTTP/2, a client that ends its stream without having ended the body: [`BodyError::Gone`].
 #[derive(Debug)]
 pub struct Inbound {
-    incoming: Option<Incoming>,
+    source: Source,
     left: u64,
     timeout: Duration,
     waiting_since: Option<Instant>,
     deadline: Arc<Deadline>,
     /// Trailers that the route removes besides.
     removed: Option<Arc<[HeaderName]>>,
-    ending: Ending,
+    /// Its trailers have come.
+    has_trailers: bool,
 }
 
-/// How it is known that a body is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Whoever reads it knows.
-    Told,
-    /// By the end of its stream, or by trailers; a stream can also be reset without a fault.
-    Stream,
-    /// It has come to its end.
-    Reached,
+/// Where a body comes from.
+#[derive(Debug)]
+enum Source {
+    /// Over HTTP/1.1. Who reads it knows whether it is whole.
+    Http1(Wire),
+    /// Over HTTP/2. It is whole by the end of its stream, or by trailers; a stream can also be reset without a fault.
+    Http2(Incoming),
+    /// It is over.
+    None,
+}
+
+impl Source {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Http1(wire) => wire.is_body_over(),
+            Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::None => true,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Http1(wire) => wire.poll_body(cx),
+            Self::Http2(incoming) => {
+                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
+            }
+            Self::None => Poll::Ready(None),
+        }
+    }
 }
 
 impl Inbound {
-    /// A body of at most `limit` bytes (0: no limit) that pauses for `timeout` at most.
-    #[must_use]
-    pub fn new(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
-        deadline.begin_body(incoming.is_end_stream());
-        let left = if limit == 0 { u64::MAX } else { limit };
-        let (incoming, ending) = (Some(incoming), Ending::Told);
-        Self { incoming, left, timeout, waiting_since: None, deadline, removed: None, ending }
+    /// A body of at most `limit` bytes (0: no limit) that pauses for `timeout` at most, read from the connection; without
+    /// one there is none.
+    pub(crate) fn over_http1(
+        wire: Option<Wire>,
+        limit: u64,
+        timeout: Duration,
+        deadline: Arc<Deadline>,
+    ) -> Self {
+        Self::new(wire.map_or(Source::None, Source::Http1), limit, timeout, deadline)
     }
 
-    /// It came over HTTP/2.
+    /// The same, of an HTTP/2 stream.
     #[must_use]
-    pub fn over_http2(self) -> Self {
-        Self { ending: Ending::Stream, ..self }
+    pub fn over_http2(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
+        Self::new(Source::Http2(incoming), limit, timeout, deadline)
+    }
+
+    fn new(source: Source, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
+        deadline.begin_body(source.is_over());
+        let left = if limit == 0 { u64::MAX } else { limit };
+        Self { source, left, timeout, waiting_since: None, deadline, removed: None, has_trailers: false }
     }
 
     /// The body of a request that never had one.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self {
-            incoming: None,
+            source: Source::None,
             left: 0,
             timeout: Duration::ZERO,
             waiting_since: None,
             deadline: Arc::default(),
             removed: None,
-            ending: Ending::Told,
+            has_trailers: false,
         }
     }
 
@@ -87,13 +120,13 @@ impl Inbound {
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self {
-            incoming: None,
+            source: Source::None,
             left: 0,
             timeout: self.timeout,
             waiting_since: None,
             deadline: Arc::clone(&self.deadline),
             removed: None,
-            ending: Ending::Told,
+            has_trailers: false,
         }
     }
 
@@ -119,7 +152,7 @@ impl Inbound {
     }
 
     fn fail(&mut self, error: BodyError) -> BodyError {
-        self.incoming = None;
+        self.source = Source::None;
         self.deadline.fail_body(error);
         error
     }
@@ -134,8 +167,7 @@ impl HttpBody for Inbound {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
-        let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+        let Poll::Ready(frame) = this.source.poll_frame(cx) else {
             let now = Instant::now();
             let since = *this.waiting_since.get_or_insert(now);
             ready!(this.deadline.poll(cx, now, since + this.timeout));
@@ -143,18 +175,18 @@ impl HttpBody for Inbound {
         };
         this.waiting_since = None;
         let mut frame = match frame {
-            None if this.ending == Ending::Stream && !this.is_end_stream() => {
+            None if !this.has_trailers && !this.is_end_stream() => {
                 return Poll::Ready(Some(Err(this.fail(BodyError::Gone))));
             }
             None => {
                 this.deadline.end_body();
                 return Poll::Ready(None);
             }
-            Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(BodyError::from_hyper(&error))))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(this.fail(error)))),
             Some(Ok(frame)) => frame,
         };
         if let Some(trailers) = frame.trailers_mut() {
-            this.ending = Ending::Reached;
+            this.has_trailers = true;
             this.deadline.end_body();
             let remove = this.removed.as_deref().unwrap_or_default();
             strip_request_trailers(trailers, &RequestRules { remove, ..TRAILERS });
@@ -171,10 +203,14 @@ impl HttpBody for Inbound {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.source.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        match &self.source {
+            Source::Http1(wire) => wire.body_left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Source::Http2(incoming) => incoming.size_hint(),
+            Source::None => SizeHint::with_exact(0),
+        }
     }
 }

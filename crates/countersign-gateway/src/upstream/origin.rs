@@ -166,7 +166,7 @@ impl Pool {
     /// See [`http1::Client::overlook`], of any idle connection.
     #[cfg(test)]
     pub(super) fn overlook(&self) -> bool {
-        self.idle().clients.iter().any(|client| client.overlook())
+        self.idle().clients.iter_mut().any(|client| client.overlook())
     }
 
     /// Closes the idle connections and keeps none from now on.

@@ -3,12 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, StatusCode, Uri, Version, header, uri};
-use http_body::Body as _;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Body, Inbound, Target, UpstreamError,
-    body::{Connection, Outstanding},
+    body::{Outstanding, Source, Stream},
     connect::{self, Alpn},
     error::Unreachable,
     http1::{self, Failure},
@@ -35,6 +34,12 @@ pub struct Pools {
     worker: usize,
     observer: Observer,
     pub(super) tunnels: Arc<Tunnels>,
+}
+
+/// An open connection.
+enum Connection {
+    Http1(Box<http1::Client>),
+    Http2(http2::Client),
 }
 
 /// An attempt that gave no answer. Unless it is final, the request is back in its place.
@@ -121,38 +126,34 @@ impl Pools {
             }
         };
         let deadline = Arc::clone(request.body().deadline());
-        let (response, connection, sending) = match connection {
+        let until = now + limits.max_stream;
+        let response = match connection {
             Connection::Http1(mut client) => {
                 into_origin_form(request).map_err(Missed::Final)?;
-                announce_body(request);
                 client.keep(limits.upstream_idle);
-                let last = now + limits.max_stream;
-                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, last).await;
-                (response, Connection::Http1(client), None)
+                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, until).await;
+                response.map(|response| response.map(|()| (Source::Http1(client), None)))
             }
             Connection::Http2(mut client) => {
                 http2::with_pseudo_headers(request, origin).map_err(Missed::Final)?;
                 request.body_mut().detach();
                 let body = Arc::clone(request.body().deadline());
-                let waits = http2::Waits {
-                    first_byte: limits.first_byte_timeout,
-                    now,
-                    last: now + limits.max_stream,
-                };
+                let waits = http2::Waits { first_byte: limits.first_byte_timeout, now, last: until };
                 let response = client.exchange(place, &deadline, &body, waits).await;
-                (response, Connection::Http2(client), Some(body))
+                response.map(|response| {
+                    response.map(|incoming| {
+                        (Source::Http2(Box::new(Stream { incoming, _counted: client })), Some(body))
+                    })
+                })
             }
-            Connection::None => return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::Protocol))),
         };
         match response {
             // A switch of protocols nobody asked for.
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(Missed::Final(UpstreamError::Malformed))
             }
-            Ok(response) => Ok(response.map(|incoming| {
-                let until = now + limits.max_stream;
-                let mut body =
-                    Body::new(incoming, connection, limits.body_timeout, until, deadline, outstanding);
+            Ok(response) => Ok(response.map(|(source, sending)| {
+                let mut body = Body::new(source, limits.body_timeout, until, deadline, outstanding);
                 body.expect_its_end(sending);
                 body
             })),
@@ -223,7 +224,7 @@ impl Pools {
         if dialled.http2 {
             pool.shared.open(dialled.stream).await.map(Connection::Http2)
         } else {
-            http1::Client::new(dialled.stream, Arc::clone(pool)).await.map(Connection::Http1)
+            Ok(Connection::Http1(http1::Client::new(dialled.stream, Arc::clone(pool))))
         }
     }
 
@@ -241,20 +242,9 @@ impl Pools {
         }
         let dialled = dialled?;
         match origin.pool(self.worker) {
-            Some(pool) if !dialled.http2 => http1::Client::new(dialled.stream, Arc::clone(pool)).await,
+            Some(pool) if !dialled.http2 => Ok(http1::Client::new(dialled.stream, Arc::clone(pool))),
             _ => Err(UpstreamError::Unreachable(Unreachable::Protocol)),
         }
-    }
-}
-
-/// A body of unknown length is sent in chunks whatever the method: hyper would leave it out of a `GET` or `HEAD`, and
-/// the service would answer another request than the client made.
-fn announce_body(request: &mut Request<Inbound>) {
-    if !request.body().is_end_stream()
-        && request.body().size_hint().exact().is_none()
-        && !request.headers().contains_key(header::CONTENT_LENGTH)
-    {
-        request.headers_mut().insert(header::TRANSFER_ENCODING, header::HeaderValue::from_static("chunked"));
     }
 }
 

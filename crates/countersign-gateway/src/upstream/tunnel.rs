@@ -23,7 +23,7 @@ use tokio::{
 use crate::revocation::{LOOK_EVERY, Lease};
 
 use super::{
-    Body, Inbound, Pools, Stream, Target, UpstreamError, body::Connection, http1::Failure,
+    Body, Inbound, Pools, Stream, Target, UpstreamError, body::Source, http1::Failure,
     pools::into_origin_form,
 };
 
@@ -96,9 +96,8 @@ impl Pools {
                 Err(Failure::Unsent) => return Err(UpstreamError::Closed),
             };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response.map(|incoming| {
-                let connection = Connection::Http1(connection);
-                Body::new(incoming, connection, limits.body_timeout, ends.until, deadline, None)
+            return Ok(response.map(|()| {
+                Body::new(Source::Http1(connection), limits.body_timeout, ends.until, deadline, None)
             }));
         }
         let same = |given: &header::HeaderValue| {
@@ -107,9 +106,9 @@ impl Pools {
         if !response.headers().get(header::UPGRADE).is_some_and(same) {
             return Err(self.failed(UpstreamError::Malformed));
         }
-        let Some(parts) = connection.into_stream() else { return Err(UpstreamError::Closed) };
+        let service = connection.into_stream();
         let tunnels = Arc::clone(&self.tunnels);
-        tokio::spawn(async move { tunnels.run(client, (parts.io.into_inner(), parts.read_buf), ends).await });
+        tokio::spawn(async move { tunnels.run(client, service, ends).await });
         Ok(response.map(|_| Body::none(deadline)))
     }
 

@@ -1,5 +1,6 @@
-//! Where a request ends: everybody behind the gateway must see it at the same byte.
+//! Where a message ends: everybody behind the gateway must see it at the same byte.
 
+mod answers;
 mod bodies;
 mod differential;
 mod heads;

@@ -3,6 +3,7 @@
 mod connections;
 pub(crate) mod frames;
 pub(crate) mod harness;
+mod messages;
 pub(crate) mod recorder;
 mod requests;
 pub(crate) mod tls;

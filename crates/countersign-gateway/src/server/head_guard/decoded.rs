@@ -2,18 +2,14 @@
 
 use http::{header::COOKIE, request};
 
-use super::{FRAMING, request_line::MAX_TARGET_BYTES};
+use super::request_line::MAX_TARGET_BYTES;
 use crate::error::Refusal;
 
-/// Why a head is refused before anybody reads it: more than `fields` header fields, a target over 8 KiB, or the field by
-/// which the guard names a refusal over HTTP/1.
+/// Why a head is refused before anybody reads it: more than `fields` header fields, or a target over 8 KiB.
 ///
 /// A client may split its cookie over any number of fields (RFC 9113 §8.2.3); they count as the one that they become.
 #[must_use]
 pub fn fault_in(head: &request::Parts, fields: usize) -> Option<Refusal> {
-    if head.headers.contains_key(&FRAMING) {
-        return Some(Refusal::HeaderMalformed);
-    }
     if head.uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_TARGET_BYTES {
         return Some(Refusal::UriTooLong);
     }
@@ -51,6 +47,5 @@ mod tests {
         let crumbs = [("cookie", "a=1"); 9];
         assert_eq!(fault(host, &[&three[..2], &crumbs].concat()), None, "one cookie");
         assert_eq!(fault(host, &[&three[..], &crumbs].concat()), Some(Refusal::HeaderTooLarge));
-        assert_eq!(fault(host, &[("countersign-framing", "revoked")]), Some(Refusal::HeaderMalformed));
     }
 }

@@ -1,6 +1,6 @@
 //! Field lines (RFC 9112 §5), and those that decide where a message ends.
 
-use super::{FRAMING_NAME, request_line::Minor};
+use super::request_line::Minor;
 use crate::{error::Refusal, http::host};
 
 /// What the fields of one head say about framing.
@@ -39,7 +39,6 @@ impl Fields {
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => self.has_upgrade = true,
             14 | 17 => self.take_framing(name, value)?,
-            19 if name.eq_ignore_ascii_case(FRAMING_NAME.as_bytes()) => return Err(Refusal::HeaderMalformed),
             _ => {}
         }
         Ok(())
@@ -58,7 +57,7 @@ impl Fields {
     }
 
     /// Whether the request asks to leave HTTP.
-    pub(super) fn has_upgrade(&self) -> bool {
+    pub(super) const fn has_upgrade(&self) -> bool {
         self.has_upgrade
     }
 

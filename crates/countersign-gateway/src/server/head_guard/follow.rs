@@ -6,7 +6,6 @@ use super::{
     chunked::{MAX_EXTENSIONS_BYTES, MAX_LINE_BYTES, MAX_TRAILER_BYTES, parse_size},
     field::{Body, Fields, is_token_byte, take_trailer},
     request_line::{self, Minor},
-    watch::Phase,
 };
 use crate::{config::resolved::Limits, error::Refusal};
 
@@ -22,7 +21,6 @@ pub struct Follow {
     line: usize,
     /// Up to here there is no line end after `line`.
     searched: usize,
-    heads: u32,
     upgrade: bool,
 }
 
@@ -61,6 +59,21 @@ enum State {
     Trailers(usize),
 }
 
+/// A part of a message that is complete enough to be looked at: so many bytes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// A whole head.
+    Head(usize),
+    /// Of a body.
+    Data(usize),
+    /// What only frames a body.
+    Framing(usize),
+    /// A whole trailer section with the empty line at its end.
+    Trailers(usize),
+    /// None before more has come.
+    Wait,
+}
+
 /// What one state makes of the bytes before it.
 enum Move {
     /// So many bytes may pass, and the next state has its turn.
@@ -79,49 +92,74 @@ impl Follow {
             state: State::RequestLine,
             line: 0,
             searched: 0,
-            heads: 0,
             upgrade: false,
         }
     }
 
-    /// Takes all bytes that are not released yet. After a refusal it must not be called again.
+    /// The next part of a message, from the first byte that is in none yet. After a refusal it must not be called
+    /// again.
+    ///
+    /// # Errors
+    /// The refusal of a head, or of a body, that breaks its framing.
+    pub fn step(&mut self, bytes: &[u8]) -> Result<Piece, Refusal> {
+        let before = self.state;
+        let Move::Release(length) = self.advance_state(bytes)? else { return Ok(Piece::Wait) };
+        self.line = 0;
+        self.searched = 0;
+        Ok(match before {
+            State::RequestLine | State::Fields(..) => Piece::Head(length),
+            State::Length(_) | State::Chunk(..) => Piece::Data(length),
+            State::ChunkSize(_) | State::ChunkEnd(_) => Piece::Framing(length),
+            State::Trailers(_) => Piece::Trailers(length),
+        })
+    }
+
+    /// Takes all bytes that are in no part yet. After a refusal it must not be called again.
     pub fn advance(&mut self, bytes: &[u8]) -> Step {
         let mut released = 0;
         loop {
-            let rest = bytes.get(released..).unwrap_or_default();
-            let is_head = matches!(self.state, State::RequestLine | State::Fields(..));
-            match self.advance_state(rest) {
-                Ok(Move::Release(length)) => {
+            let is_head = self.is_in_head();
+            match self.step(bytes.get(released..).unwrap_or_default()) {
+                Ok(
+                    Piece::Head(length)
+                    | Piece::Data(length)
+                    | Piece::Framing(length)
+                    | Piece::Trailers(length),
+                ) => {
                     released += length;
-                    self.line = 0;
-                    self.searched = 0;
                 }
-                Ok(Move::Wait) => return Step { released, outcome: Outcome::More },
+                Ok(Piece::Wait) => return Step { released, outcome: Outcome::More },
                 Err(refusal) if is_head => return Step { released, outcome: Outcome::Refused(refusal) },
                 Err(refusal) => return Step { released, outcome: Outcome::Violated(refusal) },
             }
         }
     }
 
-    /// Complete heads so far, wrapping.
+    /// Whether the last message is complete and nothing of the next has been looked at.
     #[must_use]
-    pub fn heads(&self) -> u32 {
-        self.heads
+    pub const fn is_between_messages(&self) -> bool {
+        matches!(self.state, State::RequestLine)
     }
 
-    /// Where the stream is; `waiting` says that there are bytes that are not released.
+    /// Whether the next byte belongs to a head.
     #[must_use]
-    pub fn phase(&self, waiting: bool) -> Phase {
+    pub const fn is_in_head(&self) -> bool {
+        matches!(self.state, State::RequestLine | State::Fields(..))
+    }
+
+    /// How much of the body is left, where its head has said how long it is.
+    #[must_use]
+    pub const fn body_left(&self) -> Option<u64> {
         match self.state {
-            State::RequestLine if !waiting => Phase::Idle,
-            State::RequestLine | State::Fields(..) => Phase::Head,
-            _ => Phase::Body,
+            State::Length(left) => Some(left),
+            State::RequestLine | State::Fields(..) => Some(0),
+            State::ChunkSize(_) | State::Chunk(..) | State::ChunkEnd(_) | State::Trailers(_) => None,
         }
     }
 
     /// Whether the last complete request asked to leave HTTP, so that what follows it may be another protocol.
     #[must_use]
-    pub fn may_have_left_http(&self) -> bool {
+    pub const fn may_have_left_http(&self) -> bool {
         self.upgrade
     }
 
@@ -172,7 +210,6 @@ impl Follow {
                 State::Fields(minor, fields) if line.is_empty() => {
                     let body = fields.finish(*minor)?;
                     self.upgrade = fields.has_upgrade();
-                    self.heads = self.heads.wrapping_add(1);
                     self.state = match body {
                         Body::Chunked => State::ChunkSize(MAX_EXTENSIONS_BYTES),
                         Body::Length(0) => State::RequestLine,

@@ -1,4 +1,3 @@
-mod connection;
 mod matrix;
 mod pieces;
 

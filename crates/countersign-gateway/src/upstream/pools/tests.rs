@@ -16,7 +16,7 @@ use crate::{
     upstream::{Inbound, Registry},
 };
 
-/// A service that answers one request on each connection, says what it got, and closes when told to.
+/// A service that answers one request on each connection, says what it got, and resets it when told to.
 async fn one_answer_each(close: Arc<Notify>) -> (u16, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -30,12 +30,13 @@ async fn one_answer_each(close: Arc<Notify>) -> (u16, mpsc::UnboundedReceiver<St
             socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
             got.send(String::from_utf8(head).unwrap()).unwrap();
             close.notified().await;
+            socket.set_zero_linger().unwrap();
         }
     });
     (port, received)
 }
 
-/// The service has closed the pooled connection, and this worker learns of it only while it sends: not one byte was
+/// The service has reset the pooled connection, and this worker learns of it only while it sends: not one byte was
 /// written, and the request goes out on another connection.
 #[tokio::test]
 async fn what_comes_back_unsent_is_sent_once_more() {

@@ -15,9 +15,10 @@ use tokio::{
 
 use crate::server::{
     frames::{Frames, connect},
-    harness::{Plan, answer, soon},
+    harness::{Plan, answer, refusal, soon},
 };
 use countersign_gateway::{
+    error::Refusal,
     server::{Connection, Handler, Outbound, Worker},
     upstream::Inbound,
 };
@@ -40,6 +41,14 @@ impl Handler for Late {
         let mut go = self.go.clone();
         go.wait_for(|go| *go).await.unwrap();
         Response::new(bytes::Bytes::from_static(b"ok").into())
+    }
+
+    fn now(&self) -> countersign::UnixTime {
+        countersign::UnixTime::from_secs(0)
+    }
+
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+        refusal(refused)
     }
 }
 

@@ -192,6 +192,19 @@ async fn connections_are_spread_over_the_workers() {
             self.0.lock().unwrap().push(worker.index);
             http::Response::new(bytes::Bytes::from_static(b"ok").into())
         }
+
+        fn now(&self) -> countersign::UnixTime {
+            countersign::UnixTime::from_secs(0)
+        }
+
+        fn refuse(
+            &self,
+            refused: countersign_gateway::error::Refusal,
+            _: &std::sync::Arc<countersign_gateway::server::Connection>,
+            _: &std::sync::Arc<countersign_gateway::server::Worker>,
+        ) -> http::Response<countersign_gateway::server::Outbound> {
+            super::harness::refusal(refused)
+        }
     }
     let which = std::sync::Arc::new(Which::default());
     let gateway = Plan { workers: 3, ..Plan::default() }.serve(std::sync::Arc::clone(&which));

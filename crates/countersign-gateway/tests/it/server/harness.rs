@@ -10,7 +10,7 @@ use countersign_gateway::{
     observe::{Gauges, Metrics, Observer, audit::AuditLog},
     server::{
         Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
-        head_guard, serve,
+        serve,
     },
     upstream::{Inbound, Registry, Target},
 };
@@ -33,9 +33,6 @@ impl Handler for Forward {
         _connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
-        if let Some(refused) = head_guard::refusal_from(request.headers()) {
-            return refusal(refused);
-        }
         if let Some(authority) = request.uri().authority().cloned() {
             request.headers_mut().insert(header::HOST, authority.as_str().parse().unwrap());
         }
@@ -58,9 +55,17 @@ impl Handler for Forward {
             Err(error) => refusal(error.into()),
         }
     }
+
+    fn now(&self) -> countersign::UnixTime {
+        countersign::UnixTime::from_secs(0)
+    }
+
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+        refusal(refused)
+    }
 }
 
-fn refusal(refusal: Refusal) -> Response<Outbound> {
+pub(crate) fn refusal(refusal: Refusal) -> Response<Outbound> {
     let row = refusal.row();
     let mut response = Response::new(Outbound::Empty);
     *response.status_mut() = row.status;

@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use countersign_gateway::{
     config::resolved::UpstreamProtocol,
+    error::Refusal,
     server::{Connection, Handler, Outbound, Worker},
     upstream::{Inbound, Target},
 };
@@ -21,7 +22,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpListener, sync::Notify, task::yield_now};
 
-use crate::server::harness::{Plan, exchange, origin, soon};
+use crate::server::harness::{Plan, exchange, origin, refusal, soon};
 
 /// Takes one request at a time on a connection. The first connection is ended while `/slow` is open.
 struct OneAtATime {
@@ -90,6 +91,14 @@ struct Behind {
 }
 
 impl Handler for Behind {
+    fn now(&self) -> countersign::UnixTime {
+        countersign::UnixTime::from_secs(0)
+    }
+
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+        refusal(refused)
+    }
+
     async fn handle(
         &self,
         request: Request<Inbound>,

@@ -1,0 +1,93 @@
+//! Header fields between bytes and maps.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+
+/// A field that no map takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadField;
+
+/// Which fields that say something about the connection or the length are in a head.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) connection: bool,
+    pub(crate) expect: bool,
+    pub(crate) framing: bool,
+    pub(crate) te: bool,
+}
+
+/// Appends parsed fields, whose values are parts of `head`, to the map.
+pub(crate) fn read_fields(
+    fields: &[httparse::Header<'_>],
+    head: &Bytes,
+    into: &mut HeaderMap,
+) -> Result<Seen, BadField> {
+    let mut seen = Seen::default();
+    into.try_reserve(fields.len()).map_err(|_| BadField)?;
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadField)?;
+        match name {
+            header::CONNECTION => seen.connection = true,
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING => seen.framing = true,
+            header::EXPECT => seen.expect = true,
+            header::TE => seen.te = true,
+            _ => {}
+        }
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| BadField)?;
+        into.try_append(name, value).map_err(|_| BadField)?;
+    }
+    Ok(seen)
+}
+
+/// One field line.
+pub(crate) fn put_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether `Connection` names this option (RFC 9110 §7.6.1).
+pub(crate) fn has_option(headers: &HeaderMap, option: &str) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+}
+
+/// Whether the sender of this head keeps the connection open after the message (RFC 9112 §9.3).
+pub(crate) fn keep(version: Version, headers: &HeaderMap, seen: Seen) -> bool {
+    if !seen.connection {
+        return version == Version::HTTP_11;
+    }
+    !has_option(headers, "close") && (version == Version::HTTP_11 || has_option(headers, "keep-alive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Version, header};
+
+    use super::Seen;
+
+    fn keep(version: Version, headers: &HeaderMap) -> bool {
+        super::keep(version, headers, Seen { connection: !headers.is_empty(), ..Seen::default() })
+    }
+
+    #[test]
+    fn who_keeps_the_connection() {
+        let head = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (header::CONNECTION, HeaderValue::from_static(line)));
+            lines.collect::<HeaderMap>()
+        };
+        let (old, new) = (Version::HTTP_10, Version::HTTP_11);
+        assert!(keep(new, &head(&[])));
+        assert!(!keep(old, &head(&[])));
+        assert!(keep(old, &head(&["Keep-Alive"])));
+        assert!(keep(old, &head(&["foo", "bar , keep-alive"])));
+        assert!(!keep(new, &head(&["foo,CLOSE"])));
+        assert!(!keep(old, &head(&["keep-alive, close"])));
+        assert!(keep(new, &head(&["upgrade", "closed"])));
+    }
+}

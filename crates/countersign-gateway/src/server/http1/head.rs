@@ -1,0 +1,303 @@
+//! The head of an answer, and what of the request's it depends on.
+
+use std::{
+    io::Write as _,
+    time::{Duration, SystemTime},
+};
+
+use countersign::UnixTime;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request, response};
+use http_body::SizeHint;
+
+use crate::{
+    http1::{Encoder, Seen, has_option, keep, put_field},
+    upstream::Reason,
+};
+
+/// What a request says about its answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    version: Version,
+    is_head: bool,
+    keeps: bool,
+    takes_trailers: bool,
+    /// The client waits for our word before it sends the body (RFC 9110 §10.1.1).
+    pub(super) waits: bool,
+}
+
+impl Asked {
+    /// Of a request whose head was refused: its answer is the last.
+    pub(super) const REFUSED: Self =
+        Self { version: Version::HTTP_11, is_head: false, keeps: false, takes_trailers: false, waits: false };
+
+    /// Of a request.
+    pub(super) fn by(request: &request::Parts, seen: Seen) -> Self {
+        let says = |name, value: &str| {
+            let field: Option<&HeaderValue> = request.headers.get(name);
+            field.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+        };
+        Self {
+            version: request.version,
+            is_head: request.method == Method::HEAD,
+            keeps: keep(request.version, &request.headers, seen),
+            takes_trailers: seen.te && says(header::TE, "trailers"),
+            waits: seen.expect && request.version == Version::HTTP_11 && says(header::EXPECT, "100-continue"),
+        }
+    }
+}
+
+/// How an answer is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sending {
+    pub(super) encoder: Encoder,
+    /// Another request may follow on the connection.
+    pub(super) keeps: bool,
+}
+
+/// Appends the head of an answer. With `last`, no request follows it.
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    answer: &response::Parts,
+    asked: Asked,
+    body: &SizeHint,
+    last: bool,
+    now: impl FnOnce() -> UnixTime,
+) -> Sending {
+    let status = answer.status;
+    put_status_line(out, answer, asked.version);
+    let said = put_fields(out, &answer.headers, now);
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        for value in answer.headers.get_all(header::CONNECTION) {
+            put_field(out, &header::CONNECTION, value);
+        }
+        out.extend_from_slice(b"\r\n");
+        return Sending { encoder: Encoder::NONE, keeps: false };
+    }
+    let encoder = put_framing(out, answer, asked, body, said.length);
+    let says_close = said.connection && has_option(&answer.headers, "close");
+    let keeps = asked.keeps && !last && encoder != Encoder::UntilClose && !says_close;
+    match (keeps, asked.version) {
+        (false, Version::HTTP_11) => out.extend_from_slice(b"connection: close\r\n"),
+        (true, Version::HTTP_10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+        _ => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    Sending { encoder, keeps }
+}
+
+/// What an answer's own fields say of its framing.
+struct Said<'a> {
+    length: Option<&'a HeaderValue>,
+    connection: bool,
+}
+
+/// All fields but those that frame the message, which are the connection's to say; with a date (RFC 9110 §6.6.1).
+fn put_fields<'a>(out: &mut Vec<u8>, fields: &'a HeaderMap, now: impl FnOnce() -> UnixTime) -> Said<'a> {
+    let mut said = Said { length: None, connection: false };
+    let mut has_date = false;
+    for (name, value) in fields {
+        match *name {
+            header::CONTENT_LENGTH => said.length = Some(value),
+            header::TRANSFER_ENCODING => {}
+            header::CONNECTION => said.connection = true,
+            _ => {
+                has_date |= *name == header::DATE;
+                put_field(out, name, value);
+            }
+        }
+    }
+    if !has_date {
+        let _ = write!(
+            out,
+            "date: {}\r\n",
+            httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(now().as_secs()))
+        );
+    }
+    said
+}
+
+fn put_status_line(out: &mut Vec<u8>, answer: &response::Parts, version: Version) {
+    out.extend_from_slice(if version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+    out.extend_from_slice(answer.status.as_str().as_bytes());
+    out.push(b' ');
+    match answer.extensions.get::<Reason>() {
+        Some(Reason(reason)) => out.extend_from_slice(reason),
+        None => out.extend_from_slice(answer.status.canonical_reason().unwrap_or_default().as_bytes()),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How long the body is, and the fields that say so (RFC 9110 §8.6, RFC 9112 §6).
+fn put_framing(
+    out: &mut Vec<u8>,
+    answer: &response::Parts,
+    asked: Asked,
+    body: &SizeHint,
+    said: Option<&HeaderValue>,
+) -> Encoder {
+    let status = answer.status;
+    if status == StatusCode::NO_CONTENT || status.is_informational() {
+        return Encoder::NONE;
+    }
+    if asked.is_head || status == StatusCode::NOT_MODIFIED {
+        // The length that the answer to a `GET` would have.
+        if let Some(length) = said {
+            put_field(out, &header::CONTENT_LENGTH, length);
+        }
+        return Encoder::NONE;
+    }
+    if let Some(length) = body.exact() {
+        let _ = write!(out, "content-length: {length}\r\n");
+        return Encoder::Length(length);
+    }
+    if let Some(length) = said.and_then(|length| length.to_str().ok()?.parse().ok()) {
+        let _ = write!(out, "content-length: {length}\r\n");
+        return Encoder::Length(length);
+    }
+    if asked.version == Version::HTTP_10 {
+        return Encoder::UntilClose;
+    }
+    out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    // Who has not asked for trailers may not know what to do with them (RFC 9110 §6.5.1).
+    if asked.takes_trailers { Encoder::chunked(&answer.headers) } else { Encoder::Chunked(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign::UnixTime;
+    use http::{HeaderMap, Response, StatusCode};
+    use http_body::SizeHint;
+
+    use super::{super::reader::RequestReader, Asked, Encoder, put};
+    use crate::config::resolved::Limits;
+
+    fn asked(head: &'static str) -> Asked {
+        let mut reader = RequestReader::new(&Limits::DEFAULT);
+        reader.buffer().extend_from_slice(head.as_bytes());
+        let parts = reader.next_head(&mut HeaderMap::new()).unwrap().unwrap();
+        Asked::by(&parts, reader.seen())
+    }
+
+    /// The head of an answer without its date, and whether the connection is kept.
+    fn answer(
+        head: &'static str,
+        status: u16,
+        fields: &[(&str, &str)],
+        length: Option<u64>,
+    ) -> (String, Encoder, bool) {
+        let builder = Response::builder().status(status).header("date", "now");
+        let builder = fields.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
+        let (parts, ()) = builder.body(()).unwrap().into_parts();
+        let mut out = Vec::new();
+        let hint = length.map_or_else(SizeHint::new, SizeHint::with_exact);
+        let sending = put(&mut out, &parts, asked(head), &hint, false, || UnixTime::from_secs(0));
+        (String::from_utf8(out).unwrap().replace("date: now\r\n", ""), sending.encoder, sending.keeps)
+    }
+
+    const NEW: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const OLD: &str = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+    const OLD_KEPT: &str = "GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n";
+    const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const CLOSE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+    #[test]
+    fn an_answer_says_once_how_long_it_is() {
+        let (none, chunked) = (Encoder::NONE, Encoder::Chunked(None));
+        for (head, status, fields, length, expected) in [
+            (
+                NEW,
+                200,
+                &[("x", "y")][..],
+                Some(3),
+                ("1.1 200 OK\r\nx: y\r\ncontent-length: 3\r\n", Encoder::Length(3), true),
+            ),
+            (
+                NEW,
+                200,
+                &[("content-length", "3")],
+                Some(3),
+                ("1.1 200 OK\r\ncontent-length: 3\r\n", Encoder::Length(3), true),
+            ),
+            (
+                NEW,
+                200,
+                &[("content-length", "3")],
+                None,
+                ("1.1 200 OK\r\ncontent-length: 3\r\n", Encoder::Length(3), true),
+            ),
+            (NEW, 200, &[], Some(0), ("1.1 200 OK\r\ncontent-length: 0\r\n", none.clone(), true)),
+            (NEW, 200, &[], None, ("1.1 200 OK\r\ntransfer-encoding: chunked\r\n", chunked.clone(), true)),
+            (
+                NEW,
+                200,
+                &[("connection", "close")],
+                Some(0),
+                ("1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n", none.clone(), false),
+            ),
+            (
+                CLOSE,
+                200,
+                &[],
+                Some(0),
+                ("1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n", none.clone(), false),
+            ),
+            (OLD, 200, &[], None, ("1.0 200 OK\r\n", Encoder::UntilClose, false)),
+            (
+                OLD_KEPT,
+                200,
+                &[],
+                Some(1),
+                ("1.0 200 OK\r\ncontent-length: 1\r\nconnection: keep-alive\r\n", Encoder::Length(1), true),
+            ),
+            (OLD_KEPT, 200, &[], None, ("1.0 200 OK\r\n", Encoder::UntilClose, false)),
+            (
+                HEAD,
+                200,
+                &[("content-length", "7")],
+                Some(0),
+                ("1.1 200 OK\r\ncontent-length: 7\r\n", none.clone(), true),
+            ),
+            (HEAD, 200, &[], Some(0), ("1.1 200 OK\r\n", none.clone(), true)),
+            (NEW, 204, &[("content-length", "7")], Some(0), ("1.1 204 No Content\r\n", none.clone(), true)),
+            (
+                NEW,
+                304,
+                &[("content-length", "7")],
+                Some(0),
+                ("1.1 304 Not Modified\r\ncontent-length: 7\r\n", none.clone(), true),
+            ),
+            (NEW, 299, &[], Some(0), ("1.1 299 \r\ncontent-length: 0\r\n", none.clone(), true)),
+            (
+                NEW,
+                101,
+                &[("connection", "upgrade"), ("upgrade", "echo")],
+                Some(0),
+                ("1.1 101 Switching Protocols\r\nupgrade: echo\r\nconnection: upgrade\r\n", none, false),
+            ),
+        ] {
+            let (text, encoder, keeps) = answer(head, status, fields, length);
+            let expected_text = format!("HTTP/{}\r\n", expected.0);
+            assert_eq!((text, encoder, keeps), (expected_text, expected.1, expected.2), "{head} {status}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_for_who_asked_for_them() {
+        let te = "GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n";
+        let fields = [("trailer", "checksum")];
+        assert!(matches!(answer(te, 200, &fields, None).1, Encoder::Chunked(Some(_))));
+        assert_eq!(answer(NEW, 200, &fields, None).1, Encoder::Chunked(None));
+    }
+
+    #[test]
+    fn an_answer_has_a_date() {
+        let (parts, ()) = Response::builder().status(StatusCode::OK).body(()).unwrap().into_parts();
+        let mut out = Vec::new();
+        put(&mut out, &parts, asked(NEW), &SizeHint::with_exact(0), true, || {
+            UnixTime::from_secs(784_111_777)
+        });
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"), "{text}");
+        assert!(text.ends_with("connection: close\r\n\r\n"), "{text}");
+    }
+}

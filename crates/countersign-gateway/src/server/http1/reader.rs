@@ -1,0 +1,138 @@
+//! What a client sends, divided into requests, without I/O.
+
+use std::{fmt, mem::MaybeUninit};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Uri, Version, request};
+use http_body::Frame;
+use httparse::{ParserConfig, Status};
+
+use super::super::head_guard::{Follow, Piece};
+use crate::{
+    config::resolved::Limits,
+    error::Refusal,
+    http1::{MAX_FIELDS, Seen, read_fields},
+};
+
+/// Divides the bytes of one connection into heads and bodies, as [`Follow`] says where they end.
+pub struct RequestReader {
+    read: BytesMut,
+    follow: Follow,
+    seen: Seen,
+}
+
+impl RequestReader {
+    /// At the start of a connection. Of the limits `header_bytes` and `header_count` are used.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self { read: BytesMut::new(), follow: Follow::new(limits), seen: Seen::default() }
+    }
+
+    /// What was read and is in no request yet: append to it.
+    pub const fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.read
+    }
+
+    /// The head of the next request, once the body of the last is over; `None` before more was read. The map is for
+    /// its fields.
+    ///
+    /// # Errors
+    /// What the head is refused for. Nothing after it is a request.
+    pub fn next_head(&mut self, fields: &mut HeaderMap) -> Result<Option<request::Parts>, Refusal> {
+        match self.follow.step(&self.read)? {
+            Piece::Head(length) => {
+                let (parts, seen) = parse(&self.read.split_to(length).freeze(), fields)?;
+                self.seen = seen;
+                Ok(Some(parts))
+            }
+            Piece::Wait => Ok(None),
+            Piece::Data(_) | Piece::Framing(_) | Piece::Trailers(_) => Err(Refusal::Bug),
+        }
+    }
+
+    /// The next piece of the body, or its trailers; `None` before more was read, or when it is over.
+    ///
+    /// # Errors
+    /// What the body is refused for. Nothing after it is a request.
+    pub fn next_of_body(&mut self) -> Result<Option<Frame<Bytes>>, Refusal> {
+        while !self.is_body_over() {
+            match self.follow.step(&self.read)? {
+                Piece::Data(length) => return Ok(Some(Frame::data(self.read.split_to(length).freeze()))),
+                Piece::Framing(length) => self.read.advance(length),
+                Piece::Trailers(length) => return trailers(&self.read.split_to(length).freeze()),
+                Piece::Wait => return Ok(None),
+                Piece::Head(_) => return Err(Refusal::Bug),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the last head says of connection and length.
+    pub(crate) const fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    /// Whether the body of the last request is over.
+    #[must_use]
+    pub const fn is_body_over(&self) -> bool {
+        self.follow.is_in_head()
+    }
+
+    /// How long the rest of the body is, if the head has said so.
+    #[must_use]
+    pub const fn body_left(&self) -> Option<u64> {
+        self.follow.body_left()
+    }
+
+    /// Whether part of a head was read.
+    #[must_use]
+    pub fn has_begun_head(&self) -> bool {
+        self.follow.is_in_head() && !self.read.is_empty()
+    }
+
+    /// Whether the last request asked to leave HTTP: what follows it may be another protocol.
+    #[must_use]
+    pub const fn may_leave_http(&self) -> bool {
+        self.follow.may_have_left_http()
+    }
+}
+
+impl fmt::Debug for RequestReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestReader").field("follow", &self.follow).finish_non_exhaustive()
+    }
+}
+
+/// The head that [`Follow`] has found good.
+fn parse(head: &Bytes, fields: &mut HeaderMap) -> Result<(request::Parts, Seen), Refusal> {
+    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut read = httparse::Request::new(&mut []);
+    let parsed = ParserConfig::default().parse_request_with_uninit_headers(&mut read, head, &mut space);
+    let (Ok(Status::Complete(_)), Some(method), Some(target), Some(minor)) =
+        (parsed, read.method, read.path, read.version)
+    else {
+        return Err(Refusal::RequestLineMalformed);
+    };
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::RequestLineMalformed)?;
+    parts.uri = Uri::from_maybe_shared(head.slice_ref(target.as_bytes()))
+        .map_err(|_| Refusal::RequestLineMalformed)?;
+    parts.version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers = std::mem::take(fields);
+    parts.headers.clear();
+    let seen = read_fields(read.headers, head, &mut parts.headers).map_err(|_| Refusal::HeaderMalformed)?;
+    Ok((parts, seen))
+}
+
+fn trailers(section: &Bytes) -> Result<Option<Frame<Bytes>>, Refusal> {
+    let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let Ok(Status::Complete((_, fields))) = httparse::parse_headers(section, &mut space) else {
+        return Err(Refusal::HeaderMalformed);
+    };
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let mut trailers = HeaderMap::new();
+    read_fields(fields, section, &mut trailers).map_err(|_| Refusal::HeaderMalformed)?;
+    Ok(Some(Frame::trailers(trailers)))
+}

@@ -1,0 +1,68 @@
+//! The head of a request as a service gets it.
+
+use http::{HeaderValue, Request, header};
+use http_body::Body as _;
+
+use super::super::Inbound;
+use crate::http1::{Encoder, put_field};
+
+/// Appends the head of a request in origin form, and says how its body is framed.
+///
+/// A body of unknown length is sent in chunks whatever the method: left out of a `GET`, the service would answer
+/// another request than the client made.
+pub(super) fn put_head(out: &mut Vec<u8>, request: &mut Request<Inbound>) -> Encoder {
+    let encoder = frame(request);
+    out.extend_from_slice(request.method().as_str().as_bytes());
+    out.push(b' ');
+    let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in request.headers() {
+        put_field(out, name, value);
+    }
+    out.extend_from_slice(b"\r\n");
+    encoder
+}
+
+/// Makes the head say how long the body is, once.
+fn frame(request: &mut Request<Inbound>) -> Encoder {
+    if request.body().is_end_stream() {
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
+        return Encoder::NONE;
+    }
+    if let Some(length) = length_of(request) {
+        request.headers_mut().remove(header::TRANSFER_ENCODING);
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        return Encoder::Length(length);
+    }
+    request.headers_mut().remove(header::CONTENT_LENGTH);
+    request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    Encoder::chunked(request.headers())
+}
+
+fn length_of(request: &Request<Inbound>) -> Option<u64> {
+    let said = request.headers().get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse().ok());
+    said.or_else(|| request.body().size_hint().exact())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::{Encoder, Inbound, put_head};
+
+    #[test]
+    fn a_head_is_written_in_origin_form() {
+        let request = Request::post("/a?b=c").header("host", "x").header("X-Two", "1").header("x-two", "2");
+        let request = request.header("content-length", "0").header("transfer-encoding", "chunked");
+        let mut out = Vec::new();
+        let encoder = put_head(&mut out, &mut request.body(Inbound::none()).unwrap());
+        assert_eq!(encoder, Encoder::NONE);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            text,
+            "POST /a?b=c HTTP/1.1\r\nhost: x\r\nx-two: 1\r\nx-two: 2\r\ncontent-length: 0\r\n\r\n"
+        );
+    }
+}
