@@ -3,7 +3,7 @@
 //! Both are our own, without tasks, channels or copies between a socket and the stage that decides, because a request
 //! passes here on its way in and out. Heads are parsed by `httparse`; where a client's message ends is decided by
 //! [`crate::server::head_guard`], and where an answer ends by [`crate::upstream`]. Nothing here does I/O but
-//! [`fill`] and [`Outgoing::poll_write`].
+//! [`Room::fill`] and [`Outgoing::poll_write`].
 
 mod encoder;
 mod fields;
@@ -12,36 +12,62 @@ mod outgoing;
 use std::{
     future::Future,
     io,
-    pin::{Pin, pin},
-    task::{Context, Poll},
+    pin::pin,
+    task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) use encoder::Encoder;
-pub(crate) use fields::{Seen, has_option, keep, put_field, read_fields};
+pub(crate) use fields::{Seen, has_option, keep, parsed, put_field, read_fields};
 pub(crate) use outgoing::Outgoing;
-
-/// Room that is made for a read when there is less than [`LEAST_ROOM`].
-const ROOM: usize = 8 * 1024;
-/// Room after a read that filled all there was.
-const MORE_ROOM: usize = 64 * 1024;
-const LEAST_ROOM: usize = 2 * 1024;
 
 /// Header fields of a message, at most.
 pub(crate) const MAX_FIELDS: usize = 100;
 
-/// Reads what there is. Zero: the other end has said all it had to say.
-pub(crate) fn fill(
-    cx: &mut Context<'_>,
-    io: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
-) -> Poll<io::Result<usize>> {
-    let room = buffer.capacity() - buffer.len();
-    if room < LEAST_ROOM {
-        // A buffer that is full of one message belongs to a stream that is worth fewer, longer reads.
-        buffer.reserve(if buffer.len() >= ROOM { MORE_ROOM } else { ROOM });
+/// Room for a read, unless the last ones filled what they had.
+const ROOM: usize = 8 * 1024;
+/// Room for a read, at most.
+const MOST_ROOM: usize = 128 * 1024;
+/// Less is not read into.
+const LEAST_ROOM: usize = 2 * 1024;
+
+/// How much is read at once: more after each read of a body that filled all its room, little again after one that
+/// did not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(ROOM)
     }
-    Pin::new(&mut pin!(io.read_buf(buffer))).poll(cx)
+}
+
+impl Room {
+    /// For the next head, whatever was read before. A buffer that has grown is let go.
+    pub(crate) fn reset(&mut self, buffer: &mut BytesMut) {
+        self.0 = ROOM;
+        if buffer.is_empty() && buffer.capacity() > ROOM {
+            *buffer = BytesMut::new();
+        }
+    }
+
+    /// Reads what there is. Zero: the other end has said all it had to say.
+    pub(crate) fn fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        // What a head has filled already is not doubled: it would stay with the connection.
+        let wanted = if buffer.is_empty() { self.0 } else { ROOM };
+        if buffer.capacity() - buffer.len() < LEAST_ROOM.max(wanted / 2) {
+            buffer.reserve(wanted);
+        }
+        let room = buffer.capacity() - buffer.len();
+        let read = ready!(pin!(io.read_buf(buffer)).poll(cx))?;
+        self.0 = if read == room { (self.0 * 2).min(MOST_ROOM) } else { ROOM };
+        Poll::Ready(Ok(read))
+    }
 }

@@ -26,8 +26,8 @@ mod watch;
 mod worker;
 
 pub use handler::{Connection, Handler, Worker};
+pub(crate) use http1::RequestBody;
 pub use http1::RequestReader;
-pub(crate) use http1::Wire;
 pub use listen::{BACKLOG, activated, bind};
 pub use outbound::Outbound;
 pub use running::{Drained, Drainer, Running, Settings, serve};

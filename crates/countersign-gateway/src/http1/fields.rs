@@ -16,16 +16,23 @@ pub(crate) struct Seen {
     pub(crate) te: bool,
 }
 
-/// Appends parsed fields, whose values are parts of `head`, to the map.
-pub(crate) fn read_fields(
-    fields: &[httparse::Header<'_>],
+/// Names and values as `httparse` has found them.
+pub(crate) fn parsed<'a>(
+    fields: &'a [httparse::Header<'a>],
+) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
+    fields.iter().map(|field| (field.name.as_bytes(), field.value))
+}
+
+/// Appends fields, whose values are parts of `head`, to the map.
+pub(crate) fn read_fields<'a>(
+    fields: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>,
     head: &Bytes,
     into: &mut HeaderMap,
 ) -> Result<Seen, BadField> {
     let mut seen = Seen::default();
     into.try_reserve(fields.len()).map_err(|_| BadField)?;
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| BadField)?;
+    for (name, value) in fields {
+        let name = HeaderName::from_bytes(name).map_err(|_| BadField)?;
         match name {
             header::CONNECTION => seen.connection = true,
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING => seen.framing = true,
@@ -33,7 +40,7 @@ pub(crate) fn read_fields(
             header::TE => seen.te = true,
             _ => {}
         }
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| BadField)?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| BadField)?;
         into.try_append(name, value).map_err(|_| BadField)?;
     }
     Ok(seen)

@@ -87,8 +87,8 @@ impl Outgoing {
         self.written += of_buffer;
         length -= of_buffer;
         if self.written == self.buffer.len() {
-            self.buffer.clear();
             self.written = 0;
+            if self.buffer.capacity() > ENOUGH { self.buffer = Vec::new() } else { self.buffer.clear() }
         }
         let of_piece = length.min(self.piece.len());
         self.piece.advance(of_piece);

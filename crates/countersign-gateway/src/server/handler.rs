@@ -84,7 +84,8 @@ impl Connection {
     }
 }
 
-/// What the connection's time-outs need to know. Written by the layers, read by the connection's task.
+/// What the connection's time-outs need to know. Written by the layers, read by the connection's task: all on the thread
+/// of one worker, so that counting needs no more than a load and a store.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     /// Requests whose answer is not complete.
@@ -99,12 +100,12 @@ pub(super) struct Activity {
 
 impl Activity {
     pub(super) fn begin(&self) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.open.store(self.open().wrapping_add(1), Ordering::Relaxed);
+        self.begun.store(self.begun().wrapping_add(1), Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.open.store(self.open().wrapping_sub(1), Ordering::Relaxed);
     }
 
     /// Notes how writing to the client went. Only its connection's task writes.

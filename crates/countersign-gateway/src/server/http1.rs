@@ -20,15 +20,17 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, StatusCode, request};
-use http_body::{Body as _, SizeHint};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, response};
+use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::timeout;
 
 pub use self::reader::RequestReader;
-pub(crate) use self::wire::Wire;
+pub(crate) use self::wire::RequestBody;
+use self::wire::Wire;
 use self::{
     head::{Asked, Sending},
-    wire::NoRequest,
+    wire::{Begun, NoRequest},
 };
 use super::{
     Handler, Outbound,
@@ -40,7 +42,8 @@ use super::{
 };
 use crate::{
     error::Refusal,
-    upstream::{Deadline, Inbound},
+    http1::Outgoing,
+    upstream::{BodyError, Deadline, Inbound},
 };
 
 /// For the last words to a client that was too slow.
@@ -66,6 +69,46 @@ enum Progress {
     Done,
     /// Its body has failed: what came before is still sent.
     CutOff,
+}
+
+/// An answer on its way.
+struct Answer {
+    asked: Asked,
+    /// Once its head is written.
+    sending: Option<Sending>,
+    progress: Progress,
+    /// More may be put behind what is to be written.
+    has_room: bool,
+}
+
+impl Answer {
+    fn begin(&mut self, sending: Sending) {
+        // What is no answer to a HEAD, or of a status that has none, is not read.
+        if sending.encoder.is_over() {
+            self.progress = Progress::Done;
+        }
+        self.sending = Some(sending);
+    }
+
+    /// Puts what came of the body, perhaps its end, behind what is to be written, where there is room.
+    fn take(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>, is_last: bool, out: &mut Outgoing) {
+        let (Progress::Going, Some(Sending { encoder, .. })) = (self.progress, &mut self.sending) else {
+            return;
+        };
+        let (data, trailers) = match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Err(_)) => return self.progress = Progress::CutOff,
+            Some(Ok(Ok(data))) => (Some(data), None),
+            Some(Ok(Err(frame))) => (None, frame.into_trailers().ok()),
+            None => (None, None),
+        };
+        let is_last = is_last || data.is_none();
+        if data.is_some_and(|data| encoder.push(data, out).is_err()) {
+            self.progress = Progress::CutOff;
+        } else if is_last && (out.has_room() || encoder.is_over()) {
+            let finished = encoder.finish(trailers.as_ref(), out);
+            self.progress = if finished.is_ok() { Progress::Done } else { Progress::CutOff };
+        }
+    }
 }
 
 /// One connection on its way through its requests.
@@ -132,7 +175,7 @@ impl<H: Handler> Serving<'_, H> {
     async fn requests(&mut self) -> End {
         loop {
             match poll_fn(|cx| self.poll_request(cx)).await {
-                Ok((parts, asked)) => match self.answer(parts, asked).await {
+                Ok(begun) => match self.answer(begun).await {
                     Ok(true) => {}
                     Ok(false) => return End::Good,
                     Err(end) => return end,
@@ -145,7 +188,7 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// The next request. After the drain has begun there is none behind the first, unless it was on its way already.
-    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(request::Parts, Asked), NoRequest>> {
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun, NoRequest>> {
         let mut messages = self.wire.lock();
         let is_idle = self.scope.connection.activity.begun() > 0 && !messages.has_begun_head();
         if is_idle && self.scope.shared.drain.has_begun() {
@@ -155,12 +198,13 @@ impl<H: Handler> Serving<'_, H> {
     }
 
     /// Answers a request. Whether another may follow.
-    async fn answer(&mut self, mut parts: request::Parts, asked: Asked) -> Result<bool, End> {
+    async fn answer(&mut self, begun: Begun) -> Result<bool, End> {
+        let Begun { mut parts, asked, body, asks_to_leave } = begun;
         let open = Open::begin(&self.scope.connection);
-        let handover = self.wire.lock().asks_to_leave().then(|| Upgrading::offer(&mut parts.extensions));
-        let wire = (!self.wire.is_body_over()).then(|| self.wire.clone());
+        let handover = asks_to_leave.then(|| Upgrading::offer(&mut parts.extensions));
+        let body = body.map(|number| self.wire.body(number));
         let (limits, deadline) = (&self.scope.limits, Arc::clone(self.deadline));
-        let body = Inbound::over_http1(wire, limits.body_bytes, limits.body_timeout, deadline);
+        let body = Inbound::over_http1(body, limits.body_bytes, limits.body_timeout, deadline);
         let response = self.wait_for_answer(Request::from_parts(parts, body)).await?;
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let keeps = self.send(response, asked).await?;
@@ -207,40 +251,54 @@ impl<H: Handler> Serving<'_, H> {
     /// Sends an answer. Whether the connection is kept after it.
     async fn send(&mut self, response: Response<Outbound>, asked: Asked) -> Result<bool, End> {
         let (parts, mut body) = response.into_parts();
-        let last = self.scope.shared.drain.has_begun();
-        let hint = if body.is_end_stream() { SizeHint::with_exact(0) } else { body.size_hint() };
-        let now = || self.scope.shared.handler.now();
-        let mut sending = self.wire.lock().begin_answer(&parts, asked, &hint, last, now);
+        let mut answer = Answer { asked, sending: None, progress: Progress::Going, has_room: true };
+        poll_fn(|cx| self.poll_send(cx, &parts, &mut body, &mut answer)).await?;
         self.fields = parts.headers;
-        // What is no answer to a HEAD, or of a status that has none, is not read.
-        let mut progress = if sending.encoder.is_over() { Progress::Done } else { Progress::Going };
-        poll_fn(|cx| self.poll_send(cx, &mut body, &mut sending, &mut progress)).await?;
-        Ok(sending.keeps)
+        Ok(answer.sending.is_some_and(|sending| sending.keeps))
     }
 
-    /// Passes on what there is of an answer's body, and writes.
+    /// Passes on what there is of an answer, and writes.
     fn poll_send(
         &self,
         cx: &mut Context<'_>,
+        head: &response::Parts,
         body: &mut Outbound,
-        sending: &mut Sending,
-        progress: &mut Progress,
+        answer: &mut Answer,
     ) -> Poll<Result<(), End>> {
         loop {
+            // Not while the wire is locked: the body of the request may be read on the way.
+            let hint = answer.sending.is_none().then(|| length_of(body));
             let mut waits = false;
-            while *progress == Progress::Going && self.wire.lock().out.has_room() {
-                // Not while the wire is locked: the body of the request may be read on the way.
-                let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else {
-                    waits = true;
-                    break;
-                };
-                *progress = self.wire.lock().take_frame(frame, body.is_end_stream(), &mut sending.encoder);
-            }
+            let frame = match answer.progress {
+                Progress::Going if !answer.has_room => None,
+                Progress::Going if body.is_end_stream() => Some(None),
+                Progress::Going => match Pin::new(&mut *body).poll_frame(cx) {
+                    Poll::Ready(frame) => Some(frame),
+                    Poll::Pending => {
+                        waits = true;
+                        None
+                    }
+                },
+                Progress::Done | Progress::CutOff => None,
+            };
             let mut messages = self.wire.lock();
+            if let Some(hint) = hint {
+                let last = self.scope.shared.drain.has_begun();
+                let now = || self.scope.shared.handler.now();
+                answer.begin(messages.begin_answer(head, answer.asked, &hint, last, now));
+            }
+            if let Some(frame) = frame {
+                answer.take(frame, body.is_end_stream(), &mut messages.out);
+            }
+            answer.has_room = messages.out.has_room();
+            if answer.progress == Progress::Going && !waits && answer.has_room {
+                continue;
+            }
             if !messages.out.is_empty() {
                 ready!(messages.poll_write(cx)).map_err(|_| End::Gone)?;
+                answer.has_room = true;
             }
-            match *progress {
+            match answer.progress {
                 Progress::CutOff => return Poll::Ready(Err(End::CutOff)),
                 Progress::Done => return Poll::Ready(Ok(())),
                 Progress::Going if waits => return messages.poll_gone(cx).map(|()| Err(End::Gone)),
@@ -255,4 +313,9 @@ impl<H: Handler> Serving<'_, H> {
             let _ = handover.send((ClientStream(io), read));
         }
     }
+}
+
+/// How long a body is, if that is known: HTTP/2 knows a length for an answer to HEAD, too.
+fn length_of(body: &Outbound) -> SizeHint {
+    if body.is_end_stream() { SizeHint::with_exact(0) } else { body.size_hint() }
 }

@@ -5,8 +5,9 @@ mod request;
 
 use std::{
     fmt,
-    future::poll_fn,
-    pin::Pin,
+    future::{Future, poll_fn},
+    io,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -15,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame};
-use tokio::time::Instant;
+use tokio::{task::unconstrained, time::Instant};
 
 pub(crate) use answer::Reason;
 pub use answer::{AnswerHead, AnswerReader};
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     error::Refusal,
-    http1::{Encoder, Outgoing, fill},
+    http1::{Encoder, Outgoing, Room},
 };
 
 /// A connection that is driven by the task that uses it: it has no task of its own, so a request costs no
@@ -34,6 +35,7 @@ use crate::{
 pub(super) struct Client {
     stream: Stream,
     reader: AnswerReader,
+    room: Room,
     out: Outgoing,
     /// The body of the request, as long as it is not sent.
     sending: Option<Sending>,
@@ -75,6 +77,7 @@ impl Client {
         Box::new(Self {
             stream,
             reader: AnswerReader::default(),
+            room: Room::default(),
             out: Outgoing::default(),
             sending: None,
             keeps: true,
@@ -98,7 +101,7 @@ impl Client {
         last: Instant,
     ) -> Result<Response<()>, Failure> {
         self.used = now;
-        self.keeps = false;
+        self.keeps = true;
         let Some(request) = place.as_mut() else { return Err(Failure::Unsent) };
         let is_head = *request.method() == Method::HEAD;
         let encoder = request::put_head(self.out.buffer(), request);
@@ -189,10 +192,11 @@ impl Client {
                     self.spare = response.into_parts().0.headers;
                     continue;
                 }
-                self.keeps = keeps && status != StatusCode::SWITCHING_PROTOCOLS;
+                // What has spoilt it before an answer came has spoilt it for good.
+                self.keeps &= keeps && status != StatusCode::SWITCHING_PROTOCOLS;
                 return Poll::Ready(Ok(response));
             }
-            if !matches!(ready!(fill(cx, &mut self.stream, self.reader.buffer())), Ok(1..)) {
+            if !matches!(ready!(self.poll_fill(cx)), Ok(1..)) {
                 return Poll::Ready(Err(UpstreamError::Closed));
             }
         }
@@ -217,12 +221,16 @@ impl Client {
                 Ok(None) => {}
                 Err(_) => return self.fail(BodyError::Malformed(Refusal::Framing)),
             }
-            match ready!(fill(cx, &mut self.stream, self.reader.buffer())) {
+            match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}
                 Ok(0) if self.reader.end() => return Poll::Ready(None),
                 Ok(0) | Err(_) => return self.fail(BodyError::Gone),
             }
         }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.room.fill(cx, &mut self.stream, self.reader.buffer())
     }
 
     fn fail<T>(&mut self, error: BodyError) -> Poll<Option<Result<T, BodyError>>> {
@@ -251,7 +259,9 @@ impl Client {
         if self.overlooks {
             return true;
         }
-        fill(&mut Context::from_waker(Waker::noop()), &mut self.stream, self.reader.buffer()).is_pending()
+        // Whatever else this task has read already: an answer must not be missed for want of budget.
+        let look = pin!(unconstrained(poll_fn(|cx| self.poll_fill(cx))));
+        look.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
     /// At most so many idle connections are kept when this one is given back.
@@ -266,6 +276,7 @@ impl Client {
             && self.out.is_empty()
             && self.reader.buffer().is_empty();
         if self.keeps && is_at_end {
+            self.room.reset(self.reader.buffer());
             let (pool, keep) = (Arc::clone(&self.pool), self.keep);
             pool.put(self, keep);
         }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{BodyError, Deadline};
 use crate::{
     http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers},
-    server::Wire,
+    server::RequestBody,
 };
 
 /// What a client's trailers may say on every route.
@@ -50,7 +50,7 @@ pub struct Inbound {
 #[derive(Debug)]
 enum Source {
     /// Over HTTP/1.1. Who reads it knows whether it is whole.
-    Http1(Wire),
+    Http1(RequestBody),
     /// Over HTTP/2. It is whole by the end of its stream, or by trailers; a stream can also be reset without a fault.
     Http2(Incoming),
     /// It is over.
@@ -60,7 +60,7 @@ enum Source {
 impl Source {
     fn is_over(&self) -> bool {
         match self {
-            Self::Http1(wire) => wire.is_body_over(),
+            Self::Http1(body) => body.is_over(),
             Self::Http2(incoming) => incoming.is_end_stream(),
             Self::None => true,
         }
@@ -68,7 +68,7 @@ impl Source {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
-            Self::Http1(wire) => wire.poll_body(cx),
+            Self::Http1(body) => body.poll_frame(cx),
             Self::Http2(incoming) => {
                 let frame = ready!(Pin::new(incoming).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
@@ -82,12 +82,12 @@ impl Inbound {
     /// A body of at most `limit` bytes (0: no limit) that pauses for `timeout` at most, read from the connection; without
     /// one there is none.
     pub(crate) fn over_http1(
-        wire: Option<Wire>,
+        body: Option<RequestBody>,
         limit: u64,
         timeout: Duration,
         deadline: Arc<Deadline>,
     ) -> Self {
-        Self::new(wire.map_or(Source::None, Source::Http1), limit, timeout, deadline)
+        Self::new(body.map_or(Source::None, Source::Http1), limit, timeout, deadline)
     }
 
     /// The same, of an HTTP/2 stream.
@@ -208,7 +208,7 @@ impl HttpBody for Inbound {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Http1(wire) => wire.body_left().map_or_else(SizeHint::new, SizeHint::with_exact),
+            Source::Http1(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
             Source::Http2(incoming) => incoming.size_hint(),
             Source::None => SizeHint::with_exact(0),
         }

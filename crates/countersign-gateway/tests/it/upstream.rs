@@ -1,5 +1,6 @@
 //! The way to the services, seen from recording services.
 
+mod early;
 mod health;
 mod http2;
 mod once;

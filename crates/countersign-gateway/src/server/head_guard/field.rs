@@ -23,8 +23,12 @@ pub(super) enum Body {
 }
 
 impl Fields {
-    /// Takes one field line, without its line end.
-    pub(super) fn take(&mut self, line: &[u8], max_count: usize) -> Result<(), Refusal> {
+    /// Takes one field line, without its line end; its name and its value.
+    pub(super) fn take<'a>(
+        &mut self,
+        line: &'a [u8],
+        max_count: usize,
+    ) -> Result<(&'a [u8], &'a [u8]), Refusal> {
         self.count += 1;
         if self.count > max_count {
             return Err(Refusal::HeaderTooLarge);
@@ -41,7 +45,7 @@ impl Fields {
             14 | 17 => self.take_framing(name, value)?,
             _ => {}
         }
-        Ok(())
+        Ok((name, value))
     }
 
     /// What was said, once all fields are in.

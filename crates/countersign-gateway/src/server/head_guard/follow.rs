@@ -1,11 +1,14 @@
 //! Follows the framing of a stream of requests, without I/O.
 
+use std::ops::Range;
+
 use memchr::memchr;
+use smallvec::SmallVec;
 
 use super::{
     chunked::{MAX_EXTENSIONS_BYTES, MAX_LINE_BYTES, MAX_TRAILER_BYTES, parse_size},
     field::{Body, Fields, is_token_byte, take_trailer},
-    request_line::{self, Minor},
+    request_line::{self, Minor, RequestLine},
 };
 use crate::{config::resolved::Limits, error::Refusal};
 
@@ -22,6 +25,26 @@ pub struct Follow {
     /// Up to here there is no line end after `line`.
     searched: usize,
     upgrade: bool,
+    head: HeadParts,
+}
+
+/// Where the parts of a head are, counted from its first byte.
+#[derive(Debug, Clone, Default)]
+pub struct HeadParts {
+    /// The method.
+    pub method: Range<usize>,
+    /// The request target.
+    pub target: Range<usize>,
+    /// Name and value of each field; of the value without the white space around it.
+    pub fields: SmallVec<[(Range<usize>, Range<usize>); 8]>,
+    /// The version is HTTP/1.0.
+    pub is_old: bool,
+}
+
+/// Where a part of some bytes is in them.
+fn part(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    start..start + part.len()
 }
 
 /// What became of some bytes.
@@ -93,6 +116,7 @@ impl Follow {
             line: 0,
             searched: 0,
             upgrade: false,
+            head: HeadParts::default(),
         }
     }
 
@@ -133,6 +157,12 @@ impl Follow {
                 Err(refusal) => return Step { released, outcome: Outcome::Violated(refusal) },
             }
         }
+    }
+
+    /// Where the parts of the last complete head are.
+    #[must_use]
+    pub const fn head(&self) -> &HeadParts {
+        &self.head
     }
 
     /// Whether the last message is complete and nothing of the next has been looked at.
@@ -217,9 +247,19 @@ impl Follow {
                     };
                     return Ok(Move::Release(self.line));
                 }
-                State::Fields(_, fields) => fields.take(line, self.max_fields)?,
+                State::Fields(_, fields) => {
+                    let (name, value) = fields.take(line, self.max_fields)?;
+                    self.head.fields.push((part(bytes, name), part(bytes, value)));
+                }
                 _ if line.is_empty() => {}
-                _ => self.state = State::Fields(request_line::parse(line)?, Fields::default()),
+                _ => {
+                    let RequestLine { method, target, minor } = request_line::parse(line)?;
+                    self.head.fields.clear();
+                    self.head.method = part(bytes, method);
+                    self.head.target = part(bytes, target);
+                    self.head.is_old = minor == Minor::Zero;
+                    self.state = State::Fields(minor, Fields::default());
+                }
             }
         }
     }

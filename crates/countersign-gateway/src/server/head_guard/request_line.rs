@@ -18,8 +18,16 @@ pub(super) enum Minor {
     One,
 }
 
+/// What a request line says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) minor: Minor,
+}
+
 /// Judges a request line, without its line end.
-pub(super) fn parse(line: &[u8]) -> Result<Minor, Refusal> {
+pub(super) fn parse(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     let mut words = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
@@ -49,7 +57,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Minor, Refusal> {
         [b'/', ..] => is_path_and_query(target),
         _ => is_absolute(target),
     };
-    if is_good { Ok(minor) } else { Err(Refusal::RequestLineMalformed) }
+    if is_good { Ok(RequestLine { method, target, minor }) } else { Err(Refusal::RequestLineMalformed) }
 }
 
 /// Absolute form (RFC 9112 §3.2.2) of one of our two schemes, without user information.

@@ -1,17 +1,17 @@
 //! What a client sends, divided into requests, without I/O.
 
-use std::{fmt, mem::MaybeUninit};
+use std::{fmt, ops::Range};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Uri, Version, request};
 use http_body::Frame;
-use httparse::{ParserConfig, Status};
+use httparse::Status;
 
-use super::super::head_guard::{Follow, Piece};
+use super::super::head_guard::{Follow, HeadParts, Piece};
 use crate::{
     config::resolved::Limits,
     error::Refusal,
-    http1::{MAX_FIELDS, Seen, read_fields},
+    http1::{MAX_FIELDS, Seen, parsed, read_fields},
 };
 
 /// Divides the bytes of one connection into heads and bodies, as [`Follow`] says where they end.
@@ -41,7 +41,8 @@ impl RequestReader {
     pub fn next_head(&mut self, fields: &mut HeaderMap) -> Result<Option<request::Parts>, Refusal> {
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
-                let (parts, seen) = parse(&self.read.split_to(length).freeze(), fields)?;
+                let head = self.read.split_to(length).freeze();
+                let (parts, seen) = request(&head, self.follow.head(), fields)?;
                 self.seen = seen;
                 Ok(Some(parts))
             }
@@ -103,24 +104,18 @@ impl fmt::Debug for RequestReader {
     }
 }
 
-/// The head that [`Follow`] has found good.
-fn parse(head: &Bytes, fields: &mut HeaderMap) -> Result<(request::Parts, Seen), Refusal> {
-    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let mut read = httparse::Request::new(&mut []);
-    let parsed = ParserConfig::default().parse_request_with_uninit_headers(&mut read, head, &mut space);
-    let (Ok(Status::Complete(_)), Some(method), Some(target), Some(minor)) =
-        (parsed, read.method, read.path, read.version)
-    else {
-        return Err(Refusal::RequestLineMalformed);
-    };
+/// The request of a head whose parts are known.
+fn request(head: &Bytes, at: &HeadParts, fields: &mut HeaderMap) -> Result<(request::Parts, Seen), Refusal> {
+    let part = |range: &Range<usize>| head.get(range.clone()).unwrap_or_default();
     let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::RequestLineMalformed)?;
-    parts.uri = Uri::from_maybe_shared(head.slice_ref(target.as_bytes()))
-        .map_err(|_| Refusal::RequestLineMalformed)?;
-    parts.version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.method = Method::from_bytes(part(&at.method)).map_err(|_| Refusal::RequestLineMalformed)?;
+    let target = head.slice_ref(part(&at.target));
+    parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::RequestLineMalformed)?;
+    parts.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
     parts.headers = std::mem::take(fields);
     parts.headers.clear();
-    let seen = read_fields(read.headers, head, &mut parts.headers).map_err(|_| Refusal::HeaderMalformed)?;
+    let all = at.fields.iter().map(|(name, value)| (part(name), part(value)));
+    let seen = read_fields(all, head, &mut parts.headers).map_err(|_| Refusal::HeaderMalformed)?;
     Ok((parts, seen))
 }
 
@@ -133,6 +128,6 @@ fn trailers(section: &Bytes) -> Result<Option<Frame<Bytes>>, Refusal> {
         return Ok(None);
     }
     let mut trailers = HeaderMap::new();
-    read_fields(fields, section, &mut trailers).map_err(|_| Refusal::HeaderMalformed)?;
+    read_fields(parsed(fields), section, &mut trailers).map_err(|_| Refusal::HeaderMalformed)?;
     Ok(Some(Frame::trailers(trailers)))
 }

@@ -15,14 +15,13 @@ use tokio::io::AsyncWrite;
 
 use super::{
     super::io::Io,
-    Progress,
     head::{self, Asked, Sending},
     reader::RequestReader,
 };
 use crate::{
     config::resolved::Limits,
     error::Refusal,
-    http1::{Encoder, Outgoing, fill},
+    http1::{Outgoing, Room},
     upstream::BodyError,
 };
 
@@ -35,11 +34,27 @@ pub(super) struct Messages {
     /// None once it has left HTTP.
     io: Option<Io>,
     reader: RequestReader,
+    room: Room,
     pub(super) out: Outgoing,
+    /// The request under way. Its body is for who holds a [`RequestBody`] of the same number.
+    number: u64,
     /// The body of the request under way has ended badly.
     failed: Option<BodyError>,
     /// The client waits for our word before it sends the body.
     waits: bool,
+    /// The connection's task, while it waits for what whoever reads the body will meet first.
+    watcher: Option<Waker>,
+}
+
+/// A request, and what its answer depends on.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) parts: request::Parts,
+    pub(super) asked: Asked,
+    /// It has a body, of this number.
+    pub(super) body: Option<u64>,
+    /// It asks to leave HTTP.
+    pub(super) asks_to_leave: bool,
 }
 
 /// Why there is no next request.
@@ -62,9 +77,12 @@ impl Wire {
         Self(Arc::new(Mutex::new(Messages {
             io: Some(io),
             reader: RequestReader::new(limits),
+            room: Room::default(),
             out: Outgoing::default(),
+            number: 0,
             failed: None,
             waits: false,
+            watcher: None,
         })))
     }
 
@@ -72,19 +90,43 @@ impl Wire {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next piece of the body of the request under way.
-    pub(crate) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.lock().poll_body(cx)
+    /// The body of the request of this number.
+    pub(super) fn body(&self, number: u64) -> RequestBody {
+        RequestBody { wire: self.clone(), number }
+    }
+}
+
+/// The body of one request. When the connection has gone on to another, it has failed.
+#[derive(Debug)]
+pub(crate) struct RequestBody {
+    wire: Wire,
+    number: u64,
+}
+
+impl RequestBody {
+    /// The next piece.
+    pub(crate) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut messages = self.wire.lock();
+        if messages.number != self.number {
+            return Poll::Ready(Some(Err(BodyError::Gone)));
+        }
+        let frame = messages.poll_body(cx);
+        if matches!(&frame, Poll::Ready(None | Some(Err(_)))) || !messages.is_body_open() {
+            messages.tell_watcher(cx);
+        }
+        frame
     }
 
-    /// Whether the body has come to its end, good or bad.
-    pub(crate) fn is_body_over(&self) -> bool {
-        !self.lock().is_body_open()
+    /// Whether it has come to its end, good or bad.
+    pub(crate) fn is_over(&self) -> bool {
+        let messages = self.wire.lock();
+        messages.number == self.number && !messages.is_body_open()
     }
 
-    /// How long the rest of the body is, if the head has said so.
-    pub(crate) fn body_left(&self) -> Option<u64> {
-        self.lock().reader.body_left()
+    /// How long the rest is, if the head has said so.
+    pub(crate) fn left(&self) -> Option<u64> {
+        let messages = self.wire.lock();
+        if messages.number == self.number { messages.reader.body_left() } else { None }
     }
 }
 
@@ -94,14 +136,18 @@ impl Messages {
         &mut self,
         cx: &mut Context<'_>,
         fields: &mut HeaderMap,
-    ) -> Poll<Result<(request::Parts, Asked), NoRequest>> {
+    ) -> Poll<Result<Begun, NoRequest>> {
         loop {
             if let Some(parts) = self.reader.next_head(fields).map_err(NoRequest::Refused)? {
                 let asked = Asked::by(&parts, self.reader.seen());
+                self.number += 1;
                 self.failed = None;
-                self.waits = asked.waits && !self.reader.is_body_over();
-                return Poll::Ready(Ok((parts, asked)));
+                let body = (!self.reader.is_body_over()).then_some(self.number);
+                self.waits = asked.waits && body.is_some();
+                let asks_to_leave = self.reader.may_leave_http();
+                return Poll::Ready(Ok(Begun { parts, asked, body, asks_to_leave }));
             }
+            self.room.reset(self.reader.buffer());
             match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}
                 Ok(0) if !self.reader.has_begun_head() => return Poll::Ready(Err(NoRequest::End)),
@@ -117,8 +163,10 @@ impl Messages {
         if self.waits {
             self.waits = false;
             self.out.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            // Where it cannot be written at once, the connection's task writes it before the answer.
-            let _ = self.poll_write(cx);
+            // Where it cannot be written at once, the connection's task writes it.
+            if self.poll_write(cx).is_pending() {
+                self.tell_watcher(cx);
+            }
         }
         loop {
             match self.reader.next_of_body() {
@@ -141,7 +189,18 @@ impl Messages {
 
     /// Ready when the client has gone while it waits for an answer. What it sends meanwhile is kept, up to one read.
     pub(super) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_body_open() || !self.reader.buffer().is_empty() {
+        if self.is_body_open() {
+            // Whoever reads the body may be another task, and is the first to know.
+            match &mut self.watcher {
+                Some(watcher) => watcher.clone_from(cx.waker()),
+                None => self.watcher = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        if self.failed == Some(BodyError::Gone) {
+            return Poll::Ready(());
+        }
+        if !self.reader.buffer().is_empty() {
             return Poll::Pending;
         }
         match ready!(self.poll_fill(cx)) {
@@ -158,12 +217,16 @@ impl Messages {
         }
     }
 
-    /// Whether the request under way asked to leave HTTP.
-    pub(super) const fn asks_to_leave(&self) -> bool {
-        self.reader.may_leave_http()
+    fn tell_watcher(&mut self, cx: &Context<'_>) {
+        if let Some(watcher) = self.watcher.take()
+            && !watcher.will_wake(cx.waker())
+        {
+            watcher.wake();
+        }
     }
 
-    /// Begins an answer: nothing else is written until its body is over.
+    /// Begins an answer: nothing else is written until its body is over. Where the client has not been told to send its
+    /// body, nobody knows whether what comes next belongs to it: then it is the last answer.
     pub(super) fn begin_answer(
         &mut self,
         answer: &response::Parts,
@@ -172,42 +235,15 @@ impl Messages {
         last: bool,
         now: impl FnOnce() -> UnixTime,
     ) -> Sending {
-        self.waits = false;
+        let last = std::mem::take(&mut self.waits) || last;
         head::put(self.out.buffer(), answer, asked, body, last, now)
     }
 
-    /// Puts what came of an answer's body behind what is to be written.
-    pub(super) fn take_frame(
-        &mut self,
-        frame: Option<Result<Frame<Bytes>, BodyError>>,
-        is_last: bool,
-        encoder: &mut Encoder,
-    ) -> Progress {
-        let (data, trailers) = match frame.map(|frame| frame.map(Frame::into_data)) {
-            Some(Err(_)) => return Progress::CutOff,
-            Some(Ok(Ok(data))) => (Some(data), None),
-            Some(Ok(Err(frame))) => (None, frame.into_trailers().ok()),
-            None => (None, None),
-        };
-        let is_last = is_last || data.is_none();
-        if let Some(data) = data
-            && encoder.push(data, &mut self.out).is_err()
-        {
-            return Progress::CutOff;
-        }
-        if !is_last || !self.out.has_room() && !encoder.is_over() {
-            return Progress::Going;
-        }
-        if encoder.finish(trailers.as_ref(), &mut self.out).is_ok() {
-            Progress::Done
-        } else {
-            Progress::CutOff
-        }
-    }
-
-    /// Nobody reads the rest of the body. Whether the next request can be found behind it without waiting.
+    /// Nobody reads the rest of the body: whoever holds it still must not read from the connection any more. Whether
+    /// the next request can be found behind it without waiting.
     pub(super) fn give_up_body(&mut self) -> bool {
-        self.waits = false;
+        self.number += 1;
+        self.watcher = None;
         let mut discarded = 0;
         while self.is_body_open() && discarded < DISCARDED_BYTES {
             match self.poll_body(&mut Context::from_waker(Waker::noop())) {
@@ -215,11 +251,7 @@ impl Messages {
                 _ => break,
             }
         }
-        if self.is_body_open() {
-            // Whoever holds the body still must not read from the connection any more.
-            self.failed = Some(BodyError::Gone);
-        }
-        self.failed.is_none()
+        self.failed.is_none() && self.reader.is_body_over()
     }
 
     /// Whether part of a head was read.
@@ -249,7 +281,7 @@ impl Messages {
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match &mut self.io {
-            Some(io) => fill(cx, io, self.reader.buffer()),
+            Some(io) => self.room.fill(cx, io, self.reader.buffer()),
             None => Poll::Ready(Ok(0)),
         }
     }
@@ -261,7 +293,7 @@ fn discard_unread(io: &mut Io, read: &mut BytesMut) {
     let mut discarded = 0;
     while discarded < DISCARDED_BYTES {
         read.clear();
-        match fill(&mut Context::from_waker(Waker::noop()), io, read) {
+        match Room::default().fill(&mut Context::from_waker(Waker::noop()), io, read) {
             Poll::Ready(Ok(length @ 1..)) => discarded += length,
             _ => return,
         }

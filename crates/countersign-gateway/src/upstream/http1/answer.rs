@@ -9,17 +9,21 @@ use httparse::{ParserConfig, Status};
 use memchr::memmem;
 
 use super::super::{UpstreamError, framing};
-use crate::http1::{MAX_FIELDS, keep, read_fields};
+use crate::http1::{MAX_FIELDS, Seen, keep, parsed, read_fields};
 
 /// Longest header section of an answer in bytes.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
-/// Longest chunk-size line with its extensions, and longest trailer section, in bytes.
+/// Extensions of all chunks of a body together, and longest trailer section, in bytes.
 const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// Divides what a service sends into heads and bodies, without I/O.
 pub struct AnswerReader {
     read: BytesMut,
+    /// Up to here there is no end of a head.
+    searched: usize,
     left: Left,
+    /// What the lines of chunk sizes may have besides, in the rest of the body.
+    extensions: usize,
 }
 
 /// The head of an answer.
@@ -39,7 +43,7 @@ impl fmt::Debug for AnswerReader {
 
 impl Default for AnswerReader {
     fn default() -> Self {
-        Self { read: BytesMut::new(), left: Left::Over }
+        Self { read: BytesMut::new(), searched: 0, left: Left::Over, extensions: 0 }
     }
 }
 
@@ -58,14 +62,21 @@ impl AnswerReader {
         to_head: bool,
         fields: &mut HeaderMap,
     ) -> Result<Option<AnswerHead>, UpstreamError> {
-        if self.read.is_empty() {
-            return Ok(None);
-        }
-        let Some((response, keeps, left)) = take_head(&mut self.read, to_head, fields)? else {
-            return Ok(None);
+        let Some(end) = end_of_section(&self.read, self.searched) else {
+            self.searched = self.read.len();
+            let may_be_one = may_begin_head(&self.read) && self.read.len() <= MAX_HEAD_BYTES;
+            return if may_be_one { Ok(None) } else { Err(UpstreamError::Malformed) };
         };
+        self.searched = 0;
+        if end > MAX_HEAD_BYTES {
+            return Err(UpstreamError::Malformed);
+        }
+        let bytes = self.read.split_to(end).freeze();
+        let (head, left, rest) = parse_head(&bytes, to_head, fields)?;
+        put_back(&mut self.read, rest);
         self.left = left;
-        Ok(Some(AnswerHead { response, keeps: keeps && left != Left::UntilClose }))
+        self.extensions = MAX_LINE_BYTES;
+        Ok(Some(head))
     }
 
     /// The next piece of the body, or its trailers; `None` before more was read, or when it is over.
@@ -74,7 +85,7 @@ impl AnswerReader {
     /// [`UpstreamError::Malformed`]. Nothing after it is an answer.
     pub fn next_of_body(&mut self) -> Result<Option<Frame<Bytes>>, UpstreamError> {
         loop {
-            let (frame, left) = self.left.take(&mut self.read)?;
+            let (frame, left) = self.left.take(&mut self.read, &mut self.extensions)?;
             let stays = left == self.left;
             self.left = left;
             if frame.is_some() || stays {
@@ -112,26 +123,18 @@ impl AnswerReader {
 #[derive(Debug, Clone)]
 pub(crate) struct Reason(pub(crate) Bytes);
 
-/// A complete head, whether the connection is kept, and what is left of the answer; `None`: there is more to come.
-fn take_head(
-    read: &mut BytesMut,
+/// A complete head, what is left of the answer, and what comes behind the head.
+fn parse_head<'a>(
+    bytes: &'a Bytes,
     to_head: bool,
     fields: &mut HeaderMap,
-) -> Result<Option<(Response<()>, bool, Left)>, UpstreamError> {
-    let Some(end) = end_of_section(read) else {
-        return if read.len() > MAX_HEAD_BYTES { Err(UpstreamError::Malformed) } else { Ok(None) };
-    };
-    if end > MAX_HEAD_BYTES {
-        return Err(UpstreamError::Malformed);
-    }
-    let bytes = read.split_to(end).freeze();
+) -> Result<(AnswerHead, Left, &'a [u8]), UpstreamError> {
     let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut head = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, &bytes, &mut space);
-    let (Ok(Status::Complete(length)), Some(code), Some(minor)) = (parsed, head.code, head.version) else {
+    let outcome = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut space);
+    let (Ok(Status::Complete(length)), Some(code), Some(minor)) = (outcome, head.code, head.version) else {
         return Err(UpstreamError::Malformed);
     };
-    put_back(read, bytes.get(length..).unwrap_or_default());
     let status = StatusCode::from_u16(code).map_err(|_| UpstreamError::Malformed)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
@@ -141,43 +144,68 @@ fn take_head(
     }
     let mut headers = std::mem::take(fields);
     headers.clear();
-    let seen = read_fields(head.headers, &bytes, &mut headers).map_err(|_| UpstreamError::Malformed)?;
+    let seen =
+        read_fields(parsed(head.headers), bytes, &mut headers).map_err(|_| UpstreamError::Malformed)?;
     let keeps = keep(response.version(), &headers, seen);
-    let left = if to_head || has_no_body(status) {
-        Left::Over
-    } else if !seen.framing {
-        Left::UntilClose
-    } else {
-        framing::settle(&mut headers)?;
-        left_after(&headers, response.version())?
-    };
+    let left = left_after(&mut headers, &response, to_head, seen)?;
     *response.headers_mut() = headers;
-    Ok(Some((response, keeps, left)))
+    let head = AnswerHead { response, keeps: keeps && left != Left::UntilClose };
+    Ok((head, left, bytes.get(length..).unwrap_or_default()))
 }
 
-fn has_no_body(status: StatusCode) -> bool {
-    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-}
-
-fn left_after(headers: &HeaderMap, version: Version) -> Result<Left, UpstreamError> {
+/// How the body ends; takes from the head what says it twice.
+fn left_after(
+    headers: &mut HeaderMap,
+    response: &Response<()>,
+    to_head: bool,
+    seen: Seen,
+) -> Result<Left, UpstreamError> {
+    let status = response.status();
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        if seen.framing {
+            headers.remove(header::CONTENT_LENGTH);
+            headers.remove(header::TRANSFER_ENCODING);
+        }
+        return Ok(Left::Over);
+    }
+    if seen.framing {
+        framing::settle(headers)?;
+    }
+    if to_head || status == StatusCode::NOT_MODIFIED {
+        return Ok(Left::Over);
+    }
+    if !seen.framing {
+        return Ok(Left::UntilClose);
+    }
     if headers.contains_key(header::TRANSFER_ENCODING) {
-        let is_known = version == Version::HTTP_11;
+        let is_known = response.version() == Version::HTTP_11;
         return is_known.then_some(Left::Chunks(Chunks::Size)).ok_or(UpstreamError::Malformed);
     }
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return Ok(Left::UntilClose) };
-    let length = length.to_str().ok().and_then(|text| text.parse().ok()).ok_or(UpstreamError::Malformed)?;
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = length.ok_or(UpstreamError::Malformed)?;
     Ok(if length == 0 { Left::Over } else { Left::Length(length) })
 }
 
 /// Behind the empty line that ends a section. Some services end their lines with a line feed alone.
-fn end_of_section(read: &[u8]) -> Option<usize> {
-    if let Some(at) = SECTION_END.find(read) {
-        return Some(at + 4);
+fn end_of_section(read: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let unsearched = read.get(from..).unwrap_or_default();
+    if let Some(at) = SECTION_END.find(unsearched) {
+        return Some(from + at + 4);
     }
-    let bare = memmem::find(read, b"\n\n").map(|at| at + 2);
-    let mixed = memmem::find(read, b"\n\r\n").map(|at| at + 3);
+    let bare = memmem::find(unsearched, b"\n\n").map(|at| from + at + 2);
+    let mixed = memmem::find(unsearched, b"\n\r\n").map(|at| from + at + 3);
     bare.into_iter().chain(mixed).min()
 }
+
+/// What does not begin like an answer becomes none, however much follows.
+fn may_begin_head(read: &[u8]) -> bool {
+    let start = read.trim_ascii_start();
+    let length = start.len().min(VERSION.len());
+    start.get(..length) == VERSION.get(..length)
+}
+
+const VERSION: &[u8] = b"HTTP/1.";
 
 static SECTION_END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
 
@@ -211,7 +239,11 @@ enum Chunks {
 
 impl Left {
     /// One step: what it gave, if anything, and what is left then. Neither: nothing before more was read.
-    fn take(self, read: &mut BytesMut) -> Result<(Option<Frame<Bytes>>, Self), UpstreamError> {
+    fn take(
+        self,
+        read: &mut BytesMut,
+        extensions: &mut usize,
+    ) -> Result<(Option<Frame<Bytes>>, Self), UpstreamError> {
         Ok(match self {
             Self::Over => (None, Self::Over),
             Self::UntilClose => (take_up_to(read, u64::MAX).map(|(data, _)| Frame::data(data)), self),
@@ -225,7 +257,7 @@ impl Left {
                 Some((data, left)) => (Some(Frame::data(data)), Self::Chunks(Chunks::Data(left))),
                 None => (None, self),
             },
-            Self::Chunks(Chunks::Size) => (None, Self::Chunks(take_size(read)?)),
+            Self::Chunks(Chunks::Size) => (None, Self::Chunks(take_size(read, extensions)?)),
             Self::Chunks(Chunks::DataEnd) => match take_line_end(read) {
                 Some(true) => (None, Self::Chunks(Chunks::Size)),
                 Some(false) => return Err(UpstreamError::Malformed),
@@ -243,16 +275,25 @@ impl Left {
     }
 }
 
-fn take_size(read: &mut BytesMut) -> Result<Chunks, UpstreamError> {
+fn take_size(read: &mut BytesMut, extensions: &mut usize) -> Result<Chunks, UpstreamError> {
     match httparse::parse_chunk_size(read) {
-        Ok(Status::Complete((length, size))) if length <= MAX_LINE_BYTES => {
-            read.advance(length);
+        Ok(Status::Complete((length, size))) => {
+            let line = read.split_to(length);
+            // A reader that ends lines with a line feed alone would see another chunk.
+            if memchr::memchr(b'\n', &line) != Some(length - 1) {
+                return Err(UpstreamError::Malformed);
+            }
+            let beside = length.saturating_sub(SIZE_LINE_BYTES);
+            *extensions = extensions.checked_sub(beside).ok_or(UpstreamError::Malformed)?;
             Ok(if size == 0 { Chunks::Trailers } else { Chunks::Data(size) })
         }
-        Ok(Status::Partial) if read.len() <= MAX_LINE_BYTES => Ok(Chunks::Size),
+        Ok(Status::Partial) if read.len() <= *extensions + SIZE_LINE_BYTES => Ok(Chunks::Size),
         Ok(_) | Err(_) => Err(UpstreamError::Malformed),
     }
 }
+
+/// A line of a chunk's size without extensions: 16 digits.
+const SIZE_LINE_BYTES: usize = 18;
 
 /// Whether a line ends here; then it is taken. `None`: too little was read.
 fn take_line_end(read: &mut BytesMut) -> Option<bool> {
@@ -280,7 +321,7 @@ fn trailers(section: &Bytes) -> Result<HeaderMap, UpstreamError> {
         return Err(UpstreamError::Malformed);
     };
     let mut trailers = HeaderMap::new();
-    read_fields(fields, section, &mut trailers).map_err(|_| UpstreamError::Malformed)?;
+    read_fields(parsed(fields), section, &mut trailers).map_err(|_| UpstreamError::Malformed)?;
     if length == section.len() { Ok(trailers) } else { Err(UpstreamError::Malformed) }
 }
 

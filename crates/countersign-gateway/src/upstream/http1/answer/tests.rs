@@ -1,7 +1,7 @@
 use http::HeaderMap;
 use proptest::{collection::vec, prelude::*};
 
-use super::{AnswerHead, AnswerReader, Chunks, Left, MAX_LINE_BYTES, Reason};
+use super::{AnswerHead, AnswerReader, Chunks, Left, MAX_LINE_BYTES, Reason, SIZE_LINE_BYTES};
 use crate::upstream::UpstreamError;
 
 fn reader(text: &str) -> AnswerReader {
@@ -36,7 +36,7 @@ fn where_an_answer_ends() {
         ("HTTP/1.0 200 OK", "", Ok((Left::UntilClose, false))),
         ("HTTP/1.0 200 OK", "Content-Length: 7\r\n", Ok((Left::Length(7), false))),
         ("HTTP/1.0 200 OK", "Content-Length: 7\r\nConnection: keep-alive\r\n", Ok((Left::Length(7), true))),
-        ("HTTP/1.1 204 No Content", "Content-Length: 7\r\n", Ok((Left::Over, true))),
+        ("HTTP/1.1 204 No Content", "Content-Length: +7\r\n", Ok((Left::Over, true))),
         ("HTTP/1.1 304 Not Modified", "Content-Length: 7\r\n", Ok((Left::Over, true))),
         ("HTTP/1.1 101 Switching Protocols", "Upgrade: echo\r\n", Ok((Left::Over, true))),
         (ok, "Content-Length: 7\r\nContent-Length: 8\r\n", malformed),
@@ -54,6 +54,35 @@ fn where_an_answer_ends() {
         assert_eq!(ending(start, fields, false), expected, "{start} {fields}");
     }
     assert_eq!(ending(ok, "Content-Length: 7\r\n", true), Ok((Left::Over, true)), "to HEAD");
+    for bad in [
+        "Content-Length: +7\r\n",
+        "Content-Length: 7\r\nContent-Length: 8\r\n",
+        "Transfer-Encoding: gzip\r\n",
+    ] {
+        assert_eq!(ending(ok, bad, true), Err(UpstreamError::Malformed), "to HEAD {bad}");
+        assert_eq!(ending("HTTP/1.1 304 Not Modified", bad, false), Err(UpstreamError::Malformed), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_no_answer_is_known_from_its_first_bytes() {
+    for begun in ["", "H", "\r\nHTT", "HTTP/1.", "HTTP/1.1 200"] {
+        assert!(head(begun).unwrap().is_none(), "{begun}");
+    }
+    for bad in ["SSH-2.0-OpenSSH\r\n", "hello", "HTTP/2", "http/1.1", "\r\n<html>"] {
+        assert_eq!(head(bad).unwrap_err(), UpstreamError::Malformed, "{bad}");
+    }
+}
+
+#[test]
+fn a_head_that_drips_is_searched_once() {
+    let mut reader = AnswerReader::default();
+    for byte in b"HTTP/1.1 200 OK\r\nX: y\r\n\r" {
+        reader.buffer().extend_from_slice(&[*byte]);
+        assert!(reader.next_head(false, &mut HeaderMap::new()).unwrap().is_none());
+    }
+    reader.buffer().extend_from_slice(b"\n");
+    assert!(reader.next_head(false, &mut HeaderMap::new()).unwrap().is_some());
 }
 
 #[test]
@@ -94,7 +123,11 @@ type Read = (Vec<u8>, Option<HeaderMap>, bool);
 
 /// What a chunked stream gives when it comes in pieces of these lengths.
 fn chunked(stream: &[u8], cuts: &[usize]) -> Result<Read, UpstreamError> {
-    let mut reader = AnswerReader { left: Left::Chunks(Chunks::Size), ..AnswerReader::default() };
+    let mut reader = AnswerReader {
+        left: Left::Chunks(Chunks::Size),
+        extensions: MAX_LINE_BYTES,
+        ..AnswerReader::default()
+    };
     let (mut data, mut trailers, mut rest) = (Vec::new(), None, stream);
     for cut in cuts.iter().copied().chain([stream.len()]) {
         let (piece, after) = rest.split_at(cut.min(rest.len()));
@@ -130,7 +163,14 @@ fn chunks() {
     ] {
         assert_eq!(whole(bad), Err(UpstreamError::Malformed), "{bad}");
     }
-    assert_eq!(whole(&format!("3;{}", "a".repeat(MAX_LINE_BYTES))), Err(UpstreamError::Malformed));
+    assert_eq!(
+        whole(&format!("3;{}", "a".repeat(MAX_LINE_BYTES + SIZE_LINE_BYTES))),
+        Err(UpstreamError::Malformed)
+    );
+    let extended =
+        |times: usize| format!("{}0\r\n\r\n", format!("1;{}\r\na\r\n", "e".repeat(1_000)).repeat(times));
+    assert!(whole(&extended(16)).unwrap().2);
+    assert_eq!(whole(&extended(17)), Err(UpstreamError::Malformed), "all of them together");
     assert_eq!(whole(&format!("0\r\nX: {}", "a".repeat(MAX_LINE_BYTES))), Err(UpstreamError::Malformed));
     assert_eq!(whole(&format!("0\r\n{}\r\n", "X: y\r\n".repeat(101))), Err(UpstreamError::Malformed));
 }
