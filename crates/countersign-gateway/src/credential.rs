@@ -133,7 +133,8 @@ impl CredentialRules {
         if !headers.get_all(COOKIE).iter().any(carries) {
             return;
         }
-        let mut kept: Vec<u8> = Vec::new();
+        let length = headers.get_all(COOKIE).iter().map(|value| value.len() + "; ".len()).sum();
+        let mut kept: Vec<u8> = Vec::with_capacity(length);
         for value in headers.get_all(COOKIE) {
             for piece in value.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii) {
                 if piece.is_empty() || split_pair(piece).0 == name {

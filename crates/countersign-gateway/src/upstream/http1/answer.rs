@@ -26,6 +26,9 @@ pub struct AnswerReader {
     extensions: usize,
 }
 
+/// Longest body that is believed: more, other readers take for less than nothing.
+const MAX_LENGTH: u64 = i64::MAX.unsigned_abs();
+
 /// The head of an answer.
 #[derive(Debug)]
 pub struct AnswerHead {
@@ -62,6 +65,11 @@ impl AnswerReader {
         to_head: bool,
         fields: &mut HeaderMap,
     ) -> Result<Option<AnswerHead>, UpstreamError> {
+        if self.searched == 0 {
+            // Some services end a body with a line end too many (RFC 9112 §2.2).
+            let blank = self.read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.read.advance(blank);
+        }
         let Some(end) = end_of_section(&self.read, self.searched) else {
             self.searched = self.read.len();
             let may_be_one = may_begin_head(&self.read) && self.read.len() <= MAX_HEAD_BYTES;
@@ -182,7 +190,7 @@ fn left_after(
         return is_known.then_some(Left::Chunks(Chunks::Size)).ok_or(UpstreamError::Malformed);
     }
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length = length.ok_or(UpstreamError::Malformed)?;
+    let length = length.filter(|length| *length <= MAX_LENGTH).ok_or(UpstreamError::Malformed)?;
     Ok(if length == 0 { Left::Over } else { Left::Length(length) })
 }
 
@@ -200,9 +208,8 @@ fn end_of_section(read: &[u8], searched: usize) -> Option<usize> {
 
 /// What does not begin like an answer becomes none, however much follows.
 fn may_begin_head(read: &[u8]) -> bool {
-    let start = read.trim_ascii_start();
-    let length = start.len().min(VERSION.len());
-    start.get(..length) == VERSION.get(..length)
+    let length = read.len().min(VERSION.len());
+    read.get(..length) == VERSION.get(..length)
 }
 
 const VERSION: &[u8] = b"HTTP/1.";

@@ -42,6 +42,7 @@ fn where_an_answer_ends() {
         (ok, "Content-Length: 7\r\nContent-Length: 8\r\n", malformed),
         (ok, "Content-Length: +7\r\n", malformed),
         (ok, "Content-Length: 99999999999999999999\r\n", malformed),
+        (ok, "Content-Length: 9223372036854775808\r\n", malformed),
         (ok, "Transfer-Encoding: gzip, chunked\r\n", malformed),
         (ok, "Transfer-Encoding: gzip\r\n", malformed),
         ("HTTP/1.0 200 OK", "Transfer-Encoding: chunked\r\n", malformed),
