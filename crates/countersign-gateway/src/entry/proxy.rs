@@ -31,7 +31,7 @@ use crate::{
         cors,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
-            strip_request, strip_response,
+            holds, strip_request, strip_response,
         },
         problem::DECISION,
     },
@@ -41,7 +41,7 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Body, Inbound, Target, Term, Unreachable, UpstreamError},
+    upstream::{Body, Inbound, Reason, Target, Term, Unreachable, UpstreamError},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -501,6 +501,9 @@ impl Call<'_> {
             },
         };
         strip_response(response.headers_mut(), &rules);
+        if response.extensions().get().is_some_and(|Reason(reason)| holds(reason, &rules)) {
+            response.extensions_mut().remove::<Reason>();
+        }
         if let Some(cookie) = &passage.set_cookie {
             response.headers_mut().append(header::SET_COOKIE, cookie.clone());
             let nobody = HeaderValue::from_static("private, no-store");

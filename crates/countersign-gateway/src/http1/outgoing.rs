@@ -23,6 +23,8 @@ pub(crate) struct Outgoing {
     written: usize,
     piece: Bytes,
     tail: &'static [u8],
+    /// What was written may still be below us: TLS takes more than the socket.
+    unflushed: bool,
 }
 
 impl Outgoing {
@@ -48,20 +50,25 @@ impl Outgoing {
         self.piece.is_empty() && self.tail.is_empty() && self.buffer.len() < ENOUGH
     }
 
+    /// Whether all of it has left.
     pub(crate) fn is_empty(&self) -> bool {
+        !self.unflushed && self.is_written()
+    }
+
+    fn is_written(&self) -> bool {
         self.buffer.is_empty() && self.piece.is_empty() && self.tail.is_empty()
     }
 
-    /// Writes all of it.
+    /// Writes all of it, and sees that it leaves.
     ///
     /// # Errors
-    /// Those of `io`. `Ok(written)` of the error's pair tells whether anything was written before.
+    /// Those of `io`. [`Self::has_begun`] tells whether anything was written before.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         io: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
-        while !self.is_empty() {
+        while !self.is_written() {
             let unwritten = self.buffer.get(self.written..).unwrap_or_default();
             let length = if self.piece.is_empty() && self.tail.is_empty() {
                 ready!(Pin::new(&mut *io).poll_write(cx, unwritten))?
@@ -73,8 +80,11 @@ impl Outgoing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.advance(length);
+            self.unflushed = true;
         }
-        Pin::new(io).poll_flush(cx)
+        ready!(Pin::new(io).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Whether bytes of what is in the buffer were written already.
@@ -153,6 +163,42 @@ mod tests {
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
         }
+    }
+
+    /// Takes everything and keeps it until it was flushed so often.
+    struct Keeping(usize);
+
+    impl AsyncWrite for Keeping {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            match self.0.checked_sub(1) {
+                Some(left) => {
+                    self.0 = left;
+                    Poll::Pending
+                }
+                None => Poll::Ready(Ok(())),
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_is_kept_below_has_not_left() {
+        let (mut out, mut io) = (Outgoing::default(), Keeping(2));
+        let mut cx = Context::from_waker(Waker::noop());
+        out.buffer().extend_from_slice(b"head");
+        for _ in 0..2 {
+            assert!(out.poll_write(&mut cx, &mut io).is_pending());
+            assert!(!out.is_empty() && out.has_room());
+        }
+        assert!(out.poll_write(&mut cx, &mut io).is_ready());
+        assert!(out.is_empty());
     }
 
     proptest! {

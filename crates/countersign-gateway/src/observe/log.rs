@@ -264,7 +264,12 @@ fn read_guard(seen: &GuardSeen<'_>) {
 }
 
 fn read_looked_up(looked_up: &LookedUp<'_>) {
-    let fine = matches!(looked_up.outcome, LookupOutcome::Live | LookupOutcome::No);
+    // A session that lives and is of no use: only the operator can mend that, and this line says what is wrong.
+    let fine = match looked_up.outcome {
+        LookupOutcome::Live => looked_up.detail.is_none(),
+        LookupOutcome::No => true,
+        _ => false,
+    };
     let millis = u64::try_from(looked_up.duration.as_millis()).unwrap_or(u64::MAX);
     event!(
         if fine { Level::DEBUG } else { Level::WARN },

@@ -101,10 +101,15 @@ fn clears_site(name: &HeaderName, rules: &ResponseRules<'_>) -> bool {
 }
 
 fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
+    holds(value.as_bytes(), rules)
+}
+
+/// Whether some text of an answer holds the token that its request was sent with.
+pub fn holds(text: &[u8], rules: &ResponseRules<'_>) -> bool {
     let Some(token) = rules.token else { return false };
     let token = token.as_bytes();
     let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
-    value.len() >= token.len() && !token.is_empty() && memmem::find(value.as_bytes(), token).is_some()
+    text.len() >= token.len() && !token.is_empty() && memmem::find(text, token).is_some()
 }
 
 /// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6), or as one that an

@@ -181,12 +181,21 @@ impl Discovery {
         }
     }
 
+    /// From OpenID Connect's place, and where there is no document, from that of RFC 8414: many servers answer what they
+    /// do not know with a page, or send it to their log-in.
     async fn fetch_now(&self, http: &HttpClient, deadline: Instant) -> Result<Metadata, SourceError> {
         let [openid, oauth] = &self.places;
-        let reply = self.read(http, openid, deadline).await?;
-        let reply =
-            if reply.status.is_client_error() { self.read(http, oauth, deadline).await? } else { reply };
-        process_metadata(&reply, &self.issuer)
+        let (document, place) = match document(&self.read(http, openid, deadline).await?) {
+            Err(SourceError::Nonsense(first)) => {
+                let second = document(&self.read(http, oauth, deadline).await?);
+                (second.map_err(|second| neither((openid, &first), (oauth, second)))?, oauth)
+            }
+            first => (first?, openid),
+        };
+        judge(&document, &self.issuer).map_err(|error| match error {
+            SourceError::Nonsense(why) => SourceError::Nonsense(format!("{why} ({place})")),
+            other => other,
+        })
     }
 
     async fn read(&self, http: &HttpClient, place: &Uri, deadline: Instant) -> Result<Reply, SourceError> {
@@ -201,17 +210,41 @@ impl Discovery {
 /// # Errors
 /// [`SourceError::Nonsense`] when it is not the issuer's, or names an endpoint a credential must not be sent to.
 pub fn process_metadata(reply: &Reply, issuer: &Issuer) -> Result<Metadata, SourceError> {
+    judge(&document(reply)?, issuer)
+}
+
+fn document(reply: &Reply) -> Result<Map<String, Value>, SourceError> {
     answer::outage(reply)?;
     if reply.status != StatusCode::OK {
         return Err(answer::unexpected(reply));
     }
-    let document = answer::object(reply)?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer.as_str()) {
-        return Err(SourceError::Nonsense("the metadata are not those of the configured issuer".into()));
+    answer::object(reply)
+}
+
+/// Neither place has a document.
+fn neither((openid, first): (&Uri, &str), (oauth, second): (&Uri, SourceError)) -> SourceError {
+    match second {
+        SourceError::Nonsense(second) => {
+            SourceError::Nonsense(format!("{first} ({openid}); {second} ({oauth})"))
+        }
+        other => other,
+    }
+}
+
+fn judge(document: &Map<String, Value>, issuer: &Issuer) -> Result<Metadata, SourceError> {
+    let named = document.get("issuer").and_then(Value::as_str);
+    if named != Some(issuer.as_str()) {
+        let named =
+            named.filter(|named| named.len() <= 256 && named.bytes().all(|byte| byte.is_ascii_graphic()));
+        let named = named.map_or_else(String::new, |named| format!("those of `{named}`, "));
+        return Err(SourceError::Nonsense(format!(
+            "the metadata are {named}not of `{}`, which is configured",
+            issuer.as_str()
+        )));
     }
     Ok(Metadata {
-        introspection: endpoint(&document, "introspection_endpoint", issuer)?,
-        userinfo: endpoint(&document, "userinfo_endpoint", issuer)?,
+        introspection: endpoint(document, "introspection_endpoint", issuer)?,
+        userinfo: endpoint(document, "userinfo_endpoint", issuer)?,
     })
 }
 

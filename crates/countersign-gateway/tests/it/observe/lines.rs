@@ -70,6 +70,19 @@ fn what_simply_works_is_not_logged_unless_asked_for() {
     assert_eq!(logged(true, Level::DEBUG, tell).lines().count(), 3);
 }
 
+/// Only the operator can mend the mapping, and nobody else says what is wrong with it.
+#[test]
+fn a_session_that_is_of_no_use_is_told_with_the_reason() {
+    let text = logged(true, Level::INFO, |observer| {
+        let Observation::LookedUp(looked_up) = looked_up(LookupOutcome::Live) else { panic!() };
+        let detail = Some("the list of roles is of the wrong kind");
+        observer.observe(Observation::LookedUp(LookedUp { detail, ..looked_up }));
+    });
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["level"], &line["outcome"]), (&json!("WARN"), &json!("live")), "{text}");
+    assert_eq!(line["detail"], "the list of roles is of the wrong kind");
+}
+
 #[test]
 fn other_crates_are_heard_only_when_something_is_wrong() {
     let text = logged(true, Level::TRACE, |_| {

@@ -88,6 +88,45 @@ fn what_is_no_document() {
     }
 }
 
+/// Where OpenID Connect has its document, a server that only knows OAuth has a page, or its log-in.
+#[tokio::test]
+async fn the_other_place_is_asked_whatever_the_first_says_that_is_no_document() {
+    for (status, body) in [(404, ""), (302, ""), (200, "<html>log in</html>"), (200, "[]")] {
+        let base = Arc::new(OnceLock::<String>::new());
+        let fake = Fake::start({
+            let base = Arc::clone(&base);
+            move |request| match request.line() {
+                "POST /i" => fake::json(200, r#"{"active":true,"sub":"alice"}"#),
+                "GET /.well-known/oauth-authorization-server" => {
+                    let base = base.get().unwrap();
+                    fake::json(200, &format!(r#"{{"issuer":"{base}","introspection_endpoint":"{base}/i"}}"#))
+                }
+                _ => fake::json(status, body),
+            }
+        })
+        .await;
+        base.set(fake.url("")).unwrap();
+        let issuer = Endpoint::Discovered(Issuer::from(fake.url("")));
+        let server = server(introspection(issuer, ClientAuth::None));
+        assert_eq!(is(&ask(&server).await), Is::Live, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_the_places_and_the_issuers() {
+    let nowhere = Fake::start(|_| fake::json(404, "")).await;
+    let issuer = Endpoint::Discovered(Issuer::from(nowhere.url("")));
+    let error = ask(&server(introspection(issuer, ClientAuth::None))).await.unwrap_err().to_string();
+    for place in ["/.well-known/openid-configuration)", "/.well-known/oauth-authorization-server)"] {
+        assert!(error.contains(&nowhere.url(place)), "{error}");
+    }
+    let other = Fake::start(|_| fake::json(200, r#"{"issuer":"https://other.example"}"#)).await;
+    let issuer = Endpoint::Discovered(Issuer::from(other.url("")));
+    let error = ask(&server(introspection(issuer, ClientAuth::None))).await.unwrap_err().to_string();
+    assert!(error.contains("those of `https://other.example`"), "{error}");
+    assert!(error.contains(&format!("not of `{}`", other.url(""))), "{error}");
+}
+
 /// A server whose metadata can be switched off, at either place.
 struct Issuing {
     fake: Fake,

@@ -56,6 +56,25 @@ async fn g14_the_token_stays_behind_the_gateway() {
     assert_eq!(head.matches("\r\ncountersign-decision: ").count(), 1);
 }
 
+/// HTTP/1.1 has one more place for a text than fields.
+#[tokio::test]
+async fn g14_a_reason_phrase_passes_but_for_the_token() {
+    let service = Recorder::start(|mut socket, _, record| async move {
+        while let Some((head, _)) = record.take(&mut socket).await {
+            let line = head.lines().find_map(|line| line.strip_prefix("authorization: Bearer "));
+            let reason = line.filter(|_| head.starts_with("GET /orders/echo ")).unwrap_or("Fine");
+            let answer = format!("HTTP/1.1 200 So {reason}\r\nContent-Length: 2\r\n\r\nok");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let house = House::with("", "", service, who).await;
+    let answer = house.send("GET /orders/echo", &[ALICE]).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.starts_with("HTTP/1.1 200 So Fine\r\n"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_public_answer_is_the_services_own_but_for_our_names() {
     let house = House::with("", "", talkative().await, who).await;
