@@ -67,8 +67,10 @@ impl AnswerReader {
     ) -> Result<Option<AnswerHead>, UpstreamError> {
         if self.searched == 0 {
             // Some services end a body with a line end too many (RFC 9112 §2.2).
-            let blank = self.read.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            self.read.advance(blank);
+            while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
+                let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
+                self.read.advance(length);
+            }
         }
         let Some(end) = end_of_section(&self.read, self.searched) else {
             self.searched = self.read.len();
@@ -208,6 +210,9 @@ fn end_of_section(read: &[u8], searched: usize) -> Option<usize> {
 
 /// What does not begin like an answer becomes none, however much follows.
 fn may_begin_head(read: &[u8]) -> bool {
+    if read == b"\r" {
+        return true;
+    }
     let length = read.len().min(VERSION.len());
     read.get(..length) == VERSION.get(..length)
 }

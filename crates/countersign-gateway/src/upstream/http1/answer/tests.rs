@@ -67,10 +67,12 @@ fn where_an_answer_ends() {
 
 #[test]
 fn what_is_no_answer_is_known_from_its_first_bytes() {
-    for begun in ["", "H", "\r\nHTT", "HTTP/1.", "HTTP/1.1 200"] {
+    for begun in ["", "\r", "H", "\r\nHTT", "HTTP/1.", "HTTP/1.1 200"] {
         assert!(head(begun).unwrap().is_none(), "{begun}");
     }
-    for bad in ["SSH-2.0-OpenSSH\r\n", "hello", "HTTP/2", "http/1.1", "\r\n<html>"] {
+    for bad in
+        ["SSH-2.0-OpenSSH\r\n", "hello", "HTTP/2", "http/1.1", "\rHTTP/1.1 200 OK\r\n\r\n", "\r\n<html>"]
+    {
         assert_eq!(head(bad).unwrap_err(), UpstreamError::Malformed, "{bad}");
     }
 }
