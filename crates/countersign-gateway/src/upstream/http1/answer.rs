@@ -65,12 +65,11 @@ impl AnswerReader {
         to_head: bool,
         fields: &mut HeaderMap,
     ) -> Result<Option<AnswerHead>, UpstreamError> {
-        if self.searched == 0 {
-            // Some services end a body with a line end too many (RFC 9112 §2.2).
-            while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
-                let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
-                self.read.advance(length);
-            }
+        // Some services end a body with a line end too many (RFC 9112 §2.2).
+        while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
+            let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
+            self.read.advance(length);
+            self.searched = 0;
         }
         let Some(end) = end_of_section(&self.read, self.searched) else {
             self.searched = self.read.len();

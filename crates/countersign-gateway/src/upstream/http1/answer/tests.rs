@@ -80,7 +80,7 @@ fn what_is_no_answer_is_known_from_its_first_bytes() {
 #[test]
 fn a_head_that_drips_is_searched_once() {
     let mut reader = AnswerReader::default();
-    for byte in b"HTTP/1.1 200 OK\r\nX: y\r\n\r" {
+    for byte in b"\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n\r" {
         reader.buffer().extend_from_slice(&[*byte]);
         assert!(reader.next_head(false, &mut HeaderMap::new()).unwrap().is_none());
     }
