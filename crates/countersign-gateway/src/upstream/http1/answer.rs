@@ -327,6 +327,10 @@ fn take_trailers(read: &mut BytesMut) -> Result<Option<HeaderMap>, UpstreamError
 }
 
 fn trailers(section: &Bytes) -> Result<HeaderMap, UpstreamError> {
+    // As in the line of a chunk's size: no line ends with a line feed alone.
+    if section.split(|byte| *byte == b'\n').any(|line| !line.is_empty() && !line.ends_with(b"\r")) {
+        return Err(UpstreamError::Malformed);
+    }
     let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let Ok(Status::Complete((length, fields))) = httparse::parse_headers(section, &mut space) else {
         return Err(UpstreamError::Malformed);

@@ -162,6 +162,7 @@ fn chunks() {
         "3\r\nabcd\r\n",
         "3\r\nabc\n",
         "fffffffffffffffff\r\n",
+        "0\r\nX: y\nZ: y\r\n\r\n",
         "0\r\nX : y\r\n\r\n",
     ] {
         assert_eq!(whole(bad), Err(UpstreamError::Malformed), "{bad}");
