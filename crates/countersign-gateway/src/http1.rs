@@ -1,9 +1,9 @@
 //! Messages of HTTP/1.1 on a connection (RFC 9112): what the side towards clients and the side towards services share.
 //!
 //! Both are our own, without tasks, channels or copies between a socket and the stage that decides, because a request
-//! passes here on its way in and out. Heads are parsed by `httparse`; where a client's message ends is decided by
-//! [`crate::server::head_guard`], and where an answer ends by [`crate::upstream`]. Nothing here does I/O but
-//! [`Room::fill`] and [`Outgoing::poll_write`].
+//! passes here on its way in and out. Where a client's message ends, and its fields, is for
+//! [`crate::server::head_guard`] to say; heads of answers are parsed by `httparse`, and where they end is said in
+//! [`crate::upstream`]. Nothing here does I/O but [`Room::fill`] and [`Outgoing::poll_write`].
 
 mod encoder;
 mod fields;
@@ -20,7 +20,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) use encoder::Encoder;
-pub(crate) use fields::{Seen, has_option, keep, parsed, put_field, read_fields};
+pub(crate) use fields::{Seen, has_option, is_persistent, parsed, put_field, read_fields};
 pub(crate) use outgoing::Outgoing;
 
 /// Header fields of a message, at most.

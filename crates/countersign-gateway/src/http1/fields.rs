@@ -64,8 +64,8 @@ pub(crate) fn has_option(headers: &HeaderMap, option: &str) -> bool {
         .any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
 }
 
-/// Whether the sender of this head keeps the connection open after the message (RFC 9112 §9.3).
-pub(crate) fn keep(version: Version, headers: &HeaderMap, seen: Seen) -> bool {
+/// Whether the sender of this head leaves the connection open after the message (RFC 9112 §9.3).
+pub(crate) fn is_persistent(version: Version, headers: &HeaderMap, seen: Seen) -> bool {
     if !seen.connection {
         return version == Version::HTTP_11;
     }
@@ -78,8 +78,8 @@ mod tests {
 
     use super::Seen;
 
-    fn keep(version: Version, headers: &HeaderMap) -> bool {
-        super::keep(version, headers, Seen { connection: !headers.is_empty(), ..Seen::default() })
+    fn is_persistent(version: Version, headers: &HeaderMap) -> bool {
+        super::is_persistent(version, headers, Seen { connection: !headers.is_empty(), ..Seen::default() })
     }
 
     #[test]
@@ -89,12 +89,12 @@ mod tests {
             lines.collect::<HeaderMap>()
         };
         let (old, new) = (Version::HTTP_10, Version::HTTP_11);
-        assert!(keep(new, &head(&[])));
-        assert!(!keep(old, &head(&[])));
-        assert!(keep(old, &head(&["Keep-Alive"])));
-        assert!(keep(old, &head(&["foo", "bar , keep-alive"])));
-        assert!(!keep(new, &head(&["foo,CLOSE"])));
-        assert!(!keep(old, &head(&["keep-alive, close"])));
-        assert!(keep(new, &head(&["upgrade", "closed"])));
+        assert!(is_persistent(new, &head(&[])));
+        assert!(!is_persistent(old, &head(&[])));
+        assert!(is_persistent(old, &head(&["Keep-Alive"])));
+        assert!(is_persistent(old, &head(&["foo", "bar , keep-alive"])));
+        assert!(!is_persistent(new, &head(&["foo,CLOSE"])));
+        assert!(!is_persistent(old, &head(&["keep-alive, close"])));
+        assert!(is_persistent(new, &head(&["upgrade", "closed"])));
     }
 }

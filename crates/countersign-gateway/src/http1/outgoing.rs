@@ -10,8 +10,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
-/// A piece of a body up to this length is copied behind what is in the buffer: one write of one slice costs less than
-/// the copy saves.
+/// A piece of a body up to this length is copied behind what is in the buffer: that costs less than to write two slices.
 const COPIED: usize = 4 * 1024;
 /// What may be in the buffer before it is written.
 const ENOUGH: usize = 16 * 1024;

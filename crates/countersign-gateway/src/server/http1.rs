@@ -1,7 +1,7 @@
 //! HTTP/1.1 towards clients.
 //!
 //! 1. One request after the other: the next is looked at when the answer to the last is written.
-//! 2. A client that closes its sending side while it waits is taken as gone, as almost always it is; the request
+//! 2. A client that closes its framed side while it waits is taken as gone, as almost always it is; the request
 //!    upstream is then ended too.
 //! 3. Where messages end, [`super::head_guard`] decides. A bad head is answered in its turn, and is the last.
 //! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
@@ -29,7 +29,7 @@ pub use self::reader::RequestReader;
 pub(crate) use self::wire::RequestBody;
 use self::wire::Wire;
 use self::{
-    head::{Asked, Sending},
+    head::{Asked, Framed},
     wire::{Begun, NoRequest},
 };
 use super::{
@@ -71,28 +71,28 @@ enum Progress {
     CutOff,
 }
 
-/// An answer on its way.
-struct Answer {
+/// An answer on its way to the client.
+struct Transfer {
     asked: Asked,
     /// Once its head is written.
-    sending: Option<Sending>,
+    framed: Option<Framed>,
     progress: Progress,
     /// More may be put behind what is to be written.
     has_room: bool,
 }
 
-impl Answer {
-    fn begin(&mut self, sending: Sending) {
+impl Transfer {
+    fn begin(&mut self, framed: Framed) {
         // What is no answer to a HEAD, or of a status that has none, is not read.
-        if sending.encoder.is_over() {
+        if framed.encoder.is_over() {
             self.progress = Progress::Done;
         }
-        self.sending = Some(sending);
+        self.framed = Some(framed);
     }
 
     /// Puts what came of the body, perhaps its end, behind what is to be written, where there is room.
     fn take(&mut self, frame: Option<Result<Frame<Bytes>, BodyError>>, is_last: bool, out: &mut Outgoing) {
-        let (Progress::Going, Some(Sending { encoder, .. })) = (self.progress, &mut self.sending) else {
+        let (Progress::Going, Some(Framed { encoder, .. })) = (self.progress, &mut self.framed) else {
             return;
         };
         let (data, trailers) = match frame.map(|frame| frame.map(Frame::into_data)) {
@@ -251,10 +251,10 @@ impl<H: Handler> Serving<'_, H> {
     /// Sends an answer. Whether the connection is kept after it.
     async fn send(&mut self, response: Response<Outbound>, asked: Asked) -> Result<bool, End> {
         let (parts, mut body) = response.into_parts();
-        let mut answer = Answer { asked, sending: None, progress: Progress::Going, has_room: true };
-        poll_fn(|cx| self.poll_send(cx, &parts, &mut body, &mut answer)).await?;
+        let mut transfer = Transfer { asked, framed: None, progress: Progress::Going, has_room: true };
+        poll_fn(|cx| self.poll_send(cx, &parts, &mut body, &mut transfer)).await?;
         self.fields = parts.headers;
-        Ok(answer.sending.is_some_and(|sending| sending.keeps))
+        Ok(transfer.framed.is_some_and(|framed| framed.keeps))
     }
 
     /// Passes on what there is of an answer, and writes.
@@ -263,14 +263,14 @@ impl<H: Handler> Serving<'_, H> {
         cx: &mut Context<'_>,
         head: &response::Parts,
         body: &mut Outbound,
-        answer: &mut Answer,
+        transfer: &mut Transfer,
     ) -> Poll<Result<(), End>> {
         loop {
             // Not while the wire is locked: the body of the request may be read on the way.
-            let hint = answer.sending.is_none().then(|| length_of(body));
+            let hint = transfer.framed.is_none().then(|| length_of(body));
             let mut waits = false;
-            let frame = match answer.progress {
-                Progress::Going if !answer.has_room => None,
+            let frame = match transfer.progress {
+                Progress::Going if !transfer.has_room => None,
                 Progress::Going if body.is_end_stream() => Some(None),
                 Progress::Going => match Pin::new(&mut *body).poll_frame(cx) {
                     Poll::Ready(frame) => Some(frame),
@@ -285,20 +285,20 @@ impl<H: Handler> Serving<'_, H> {
             if let Some(hint) = hint {
                 let last = self.scope.shared.drain.has_begun();
                 let now = || self.scope.shared.handler.now();
-                answer.begin(messages.begin_answer(head, answer.asked, &hint, last, now));
+                transfer.begin(messages.begin_answer(head, transfer.asked, &hint, last, now));
             }
             if let Some(frame) = frame {
-                answer.take(frame, body.is_end_stream(), &mut messages.out);
+                transfer.take(frame, body.is_end_stream(), &mut messages.out);
             }
-            answer.has_room = messages.out.has_room();
-            if answer.progress == Progress::Going && !waits && answer.has_room {
+            transfer.has_room = messages.out.has_room();
+            if transfer.progress == Progress::Going && !waits && transfer.has_room {
                 continue;
             }
             if !messages.out.is_empty() {
                 ready!(messages.poll_write(cx)).map_err(|_| End::Gone)?;
-                answer.has_room = true;
+                transfer.has_room = true;
             }
-            match answer.progress {
+            match transfer.progress {
                 Progress::CutOff => return Poll::Ready(Err(End::CutOff)),
                 Progress::Done => return Poll::Ready(Ok(())),
                 Progress::Going if waits => return messages.poll_gone(cx).map(|()| Err(End::Gone)),

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request,
 use http_body::SizeHint;
 
 use crate::{
-    http1::{Encoder, Seen, has_option, keep, put_field},
+    http1::{Encoder, Seen, has_option, is_persistent, put_field},
     upstream::Reason,
 };
 
@@ -39,7 +39,7 @@ impl Asked {
         Self {
             version: request.version,
             is_head: request.method == Method::HEAD,
-            keeps: keep(request.version, &request.headers, seen),
+            keeps: is_persistent(request.version, &request.headers, seen),
             takes_trailers: seen.te && says(header::TE, "trailers"),
             waits: seen.expect && request.version == Version::HTTP_11 && says(header::EXPECT, "100-continue"),
         }
@@ -48,7 +48,7 @@ impl Asked {
 
 /// How an answer is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sending {
+pub(super) struct Framed {
     pub(super) encoder: Encoder,
     /// Another request may follow on the connection.
     pub(super) keeps: bool,
@@ -62,7 +62,7 @@ pub(super) fn put(
     body: &SizeHint,
     last: bool,
     now: impl FnOnce() -> UnixTime,
-) -> Sending {
+) -> Framed {
     let status = answer.status;
     put_status_line(out, answer, asked.version);
     let said = put_fields(out, &answer.headers, now);
@@ -71,7 +71,7 @@ pub(super) fn put(
             put_field(out, &header::CONNECTION, value);
         }
         out.extend_from_slice(b"\r\n");
-        return Sending { encoder: Encoder::NONE, keeps: false };
+        return Framed { encoder: Encoder::NONE, keeps: false };
     }
     let encoder = put_framing(out, answer, asked, body, said.length);
     let says_close = said.connection && has_option(&answer.headers, "close");
@@ -82,7 +82,7 @@ pub(super) fn put(
         _ => {}
     }
     out.extend_from_slice(b"\r\n");
-    Sending { encoder, keeps }
+    Framed { encoder, keeps }
 }
 
 /// What an answer's own fields say of its framing.

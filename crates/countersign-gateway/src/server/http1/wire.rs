@@ -15,7 +15,7 @@ use tokio::io::AsyncWrite;
 
 use super::{
     super::io::Io,
-    head::{self, Asked, Sending},
+    head::{self, Asked, Framed},
     reader::RequestReader,
 };
 use crate::{
@@ -234,7 +234,7 @@ impl Messages {
         body: &SizeHint,
         last: bool,
         now: impl FnOnce() -> UnixTime,
-    ) -> Sending {
+    ) -> Framed {
         let last = std::mem::take(&mut self.waits) || last;
         head::put(self.out.buffer(), answer, asked, body, last, now)
     }

@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 use memchr::memmem;
 
 use super::super::{UpstreamError, framing};
-use crate::http1::{MAX_FIELDS, Seen, keep, parsed, read_fields};
+use crate::http1::{MAX_FIELDS, Seen, is_persistent, parsed, read_fields};
 
 /// Longest header section of an answer in bytes.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
@@ -155,7 +155,7 @@ fn parse_head<'a>(
     headers.clear();
     let seen =
         read_fields(parsed(head.headers), bytes, &mut headers).map_err(|_| UpstreamError::Malformed)?;
-    let keeps = keep(response.version(), &headers, seen);
+    let keeps = is_persistent(response.version(), &headers, seen);
     let left = left_after(&mut headers, &response, to_head, seen)?;
     *response.headers_mut() = headers;
     let head = AnswerHead { response, keeps: keeps && left != Left::UntilClose };

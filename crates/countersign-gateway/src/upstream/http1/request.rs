@@ -28,6 +28,10 @@ pub(super) fn put_head(out: &mut Vec<u8>, request: &mut Request<Inbound>) -> Enc
 fn frame(request: &mut Request<Inbound>) -> Encoder {
     if request.body().is_end_stream() {
         request.headers_mut().remove(header::TRANSFER_ENCODING);
+        // Whoever promises a body that does not come has the next request taken for it.
+        if request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0") {
+            request.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         return Encoder::NONE;
     }
     if let Some(length) = length_of(request) {
@@ -64,5 +68,12 @@ mod tests {
             text,
             "POST /a?b=c HTTP/1.1\r\nhost: x\r\nx-two: 1\r\nx-two: 2\r\ncontent-length: 0\r\n\r\n"
         );
+    }
+    #[test]
+    fn no_length_is_promised_for_a_body_that_is_none() {
+        let request = Request::post("/").header("host", "x").header("content-length", "5");
+        let mut out = Vec::new();
+        assert_eq!(put_head(&mut out, &mut request.body(Inbound::none()).unwrap()), Encoder::NONE);
+        assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }
 }

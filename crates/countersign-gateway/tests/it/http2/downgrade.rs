@@ -161,7 +161,7 @@ async fn too_many_fields_and_too_long_a_target_are_refused() {
     }
 }
 
-/// Over HTTP/1.1 the guard below hyper names a refusal by this field. A client that sends it names none.
+/// An answer names its refusal by such a field. A client that sends one names none.
 #[tokio::test]
 async fn nobody_chooses_his_own_refusal() {
     let house = House::new().await;
