@@ -287,6 +287,10 @@ impl Left {
 }
 
 fn take_size(read: &mut BytesMut, extensions: &mut usize) -> Result<Chunks, UpstreamError> {
+    // Without a digit it would be a size of zero, and the end of the body.
+    if read.first().is_some_and(|first| !first.is_ascii_hexdigit()) {
+        return Err(UpstreamError::Malformed);
+    }
     match httparse::parse_chunk_size(read) {
         Ok(Status::Complete((length, size))) => {
             let line = read.split_to(length);

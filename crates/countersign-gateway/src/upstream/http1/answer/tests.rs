@@ -157,6 +157,9 @@ fn chunks() {
     assert_eq!(whole("0\r\n\r"), Ok((Vec::new(), None, false)));
     for bad in [
         "x\r\n",
+        "\r\n",
+        ";a\r\n\r\n",
+        " 1\r\na\r\n",
         "-1\r\n",
         "3\nabc",
         "3\r\nabcd\r\n",
