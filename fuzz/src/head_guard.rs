@@ -15,7 +15,7 @@ use countersign_gateway::{
         head_guard::{Follow, Outcome},
     },
 };
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -76,6 +76,7 @@ pub fn run(input: &[u8]) {
 pub fn through_reader(stream: &[u8], piece: usize) -> Vec<Read> {
     let mut reader = RequestReader::new(&Limits::DEFAULT);
     let mut reads: Vec<Read> = Vec::new();
+    let (mut head, ()) = Request::new(()).into_parts();
     for part in stream.chunks(piece) {
         reader.buffer().extend_from_slice(part);
         loop {
@@ -94,12 +95,12 @@ pub fn through_reader(stream: &[u8], piece: usize) -> Vec<Read> {
                     }
                 }
             }
-            match reader.next_head(&mut HeaderMap::new()) {
-                Ok(Some(head)) => {
+            match reader.next_head(&mut head) {
+                Ok(true) => {
                     let start = format!("{} {}", head.method, head.uri);
                     reads.push(Read { start, body: Ok(Vec::new()), complete: false });
                 }
-                Ok(None) => break,
+                Ok(false) => break,
                 Err(refusal) => {
                     let start = format!("refused {}", refusal.code());
                     reads.push(Read { start, body: Ok(Vec::new()), complete: true });

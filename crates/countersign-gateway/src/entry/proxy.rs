@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use countersign::{SessionId, UnixTime};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -159,13 +159,13 @@ impl Proxy {
 impl Handler for Proxy {
     async fn handle(
         &self,
-        request: Request<Inbound>,
+        parts: &mut request::Parts,
+        body: &mut Inbound,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
         let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty) };
         let snapshot = self.snapshot.load_full();
-        let (parts, body) = request.into_parts();
         let client = client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies);
         self.call(&snapshot, own, connection, worker, client).answer(parts, body).await
     }
@@ -191,27 +191,27 @@ impl Handler for Proxy {
 }
 
 impl Call<'_> {
-    async fn answer(&self, parts: request::Parts, body: Inbound) -> Response<Outbound> {
+    async fn answer(&self, parts: &mut request::Parts, body: &mut Inbound) -> Response<Outbound> {
         if parts.version == Version::HTTP_2
-            && let Some(refusal) = head_guard::fault_in(&parts, self.snapshot.limits.header_count)
+            && let Some(refusal) = head_guard::fault_in(parts, self.snapshot.limits.header_count)
         {
             self.observe_refusal(refusal, None, None, None);
             return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing);
         }
-        if let Some(answer) = self.own_document(&parts) {
+        if let Some(answer) = self.own_document(parts) {
             return answer;
         }
         if let Some(endpoints) = &self.snapshot.browser
             && own::is_own(parts.uri.path())
         {
-            return Box::pin(self.own_endpoint(endpoints, &parts)).await;
+            return Box::pin(self.own_endpoint(endpoints, parts)).await;
         }
         if parts.method == Method::OPTIONS
-            && let Some(answer) = self.route_preflight(&parts)
+            && let Some(answer) = self.route_preflight(parts)
         {
             return answer;
         }
-        let decision = match self.snapshot.translation.warm(&parts, self.client, self.now) {
+        let decision = match self.snapshot.translation.warm(parts, self.client, self.now) {
             Warm::Decided(decision) => {
                 if matches!(&decision, Decision::Forward(forward) if matches!(forward.route.kind, Kind::Translate(_)))
                 {
@@ -230,11 +230,11 @@ impl Call<'_> {
                 Box::pin(self.snapshot.translation.cold(*ask)).await
             }
         };
-        let passage = match decision {
+        let mut passage = match decision {
             Decision::Refuse(refuse) => {
                 let label = refuse.route.as_deref().map_or(RouteLabel::None, label_of);
                 self.observer.metrics().request(label);
-                return self.refuse(&refuse, &parts);
+                return self.refuse(&refuse, parts);
             }
             Decision::Pass(pass) => Passage {
                 route: pass.route,
@@ -257,7 +257,7 @@ impl Call<'_> {
                 lease: Some(forward.lease.opened_with(forward.set)),
             },
         };
-        self.forward(parts, body, passage).await
+        self.forward(parts, body, &mut passage).await
     }
 
     /// The key set and the metadata, which stand before every route.
@@ -313,21 +313,22 @@ impl Call<'_> {
     /// Sends the request on and brings the answer back.
     async fn forward(
         &self,
-        mut parts: request::Parts,
-        mut body: Inbound,
-        mut passage: Passage,
+        parts: &mut request::Parts,
+        body: &mut Inbound,
+        passage: &mut Passage,
     ) -> Response<Outbound> {
         let lease = passage.lease.take();
+        let passage = &*passage;
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
-        let upgrade = match self.admit(&mut parts, route) {
+        let upgrade = match self.admit(parts, route) {
             Ok(upgrade) => upgrade,
-            Err(refusal) => return self.refuse(&passage.refuse(refusal), &parts),
+            Err(refusal) => return self.refuse(&passage.refuse(refusal), parts),
         };
-        let cookie = self.legacy_cookie(&parts, &passage);
+        let cookie = self.legacy_cookie(parts, passage);
         let reader = self.reader(&parts.headers, route);
-        self.rewrite(&mut parts, &passage, upgrade);
+        self.rewrite(parts, passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
         }
@@ -335,17 +336,14 @@ impl Call<'_> {
             body.may_pause(timeout);
         }
         let Some(target) = self.snapshot.targets.get(route.index) else {
-            return self.refuse(&passage.refuse(Refusal::Bug), &parts);
+            return self.refuse(&passage.refuse(Refusal::Bug), parts);
         };
-        let line = self.observer.requests().map(|_| (parts.method.clone(), parts.uri.clone()));
-        let method = parts.method.clone();
         let ends = passage.remaining.map(|left| Instant::now() + left.min(self.snapshot.limits.max_stream));
-        let request = Request::from_parts(parts, body);
         let sent = match upgrade {
-            UpgradeRule::Remove => self.worker.upstreams.send(target, request).await,
+            UpgradeRule::Remove => self.worker.upstreams.send(target, parts, body).await,
             UpgradeRule::Keep => {
                 let term = ends.map(|until| Term { until, lease: lease.clone() });
-                Box::pin(self.tunnel(target, request, term)).await
+                Box::pin(self.tunnel(target, (parts, body), term)).await
             }
         };
         let response = match sent {
@@ -362,22 +360,21 @@ impl Call<'_> {
                 if let Some(authorization) = &passage.authorization {
                     response.body_mut().withhold(authorization.clone());
                 }
-                let mut response = self.finish(response.map(Outbound::from), &passage, upgrade);
+                let mut response = response.map(Outbound::from);
+                self.finish(&mut response, passage, upgrade);
                 reader.apply(response.headers_mut());
                 response
             }
             Err(error) => {
                 let refusal = Refusal::from(error);
                 self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
-                let mut response = refuse::answer(refusal, self.id, &method, Reached::before(error));
+                let mut response = refuse::answer(refusal, self.id, &parts.method, Reached::before(error));
                 reader.apply(response.headers_mut());
                 response
             }
         };
         self.observer.metrics().answered(label, response.status());
-        if let Some((method, uri)) = line {
-            self.write_line(&method, uri.path(), &passage, &response);
-        }
+        self.write_line(parts, passage, &response);
         response
     }
 
@@ -385,16 +382,16 @@ impl Call<'_> {
     async fn tunnel(
         &self,
         target: &Target,
-        mut request: Request<Inbound>,
+        (parts, body): (&mut request::Parts, &mut Inbound),
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let Some(client) = Upgrading::take(request.extensions_mut()) else {
+        let Some(client) = Upgrading::take(&mut parts.extensions) else {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
         };
-        let mut request = request.map(|body| body.emptied());
-        request.headers_mut().remove(header::CONTENT_LENGTH);
-        request.headers_mut().remove(header::TRAILER);
-        self.worker.upstreams.upgrade(target, request, client, term).await
+        *body = body.emptied();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.remove(header::TRAILER);
+        self.worker.upstreams.upgrade(target, (parts, body), client, term).await
     }
 
     /// The session cookie of a request that goes to the old application with it.
@@ -468,12 +465,7 @@ impl Call<'_> {
     }
 
     /// Takes from the answer what the client must not see, and sets what is ours.
-    fn finish(
-        &self,
-        mut response: Response<Outbound>,
-        passage: &Passage,
-        upgrade: UpgradeRule,
-    ) -> Response<Outbound> {
+    fn finish(&self, response: &mut Response<Outbound>, passage: &Passage, upgrade: UpgradeRule) {
         let route = &passage.route;
         let cache = match (&route.kind, route.config.allow_public_cache) {
             (Kind::Guard(_) | Kind::Translate(_), true) => CacheRule::MayBePublic,
@@ -511,7 +503,6 @@ impl Call<'_> {
         }
         response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
         *response.version_mut() = Version::HTTP_11;
-        response
     }
 
     /// Answers a request that reached no service, and was counted as one that came in.
@@ -566,15 +557,15 @@ impl Call<'_> {
         }));
     }
 
-    fn write_line(&self, method: &Method, path: &str, passage: &Passage, response: &Response<Outbound>) {
+    fn write_line(&self, parts: &request::Parts, passage: &Passage, response: &Response<Outbound>) {
         let Some(lines) = self.observer.requests() else { return };
         let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         lines.push(&RequestLine {
             time: self.now.wall,
             decision: self.id.as_str(),
             client: Some(self.client),
-            method,
-            path,
+            method: &parts.method,
+            path: parts.uri.path(),
             kind: label_of(&passage.route),
             route: Some(&passage.route.config.path),
             session: passage.session.as_ref(),

@@ -130,7 +130,8 @@ pub(super) async fn serve<H: Handler>(
     let scope = Arc::new(Scope { shared, connection, limits, carrying });
     match protocol {
         Protocol::Http1 => http1::serve(io, scope).await,
-        Protocol::Http2 => http2::serve(io, scope).await,
+        // Apart: it is larger, and each connection would have room for it.
+        Protocol::Http2 => Box::pin(http2::serve(io, scope)).await,
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use countersign::UnixTime;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Response, request::Parts};
 
 use super::Outbound;
 use crate::{
@@ -22,10 +22,12 @@ use crate::{
 
 /// Answers requests. One value is shared by all workers.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Dropped when the client goes away first.
+    /// Answers one request. Dropped when the client goes away first. Of the request is left what nobody took: it lies
+    /// where it was read, so that it is not moved through every stage.
     fn handle(
         &self,
-        request: Request<Inbound>,
+        parts: &mut Parts,
+        body: &mut Inbound,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> impl Future<Output = Response<Outbound>> + Send;

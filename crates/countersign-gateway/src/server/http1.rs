@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, response};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, request, response};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::timeout;
 
@@ -116,8 +116,8 @@ struct Serving<'a, H> {
     wire: Wire,
     scope: &'a Scope<H>,
     deadline: &'a Arc<Deadline>,
-    /// The map of the last answer, for the fields of the next request.
-    fields: HeaderMap,
+    /// The request under way.
+    request: request::Parts,
 }
 
 pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
@@ -134,12 +134,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         Err(late) => {
             scope.note_late(late);
             if late == Late::Head && wire.lock().has_begun_head() {
-                let mut last = Serving {
-                    wire: wire.clone(),
-                    scope: &scope,
-                    deadline: &deadline,
-                    fields: HeaderMap::new(),
-                };
+                let mut last = Serving::new(&wire, &scope, &deadline);
                 let _ = timeout(GOODBYE, last.refuse(Refusal::HeaderTimeout)).await;
             }
         }
@@ -149,7 +144,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
 
 /// Serves requests until the connection ends, or is late with something.
 async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>) -> Result<End, Late> {
-    let mut serving = Serving { wire: wire.clone(), scope, deadline, fields: HeaderMap::new() };
+    let mut serving = Serving::new(wire, scope, deadline);
     let mut requests = pin!(serving.requests());
     let drain = &scope.shared.drain;
     let mut notified = pin!(drain.notified());
@@ -171,7 +166,12 @@ async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>
     .await
 }
 
-impl<H: Handler> Serving<'_, H> {
+impl<'a, H: Handler> Serving<'a, H> {
+    fn new(wire: &Wire, scope: &'a Scope<H>, deadline: &'a Arc<Deadline>) -> Self {
+        let (request, ()) = Request::new(()).into_parts();
+        Self { wire: wire.clone(), scope, deadline, request }
+    }
+
     async fn requests(&mut self) -> End {
         loop {
             match poll_fn(|cx| self.poll_request(cx)).await {
@@ -194,18 +194,15 @@ impl<H: Handler> Serving<'_, H> {
         if is_idle && self.scope.shared.drain.has_begun() {
             return Poll::Ready(Err(NoRequest::End));
         }
-        messages.poll_head(cx, &mut self.fields)
+        messages.poll_head(cx, &mut self.request)
     }
 
     /// Answers a request. Whether another may follow.
     async fn answer(&mut self, begun: Begun) -> Result<bool, End> {
-        let Begun { mut parts, asked, body, asks_to_leave } = begun;
+        let Begun { asked, body, asks_to_leave } = begun;
         let open = Open::begin(&self.scope.connection);
-        let handover = asks_to_leave.then(|| Upgrading::offer(&mut parts.extensions));
-        let body = body.map(|number| self.wire.body(number));
-        let (limits, deadline) = (&self.scope.limits, Arc::clone(self.deadline));
-        let body = Inbound::over_http1(body, limits.body_bytes, limits.body_timeout, deadline);
-        let response = self.wait_for_answer(Request::from_parts(parts, body)).await?;
+        let handover = asks_to_leave.then(|| Upgrading::offer(&mut self.request.extensions));
+        let response = self.wait_for_answer(body).await?;
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let keeps = self.send(response, asked).await?;
         drop(open);
@@ -218,10 +215,14 @@ impl<H: Handler> Serving<'_, H> {
         }
     }
 
-    /// Has the handler answer, as long as the client is there.
-    async fn wait_for_answer(&self, request: Request<Inbound>) -> Result<Response<Outbound>, End> {
-        let Scope { shared, connection, .. } = self.scope;
-        let mut answering = pin!(shared.handler.handle(request, connection, &shared.worker));
+    /// Has the handler answer a request with the body of this number, as long as the client is there.
+    async fn wait_for_answer(&mut self, body: Option<u64>) -> Result<Response<Outbound>, End> {
+        let Scope { shared, connection, limits, .. } = self.scope;
+        let body = body.map(|number| self.wire.body(number));
+        let deadline = Arc::clone(self.deadline);
+        let mut body = Inbound::over_http1(body, limits.body_bytes, limits.body_timeout, deadline);
+        let answer = shared.handler.handle(&mut self.request, &mut body, connection, &shared.worker);
+        let mut answering = pin!(answer);
         poll_fn(|cx| {
             if let Poll::Ready(response) = answering.as_mut().poll(cx) {
                 return Poll::Ready(Ok(response));
@@ -253,8 +254,16 @@ impl<H: Handler> Serving<'_, H> {
         let (parts, mut body) = response.into_parts();
         let mut transfer = Transfer { asked, framed: None, progress: Progress::Going, has_room: true };
         poll_fn(|cx| self.poll_send(cx, &parts, &mut body, &mut transfer)).await?;
-        self.fields = parts.headers;
+        self.forget(parts.headers);
         Ok(transfer.framed.is_some_and(|framed| framed.keeps))
+    }
+
+    /// Keeps no byte of a request or its answer while the client thinks, but the map.
+    fn forget(&mut self, mut fields: HeaderMap) {
+        fields.clear();
+        self.request.headers = fields;
+        self.request.uri = Uri::default();
+        self.request.extensions.clear();
     }
 
     /// Passes on what there is of an answer, and writes.

@@ -48,11 +48,10 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         async move {
             let limits = &scope.limits;
             let deadline = Arc::new(Deadline::default());
-            let request = request.map(|incoming| {
-                Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline)
-            });
-            let shared = &scope.shared;
-            let response = shared.handler.handle(request, &scope.connection, &shared.worker).await;
+            let (mut parts, incoming) = request.into_parts();
+            let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
+            let Scope { shared, connection, .. } = &*scope;
+            let response = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
             Ok::<_, Infallible>(open.answer(response).map(|answer| Pieces::new(answer, turn)))
         }
     });

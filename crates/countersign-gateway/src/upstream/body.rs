@@ -34,19 +34,15 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 /// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`].
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
-pub struct Body {
-    source: Source,
-    timeout: Duration,
-    waiting_since: Option<Instant>,
-    until: Instant,
-    deadline: Arc<Deadline>,
-    failed: Option<BodyError>,
-    token: Option<HeaderValue>,
-    lease: Option<Lease>,
-    /// Of an answer over HTTP/2: the body of its request.
-    sending: Option<Arc<Deadline>>,
-    has_trailers: bool,
-    _outstanding: Option<Outstanding>,
+pub struct Body(State);
+
+/// As small as it can be: a body is moved with its answer.
+#[derive(Debug)]
+enum State {
+    Flowing(Source, Box<Terms>),
+    /// Told at the next poll: the client first gets what came before.
+    Failed(BodyError),
+    Over,
 }
 
 /// Where a body comes from.
@@ -54,17 +50,25 @@ pub struct Body {
 pub(super) enum Source {
     /// Driven by whoever reads.
     Http1(Box<http1::Client>),
-    /// Driven by a task of its own; the client is held because it counts the open streams.
+    /// Driven by a task of its own.
     Http2(Box<Stream>),
-    /// It is over.
-    None,
 }
 
 /// An answer over HTTP/2.
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) incoming: Incoming,
-    pub(super) _counted: http2::Client,
+    incoming: Incoming,
+    /// The body of the request.
+    sending: Arc<Deadline>,
+    has_trailers: bool,
+    /// Held because it counts the open streams.
+    _counted: http2::Client,
+}
+
+impl Stream {
+    pub(super) const fn new(incoming: Incoming, sending: Arc<Deadline>, counted: http2::Client) -> Self {
+        Self { incoming, sending, has_trailers: false, _counted: counted }
+    }
 }
 
 impl Source {
@@ -72,8 +76,89 @@ impl Source {
         match self {
             Self::Http1(client) => client.is_over(),
             Self::Http2(stream) => stream.incoming.is_end_stream(),
-            Self::None => true,
         }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Http1(client) => client.poll_frame(cx),
+            Self::Http2(stream) => {
+                let frame = ready!(Pin::new(&mut stream.incoming).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
+            }
+        }
+    }
+
+    /// Over HTTP/2 the service may end a stream without a fault and without having ended the answer, to say that it
+    /// wants no more of the request (RFC 9113 §8.1). Where that was all sent, the answer is cut off.
+    fn is_cut_off(&self) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::Http2(stream) => {
+                !stream.has_trailers && stream.sending.is_body_over() && !stream.incoming.is_end_stream()
+            }
+        }
+    }
+
+    fn note_trailers(&mut self) {
+        if let Self::Http2(stream) = self {
+            stream.has_trailers = true;
+        }
+    }
+
+    /// It goes back to its pool if it is at its end.
+    fn release(self) {
+        if let Self::Http1(client) = self {
+            client.release();
+        }
+    }
+}
+
+/// Under which an answer is passed on.
+#[derive(Debug)]
+pub(super) struct Terms {
+    timeout: Duration,
+    waiting_since: Option<Instant>,
+    until: Instant,
+    deadline: Arc<Deadline>,
+    token: Option<HeaderValue>,
+    lease: Option<Lease>,
+    _outstanding: Option<Outstanding>,
+}
+
+impl Terms {
+    pub(super) const fn new(
+        timeout: Duration,
+        until: Instant,
+        deadline: Arc<Deadline>,
+        outstanding: Option<Outstanding>,
+    ) -> Self {
+        Self {
+            timeout,
+            waiting_since: None,
+            until,
+            deadline,
+            token: None,
+            lease: None,
+            _outstanding: outstanding,
+        }
+    }
+
+    fn lease_is_over(&mut self) -> bool {
+        self.lease.as_mut().is_some_and(Lease::is_over)
+    }
+
+    /// Ready when what is waited for is late.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let now = Instant::now();
+        let silent = *self.waiting_since.get_or_insert(now) + self.timeout;
+        let last = silent.min(self.until);
+        if self.lease_is_over() {
+            return Poll::Ready(BodyError::Over);
+        }
+        let look = if self.lease.is_some() { last.min(now + LOOK_EVERY) } else { last };
+        ready!(self.deadline.poll(cx, now, look));
+        Poll::Ready(if now >= self.until { BodyError::Over } else { BodyError::Timeout })
     }
 }
 
@@ -95,109 +180,55 @@ impl Drop for Outstanding {
 }
 
 impl Body {
-    pub(super) fn new(
-        source: Source,
-        timeout: Duration,
-        until: Instant,
-        deadline: Arc<Deadline>,
-        outstanding: Option<Outstanding>,
-    ) -> Self {
-        let mut body = Self {
-            source,
-            timeout,
-            waiting_since: None,
-            until,
-            deadline,
-            failed: None,
-            token: None,
-            lease: None,
-            sending: None,
-            has_trailers: false,
-            _outstanding: outstanding,
-        };
-        if body.is_end_stream() {
-            body.finish();
-        }
-        body
-    }
-
     /// No body.
-    pub(super) fn none(deadline: Arc<Deadline>) -> Self {
-        let now = Instant::now();
-        Self {
-            source: Source::None,
-            timeout: Duration::ZERO,
-            waiting_since: None,
-            until: now,
-            deadline,
-            failed: None,
-            token: None,
-            lease: None,
-            sending: None,
-            has_trailers: false,
-            _outstanding: None,
+    pub(super) const NONE: Self = Self(State::Over);
+
+    pub(super) fn new(source: Source, terms: Terms) -> Self {
+        if source.is_over() {
+            source.release();
+            return Self::NONE;
         }
-    }
-
-    /// Over HTTP/2 the service may end a stream without a fault and without having ended the answer, to say that it wants
-    /// no more of the request (RFC 9113 §8.1). Where that was all sent, the answer is cut off.
-    pub(super) fn expect_its_end(&mut self, sending: Option<Arc<Deadline>>) {
-        self.sending = sending;
-    }
-
-    fn is_cut_off(&self) -> bool {
-        let is_sent = || self.sending.as_ref().is_some_and(|sending| sending.is_body_over());
-        !self.has_trailers && is_sent() && !self.source.is_over()
+        Self(State::Flowing(source, Box::new(terms)))
     }
 
     /// The stream ends at `until` at the latest.
     pub fn end_by(&mut self, until: Instant) {
-        self.until = self.until.min(until);
+        if let State::Flowing(_, terms) = &mut self.0 {
+            terms.until = terms.until.min(until);
+        }
     }
 
     /// The stream ends when the lease does: looked at with every piece, and each half second while none comes.
     pub fn hold(&mut self, lease: Lease) {
-        if !self.is_end_stream() {
-            self.lease = Some(lease);
+        if let State::Flowing(_, terms) = &mut self.0 {
+            terms.lease = Some(lease);
         }
     }
 
     /// Trailers that hold this `Authorization` value do not pass. As for headers, the token stays behind the gateway.
     pub fn withhold(&mut self, token: HeaderValue) {
-        self.token = Some(token);
-    }
-
-    fn finish(&mut self) {
-        if let Source::Http1(client) = std::mem::replace(&mut self.source, Source::None) {
-            client.release();
+        if let State::Flowing(_, terms) = &mut self.0 {
+            terms.token = Some(token);
         }
     }
 
-    fn abandon(&mut self) {
-        self.source = Source::None;
+    /// The connection is kept if the answer is at its end.
+    fn finish(&mut self) {
+        if let State::Flowing(source, _) = std::mem::replace(&mut self.0, State::Over) {
+            source.release();
+        }
     }
 
-    /// Fails at the next poll: the client first gets what came before.
+    /// Fails at the next poll.
     fn fail_next<T>(&mut self, error: BodyError, cx: &Context<'_>) -> Poll<T> {
-        self.abandon();
-        self.failed = Some(error);
+        self.0 = State::Failed(error);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    fn lease_is_over(&mut self) -> bool {
-        self.lease.as_mut().is_some_and(Lease::is_over)
-    }
-
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.source {
-            Source::Http1(client) => client.poll_frame(cx),
-            Source::Http2(stream) => {
-                let frame = ready!(Pin::new(&mut stream.incoming).poll_frame(cx));
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
-            }
-            Source::None => Poll::Ready(None),
-        }
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.0 = State::Over;
+        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -210,42 +241,34 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if let Some(error) = this.failed.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let Poll::Ready(frame) = this.poll_source(cx) else {
-            let now = Instant::now();
-            let silent = *this.waiting_since.get_or_insert(now) + this.timeout;
-            let last = silent.min(this.until);
-            if this.lease_is_over() {
-                this.abandon();
-                return Poll::Ready(Some(Err(BodyError::Over)));
+        let (source, terms) = match &mut this.0 {
+            State::Flowing(source, terms) => (source, terms),
+            State::Failed(error) => {
+                let error = *error;
+                return this.fail(error);
             }
-            let look = if this.lease.is_some() { last.min(now + LOOK_EVERY) } else { last };
-            ready!(this.deadline.poll(cx, now, look));
-            this.abandon();
-            let error = if now >= this.until { BodyError::Over } else { BodyError::Timeout };
-            return Poll::Ready(Some(Err(error)));
+            State::Over => return Poll::Ready(None),
         };
-        this.waiting_since = None;
+        let Poll::Ready(frame) = source.poll_frame(cx) else {
+            let error = ready!(terms.poll_late(cx));
+            return this.fail(error);
+        };
+        terms.waiting_since = None;
         match frame {
-            None if this.is_cut_off() => this.fail_next(BodyError::Gone, cx),
+            None if source.is_cut_off() => this.fail_next(BodyError::Gone, cx),
             None => {
                 this.finish();
                 Poll::Ready(None)
             }
             Some(Err(error)) => this.fail_next(error, cx),
             // A stream that never pauses is looked at here; the end of a short answer needs no clock.
-            Some(Ok(_))
-                if !this.is_end_stream() && (this.lease_is_over() || Instant::now() >= this.until) =>
-            {
-                this.abandon();
-                Poll::Ready(Some(Err(BodyError::Over)))
+            Some(Ok(_)) if !source.is_over() && (terms.lease_is_over() || Instant::now() >= terms.until) => {
+                this.fail(BodyError::Over)
             }
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    this.has_trailers = true;
-                    let token = this.token.as_ref();
+                    source.note_trailers();
+                    let token = terms.token.as_ref();
                     strip_response_trailers(trailers, &ResponseRules { token, ..TRAILERS });
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -254,14 +277,21 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.failed.is_none() && self.source.is_over()
+        match &self.0 {
+            State::Flowing(source, _) => source.is_over(),
+            State::Failed(_) => false,
+            State::Over => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.source {
-            Source::Http1(client) => client.exact().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Source::Http2(stream) => stream.incoming.size_hint(),
-            Source::None => SizeHint::with_exact(0),
+        match &self.0 {
+            State::Flowing(Source::Http1(client), _) => {
+                client.exact().map_or_else(SizeHint::new, SizeHint::with_exact)
+            }
+            State::Flowing(Source::Http2(stream), _) => stream.incoming.size_hint(),
+            State::Failed(_) => SizeHint::new(),
+            State::Over => SizeHint::with_exact(0),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode, request::Parts};
 use http_body::{Body as _, Frame};
 use tokio::{task::unconstrained, time::Instant};
 
@@ -91,10 +91,10 @@ impl Client {
     }
 
     /// Sends the request and waits for the head of the answer: `limit` from the moment the last piece of the
-    /// request was passed on. The request is taken from its place, unless nothing of it could be written.
+    /// request was passed on. Fields and body are taken, unless nothing of the request could be written.
     pub(super) async fn exchange(
         &mut self,
-        place: &mut Option<Request<Inbound>>,
+        (parts, body): (&mut Parts, &mut Inbound),
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
@@ -102,15 +102,15 @@ impl Client {
     ) -> Result<Response<()>, Failure> {
         self.used = now;
         self.keeps = true;
-        let Some(request) = place.as_mut() else { return Err(Failure::Unsent) };
-        let is_head = *request.method() == Method::HEAD;
-        let encoder = request::put_head(self.out.buffer(), request);
+        let is_head = parts.method == Method::HEAD;
+        let encoder = request::put_head(self.out.buffer(), parts, body);
         let mut first = Some(now);
-        let mut unsent = true;
-        if !encoder.is_over() || !request.body().is_end_stream() {
+        let mut unsent = encoder.is_over() && body.is_end_stream();
+        if !unsent {
             // A body that was begun cannot be given back.
-            unsent = false;
-            self.take_request(place, encoder);
+            self.take_fields(parts);
+            let body = body.take();
+            self.sending = (!encoder.is_over()).then_some(Sending { body, encoder });
         }
         poll_fn(|cx| {
             match self.poll_send(cx) {
@@ -123,7 +123,7 @@ impl Client {
                 Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
                 Poll::Ready(Ok(())) if unsent => {
                     unsent = false;
-                    self.take_request(place, Encoder::NONE);
+                    self.take_fields(parts);
                 }
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
@@ -139,13 +139,10 @@ impl Client {
         .await
     }
 
-    /// From here on the request is ours.
-    fn take_request(&mut self, place: &mut Option<Request<Inbound>>, encoder: Encoder) {
-        let Some(request) = place.take() else { return };
-        let (parts, body) = request.into_parts();
-        self.spare = parts.headers;
+    /// The map of a request that is not sent again.
+    fn take_fields(&mut self, parts: &mut Parts) {
+        self.spare = std::mem::take(&mut parts.headers);
         self.spare.clear();
-        self.sending = (!encoder.is_over()).then_some(Sending { body, encoder });
     }
 
     /// Sends what can be sent now; ready when all of it was.

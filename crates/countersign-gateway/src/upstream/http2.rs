@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, Uri, header, uri};
+use http::{HeaderMap, Request, Response, Uri, header, request::Parts, uri};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -101,13 +101,13 @@ pub(super) struct Waits {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        request: &mut Option<Request<Inbound>>,
+        (parts, body): (&mut Parts, &mut Inbound),
         deadline: &Deadline,
         body_deadline: &Deadline,
         waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
-        let Some(sent) = request.take() else { return Err(Failure::Unsent) };
+        let sent = take(parts, body);
         let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
@@ -123,12 +123,17 @@ impl Client {
         if untaken == Some(Untaken::Connection) {
             self.streams.is_leaving.store(true, Ordering::Relaxed);
         }
-        match sort(outcome, request, body_deadline) {
-            Err(Failure::Sent(_)) if untaken.is_some() && copy.is_some() => {
-                *request = copy;
+        let (sorted, returned) = sort(outcome, body_deadline);
+        let returned = match (&sorted, untaken) {
+            (Err(Failure::Sent(_)), Some(_)) => copy,
+            _ => returned,
+        };
+        match returned {
+            Some(returned) => {
+                put_back(returned, parts, body);
                 Err(Failure::Unsent)
             }
-            sorted => sorted,
+            None => sorted,
         }
     }
 }
@@ -136,25 +141,40 @@ impl Client {
 /// What became of a request; `None` when the time was over.
 type Outcome = Option<Result<Response<Incoming>, TrySendError<Request<Inbound>>>>;
 
-/// Tells the failures apart and puts an unsent request back. When the request's body failed, that is the reason,
+/// Tells the failures apart, and gives an unsent request back. When the request's body failed, that is the reason,
 /// whatever the connection says.
 fn sort(
     outcome: Outcome,
-    request: &mut Option<Request<Inbound>>,
     body: &Deadline,
-) -> Result<Response<Incoming>, Failure> {
+) -> (Result<Response<Incoming>, Failure>, Option<Request<Inbound>>) {
     match outcome {
-        None => Err(Failure::Sent(UpstreamError::FirstByteTimeout)),
-        Some(Ok(response)) => Ok(response),
-        Some(Err(mut error)) => {
-            *request = error.take_message();
-            if request.is_some() {
-                return Err(Failure::Unsent);
+        None => (Err(Failure::Sent(UpstreamError::FirstByteTimeout)), None),
+        Some(Ok(response)) => (Ok(response), None),
+        Some(Err(mut error)) => match error.take_message() {
+            Some(request) => (Err(Failure::Unsent), Some(request)),
+            None => {
+                let failure = body.body_failure().map(UpstreamError::Body);
+                let failure = failure.unwrap_or_else(|| UpstreamError::from_hyper(error.error()));
+                (Err(Failure::Sent(failure)), None)
             }
-            let failure = body.body_failure().map(UpstreamError::Body);
-            Err(Failure::Sent(failure.unwrap_or_else(|| UpstreamError::from_hyper(error.error()))))
-        }
+        },
     }
+}
+
+/// The request as hyper wants it. Method and target stay where they are, too.
+fn take(parts: &mut Parts, body: &mut Inbound) -> Request<Inbound> {
+    let mut request = Request::new(body.take());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = parts.uri.clone();
+    *request.version_mut() = parts.version;
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    request
+}
+
+fn put_back(request: Request<Inbound>, parts: &mut Parts, body: &mut Inbound) {
+    let (head, unsent) = request.into_parts();
+    parts.headers = head.headers;
+    *body = unsent;
 }
 
 /// How a service says that it has not looked at a request, which may then be sent again (RFC 9113 §8.7).
@@ -190,13 +210,10 @@ fn copy(request: &Request<Inbound>) -> Option<Request<Inbound>> {
 
 /// Puts the request into HTTP/2's form: scheme and authority are pseudo-headers, `Host` is not sent
 /// (RFC 9113 §8.3.1).
-pub(super) fn with_pseudo_headers(
-    request: &mut Request<Inbound>,
-    origin: &Origin,
-) -> Result<(), UpstreamError> {
+pub(super) fn with_pseudo_headers(request: &mut Parts, origin: &Origin) -> Result<(), UpstreamError> {
     let malformed = |_| UpstreamError::Unreachable(Unreachable::Protocol);
-    let authority = authority(request.headers_mut(), &origin.key)?;
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let authority = authority(&mut request.headers, &origin.key)?;
+    let mut parts = std::mem::take(&mut request.uri).into_parts();
     parts.scheme = Some(if origin.key.protocol == UpstreamProtocol::Tls {
         uri::Scheme::HTTPS
     } else {
@@ -206,8 +223,8 @@ pub(super) fn with_pseudo_headers(
     if parts.path_and_query.is_none() {
         parts.path_and_query = Some(uri::PathAndQuery::from_static("/"));
     }
-    *request.uri_mut() = Uri::from_parts(parts).map_err(malformed)?;
-    *request.version_mut() = http::Version::HTTP_2;
+    request.uri = Uri::from_parts(parts).map_err(malformed)?;
+    request.version = http::Version::HTTP_2;
     Ok(())
 }
 

@@ -130,6 +130,12 @@ impl Inbound {
         }
     }
 
+    /// Leaves none here.
+    pub(super) fn take(&mut self) -> Self {
+        let emptied = self.emptied();
+        std::mem::replace(self, emptied)
+    }
+
     /// Removes these from the trailers too.
     pub fn also_remove(&mut self, names: &Arc<[HeaderName]>) {
         self.removed = Some(Arc::clone(names));

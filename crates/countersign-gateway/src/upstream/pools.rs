@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response, StatusCode, Uri, Version, header, uri};
+use http::{Response, StatusCode, Uri, Version, header, request::Parts, uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Body, Inbound, Target, UpstreamError,
-    body::{Outstanding, Source, Stream},
+    body::{Outstanding, Source, Stream, Terms},
     connect::{self, Alpn},
     error::Unreachable,
     http1::{self, Failure},
@@ -42,7 +42,7 @@ enum Connection {
     Http2(http2::Client),
 }
 
-/// An attempt that gave no answer. Unless it is final, the request is back in its place.
+/// An attempt that gave no answer. Unless it is final, the request is whole again.
 enum Missed {
     /// Unsent on an open connection: a fresh one may do.
     Again(UpstreamError),
@@ -62,21 +62,22 @@ impl Pools {
     /// Sends the request and waits for the head of the answer.
     ///
     /// The request has the path and query it is to be sent with and a `Host` field; the rest of its target, its
-    /// version and what HTTP/2 wants otherwise is seen to here.
+    /// version and what HTTP/2 wants otherwise is seen to here. It is not moved but for its fields and its body, which
+    /// are taken: a request and its answer together are some hundred bytes, and pass through many hands.
     ///
     /// # Errors
     /// [`UpstreamError`] when there is no answer. Nothing of the request is in it.
     pub async fn send(
         &self,
         target: &Target,
-        request: Request<Inbound>,
+        parts: &mut Parts,
+        body: &mut Inbound,
     ) -> Result<Response<Body>, UpstreamError> {
         let now = Instant::now();
         let mut origin = target.choose(self.worker, now, None)?;
-        let mut request = Some(request);
         let mut retry = false;
         loop {
-            match self.attempt(target, origin, &mut request, now, retry).await {
+            match self.attempt(target, origin, (&mut *parts, &mut *body), now, retry).await {
                 Ok(response) => return Ok(response),
                 Err(Missed::Again(_)) if !retry => {}
                 Err(Missed::Elsewhere(_)) if !retry && target.len() > 1 => {
@@ -109,12 +110,12 @@ impl Pools {
         &self,
         target: &Target,
         origin: &Arc<Origin>,
-        place: &mut Option<Request<Inbound>>,
+        (parts, body): (&mut Parts, &mut Inbound),
         now: Instant,
         fresh: bool,
     ) -> Result<Response<Body>, Missed> {
         let limits = &target.limits;
-        let (Some(pool), Some(request)) = (origin.pool(self.worker), place.as_mut()) else {
+        let Some(pool) = origin.pool(self.worker) else {
             return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::NoOrigin)));
         };
         let outstanding = (target.len() > 1).then(|| Outstanding::new(pool));
@@ -125,25 +126,25 @@ impl Pools {
                 Box::pin(opening).await.map_err(Missed::Elsewhere)?
             }
         };
-        let deadline = Arc::clone(request.body().deadline());
+        let deadline = Arc::clone(body.deadline());
         let until = now + limits.max_stream;
         let response = match connection {
             Connection::Http1(mut client) => {
-                into_origin_form(request).map_err(Missed::Final)?;
+                into_origin_form(parts).map_err(Missed::Final)?;
                 client.keep(limits.upstream_idle);
-                let response = client.exchange(place, &deadline, limits.first_byte_timeout, now, until).await;
-                response.map(|response| response.map(|()| (Source::Http1(client), None)))
+                let (request, limit) = ((parts, body), limits.first_byte_timeout);
+                let response = client.exchange(request, &deadline, limit, now, until).await;
+                response.map(|response| response.map(|()| Source::Http1(client)))
             }
             Connection::Http2(mut client) => {
-                http2::with_pseudo_headers(request, origin).map_err(Missed::Final)?;
-                request.body_mut().detach();
-                let body = Arc::clone(request.body().deadline());
+                http2::with_pseudo_headers(parts, origin).map_err(Missed::Final)?;
+                body.detach();
+                let sending = Arc::clone(body.deadline());
                 let waits = http2::Waits { first_byte: limits.first_byte_timeout, now, last: until };
-                let response = client.exchange(place, &deadline, &body, waits).await;
-                response.map(|response| {
-                    response.map(|incoming| {
-                        (Source::Http2(Box::new(Stream { incoming, _counted: client })), Some(body))
-                    })
+                // Apart, so that the future of a request over HTTP/1.1 stays small.
+                let exchange = Box::pin(client.exchange((parts, body), &deadline, &sending, waits)).await;
+                exchange.map(|response| {
+                    response.map(|incoming| Source::Http2(Box::new(Stream::new(incoming, sending, client))))
                 })
             }
         };
@@ -152,10 +153,8 @@ impl Pools {
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(Missed::Final(UpstreamError::Malformed))
             }
-            Ok(response) => Ok(response.map(|(source, sending)| {
-                let mut body = Body::new(source, limits.body_timeout, until, deadline, outstanding);
-                body.expect_its_end(sending);
-                body
+            Ok(response) => Ok(response.map(|source| {
+                Body::new(source, Terms::new(limits.body_timeout, until, deadline, outstanding))
             })),
             Err(Failure::Sent(error)) => Err(Missed::Final(error)),
             Err(Failure::Unsent) => Err(Missed::Again(UpstreamError::Closed)),
@@ -249,21 +248,21 @@ impl Pools {
 }
 
 /// Puts the request into HTTP/1.1's form (RFC 9112 §3.2.1); undoes [`http2::with_pseudo_headers`].
-pub(super) fn into_origin_form(request: &mut Request<Inbound>) -> Result<(), UpstreamError> {
-    *request.version_mut() = Version::HTTP_11;
-    if request.uri().scheme().is_none() && request.uri().authority().is_none() {
+pub(super) fn into_origin_form(request: &mut Parts) -> Result<(), UpstreamError> {
+    request.version = Version::HTTP_11;
+    if request.uri.scheme().is_none() && request.uri.authority().is_none() {
         return Ok(());
     }
     let malformed = UpstreamError::Unreachable(Unreachable::Protocol);
-    let parts = std::mem::take(request.uri_mut()).into_parts();
+    let parts = std::mem::take(&mut request.uri).into_parts();
     if let Some(authority) = parts.authority
-        && !request.headers().contains_key(header::HOST)
+        && !request.headers.contains_key(header::HOST)
     {
         let host = header::HeaderValue::from_str(authority.as_str()).map_err(|_| malformed)?;
-        request.headers_mut().insert(header::HOST, host);
+        request.headers.insert(header::HOST, host);
     }
     let path = parts.path_and_query.unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from(path);
+    request.uri = Uri::from(path);
     Ok(())
 }
 

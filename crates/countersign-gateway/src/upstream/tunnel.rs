@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Response, StatusCode, header, request::Parts};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     select,
@@ -23,7 +23,9 @@ use tokio::{
 use crate::revocation::{LOOK_EVERY, Lease};
 
 use super::{
-    Body, Inbound, Pools, Stream, Target, UpstreamError, body::Source, http1::Failure,
+    Body, Inbound, Pools, Stream, Target, UpstreamError,
+    body::{Source, Terms},
+    http1::Failure,
     pools::into_origin_form,
 };
 
@@ -69,7 +71,7 @@ impl Pools {
     pub async fn upgrade<S>(
         &self,
         target: &Target,
-        mut request: Request<Inbound>,
+        (parts, body): (&mut Parts, &mut Inbound),
         client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError>
@@ -83,22 +85,20 @@ impl Pools {
         let until = term.as_ref().map_or(last, |term| term.until.min(last));
         let lease = term.and_then(|term| term.lease);
         let ends = Ends { idle: limits.idle_timeout, until, lease };
-        let deadline = Arc::clone(request.body().deadline());
-        let asked = request.headers().get(header::UPGRADE).cloned();
-        into_origin_form(&mut request)?;
+        let deadline = Arc::clone(body.deadline());
+        let asked = parts.headers.get(header::UPGRADE).cloned();
+        into_origin_form(parts)?;
         // What a service does with an upgrade it refuses is its own affair: the connection is used for nothing else.
         connection.keep(0);
-        let mut request = Some(request);
-        let response =
-            match connection.exchange(&mut request, &deadline, limits.first_byte_timeout, now, last).await {
-                Ok(response) => response,
-                Err(Failure::Sent(error)) => return Err(self.failed(error)),
-                Err(Failure::Unsent) => return Err(UpstreamError::Closed),
-            };
+        let (request, limit) = ((parts, body), limits.first_byte_timeout);
+        let response = match connection.exchange(request, &deadline, limit, now, last).await {
+            Ok(response) => response,
+            Err(Failure::Sent(error)) => return Err(self.failed(error)),
+            Err(Failure::Unsent) => return Err(UpstreamError::Closed),
+        };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response.map(|()| {
-                Body::new(Source::Http1(connection), limits.body_timeout, ends.until, deadline, None)
-            }));
+            let terms = Terms::new(limits.body_timeout, ends.until, deadline, None);
+            return Ok(response.map(|()| Body::new(Source::Http1(connection), terms)));
         }
         let same = |given: &header::HeaderValue| {
             asked.as_ref().is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()))
@@ -109,7 +109,7 @@ impl Pools {
         let service = connection.into_stream();
         let tunnels = Arc::clone(&self.tunnels);
         tokio::spawn(async move { tunnels.run(client, service, ends).await });
-        Ok(response.map(|_| Body::none(deadline)))
+        Ok(response.map(|()| Body::NONE))
     }
 
     /// How many tunnels are open.

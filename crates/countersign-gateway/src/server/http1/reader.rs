@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Uri, Version, request};
+use http::{HeaderMap, Method, Uri, Version, request};
 use http_body::Frame;
 use httparse::Status;
 
@@ -33,20 +33,19 @@ impl RequestReader {
         &mut self.read
     }
 
-    /// The head of the next request, once the body of the last is over; `None` before more was read. The map is for
-    /// its fields.
+    /// The head of the next request, once the body of the last is over, in the place of the last; false before more was
+    /// read.
     ///
     /// # Errors
     /// What the head is refused for. Nothing after it is a request.
-    pub fn next_head(&mut self, fields: &mut HeaderMap) -> Result<Option<request::Parts>, Refusal> {
+    pub fn next_head(&mut self, place: &mut request::Parts) -> Result<bool, Refusal> {
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
                 let head = self.read.split_to(length).freeze();
-                let (parts, seen) = request(&head, self.follow.head(), fields)?;
-                self.seen = seen;
-                Ok(Some(parts))
+                self.seen = read_request(&head, self.follow.head(), place)?;
+                Ok(true)
             }
-            Piece::Wait => Ok(None),
+            Piece::Wait => Ok(false),
             Piece::Data(_) | Piece::Framing(_) | Piece::Trailers(_) => Err(Refusal::Bug),
         }
     }
@@ -105,18 +104,18 @@ impl fmt::Debug for RequestReader {
 }
 
 /// The request of a head whose parts are known.
-fn request(head: &Bytes, at: &HeadParts, fields: &mut HeaderMap) -> Result<(request::Parts, Seen), Refusal> {
+fn read_request(head: &Bytes, at: &HeadParts, into: &mut request::Parts) -> Result<Seen, Refusal> {
     let part = |range: &Range<usize>| head.get(range.clone()).unwrap_or_default();
-    let (mut parts, ()) = Request::new(()).into_parts();
-    parts.method = Method::from_bytes(part(&at.method)).map_err(|_| Refusal::RequestLineMalformed)?;
+    into.method = Method::from_bytes(part(&at.method)).map_err(|_| Refusal::RequestLineMalformed)?;
     let target = head.slice_ref(part(&at.target));
-    parts.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::RequestLineMalformed)?;
-    parts.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
-    parts.headers = std::mem::take(fields);
-    parts.headers.clear();
+    into.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::RequestLineMalformed)?;
+    into.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
+    into.extensions.clear();
+    if !into.headers.is_empty() {
+        into.headers.clear();
+    }
     let all = at.fields.iter().map(|(name, value)| (part(name), part(value)));
-    let seen = read_fields(all, head, &mut parts.headers).map_err(|_| Refusal::HeaderMalformed)?;
-    Ok((parts, seen))
+    read_fields(all, head, &mut into.headers).map_err(|_| Refusal::HeaderMalformed)
 }
 
 fn trailers(section: &Bytes) -> Result<Option<Frame<Bytes>>, Refusal> {

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use countersign::UnixTime;
-use http::{HeaderMap, request, response};
+use http::{request, response};
 use http_body::{Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
@@ -46,10 +46,9 @@ pub(super) struct Messages {
     watcher: Option<Waker>,
 }
 
-/// A request, and what its answer depends on.
-#[derive(Debug)]
+/// What the answer to a request depends on.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Begun {
-    pub(super) parts: request::Parts,
     pub(super) asked: Asked,
     /// It has a body, of this number.
     pub(super) body: Option<u64>,
@@ -131,21 +130,21 @@ impl RequestBody {
 }
 
 impl Messages {
-    /// The next request. The map is for its fields.
+    /// The next request, in the place of the last.
     pub(super) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        fields: &mut HeaderMap,
+        place: &mut request::Parts,
     ) -> Poll<Result<Begun, NoRequest>> {
         loop {
-            if let Some(parts) = self.reader.next_head(fields).map_err(NoRequest::Refused)? {
-                let asked = Asked::by(&parts, self.reader.seen());
+            if self.reader.next_head(place).map_err(NoRequest::Refused)? {
+                let asked = Asked::by(place, self.reader.seen());
                 self.number += 1;
                 self.failed = None;
                 let body = (!self.reader.is_body_over()).then_some(self.number);
                 self.waits = asked.waits && body.is_some();
                 let asks_to_leave = self.reader.may_leave_http();
-                return Poll::Ready(Ok(Begun { parts, asked, body, asks_to_leave }));
+                return Poll::Ready(Ok(Begun { asked, body, asks_to_leave }));
             }
             self.room.reset(self.reader.buffer());
             match ready!(self.poll_fill(cx)) {

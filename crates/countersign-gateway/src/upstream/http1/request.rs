@@ -1,6 +1,6 @@
 //! The head of a request as a service gets it.
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, header, request};
 use http_body::Body as _;
 
 use super::super::Inbound;
@@ -10,14 +10,14 @@ use crate::http1::{Encoder, put_field};
 ///
 /// A body of unknown length is sent in chunks whatever the method: left out of a `GET`, the service would answer
 /// another request than the client made.
-pub(super) fn put_head(out: &mut Vec<u8>, request: &mut Request<Inbound>) -> Encoder {
-    let encoder = frame(request);
-    out.extend_from_slice(request.method().as_str().as_bytes());
+pub(super) fn put_head(out: &mut Vec<u8>, parts: &mut request::Parts, body: &Inbound) -> Encoder {
+    let encoder = frame(parts, body);
+    out.extend_from_slice(parts.method.as_str().as_bytes());
     out.push(b' ');
-    let target = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in request.headers() {
+    for (name, value) in &parts.headers {
         put_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
@@ -25,29 +25,25 @@ pub(super) fn put_head(out: &mut Vec<u8>, request: &mut Request<Inbound>) -> Enc
 }
 
 /// Makes the head say how long the body is, once.
-fn frame(request: &mut Request<Inbound>) -> Encoder {
-    if request.body().is_end_stream() {
-        request.headers_mut().remove(header::TRANSFER_ENCODING);
+fn frame(request::Parts { headers, .. }: &mut request::Parts, body: &Inbound) -> Encoder {
+    if body.is_end_stream() {
+        headers.remove(header::TRANSFER_ENCODING);
         // Whoever promises a body that does not come has the next request taken for it.
-        if request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0") {
-            request.headers_mut().remove(header::CONTENT_LENGTH);
+        if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0") {
+            headers.remove(header::CONTENT_LENGTH);
         }
         return Encoder::NONE;
     }
-    if let Some(length) = length_of(request) {
-        request.headers_mut().remove(header::TRANSFER_ENCODING);
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let said = headers.get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse().ok());
+    if let Some(length) = said.or_else(|| body.size_hint().exact()) {
+        headers.remove(header::TRANSFER_ENCODING);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         return Encoder::Length(length);
     }
-    request.headers_mut().remove(header::CONTENT_LENGTH);
-    request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    Encoder::chunked(request.headers())
-}
-
-fn length_of(request: &Request<Inbound>) -> Option<u64> {
-    let said = request.headers().get(header::CONTENT_LENGTH);
-    let said = said.and_then(|length| length.to_str().ok()?.parse().ok());
-    said.or_else(|| request.body().size_hint().exact())
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    Encoder::chunked(headers)
 }
 
 #[cfg(test)]
@@ -61,7 +57,8 @@ mod tests {
         let request = Request::post("/a?b=c").header("host", "x").header("X-Two", "1").header("x-two", "2");
         let request = request.header("content-length", "0").header("transfer-encoding", "chunked");
         let mut out = Vec::new();
-        let encoder = put_head(&mut out, &mut request.body(Inbound::none()).unwrap());
+        let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        let encoder = put_head(&mut out, &mut parts, &body);
         assert_eq!(encoder, Encoder::NONE);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
@@ -73,7 +70,8 @@ mod tests {
     fn no_length_is_promised_for_a_body_that_is_none() {
         let request = Request::post("/").header("host", "x").header("content-length", "5");
         let mut out = Vec::new();
-        assert_eq!(put_head(&mut out, &mut request.body(Inbound::none()).unwrap()), Encoder::NONE);
+        let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        assert_eq!(put_head(&mut out, &mut parts, &body), Encoder::NONE);
         assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }
 }

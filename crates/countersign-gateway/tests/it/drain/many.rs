@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body_util::BodyExt;
 use tokio::{
     io::AsyncWriteExt,
@@ -36,7 +36,13 @@ struct Late {
 }
 
 impl Handler for Late {
-    async fn handle(&self, _: Request<Inbound>, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+    async fn handle(
+        &self,
+        _: &mut Parts,
+        _: &mut Inbound,
+        _: &Arc<Connection>,
+        _: &Arc<Worker>,
+    ) -> Response<Outbound> {
         self.open.fetch_add(1, Ordering::SeqCst);
         let mut go = self.go.clone();
         go.wait_for(|go| *go).await.unwrap();

@@ -14,7 +14,7 @@ use countersign_gateway::{
     },
     upstream::{Inbound, Registry, Target},
 };
-use http::{Request, Response, header};
+use http::{Response, header, request::Parts};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -29,20 +29,20 @@ pub(crate) struct Forward(pub(crate) Arc<Target>);
 impl Handler for Forward {
     async fn handle(
         &self,
-        mut request: Request<Inbound>,
+        parts: &mut Parts,
+        body: &mut Inbound,
         _connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
-        if let Some(authority) = request.uri().authority().cloned() {
-            request.headers_mut().insert(header::HOST, authority.as_str().parse().unwrap());
+        if let Some(authority) = parts.uri.authority().cloned() {
+            parts.headers.insert(header::HOST, authority.as_str().parse().unwrap());
         }
-        let upgrading = Upgrading::take(request.extensions_mut());
-        let outcome = if let Some(client) = upgrading {
-            let emptied = request.body().emptied();
-            worker.upstreams.upgrade(&self.0, request.map(|_| emptied), client, None).await
+        let outcome = if let Some(client) = Upgrading::take(&mut parts.extensions) {
+            *body = body.emptied();
+            worker.upstreams.upgrade(&self.0, (parts, body), client, None).await
         } else {
-            request.headers_mut().remove(header::CONNECTION);
-            worker.upstreams.send(&self.0, request).await
+            parts.headers.remove(header::CONNECTION);
+            worker.upstreams.send(&self.0, parts, body).await
         };
         match outcome {
             Ok(mut response) => {

@@ -16,7 +16,7 @@ use countersign_gateway::{
     server::{Connection, Handler, Outbound, Worker},
     upstream::{Inbound, Target},
 };
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -101,7 +101,8 @@ impl Handler for Behind {
 
     async fn handle(
         &self,
-        request: Request<Inbound>,
+        _: &mut Parts,
+        body: &mut Inbound,
         _: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Response<Outbound> {
@@ -110,8 +111,9 @@ impl Handler for Behind {
             for _ in 0..turns {
                 yield_now().await;
             }
-            let own = Request::post(path).header("host", "x").body(request.body().emptied()).unwrap();
-            match worker.upstreams.send(&self.target, own).await {
+            let own = Request::post(path).header("host", "x").body(body.emptied()).unwrap();
+            let (mut parts, mut body) = own.into_parts();
+            match worker.upstreams.send(&self.target, &mut parts, &mut body).await {
                 Ok(answer) => answer.into_body().collect().await.map_or("cut", |_| "ok"),
                 Err(_) => "failed",
             }
