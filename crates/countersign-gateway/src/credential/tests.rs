@@ -122,6 +122,36 @@ proptest! {
         prop_assert_eq!(rules(true).find(&headers), Ok(None));
     }
 
+    /// The rule once more, by another way: pieces between semicolons, a name before the first `=`, white space around both.
+    #[test]
+    fn the_session_cookie_is_found_as_the_rule_says(
+        lines in proptest::collection::vec("([a-b;= \t]|SESSION|=x;){0,12}", 0..3),
+    ) {
+        let pieces = || lines.iter().flat_map(|line| line.split(';')).map(str::trim_ascii);
+        let is_ours = |piece: &&str| piece.split_once('=').is_some_and(|(name, _)| name.trim_ascii() == "SESSION");
+        let mut values: Vec<&str> =
+            pieces().filter(is_ours).filter_map(|piece| Some(piece.split_once('=')?.1.trim_ascii())).collect();
+        let all = values.len();
+        values.dedup();
+        let mut headers = cookies(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let expected = match values[..] {
+            [] => Ok(None),
+            [""] => Err(Refusal::CredentialMalformed),
+            [value] if value.contains([' ', '\t']) => Err(Refusal::CredentialMalformed),
+            [value] => Ok(Some(value)),
+            _ => Err(Refusal::AmbiguousCredential),
+        };
+        prop_assert_eq!(found(&headers), expected);
+        rules(false).remove_cookie(&mut headers);
+        let left: Vec<_> = headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap().to_owned()).collect();
+        if all == 0 {
+            prop_assert_eq!(left, lines);
+        } else {
+            let kept: Vec<_> = pieces().filter(|piece| !piece.is_empty() && !is_ours(piece)).collect();
+            prop_assert_eq!(left.concat(), kept.join("; "));
+        }
+    }
+
     #[test]
     fn nothing_shows_the_value(value in "[a-z]{12}") {
         let headers = cookies(&[&format!("SESSION={value}")]);

@@ -10,6 +10,8 @@ use http::HeaderValue;
 use crate::entropy::{Entropy, NoEntropy};
 
 const BYTES: usize = 24;
+/// The digits of the process and of the worker.
+const PREFIX: usize = 10;
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Eight hexadecimal digits that are random for each process, and sixteen that count. Not secret, not guessable
@@ -40,8 +42,7 @@ impl fmt::Debug for DecisionId {
 /// Names the requests of one worker.
 #[derive(Debug)]
 pub struct DecisionIds {
-    process: u32,
-    worker: u8,
+    prefix: [u8; PREFIX],
     next: AtomicU64,
 }
 
@@ -53,11 +54,10 @@ impl DecisionIds {
     pub fn for_workers(workers: usize, entropy: &dyn Entropy) -> Result<Vec<Self>, NoEntropy> {
         let mut process = [0; 4];
         entropy.fill(&mut process)?;
-        let process = u32::from_be_bytes(process);
-        let worker = |index: usize| Self {
-            process,
-            worker: u8::try_from(index % 256).unwrap_or(u8::MAX),
-            next: AtomicU64::new(1),
+        let worker = |index: usize| {
+            let mut prefix = [b'0'; PREFIX];
+            write_hex(&mut prefix, u64::from(u32::from_be_bytes(process)) << 8 | (index % 256) as u64);
+            Self { prefix, next: AtomicU64::new(1) }
         };
         Ok((0..workers).map(worker).collect())
     }
@@ -65,12 +65,10 @@ impl DecisionIds {
     /// The next name.
     #[must_use]
     pub fn next(&self) -> DecisionId {
-        let count = self.next.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff_ffff_ffff;
-        let count = count | (u64::from(self.worker) << 56);
         let mut digits = [b'0'; BYTES];
-        let (process, counter) = digits.split_at_mut(8);
-        write_hex(process, u64::from(self.process));
-        write_hex(counter, count);
+        let (prefix, counter) = digits.split_at_mut(PREFIX);
+        prefix.copy_from_slice(&self.prefix);
+        write_hex(counter, self.next.fetch_add(1, Ordering::Relaxed));
         DecisionId(digits)
     }
 }

@@ -1,11 +1,13 @@
 //! What a service is told about the client's side of the connection.
 //!
-//! The client's own `Forwarded` and `X-Forwarded-*` never survive; these three are set afterwards on every request:
+//! The client's own `Forwarded` and `X-Forwarded-*` never survive; these three are added afterwards to every request:
 //! `X-Forwarded-For` (the client's address, as far as it is known), `X-Forwarded-Proto` and `X-Forwarded-Host`.
 
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
+
+use crate::upstream::Added;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -20,19 +22,15 @@ pub enum Scheme {
     Https,
 }
 
-/// Sets the three headers. `rendered` is the client's address, rendered once for each connection.
-pub fn set(headers: &mut HeaderMap, rendered: HeaderValue, scheme: Scheme) {
-    if let Some(host) = headers.get(HOST).cloned() {
-        headers.insert(HOST_NAME, host);
-    }
-    headers.insert(FOR, rendered);
-    headers.insert(
-        PROTO,
-        HeaderValue::from_static(match scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }),
-    );
+/// Adds the three fields. `rendered` is the client's address, rendered once for each connection.
+pub fn add(added: &mut Added, headers: &HeaderMap, rendered: HeaderValue, scheme: Scheme) {
+    let scheme = match scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    added.extend(headers.get(HOST).cloned().map(|host| (HOST_NAME, host)));
+    added.push((FOR, rendered));
+    added.push((PROTO, HeaderValue::from_static(scheme)));
 }
 
 /// An address as the value of `X-Forwarded-For`.
@@ -45,16 +43,21 @@ pub fn render(address: IpAddr) -> HeaderValue {
 mod tests {
     use http::{HeaderMap, HeaderValue, header::HOST};
 
-    use super::{Scheme, render, set};
+    use super::{Added, Scheme, add, render};
 
     #[test]
-    fn the_three_headers_are_set() {
+    fn the_three_fields_are_added() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("shop.example"));
-        headers.insert("x-forwarded-for", HeaderValue::from_static("6.6.6.6"));
-        set(&mut headers, render("2001:db8::1".parse().unwrap()), Scheme::Https);
-        assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
-        assert_eq!(headers["x-forwarded-proto"], "https");
-        assert_eq!(headers["x-forwarded-host"], "shop.example");
+        let mut added = Added::new();
+        add(&mut added, &headers, render("2001:db8::1".parse().unwrap()), Scheme::Https);
+        let said: Vec<_> =
+            added.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        let expected = [
+            ("x-forwarded-host", "shop.example"),
+            ("x-forwarded-for", "2001:db8::1"),
+            ("x-forwarded-proto", "https"),
+        ];
+        assert_eq!(said, expected);
     }
 }

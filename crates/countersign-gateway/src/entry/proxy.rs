@@ -41,7 +41,7 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Body, Inbound, Reason, Target, Term, Unreachable, UpstreamError},
+    upstream::{Added, Body, Inbound, Onward, Reason, Target, Term, Unreachable, UpstreamError},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -328,7 +328,7 @@ impl Call<'_> {
         };
         let cookie = self.legacy_cookie(parts, passage);
         let reader = self.reader(&parts.headers, route);
-        self.rewrite(parts, passage, upgrade);
+        let added = self.rewrite(parts, passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
         }
@@ -340,10 +340,14 @@ impl Call<'_> {
         };
         let ends = passage.remaining.map(|left| Instant::now() + left.min(self.snapshot.limits.max_stream));
         let sent = match upgrade {
-            UpgradeRule::Remove => self.worker.upstreams.send(target, parts, body).await,
+            UpgradeRule::Remove => {
+                let request = Onward { parts, added: &added, body };
+                self.worker.upstreams.send(target, request).await
+            }
             UpgradeRule::Keep => {
                 let term = ends.map(|until| Term { until, lease: lease.clone() });
-                Box::pin(self.tunnel(target, (parts, body), term)).await
+                let request = Onward { parts, added: &added, body };
+                Box::pin(self.tunnel(target, request, term)).await
             }
         };
         let response = match sent {
@@ -382,16 +386,16 @@ impl Call<'_> {
     async fn tunnel(
         &self,
         target: &Target,
-        (parts, body): (&mut request::Parts, &mut Inbound),
+        request: Onward<'_>,
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError> {
-        let Some(client) = Upgrading::take(&mut parts.extensions) else {
+        let Some(client) = Upgrading::take(&mut request.parts.extensions) else {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
         };
-        *body = body.emptied();
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.remove(header::TRAILER);
-        self.worker.upstreams.upgrade(target, (parts, body), client, term).await
+        *request.body = request.body.emptied();
+        request.parts.headers.remove(header::CONTENT_LENGTH);
+        request.parts.headers.remove(header::TRAILER);
+        self.worker.upstreams.upgrade(target, request, client, term).await
     }
 
     /// The session cookie of a request that goes to the old application with it.
@@ -436,8 +440,8 @@ impl Call<'_> {
         Ok(upgrade)
     }
 
-    /// Takes from the head what the service must not see, and sets what is ours.
-    fn rewrite(&self, parts: &mut request::Parts, passage: &Passage, upgrade: UpgradeRule) {
+    /// Takes from the head what the service must not see. What is ours goes with it.
+    fn rewrite(&self, parts: &mut request::Parts, passage: &Passage, upgrade: UpgradeRule) -> Added {
         let credential = match passage.remove {
             Remove::Credential => CredentialRule::Remove,
             Remove::IdentityHeaders => CredentialRule::Keep,
@@ -455,13 +459,13 @@ impl Call<'_> {
         } else {
             forwarded::render(self.client)
         };
-        forwarded::set(&mut parts.headers, address, scheme);
-        if let Some(authorization) = &passage.authorization {
-            parts.headers.insert(header::AUTHORIZATION, authorization.clone());
-        }
         if let Some(identity) = &passage.identity {
             identity.set(&mut parts.headers);
         }
+        let mut added = Added::new();
+        forwarded::add(&mut added, &parts.headers, address, scheme);
+        added.extend(passage.authorization.clone().map(|token| (header::AUTHORIZATION, token)));
+        added
     }
 
     /// Takes from the answer what the client must not see, and sets what is ours.

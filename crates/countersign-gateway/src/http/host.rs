@@ -32,7 +32,7 @@ pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Resu
         (None, Some(field)) => field,
         _ => return Err(Refusal::HostInvalid),
     };
-    Ok(if one.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    Ok(if one.host.bytes().fold(false, |seen, byte| seen | byte.is_ascii_uppercase()) {
         Cow::Owned(one.host.to_ascii_lowercase())
     } else {
         Cow::Borrowed(one.host)
@@ -95,24 +95,41 @@ fn parse(value: &[u8]) -> Option<HostPort<'_>> {
 
 /// The length of the name that the value begins with: labels that are not empty, with single dots between them.
 fn name_length(value: &[u8]) -> Option<usize> {
-    let is_label = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let mut after_dot = true;
+    let mut last = Letter::Dot;
     let mut length = 0;
     for byte in value {
-        if *byte == b'.' {
-            if after_dot {
-                return None;
-            }
-            after_dot = true;
-        } else if is_label(byte) {
-            after_dot = false;
-        } else {
-            break;
+        match (last, LETTERS.get(usize::from(*byte)).copied().unwrap_or(Letter::None)) {
+            (Letter::Dot, Letter::Dot) => return None,
+            (_, Letter::None) => break,
+            (_, letter) => last = letter,
         }
         length += 1;
     }
-    (!after_dot && length <= MAX_HOST_BYTES).then_some(length)
+    (last == Letter::OfLabel && length <= MAX_HOST_BYTES).then_some(length)
 }
+
+/// What a byte is in a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Letter {
+    Dot,
+    OfLabel,
+    None,
+}
+
+const LETTERS: [Letter; 256] = {
+    let mut table = [Letter::None; 256];
+    let mut rest: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; a byte is below 256")]
+    while let [byte, tail @ ..] = rest {
+        table[*byte as usize] = Letter::OfLabel;
+        rest = tail;
+    }
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; a byte is below 256")]
+    {
+        table[b'.' as usize] = Letter::Dot;
+    }
+    table
+};
 
 /// The length of the address in brackets that the value begins with.
 fn ipv6_length(value: &[u8]) -> Option<usize> {

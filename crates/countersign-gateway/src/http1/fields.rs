@@ -12,7 +12,10 @@ pub(crate) struct BadField;
 pub(crate) struct Seen {
     pub(crate) connection: bool,
     pub(crate) expect: bool,
-    pub(crate) framing: bool,
+    /// `Content-Length`, so often.
+    pub(crate) lengths: u8,
+    /// `Transfer-Encoding`, so often.
+    pub(crate) codings: u8,
     pub(crate) te: bool,
 }
 
@@ -35,7 +38,8 @@ pub(crate) fn read_fields<'a>(
         let name = HeaderName::from_bytes(name).map_err(|_| BadField)?;
         match name {
             header::CONNECTION => seen.connection = true,
-            header::CONTENT_LENGTH | header::TRANSFER_ENCODING => seen.framing = true,
+            header::CONTENT_LENGTH => seen.lengths = seen.lengths.saturating_add(1),
+            header::TRANSFER_ENCODING => seen.codings = seen.codings.saturating_add(1),
             header::EXPECT => seen.expect = true,
             header::TE => seen.te = true,
             _ => {}

@@ -13,9 +13,10 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
-use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Secret, SessionId, Subject};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use super::shared::AnswerSealer;
 use crate::credential::{Credential, CredentialKind};
@@ -94,12 +95,15 @@ impl Hasher for PassThrough {
 /// Hashes session keys.
 pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
 
+/// HMAC-SHA-256 (RFC 2104) with a key that is in already: copied for each hash.
+type Keyed = Hmac<Sha256>;
+
 /// Makes keys for one way of asking.
 #[derive(Clone)]
 pub struct SessionKeyer {
     /// Differs between two ways of asking, as the keys it makes do.
-    asking: hmac::Key,
-    naming: hmac::Key,
+    asking: Keyed,
+    naming: Keyed,
     pub(super) answers: AnswerSealer,
 }
 
@@ -114,20 +118,12 @@ impl SessionKeyer {
     /// settings that change what is asked or how the answer is read.
     #[must_use]
     pub fn new(secret: &Secret<[u8; 32]>, settings: &[u8]) -> Self {
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
-        let derive = |purpose: &[u8], content: &[u8]| {
-            let mut mac = hmac::Context::with_key(&secret);
-            mac.update(purpose);
-            mac.update(content);
-            hmac::Key::new(hmac::HMAC_SHA256, mac.sign().as_ref())
-        };
-        let mut salt = hmac::Context::with_key(&secret);
-        salt.update(b"countersign shared answer\0");
-        salt.update(settings);
+        let secret = keyed(secret.expose());
+        let derive = |purpose: &[u8], content| tag(&secret, &[purpose, content]);
         Self {
-            answers: AnswerSealer::new(to_array(&salt.sign())),
-            asking: derive(b"countersign session key\0", settings),
-            naming: derive(b"countersign sid\0", b""),
+            answers: AnswerSealer::new(derive(b"countersign shared answer\0", settings)),
+            asking: keyed(&derive(b"countersign session key\0", settings)),
+            naming: keyed(&derive(b"countersign sid\0", b"")),
         }
     }
 
@@ -144,22 +140,16 @@ impl SessionKeyer {
     /// length and the credential.
     #[must_use]
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
-        let mut mac = hmac::Context::with_key(&self.asking);
         let value = credential.expose().as_bytes();
         let [a, b, c, d, e, f, g, h] = (value.len() as u64).to_be_bytes();
-        mac.update(&[tag_of(credential.kind), a, b, c, d, e, f, g, h]);
-        mac.update(value);
-        SessionKey(to_array(&mac.sign()))
+        SessionKey(tag(&self.asking, &[&[tag_of(credential.kind), a, b, c, d, e, f, g, h], value]))
     }
 
     /// Under what a session is found by our own name for it. As with [`Self::key`], another way of asking has other
     /// handles.
     #[must_use]
     pub fn handle(&self, session: &SessionId) -> SessionKey {
-        let mut mac = hmac::Context::with_key(&self.asking);
-        mac.update(&[HANDLE_TAG]);
-        mac.update(session.as_str().as_bytes());
-        SessionKey(to_array(&mac.sign()))
+        SessionKey(tag(&self.asking, &[&[HANDLE_TAG], session.as_str().as_bytes()]))
     }
 
     /// Our own name for the session that the server calls so, whosever it is: a keyed hash of that. A log-out that says
@@ -180,13 +170,13 @@ impl SessionKeyer {
     }
 
     fn name(&self, purpose: &[u8], parts: &[&[u8]]) -> SessionId {
-        let mut mac = hmac::Context::with_key(&self.naming);
+        let mut mac = self.naming.clone();
         mac.update(purpose);
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        let hash = to_array(&mac.sign());
+        let hash: [u8; 32] = mac.finalize().into_bytes().into();
         URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
     }
 }
@@ -205,9 +195,17 @@ const fn tag_of(kind: CredentialKind) -> u8 {
     }
 }
 
-/// A tag of HMAC-SHA-256 has 32 bytes.
-fn to_array(tag: &hmac::Tag) -> [u8; 32] {
-    tag.as_ref().first_chunk().copied().unwrap_or_default()
+fn keyed(key: &[u8; 32]) -> Keyed {
+    // A shorter key is one with zeros behind it.
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
+    Keyed::new(&block.into())
+}
+
+fn tag(key: &Keyed, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = key.clone();
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

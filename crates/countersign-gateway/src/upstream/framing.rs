@@ -9,14 +9,15 @@ use http::{
 };
 
 use super::UpstreamError;
+use crate::http1::Seen;
 
 /// Takes away a length beside chunks, and one that is said twice.
 ///
 /// # Errors
 /// [`UpstreamError::Malformed`] for a coding other than chunks, which nobody has taken off the body, and for lengths that
 /// differ or are none.
-pub(super) fn settle(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
-    if headers.contains_key(TRANSFER_ENCODING) {
+pub(super) fn settle(headers: &mut HeaderMap, seen: Seen) -> Result<(), UpstreamError> {
+    if seen.codings > 0 {
         let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
         let is_chunked = codings.next().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !is_chunked || codings.next().is_some() {
@@ -25,9 +26,8 @@ pub(super) fn settle(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
         headers.remove(CONTENT_LENGTH);
         return Ok(());
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(()) };
-    if lengths.next().is_none() && is_number(first.as_bytes()) {
+    let Some(first) = headers.get(CONTENT_LENGTH) else { return Ok(()) };
+    if seen.lengths == 1 && is_number(first.as_bytes()) {
         return Ok(());
     }
     let length = one_of(headers).ok_or(UpstreamError::Malformed)?;
@@ -58,10 +58,12 @@ mod tests {
 
     fn settled(fields: &[(&str, &str)]) -> Result<Option<String>, UpstreamError> {
         let mut headers = HeaderMap::new();
+        let mut seen = Seen::default();
         for (name, value) in fields {
+            *(if *name == "content-length" { &mut seen.lengths } else { &mut seen.codings }) += 1;
             headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
         }
-        settle(&mut headers)?;
+        settle(&mut headers, seen)?;
         assert!(headers.get_all(CONTENT_LENGTH).iter().count() <= 1);
         Ok(headers.get(CONTENT_LENGTH).map(|length| length.to_str().unwrap().to_owned()))
     }

@@ -22,7 +22,7 @@ pub(crate) use answer::Reason;
 pub use answer::{AnswerHead, AnswerReader};
 
 use super::{
-    BodyError, Deadline, Inbound, Stream, UpstreamError,
+    BodyError, Deadline, Inbound, Onward, Stream, UpstreamError,
     origin::{IDLE_AGE, Pool},
 };
 use crate::{
@@ -94,7 +94,7 @@ impl Client {
     /// request was passed on. Fields and body are taken, unless nothing of the request could be written.
     pub(super) async fn exchange(
         &mut self,
-        (parts, body): (&mut Parts, &mut Inbound),
+        Onward { parts, added, body }: Onward<'_>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
@@ -103,7 +103,7 @@ impl Client {
         self.used = now;
         self.keeps = true;
         let is_head = parts.method == Method::HEAD;
-        let encoder = request::put_head(self.out.buffer(), parts, body);
+        let encoder = request::put_head(self.out.buffer(), parts, added, body);
         let mut first = Some(now);
         let mut unsent = encoder.is_over() && body.is_end_stream();
         if !unsent {

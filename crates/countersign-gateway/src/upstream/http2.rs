@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, Uri, header, request::Parts, uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header, request::Parts, uri};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -24,7 +24,9 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
-use super::{Deadline, Inbound, Stream, UpstreamError, error::Unreachable, http1::Failure, origin::Origin};
+use super::{
+    Deadline, Inbound, Onward, Stream, UpstreamError, error::Unreachable, http1::Failure, origin::Origin,
+};
 use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
 
 /// Connections of one worker to one origin, at most.
@@ -101,13 +103,13 @@ pub(super) struct Waits {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        (parts, body): (&mut Parts, &mut Inbound),
+        Onward { parts, added, body }: Onward<'_>,
         deadline: &Deadline,
         body_deadline: &Deadline,
         waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
-        let sent = take(parts, body);
+        let sent = take(parts, added, body);
         let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
@@ -130,7 +132,7 @@ impl Client {
         };
         match returned {
             Some(returned) => {
-                put_back(returned, parts, body);
+                put_back(returned, parts, added, body);
                 Err(Failure::Unsent)
             }
             None => sorted,
@@ -162,18 +164,29 @@ fn sort(
 }
 
 /// The request as hyper wants it. Method and target stay where they are, too.
-fn take(parts: &mut Parts, body: &mut Inbound) -> Request<Inbound> {
+fn take(parts: &mut Parts, added: &[(HeaderName, HeaderValue)], body: &mut Inbound) -> Request<Inbound> {
     let mut request = Request::new(body.take());
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.uri.clone();
     *request.version_mut() = parts.version;
     *request.headers_mut() = std::mem::take(&mut parts.headers);
+    for (name, value) in added {
+        request.headers_mut().insert(name, value.clone());
+    }
     request
 }
 
-fn put_back(request: Request<Inbound>, parts: &mut Parts, body: &mut Inbound) {
+fn put_back(
+    request: Request<Inbound>,
+    parts: &mut Parts,
+    added: &[(HeaderName, HeaderValue)],
+    body: &mut Inbound,
+) {
     let (head, unsent) = request.into_parts();
     parts.headers = head.headers;
+    for (name, _) in added {
+        parts.headers.remove(name);
+    }
     *body = unsent;
 }
 

@@ -6,7 +6,7 @@ use http::{Response, StatusCode, Uri, Version, header, request::Parts, uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    Body, Inbound, Target, UpstreamError,
+    Body, Onward, Target, UpstreamError,
     body::{Outstanding, Source, Stream, Terms},
     connect::{self, Alpn},
     error::Unreachable,
@@ -61,23 +61,18 @@ impl Pools {
 
     /// Sends the request and waits for the head of the answer.
     ///
-    /// The request has the path and query it is to be sent with and a `Host` field; the rest of its target, its
-    /// version and what HTTP/2 wants otherwise is seen to here. It is not moved but for its fields and its body, which
-    /// are taken: a request and its answer together are some hundred bytes, and pass through many hands.
-    ///
     /// # Errors
     /// [`UpstreamError`] when there is no answer. Nothing of the request is in it.
     pub async fn send(
         &self,
         target: &Target,
-        parts: &mut Parts,
-        body: &mut Inbound,
+        mut request: Onward<'_>,
     ) -> Result<Response<Body>, UpstreamError> {
         let now = Instant::now();
         let mut origin = target.choose(self.worker, now, None)?;
         let mut retry = false;
         loop {
-            match self.attempt(target, origin, (&mut *parts, &mut *body), now, retry).await {
+            match self.attempt(target, origin, request.again(), now, retry).await {
                 Ok(response) => return Ok(response),
                 Err(Missed::Again(_)) if !retry => {}
                 Err(Missed::Elsewhere(_)) if !retry && target.len() > 1 => {
@@ -110,7 +105,7 @@ impl Pools {
         &self,
         target: &Target,
         origin: &Arc<Origin>,
-        (parts, body): (&mut Parts, &mut Inbound),
+        request: Onward<'_>,
         now: Instant,
         fresh: bool,
     ) -> Result<Response<Body>, Missed> {
@@ -126,23 +121,23 @@ impl Pools {
                 Box::pin(opening).await.map_err(Missed::Elsewhere)?
             }
         };
-        let deadline = Arc::clone(body.deadline());
+        let deadline = Arc::clone(request.body.deadline());
         let until = now + limits.max_stream;
         let response = match connection {
             Connection::Http1(mut client) => {
-                into_origin_form(parts).map_err(Missed::Final)?;
+                into_origin_form(request.parts).map_err(Missed::Final)?;
                 client.keep(limits.upstream_idle);
-                let (request, limit) = ((parts, body), limits.first_byte_timeout);
+                let limit = limits.first_byte_timeout;
                 let response = client.exchange(request, &deadline, limit, now, until).await;
                 response.map(|response| response.map(|()| Source::Http1(client)))
             }
             Connection::Http2(mut client) => {
-                http2::with_pseudo_headers(parts, origin).map_err(Missed::Final)?;
-                body.detach();
-                let sending = Arc::clone(body.deadline());
+                http2::with_pseudo_headers(request.parts, origin).map_err(Missed::Final)?;
+                request.body.detach();
+                let sending = Arc::clone(request.body.deadline());
                 let waits = http2::Waits { first_byte: limits.first_byte_timeout, now, last: until };
                 // Apart, so that the future of a request over HTTP/1.1 stays small.
-                let exchange = Box::pin(client.exchange((parts, body), &deadline, &sending, waits)).await;
+                let exchange = Box::pin(client.exchange(request, &deadline, &sending, waits)).await;
                 exchange.map(|response| {
                     response.map(|incoming| Source::Http2(Box::new(Stream::new(incoming, sending, client))))
                 })

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header, request::Parts};
+use http::{Response, StatusCode, header};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     select,
@@ -23,7 +23,7 @@ use tokio::{
 use crate::revocation::{LOOK_EVERY, Lease};
 
 use super::{
-    Body, Inbound, Pools, Stream, Target, UpstreamError,
+    Body, Onward, Pools, Stream, Target, UpstreamError,
     body::{Source, Terms},
     http1::Failure,
     pools::into_origin_form,
@@ -71,7 +71,7 @@ impl Pools {
     pub async fn upgrade<S>(
         &self,
         target: &Target,
-        (parts, body): (&mut Parts, &mut Inbound),
+        request: Onward<'_>,
         client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError>
@@ -85,12 +85,12 @@ impl Pools {
         let until = term.as_ref().map_or(last, |term| term.until.min(last));
         let lease = term.and_then(|term| term.lease);
         let ends = Ends { idle: limits.idle_timeout, until, lease };
-        let deadline = Arc::clone(body.deadline());
-        let asked = parts.headers.get(header::UPGRADE).cloned();
-        into_origin_form(parts)?;
+        let deadline = Arc::clone(request.body.deadline());
+        let asked = request.parts.headers.get(header::UPGRADE).cloned();
+        into_origin_form(request.parts)?;
         // What a service does with an upgrade it refuses is its own affair: the connection is used for nothing else.
         connection.keep(0);
-        let (request, limit) = ((parts, body), limits.first_byte_timeout);
+        let limit = limits.first_byte_timeout;
         let response = match connection.exchange(request, &deadline, limit, now, last).await {
             Ok(response) => response,
             Err(Failure::Sent(error)) => return Err(self.failed(error)),

@@ -4,7 +4,7 @@
 //! give it to the next one: `Vary` by what carries the credential, and `Cache-Control: private, no-cache`.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::list::{Names, has_member, members, remove_all};
 
@@ -41,34 +41,56 @@ impl VaryBy {
     }
 }
 
-/// Makes an answer private unless the service already did, and names what carries the credential in `Vary`, in one
-/// field: some caches read only one.
-///
-/// Kept is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and without `public` or
-/// `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`, RFC 9213;
-/// `Surrogate-Control`; `X-Accel-Expires`) go with it.
-pub(super) fn apply(headers: &mut HeaderMap, rule: CacheRule, by: VaryBy) {
-    if rule == CacheRule::Untouched {
-        return;
+/// What an answer says to caches, as far as its names tell: most say nothing, and then nothing is looked up.
+#[derive(Debug, Default)]
+pub(super) struct Caching {
+    varies: bool,
+    controls: bool,
+    overrules: bool,
+}
+
+impl Caching {
+    /// Notes one field of the answer.
+    pub(super) fn note(&mut self, name: &HeaderName) {
+        match *name {
+            header::VARY => self.varies = true,
+            header::CACHE_CONTROL => self.controls = true,
+            _ => self.overrules |= overrules(name),
+        }
     }
-    vary(headers, by);
-    let said = directives(headers);
-    let is_public = said.public && rule == CacheRule::MayBePublic;
-    if is_public {
-        return;
+
+    /// Makes an answer private unless the service already did, and names what carries the credential in `Vary`, in one
+    /// field: some caches read only one.
+    ///
+    /// Kept is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and without `public` or
+    /// `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`, RFC 9213;
+    /// `Surrogate-Control`; `X-Accel-Expires`) go with it.
+    pub(super) fn apply(&self, headers: &mut HeaderMap, rule: CacheRule, by: VaryBy) {
+        if rule == CacheRule::Untouched {
+            return;
+        }
+        if self.varies {
+            vary(headers, by);
+        } else {
+            headers.insert(header::VARY, HeaderValue::from_static(by.value()));
+        }
+        let said = if self.controls { directives(headers) } else { Said::default() };
+        if said.public && rule == CacheRule::MayBePublic {
+            return;
+        }
+        if said.public || !said.private {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        }
+        if self.overrules {
+            let doomed: Names = headers.keys().filter(|name| overrules(name)).cloned().collect();
+            remove_all(headers, doomed);
+        }
     }
-    if said.public || !said.private {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    }
-    let doomed: Names = headers
-        .keys()
-        .filter(|name| {
-            let name = name.as_str();
-            name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
-        })
-        .cloned()
-        .collect();
-    remove_all(headers, doomed);
+}
+
+fn overrules(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
 }
 
 fn vary(headers: &mut HeaderMap, by: VaryBy) {

@@ -5,7 +5,7 @@ use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::{
-    cache::{self, CacheRule, VaryBy},
+    cache::{CacheRule, Caching, VaryBy},
     list::{Names, remove_all, remove_connection},
     request::{UpgradeRule, is_no_trailer},
 };
@@ -35,7 +35,9 @@ pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
     let mut doomed = Names::new();
     let mut has_connection = false;
     let mut has_bad_cookie = false;
+    let mut caching = Caching::default();
     for (name, value) in &*headers {
+        caching.note(name);
         match *name {
             header::CONNECTION => has_connection = true,
             header::SET_COOKIE => has_bad_cookie |= is_bad_cookie(value, rules),
@@ -64,7 +66,7 @@ pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
         headers.insert(header::UPGRADE, upgrade);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    cache::apply(headers, rules.cache, rules.vary);
+    caching.apply(headers, rules.cache, rules.vary);
 }
 
 /// Removes from an answer's trailers what [`strip_response`] removes from its headers, and what must not be in a

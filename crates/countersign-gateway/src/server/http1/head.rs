@@ -146,12 +146,14 @@ fn put_framing(
         }
         return Encoder::NONE;
     }
-    if let Some(length) = body.exact() {
-        let _ = write!(out, "content-length: {length}\r\n");
-        return Encoder::Length(length);
-    }
-    if let Some(length) = said.and_then(|length| length.to_str().ok()?.parse().ok()) {
-        let _ = write!(out, "content-length: {length}\r\n");
+    let length_said = said.and_then(|length| length.to_str().ok()?.parse().ok());
+    if let Some(length) = body.exact().or(length_said) {
+        // `007` is a number to us, and another to somebody.
+        let is_plain = |said: &&HeaderValue| matches!(said.as_bytes(), b"0" | [b'1'..=b'9', ..]);
+        match said.filter(is_plain) {
+            Some(said) if length_said == Some(length) => put_field(out, &header::CONTENT_LENGTH, said),
+            _ => put_field(out, &header::CONTENT_LENGTH, &HeaderValue::from(length)),
+        }
         return Encoder::Length(length);
     }
     if asked.version == Version::HTTP_10 {

@@ -170,23 +170,24 @@ fn left_after(
     seen: Seen,
 ) -> Result<Left, UpstreamError> {
     let status = response.status();
+    let says_framing = seen.lengths > 0 || seen.codings > 0;
     if status.is_informational() || status == StatusCode::NO_CONTENT {
-        if seen.framing {
+        if says_framing {
             headers.remove(header::CONTENT_LENGTH);
             headers.remove(header::TRANSFER_ENCODING);
         }
         return Ok(Left::Over);
     }
-    if seen.framing {
-        framing::settle(headers)?;
+    if says_framing {
+        framing::settle(headers, seen)?;
     }
     if to_head || status == StatusCode::NOT_MODIFIED {
         return Ok(Left::Over);
     }
-    if !seen.framing {
+    if !says_framing {
         return Ok(Left::UntilClose);
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if seen.codings > 0 {
         let is_known = response.version() == Version::HTTP_11;
         return is_known.then_some(Left::Chunks(Chunks::Size)).ok_or(UpstreamError::Malformed);
     }

@@ -1,6 +1,6 @@
 //! The head of a request as a service gets it.
 
-use http::{HeaderValue, header, request};
+use http::{HeaderName, HeaderValue, header, request};
 use http_body::Body as _;
 
 use super::super::Inbound;
@@ -10,7 +10,12 @@ use crate::http1::{Encoder, put_field};
 ///
 /// A body of unknown length is sent in chunks whatever the method: left out of a `GET`, the service would answer
 /// another request than the client made.
-pub(super) fn put_head(out: &mut Vec<u8>, parts: &mut request::Parts, body: &Inbound) -> Encoder {
+pub(super) fn put_head(
+    out: &mut Vec<u8>,
+    parts: &mut request::Parts,
+    added: &[(HeaderName, HeaderValue)],
+    body: &Inbound,
+) -> Encoder {
     let encoder = frame(parts, body);
     out.extend_from_slice(parts.method.as_str().as_bytes());
     out.push(b' ');
@@ -18,6 +23,10 @@ pub(super) fn put_head(out: &mut Vec<u8>, parts: &mut request::Parts, body: &Inb
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     for (name, value) in &parts.headers {
+        put_field(out, name, value);
+    }
+    for (name, value) in added {
+        debug_assert!(!parts.headers.contains_key(name), "{name} is said twice");
         put_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
@@ -48,7 +57,7 @@ fn frame(request::Parts { headers, .. }: &mut request::Parts, body: &Inbound) ->
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
+    use http::{HeaderValue, Request};
 
     use super::{Encoder, Inbound, put_head};
 
@@ -58,12 +67,13 @@ mod tests {
         let request = request.header("content-length", "0").header("transfer-encoding", "chunked");
         let mut out = Vec::new();
         let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
-        let encoder = put_head(&mut out, &mut parts, &body);
+        let added = [(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer x"))];
+        let encoder = put_head(&mut out, &mut parts, &added, &body);
         assert_eq!(encoder, Encoder::NONE);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,
-            "POST /a?b=c HTTP/1.1\r\nhost: x\r\nx-two: 1\r\nx-two: 2\r\ncontent-length: 0\r\n\r\n"
+            "POST /a?b=c HTTP/1.1\r\nhost: x\r\nx-two: 1\r\nx-two: 2\r\ncontent-length: 0\r\nauthorization: Bearer x\r\n\r\n"
         );
     }
     #[test]
@@ -71,7 +81,7 @@ mod tests {
         let request = Request::post("/").header("host", "x").header("content-length", "5");
         let mut out = Vec::new();
         let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
-        assert_eq!(put_head(&mut out, &mut parts, &body), Encoder::NONE);
+        assert_eq!(put_head(&mut out, &mut parts, &[], &body), Encoder::NONE);
         assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }
 }

@@ -183,8 +183,11 @@ async fn g04_the_way_of_a_request_is_not_the_clients_to_tell() {
     house.send("GET /orders/", &[&spoofed[..], &[ALICE]].concat()).await;
     let received = house.received();
     let head = &received[0];
+    // The token is made of chance, which spells anything in the long run.
+    let said = head.lines().filter(|line| !line.starts_with("authorization: "));
+    let said: Vec<_> = said.collect();
     for absent in ["evil", "6.6.6.6", "/public/", "x-original", "x-rewrite", "forwarded: for"] {
-        assert!(!head.contains(absent), "{absent}: {head}");
+        assert!(!said.iter().any(|line| line.contains(absent)), "{absent}: {head}");
     }
     let forwarded: Vec<_> =
         fields(head).into_iter().filter(|(name, _)| name.starts_with("x-forwarded")).collect();

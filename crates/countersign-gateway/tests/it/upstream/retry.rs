@@ -14,7 +14,7 @@ use countersign_gateway::{
     config::resolved::UpstreamProtocol,
     error::Refusal,
     server::{Connection, Handler, Outbound, Worker},
-    upstream::{Inbound, Target},
+    upstream::{Inbound, Onward, Target},
 };
 use http::{Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
@@ -113,7 +113,11 @@ impl Handler for Behind {
             }
             let own = Request::post(path).header("host", "x").body(body.emptied()).unwrap();
             let (mut parts, mut body) = own.into_parts();
-            match worker.upstreams.send(&self.target, &mut parts, &mut body).await {
+            match worker
+                .upstreams
+                .send(&self.target, Onward { parts: &mut parts, added: &[], body: &mut body })
+                .await
+            {
                 Ok(answer) => answer.into_body().collect().await.map_or("cut", |_| "ok"),
                 Err(_) => "failed",
             }

@@ -1,0 +1,29 @@
+//! A request on its way to a service.
+
+use http::{HeaderName, HeaderValue, request::Parts};
+use smallvec::SmallVec;
+
+use super::Inbound;
+
+/// What the gateway says besides: the caller's address, host and scheme, and the token.
+pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;
+
+/// A request on its way to a service. It lies where it was read; its fields and its body are taken when they are sent.
+#[derive(Debug)]
+pub struct Onward<'a> {
+    /// Path and query it is to be sent with, a `Host` field, and what else of the client's fields goes on. Scheme,
+    /// authority, version and what HTTP/2 wants otherwise is seen to when it is sent.
+    pub parts: &'a mut Parts,
+    /// Fields of the gateway's own, none of which is in `parts`: over HTTP/1.1 they are written behind those, and never
+    /// enter a map.
+    pub added: &'a [(HeaderName, HeaderValue)],
+    /// The body.
+    pub body: &'a mut Inbound,
+}
+
+impl Onward<'_> {
+    /// The same, for one more attempt.
+    pub(super) const fn again(&mut self) -> Onward<'_> {
+        Onward { parts: self.parts, added: self.added, body: self.body }
+    }
+}
