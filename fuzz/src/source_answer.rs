@@ -61,8 +61,8 @@ fn introspection(reply: &Reply, plain: Option<&Map<String, Value>>, token_type: 
             }
         }
         Ok(Verdict::Refused(_)) => assert_eq!(active, Some(&Value::Bool(true))),
-        Ok(Verdict::No) if reply.status == 400 => {}
-        Ok(Verdict::No) => {
+        Ok(Verdict::No(_)) if reply.status == 400 => {}
+        Ok(Verdict::No(_)) => {
             assert_eq!(reply.status, 200);
             let over = active == Some(&Value::Bool(true)) && names_an_end(plain);
             assert!(active == Some(&Value::Bool(false)) || over);
@@ -78,7 +78,7 @@ fn userinfo(reply: &Reply, plain: Option<&Map<String, Value>>) {
             assert_eq!(answer.userinfo.as_ref(), plain);
             lives_on(&answer);
         }
-        Ok(Verdict::No) => {
+        Ok(Verdict::No(_)) => {
             assert!(
                 [400, 401].contains(&reply.status.as_u16()) || (reply.status == 200 && names_an_end(plain))
             );
@@ -98,7 +98,7 @@ fn whoami(reply: &Reply, plain: Option<&Map<String, Value>>) {
             assert_eq!(Some(&answer.session), plain);
             lives_on(&answer);
         }
-        Ok(Verdict::No) => match reply.status.as_u16() {
+        Ok(Verdict::No(_)) => match reply.status.as_u16() {
             200 => {
                 let nobody = match serde_json::from_slice::<Value>(&reply.body) {
                     Ok(Value::Null) => true,

@@ -7,4 +7,4 @@ mod table;
 
 pub use countersign::{Challenge, RefusalRow};
 pub use refusal::Refusal;
-pub use source::SourceError;
+pub use source::{Half, SourceError};

@@ -47,7 +47,7 @@ use crate::{
     client_network::network_of,
     clock::{Clock, Now},
     credential::{CredentialKind, OwnedCredential},
-    error::{Refusal, SourceError},
+    error::{Half, Refusal, SourceError},
     identity::{Identity, Mapping},
     observe::{
         BreakerEvent, CacheResult, KeepAliveResult, LookedUp, LookupOutcome, Observation, Observer,
@@ -406,8 +406,8 @@ impl Sessions {
                 self.refresh_not_before.store(until, Ordering::Relaxed);
                 self.without_an_answer(&key, Refusal::from(&error), now)
             }
-            Ok(Verdict::No) => {
-                observe(LookupOutcome::No, None);
+            Ok(Verdict::No(half)) => {
+                observe(LookupOutcome::No, half.map(Half::said_no));
                 Err(self.is_over(key, Refusal::SessionEnded, former.as_ref(), unread, now))
             }
             Ok(Verdict::Refused(refusal)) => {

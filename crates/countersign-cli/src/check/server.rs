@@ -110,7 +110,7 @@ async fn guard(config: &Config) -> Vec<Item> {
 fn live_answer(probed: &Probed) -> Option<&Answer> {
     match &probed.live.as_ref()?.outcome {
         Ok(Verdict::Live(answer)) => Some(answer),
-        Ok(Verdict::No | Verdict::Refused(_)) | Err(_) => None,
+        Ok(Verdict::No(_) | Verdict::Refused(_)) | Err(_) => None,
     }
 }
 

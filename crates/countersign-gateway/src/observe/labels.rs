@@ -321,6 +321,7 @@ impl From<&SourceError> for LookupOutcome {
             SourceError::Nonsense(_) => Self::Nonsense,
             SourceError::RefusesUs(_) => Self::RefusesUs,
             SourceError::TooMany => Self::TooMany,
+            SourceError::OfHalf { error, .. } => Self::from(&**error),
         }
     }
 }

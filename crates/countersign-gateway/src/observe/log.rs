@@ -264,15 +264,16 @@ fn read_guard(seen: &GuardSeen<'_>) {
 }
 
 fn read_looked_up(looked_up: &LookedUp<'_>) {
-    // A session that lives and is of no use: only the operator can mend that, and this line says what is wrong.
-    let fine = match looked_up.outcome {
-        LookupOutcome::Live => looked_up.detail.is_none(),
-        LookupOutcome::No => true,
-        _ => false,
+    let level = match (looked_up.outcome, looked_up.detail) {
+        (LookupOutcome::Live | LookupOutcome::No, None) => Level::DEBUG,
+        // Which of two said so, or what it is instead of a session: whoever was refused for it will ask why.
+        (LookupOutcome::No, Some(_)) => Level::INFO,
+        // Of a session that lives and is of no use: only the operator can mend that, and this line says what is wrong.
+        _ => Level::WARN,
     };
     let millis = u64::try_from(looked_up.duration.as_millis()).unwrap_or(u64::MAX);
     event!(
-        if fine { Level::DEBUG } else { Level::WARN },
+        level,
         source = looked_up.source.label(),
         outcome = looked_up.outcome.label(),
         millis,

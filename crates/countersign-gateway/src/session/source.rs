@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     credential::OwnedCredential,
-    error::{Refusal, SourceError},
+    error::{Half, Refusal, SourceError},
 };
 
 use self::server::Lookup;
@@ -48,8 +48,8 @@ pub use self::{
 pub enum Verdict {
     /// It is a session.
     Live(Box<Answer>),
-    /// It is not, or no longer.
-    No,
+    /// It is not, or no longer. Where introspection and userinfo are asked: which of the two says so.
+    No(Option<Half>),
     /// It lives, but is nothing that may stand for a session here: a refresh or ID token
     /// ([`Refusal::SessionOfOtherKind`]), or one bound to a key whose proof is not checked here
     /// ([`Refusal::SessionBoundToKey`]). Remembered like a "no", but never a revocation.

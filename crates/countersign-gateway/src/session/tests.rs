@@ -40,6 +40,7 @@ mod revoked;
 mod rotation;
 mod shared;
 mod taken_away;
+mod verdicts;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -243,7 +244,7 @@ async fn waiters_are_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_no_is_remembered_for_two_seconds() {
-    let house = House::new(vec![Ok(Verdict::No)]);
+    let house = House::new(vec![Ok(Verdict::No(None))]);
     for _ in 0..3 {
         assert_eq!(house.resolve("gone").await.unwrap_err(), Refusal::SessionEnded);
     }
@@ -293,7 +294,7 @@ async fn a_failed_refresh_pauses_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_no_for_a_live_session_ends_it() {
-    let house = House::new(vec![live("alice", "x"), Ok(Verdict::No)]);
+    let house = House::new(vec![live("alice", "x"), Ok(Verdict::No(None))]);
     house.resolve("one").await.unwrap();
     assert_eq!(house.resolve("one").await.unwrap_err(), Refusal::SessionEnded);
     assert!(house.entry("one").is_none());

@@ -160,7 +160,7 @@ impl Server {
 
     fn verdict(&self, cookie: &str, now: UnixTime) -> Result<Verdict, SourceError> {
         let session = self.session(cookie).filter(|session| session.alive && self.accepts(cookie));
-        let Some(session) = session else { return Ok(Verdict::No) };
+        let Some(session) = session else { return Ok(Verdict::No(None)) };
         let mut answer = json!({
             "sub": session.user,
             "organisation": session.organisation,
@@ -241,7 +241,7 @@ impl Link {
     /// As it is understood: wrongly, if that is what is to be noticed.
     fn understood(&self, verdict: Result<Verdict, SourceError>) -> Result<Verdict, SourceError> {
         match (self.mutation, verdict) {
-            (Some(Mutation::TakesOutagesForNo), Err(_)) => Ok(Verdict::No),
+            (Some(Mutation::TakesOutagesForNo), Err(_)) => Ok(Verdict::No(None)),
             (Some(Mutation::OutlivesSessions), Ok(Verdict::Live(mut answer))) => {
                 answer.ends = answer.ends.map(|ends| ends.saturating_add(Duration::from_secs(3600)));
                 Ok(Verdict::Live(answer))

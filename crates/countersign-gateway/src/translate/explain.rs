@@ -292,8 +292,10 @@ impl Translation {
                 };
                 Ok((answer, says))
             }
-            Ok(Verdict::No) => {
-                stopped(Refusal::SessionEnded, "the authorization server says no: not a session".to_owned())
+            Ok(Verdict::No(half)) => {
+                let whose = half.map(|half| format!(" ({})", half.said_no())).unwrap_or_default();
+                let says = format!("the authorization server says no: not a session{whose}");
+                stopped(Refusal::SessionEnded, says)
             }
             Ok(Verdict::Refused(refusal)) => stopped(refusal, refusal.row().text.to_owned()),
             Err(error) => stopped(Refusal::from(&error), format!("the authorization server {error}")),

@@ -66,10 +66,10 @@ impl Source for OldServer {
                 "alice" => json!({ "sub": "alice", "roles": ["editor"], "username": "al" }),
                 "bob" => json!({ "sub": "bob", "roles": ["viewer"] }),
                 "short" => json!({ "sub": "alice", "roles": ["editor"] }),
-                _ => return Ok(Verdict::No),
+                _ => return Ok(Verdict::No(None)),
             };
             let ends = (credential.value.expose() == "short").then(|| UnixTime::from_secs(BEGIN + 100));
-            let serde_json::Value::Object(session) = session else { return Ok(Verdict::No) };
+            let serde_json::Value::Object(session) = session else { return Ok(Verdict::No(None)) };
             Ok(Verdict::Live(Box::new(Answer { session, userinfo: None, ends, new_cookie: None })))
         })
     }

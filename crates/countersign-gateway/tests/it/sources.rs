@@ -150,8 +150,9 @@ enum Is {
 fn is(verdict: &Result<Verdict, SourceError>) -> Is {
     use countersign_gateway::error::Refusal;
     match verdict {
+        Err(SourceError::OfHalf { error, .. }) => is(&Err((**error).clone())),
         Ok(Verdict::Live(_)) => Is::Live,
-        Ok(Verdict::No) => Is::No,
+        Ok(Verdict::No(_)) => Is::No,
         Ok(Verdict::Refused(Refusal::SessionOfOtherKind)) => Is::OtherKind,
         Ok(Verdict::Refused(Refusal::SessionBoundToKey)) => Is::BoundToKey,
         Err(SourceError::Nonsense(_)) => Is::Nonsense,

@@ -5,10 +5,10 @@
 //!    and a text of the same digits are the same.
 //! 3. An introspection without `sub` is completed by userinfo; a userinfo without the `sub` that introspection
 //!    named is nonsense, because nothing shows that it is about the same user.
-//! 4. A "no" of either is a "no".
+//! 4. A "no" of either is a "no", and an error of either an error; both tell whose it is.
 
 use super::{Answer, Lookup, Verdict, answer, introspection::Introspection, userinfo::Userinfo};
-use crate::error::SourceError;
+use crate::error::{Half, SourceError};
 
 /// Asks both.
 #[derive(Debug)]
@@ -19,16 +19,24 @@ pub(super) struct Combined {
 
 impl Combined {
     pub(super) async fn look_up(&self, lookup: &mut Lookup<'_>) -> Result<Verdict, SourceError> {
-        let introspected = match self.introspection.look_up(lookup).await? {
+        let introspected = match said_by(Half::Introspection, self.introspection.look_up(lookup).await)? {
             Verdict::Live(answer) => answer,
             other => return Ok(other),
         };
-        match self.userinfo.look_up(lookup).await? {
+        match said_by(Half::Userinfo, self.userinfo.look_up(lookup).await)? {
             Verdict::Live(userinfo) => {
                 combine(*introspected, *userinfo).map(|both| Verdict::Live(Box::new(both)))
             }
             other => Ok(other),
         }
+    }
+}
+
+fn said_by(half: Half, said: Result<Verdict, SourceError>) -> Result<Verdict, SourceError> {
+    match said {
+        Ok(Verdict::No(_)) => Ok(Verdict::No(Some(half))),
+        Ok(verdict) => Ok(verdict),
+        Err(error) => Err(SourceError::OfHalf { half, error: Box::new(error) }),
     }
 }
 

@@ -92,7 +92,7 @@ pub fn process_introspection(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(answer::refused(reply)),
         StatusCode::BAD_REQUEST => {
             return match answer::oauth_error(reply).as_deref() {
-                Some("invalid_token") => Ok(Verdict::No),
+                Some("invalid_token") => Ok(Verdict::No(None)),
                 Some("unsupported_token_type") => Ok(Verdict::Refused(Refusal::SessionOfOtherKind)),
                 Some("invalid_client" | "unauthorized_client" | "access_denied") => {
                     Err(answer::refused(reply))
@@ -105,13 +105,13 @@ pub fn process_introspection(
     let session = answer::object(reply)?;
     match session.get("active") {
         Some(Value::Bool(true)) => {}
-        Some(Value::Bool(false)) => return Ok(Verdict::No),
+        Some(Value::Bool(false)) => return Ok(Verdict::No(None)),
         Some(_) => return Err(SourceError::Nonsense("`active` is not a boolean".into())),
         None => return Err(SourceError::Nonsense("no `active`".into())),
     }
     let ends = moment::session_end(&session, now)?;
     if ends.is_some_and(|end| end <= now) {
-        return Ok(Verdict::No);
+        return Ok(Verdict::No(None));
     }
     moment::begun(&session, now)?;
     of_issuer(&session, expected.issuer)?;

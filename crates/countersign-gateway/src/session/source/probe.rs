@@ -14,7 +14,7 @@ use super::{AuthorizationServer, Verdict, introspection::KIND_MEMBERS};
 use crate::{
     credential::OwnedCredential,
     entropy::{Entropy, NoEntropy},
-    error::{Refusal, SourceError},
+    error::{Half, Refusal, SourceError},
 };
 
 /// Clocks that differ by less are called equal: `Date` has whole seconds, and the answer was on its way.
@@ -73,8 +73,8 @@ pub enum Finding {
     KnowsUnknown,
     /// The token that is said to be live was called live.
     KnowsLive,
-    /// The token that is said to be live was called dead.
-    LiveCalledDead,
+    /// The token that is said to be live was called dead: by which of two, where both are asked.
+    LiveCalledDead(Option<Half>),
     /// The token that is said to be live was not answered.
     LiveCannotBeAsked(SourceError),
     /// The token that is said to be live may not stand for a session.
@@ -98,7 +98,7 @@ impl Finding {
             Self::AcceptsAnything
             | Self::CannotBeAsked(_)
             | Self::ClockDiffers(_)
-            | Self::LiveCalledDead
+            | Self::LiveCalledDead(_)
             | Self::LiveCannotBeAsked(_)
             | Self::LiveIsNoSession(_) => Severity::Fault,
         }
@@ -119,11 +119,15 @@ impl fmt::Display for Finding {
             }
             Self::KnowsUnknown => f.write_str("a random token is called dead, as it should be"),
             Self::KnowsLive => f.write_str("the given session is called live"),
-            Self::LiveCalledDead => f.write_str(
-                "the session you gave is called dead: if you can still use it, our client may not ask about it \
-                 (allow it to introspect tokens of other clients), or userinfo needs the scope `openid`; otherwise log \
-                 in again for a fresh one, also where the server replaces cookies that are used",
-            ),
+            Self::LiveCalledDead(half) => {
+                let by = half.map(|half| format!(" ({})", half.said_no())).unwrap_or_default();
+                write!(
+                    f,
+                    "the session you gave is called dead{by}: if you can still use it, our client may not ask about it \
+                     (allow it to introspect tokens of other clients), or userinfo needs the scope `openid`; otherwise \
+                     log in again for a fresh one, also where the server replaces cookies that are used"
+                )
+            }
             Self::LiveCannotBeAsked(error) => {
                 write!(f, "asked about the session you gave, the authorization server {error}")
             }
@@ -180,14 +184,14 @@ impl AuthorizationServer {
 #[must_use]
 pub fn judge(probed: &Probed) -> Vec<Finding> {
     let mut findings = vec![match &probed.unknown.outcome {
-        Ok(Verdict::No) => Finding::KnowsUnknown,
+        Ok(Verdict::No(_)) => Finding::KnowsUnknown,
         Ok(Verdict::Live(_) | Verdict::Refused(_)) => Finding::AcceptsAnything,
         Err(error) => Finding::CannotBeAsked(error.clone()),
     }];
     findings.extend(match (&probed.unknown.outcome, probed.live.as_ref().map(|live| &live.outcome)) {
         (_, None) => Some(Finding::NotProven),
         (_, Some(Ok(Verdict::Live(_)))) => Some(Finding::KnowsLive),
-        (_, Some(Ok(Verdict::No))) => Some(Finding::LiveCalledDead),
+        (_, Some(Ok(Verdict::No(half)))) => Some(Finding::LiveCalledDead(*half)),
         (_, Some(Ok(Verdict::Refused(refusal)))) => Some(Finding::LiveIsNoSession(*refusal)),
         // Said already.
         (Err(unknown), Some(Err(error))) if unknown == error => None,
@@ -246,11 +250,11 @@ mod tests {
 
     #[test]
     fn a_refused_client_is_told_from_a_dead_session() {
-        let no = || asked(Ok(Verdict::No));
+        let no = || asked(Ok(Verdict::No(None)));
         assert_eq!(findings(no(), None), [Finding::KnowsUnknown, Finding::NotProven]);
         assert_eq!(findings(no(), Some(asked(Ok(live())))), [Finding::KnowsUnknown, Finding::KnowsLive]);
-        assert_eq!(findings(no(), Some(no())), [Finding::KnowsUnknown, Finding::LiveCalledDead]);
-        assert_eq!(Finding::LiveCalledDead.severity(), Severity::Fault);
+        assert_eq!(findings(no(), Some(no())), [Finding::KnowsUnknown, Finding::LiveCalledDead(None)]);
+        assert_eq!(Finding::LiveCalledDead(None).severity(), Severity::Fault);
         let refuses = SourceError::RefusesUs("status 401 with `invalid_client`".into());
         assert_eq!(
             findings(asked(Err(refuses.clone())), None),
@@ -274,7 +278,7 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_are_told() {
-        let at = |secs: u64| Asked { server_time: Some(UnixTime::from_secs(secs)), ..asked(Ok(Verdict::No)) };
+        let at = |secs: u64| Asked { server_time: Some(UnixTime::from_secs(secs)), ..asked(Ok(Verdict::No(None))) };
         for (server, expected) in [
             (1_800_000_005, None),
             (1_799_999_995, None),
@@ -289,7 +293,7 @@ mod tests {
             });
             assert_eq!(found, expected, "{server}");
         }
-        let silent = Asked { server_time: None, ..asked(Ok(Verdict::No)) };
+        let silent = Asked { server_time: None, ..asked(Ok(Verdict::No(None))) };
         assert_eq!(findings(silent, None).len(), 2);
     }
 
@@ -299,7 +303,7 @@ mod tests {
             let serde_json::Value::Object(session) = session else { panic!("an object") };
             let live =
                 Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None, new_cookie: None }));
-            let (unknown, live) = (asked(Ok(Verdict::No)), Some(asked(Ok(live))));
+            let (unknown, live) = (asked(Ok(Verdict::No(None))), Some(asked(Ok(live))));
             judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds })
                 .contains(&Finding::TokenTypeNotRequired)
         };
@@ -311,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_slow_server_is_told() {
-        let slow = Asked { took: Duration::from_millis(1001), ..asked(Ok(Verdict::No)) };
+        let slow = Asked { took: Duration::from_millis(1001), ..asked(Ok(Verdict::No(None))) };
         assert!(findings(slow, None).contains(&Finding::Slow(Duration::from_millis(1001))));
     }
 }

@@ -202,7 +202,7 @@ impl AuthorizationServer {
         let verdict = match &self.way {
             Way::Combined(way) => way.look_up(&mut lookup).await,
             Way::Introspection(way) => way.look_up(&mut lookup).await,
-            Way::Nobody => Ok(Verdict::No),
+            Way::Nobody => Ok(Verdict::No(None)),
             Way::Userinfo(way) => way.look_up(&mut lookup).await,
             Way::Whoami(way) => way.look_up(&mut lookup).await,
         };

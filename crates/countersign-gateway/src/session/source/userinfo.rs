@@ -36,7 +36,7 @@ impl Userinfo {
     pub(super) async fn look_up(&self, lookup: &mut Lookup<'_>) -> Result<Verdict, SourceError> {
         let endpoint = self.endpoint.resolve(Wanted::Userinfo, &self.http, lookup.deadline).await?;
         // What cannot stand in a header cannot be a token.
-        let Some(authorization) = bearer(lookup.credential.value.expose()) else { return Ok(Verdict::No) };
+        let Some(authorization) = bearer(lookup.credential.value.expose()) else { return Ok(Verdict::No(None)) };
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = endpoint;
         request.headers_mut().insert(header::AUTHORIZATION, authorization);
@@ -66,10 +66,10 @@ pub fn process_userinfo(reply: &Reply, now: UnixTime) -> Result<Verdict, SourceE
     answer::outage(reply)?;
     match reply.status {
         StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => return Ok(Verdict::No),
+        StatusCode::UNAUTHORIZED => return Ok(Verdict::No(None)),
         StatusCode::FORBIDDEN => return Err(answer::refused(reply)),
         StatusCode::BAD_REQUEST if answer::oauth_error(reply).as_deref() == Some("invalid_token") => {
-            return Ok(Verdict::No);
+            return Ok(Verdict::No(None));
         }
         _ => return Err(answer::unexpected(reply)),
     }
@@ -79,7 +79,7 @@ pub fn process_userinfo(reply: &Reply, now: UnixTime) -> Result<Verdict, SourceE
         userinfo.get_key_value("exp").map(|(k, v)| (k.clone(), v.clone())).into_iter().collect();
     let ends = moment::session_end(&exp, now)?;
     if ends.is_some_and(|end| end <= now) {
-        return Ok(Verdict::No);
+        return Ok(Verdict::No(None));
     }
     Ok(Verdict::Live(Box::new(Answer {
         session: Map::new(),

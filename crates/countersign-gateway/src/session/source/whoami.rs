@@ -48,7 +48,7 @@ pub(super) struct Whoami {
 impl Whoami {
     pub(super) async fn look_up(&self, lookup: &mut Lookup<'_>) -> Result<Verdict, SourceError> {
         // What cannot stand in its header cannot be a session.
-        let Some((name, value)) = self.carry(lookup.credential) else { return Ok(Verdict::No) };
+        let Some((name, value)) = self.carry(lookup.credential) else { return Ok(Verdict::No(None)) };
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.endpoint.clone();
@@ -98,7 +98,7 @@ pub fn process_whoami(
         || status == StatusCode::NO_CONTENT
         || (status.is_redirection() && leads_to_log_in(reply, endpoint, no));
     if says_no {
-        return Ok(Verdict::No);
+        return Ok(Verdict::No(None));
     }
     answer::outage(reply)?;
     match status {
@@ -108,15 +108,15 @@ pub fn process_whoami(
     }
     if reply.body.iter().all(u8::is_ascii_whitespace) {
         return if reply.body_is_framed {
-            Ok(Verdict::No)
+            Ok(Verdict::No(None))
         } else {
             Err(SourceError::Nonsense("an empty body whose length was not stated".into()))
         };
     }
     let session = match answer::value(reply)? {
-        Value::Null => return Ok(Verdict::No),
-        Value::Array(values) if values.is_empty() => return Ok(Verdict::No),
-        Value::Object(members) if members.is_empty() => return Ok(Verdict::No),
+        Value::Null => return Ok(Verdict::No(None)),
+        Value::Array(values) if values.is_empty() => return Ok(Verdict::No(None)),
+        Value::Object(members) if members.is_empty() => return Ok(Verdict::No(None)),
         Value::Object(members) => members,
         _ => return Err(SourceError::Nonsense("JSON, but not an object".into())),
     };
@@ -124,7 +124,7 @@ pub fn process_whoami(
     let answer = Answer { session, userinfo: None, ends, new_cookie: None };
     let is_over = ends.is_some_and(|end| end <= now);
     if is_over || no.unless.as_ref().is_some_and(|path| is_about_nobody(path, &answer)) {
-        return Ok(Verdict::No);
+        return Ok(Verdict::No(None));
     }
     Ok(Verdict::Live(Box::new(answer)))
 }

@@ -186,7 +186,7 @@ async fn a_new_user_of_a_session_of_the_server_is_not_locked_out_and_the_old_one
 async fn a_no_revokes_what_was_issued_and_a_session_that_lives_after_all_goes_on() {
     let ledger = ledger();
     let house =
-        gateway(&ledger, vec![called("alice", "x", "s-1"), Ok(Verdict::No), called("alice", "x", "s-1")]);
+        gateway(&ledger, vec![called("alice", "x", "s-1"), Ok(Verdict::No(None)), called("alice", "x", "s-1")]);
     let before = house.resolve("c").await.unwrap();
     house.clock.advance(Duration::from_secs(31));
     assert_eq!(house.resolve("c").await.unwrap_err(), Refusal::SessionEnded);
@@ -252,7 +252,7 @@ async fn power_that_was_lost_while_nobody_was_there_is_noticed_by_whoever_asks_n
         (live("alice", "admin"), live("alice", "viewer"), true),
         (live("alice", "admin"), live("bob", "admin"), true),
         (called("alice", "x", "s-1"), called("bob", "x", "s-1"), true),
-        (live("alice", "admin"), Ok(Verdict::No), true),
+        (live("alice", "admin"), Ok(Verdict::No(None)), true),
         (live("alice", "admin"), live("alice", "admin"), false),
         (live("alice", "admin"), super::down(), false),
     ];
@@ -291,7 +291,7 @@ async fn what_could_not_be_read_is_not_overwritten_and_compared_later() {
         let (ledger, cache) = (ledger(), Arc::new(Open::default()));
         let before = vec![live("alice", "admin")];
         let old = with_cache(&ledger, Some(&cache), before).resolve("c").await.unwrap();
-        let first = if no { Ok(Verdict::No) } else { live("alice", "viewer") };
+        let first = if no { Ok(Verdict::No(None)) } else { live("alice", "viewer") };
         let house = with_cache(&ledger, Some(&cache), vec![first, live("alice", "viewer")]);
         house.clock.advance(Duration::from_secs(60));
         cache.1.store(true, Ordering::SeqCst);
@@ -334,7 +334,7 @@ async fn the_evidence_stays_until_what_it_proves_is_durable() {
     settle().await;
     assert_eq!(kept(&cache), evidence, "nothing durable says that the role is gone");
     assert_eq!(standing(&ledger, &entry, 130), Standing::Revoked, "here it holds");
-    house.server(Ok(Verdict::No));
+    house.server(Ok(Verdict::No(None)));
     house.clock.advance(Duration::from_secs(31));
     house.resolve("c").await.unwrap_err();
     settle().await;

@@ -92,7 +92,7 @@ async fn a_session_that_ended_is_never_served_in_an_outage() {
     let house = patient();
     house.resolve("one").await.unwrap();
     house.clock.advance(secs(31));
-    house.server(Ok(Verdict::No));
+    house.server(Ok(Verdict::No(None)));
     assert_eq!(house.resolve("one").await.unwrap_err(), Refusal::SessionEnded);
     house.server(down());
     house.clock.advance(secs(3));
@@ -132,7 +132,7 @@ async fn the_first_good_answer_after_an_outage_counts_at_once() {
     house.server(down());
     house.clock.advance(secs(31));
     house.resolve("one").await.unwrap();
-    house.server(Ok(Verdict::No));
+    house.server(Ok(Verdict::No(None)));
     house.clock.advance(secs(2));
     // Served while it is asked about, and then it is over.
     assert!(house.resolve("one").await.is_ok());

@@ -86,7 +86,7 @@ async fn the_old_cookie_is_good_until_its_answer_is_stale_and_its_end_ends_nothi
     assert_eq!(house.sessions.freshness(&old, house.clock.now()), Freshness::Fresh);
     house.clock.advance(Duration::from_secs(1));
     assert_eq!(house.sessions.freshness(&old, house.clock.now()), Freshness::Stale);
-    house.server(Ok(Verdict::No));
+    house.server(Ok(Verdict::No(None)));
     assert_eq!(house.resolve("old").await.unwrap_err(), Refusal::SessionEnded);
     assert!(house.entry("old").is_none());
     assert!(house.entry("new").is_some(), "the session lives on");

@@ -198,7 +198,7 @@ async fn what_is_put_back_is_as_old_as_it_was() {
 async fn a_no_is_forgotten_by_all_and_a_revoked_session_is_refused_whatever_the_cache_says() {
     let (ledger, cache) = (super::changed::ledger(), Arc::new(Open::default()));
     let gateway = |answers| super::changed::with_cache(&ledger, Some(&cache), answers);
-    let one = gateway(vec![live("alice", "x"), Ok(Verdict::No)]);
+    let one = gateway(vec![live("alice", "x"), Ok(Verdict::No(None))]);
     let sid = one.resolve("c").await.unwrap().sid.clone();
     let (name, value) = cache.only();
     one.clock.advance(seconds(31));

@@ -57,7 +57,7 @@ async fn without_a_shared_answer_the_server_is_asked_about_a_cookie_that_was_del
         assert!(second.entry("c").is_none());
         assert_eq!(second.resolve("c").await.unwrap_err(), Refusal::Revoked);
         // What it is called is not known; the first gateway hears the same "no" when it asks again.
-        let (standing, [_, second]) = taken_away_elsewhere(cache, Ok(Verdict::No)).await;
+        let (standing, [_, second]) = taken_away_elsewhere(cache, Ok(Verdict::No(None))).await;
         assert_eq!((standing, second.calls()), (Standing::Good, 1));
     }
 }

@@ -75,7 +75,7 @@ fn understood(row: &Row) -> String {
 fn decide(verdict: Result<Verdict, SourceError>, claims: &ClaimsConfig) -> Result<String, Refusal> {
     let answer: Box<Answer> = match verdict.map_err(|error| Refusal::from(&error))? {
         Verdict::Live(answer) => answer,
-        Verdict::No => return Err(Refusal::SessionEnded),
+        Verdict::No(_) => return Err(Refusal::SessionEnded),
         Verdict::Refused(refusal) => return Err(refusal),
     };
     let identity = Mapping::new(claims).identity(&answer)?;

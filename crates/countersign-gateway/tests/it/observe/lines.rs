@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use countersign_gateway::{
-    error::Refusal,
+    error::{Half, Refusal},
     observe::{
         LookedUp, LookupOutcome, Observation, Observer, RouteLabel, SourceLabel, log,
         requests::{RequestLine, RequestLog},
@@ -68,6 +68,19 @@ fn what_simply_works_is_not_logged_unless_asked_for() {
     };
     assert_eq!(logged(true, Level::INFO, tell), "");
     assert_eq!(logged(true, Level::DEBUG, tell).lines().count(), 3);
+}
+
+/// Where two are asked, whoever was refused will want to know which of them to ask about it.
+#[test]
+fn a_no_that_has_a_reason_is_told_with_it() {
+    let text = logged(true, Level::INFO, |observer| {
+        let Observation::LookedUp(looked_up) = looked_up(LookupOutcome::No) else { panic!() };
+        let detail = Some(Half::Userinfo.said_no());
+        observer.observe(Observation::LookedUp(LookedUp { detail, ..looked_up }));
+    });
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["level"], &line["outcome"]), (&json!("INFO"), &json!("no")));
+    assert_eq!(line["detail"], "userinfo says no; introspection calls the session live");
 }
 
 /// Only the operator can mend the mapping, and nobody else says what is wrong with it.

@@ -2,12 +2,17 @@
 
 use countersign::UnixTime;
 use countersign_gateway::{
-    error::SourceError,
-    session::source::{Answer, combine},
+    error::{Half, Refusal, SourceError},
+    observe::LookupOutcome,
+    session::source::{Answer, Verdict, combine},
 };
 use serde_json::{Map, Value, json};
 
-use super::{Is, TOKEN, ask, both, fake, fake::Fake, given, is, live, server};
+use super::{
+    Is, TOKEN, ask, both, fake,
+    fake::{Act, Fake},
+    given, impatient_server, is, live, server,
+};
 
 fn members(value: Value) -> Map<String, Value> {
     let Value::Object(members) = value else { panic!("an object") };
@@ -75,7 +80,7 @@ async fn fake(introspection: &'static str, userinfo: (u16, &'static str)) -> Fak
     .await
 }
 
-async fn asked(fake: &Fake) -> Result<countersign_gateway::session::source::Verdict, SourceError> {
+async fn asked(fake: &Fake) -> Result<Verdict, SourceError> {
     ask(&server(both(given(&fake.url("/introspect")), given(&fake.url("/userinfo"))))).await
 }
 
@@ -120,5 +125,48 @@ async fn either_can_end_or_fail_it() {
     ] {
         let fake = fake(introspection, userinfo).await;
         assert_eq!(is(&asked(&fake).await), expected, "{introspection} {userinfo:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_no_and_an_error_tell_whose_they_are() {
+    let active = r#"{"active":true,"sub":"alice"}"#;
+    for (introspection, userinfo, half) in
+        [(r#"{"active":false}"#, (200, "{}"), Half::Introspection), (active, (401, ""), Half::Userinfo)]
+    {
+        let verdict = asked(&fake(introspection, userinfo).await).await;
+        assert_eq!(verdict, Ok(Verdict::No(Some(half))), "{introspection} {userinfo:?}");
+    }
+    for (introspection, userinfo, said) in [
+        (
+            active,
+            (403, r#"{"error":"insufficient_scope"}"#),
+            "refuses us: status 403 with `insufficient_scope` (userinfo; introspection calls the session live)",
+        ),
+        (active, (503, ""), "cannot be asked: status 503 (userinfo; introspection calls the session live)"),
+        ("[]", (200, "{}"), "gives no usable answer: JSON, but not an object (introspection; userinfo was not asked)"),
+    ] {
+        let error = asked(&fake(introspection, userinfo).await).await.unwrap_err();
+        assert_eq!(error.to_string(), said);
+        let SourceError::OfHalf { error: inner, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(Refusal::from(&error), Refusal::from(&**inner));
+        assert_eq!(LookupOutcome::from(&error), LookupOutcome::from(&**inner));
+    }
+}
+
+/// One time-out covers both, and it is told at which of them it came.
+#[tokio::test]
+async fn a_time_out_tells_whose_it_is() {
+    for (path, said) in [
+        ("POST /introspect", "no answer within the time-out (introspection; userinfo was not asked)"),
+        ("GET /userinfo", "no answer within the time-out (userinfo; introspection calls the session live)"),
+    ] {
+        let fake = Fake::start(move |request| match request.line() {
+            line if line == path => Act::Hang,
+            _ => fake::json(200, r#"{"active":true,"sub":"alice"}"#),
+        })
+        .await;
+        let server = impatient_server(both(given(&fake.url("/introspect")), given(&fake.url("/userinfo"))));
+        assert_eq!(ask(&server).await.unwrap_err().to_string(), said);
     }
 }

@@ -128,12 +128,12 @@ proptest! {
     fn introspection_says_no_only_where_the_server_does(reply in answered()) {
         let members = members(&reply);
         match process_introspection(&reply, Expected::default(), NOW) {
-            Ok(Verdict::No) if reply.status == 400 => {
+            Ok(Verdict::No(_)) if reply.status == 400 => {
                 let body_says = members.get("error") == Some(&json!("invalid_token"));
                 let challenge_says = reply.challenge.as_deref().is_some_and(|text| text.contains("invalid_token"));
                 prop_assert!(body_says || challenge_says);
             }
-            Ok(Verdict::No) => {
+            Ok(Verdict::No(_)) => {
                 prop_assert_eq!(reply.status.as_u16(), 200);
                 let dead = members.get("active") == Some(&json!(false));
                 let over = members.get("active") == Some(&json!(true)) && is_over(&members);
@@ -153,8 +153,8 @@ proptest! {
     #[test]
     fn userinfo_says_no_only_where_the_server_does(reply in answered()) {
         match process_userinfo(&reply, NOW) {
-            Ok(Verdict::No) if reply.status == 200 => prop_assert!(is_over(&members(&reply))),
-            Ok(Verdict::No) => prop_assert!([400, 401].contains(&reply.status.as_u16())),
+            Ok(Verdict::No(_)) if reply.status == 200 => prop_assert!(is_over(&members(&reply))),
+            Ok(Verdict::No(_)) => prop_assert!([400, 401].contains(&reply.status.as_u16())),
             Ok(Verdict::Live(answer)) => {
                 prop_assert_eq!(reply.status.as_u16(), 200);
                 prop_assert!(answer.ends.is_none_or(|end| end > NOW));
@@ -166,12 +166,12 @@ proptest! {
     #[test]
     fn whoami_says_no_only_where_the_server_does(reply in answered()) {
         match process_whoami(&reply, &Uri::from_static("http://old.example/a"), &says_no(), NOW) {
-            Ok(Verdict::No) if reply.status == 200 => {
+            Ok(Verdict::No(_)) if reply.status == 200 => {
                 let text = std::str::from_utf8(&reply.body).unwrap().trim();
                 let nobody = text.is_empty() && reply.body_is_framed;
                 prop_assert!(nobody || ["null", "{}", "[]"].contains(&text) || is_over(&members(&reply)), "{}", text);
             }
-            Ok(Verdict::No) => prop_assert!([204, 401].contains(&reply.status.as_u16())),
+            Ok(Verdict::No(_)) => prop_assert!([204, 401].contains(&reply.status.as_u16())),
             Ok(Verdict::Live(answer)) => {
                 prop_assert_eq!(reply.status.as_u16(), 200);
                 prop_assert!(!answer.session.is_empty());

@@ -209,7 +209,7 @@ async fn a_value_that_would_be_two_cookies_or_two_headers_is_not_sent() {
                 kind,
                 value: countersign::Secret::new(value.into()),
             });
-            assert_eq!(server.ask(&bad, NOW).await, Ok(Verdict::No), "{value:?}");
+            assert_eq!(server.ask(&bad, NOW).await, Ok(Verdict::No(None)), "{value:?}");
         }
     }
     assert!(fake.arrived().is_empty());
