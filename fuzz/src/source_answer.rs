@@ -25,6 +25,7 @@ pub fn run(input: &[u8]) {
     let [status, flags, body @ ..] = input else { return };
     let status = STATUSES[usize::from(*status) % STATUSES.len()];
     let reply = Reply {
+        path: "/app/me".into(),
         status: StatusCode::from_u16(status).expect("a status"),
         content_type: (flags & 1 != 0).then(|| "application/json".into()),
         location: (flags & 2 != 0).then(|| String::from_utf8_lossy(body).into_owned()),

@@ -124,6 +124,7 @@ async fn ask(server: &AuthorizationServer) -> Result<Verdict, SourceError> {
 /// An answer as the pure judges take it.
 fn reply(status: u16, body: impl AsRef<[u8]>) -> Reply {
     Reply {
+        path: "/me".into(),
         status: StatusCode::from_u16(status).unwrap(),
         content_type: Some("application/json".into()),
         location: None,

@@ -20,12 +20,18 @@ pub(super) fn outage(reply: &Reply) -> Result<(), SourceError> {
         return Err(SourceError::Unavailable(format!("status {}", status.as_u16())));
     }
     if status.is_redirection() {
-        return Err(SourceError::Nonsense(format!(
-            "a redirect (status {}), which is not followed",
-            status.as_u16()
-        )));
+        return Err(redirect(reply, ", which is not followed"));
     }
     Ok(())
+}
+
+/// A redirect and what is to be said of it. Where it leads to is the server's to say, and may hold a session.
+pub(super) fn redirect(reply: &Reply, remark: &str) -> SourceError {
+    SourceError::Nonsense(format!(
+        "a redirect (status {}) at `{}`{remark}",
+        reply.status.as_u16(),
+        reply.path
+    ))
 }
 
 /// The one JSON value of an answer, whatever its label: many old servers send JSON as `text/html`.

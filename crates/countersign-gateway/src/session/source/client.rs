@@ -44,6 +44,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// An answer, whole, before anybody judged it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
+    /// The path that was asked, without its query: for messages.
+    pub path: String,
     /// HTTP status.
     pub status: StatusCode,
     /// `Content-Type`, lower-cased, without parameters.
@@ -120,7 +122,7 @@ impl HttpClient {
         let uri = request.uri().clone();
         let exchange = async {
             let answer = self.inner.request(request).await.map_err(|error| unsent(&uri, &error))?;
-            read(answer).await
+            read(&uri, answer).await
         };
         timeout_at(deadline, exchange).await.unwrap_or(Err(SourceError::Timeout))
     }
@@ -156,7 +158,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-async fn read(answer: http::Response<Incoming>) -> Result<Reply, SourceError> {
+async fn read(uri: &Uri, answer: http::Response<Incoming>) -> Result<Reply, SourceError> {
     let (head, body) = answer.into_parts();
     let text = |name| first(&head.headers, name);
     if text(header::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
@@ -178,6 +180,7 @@ async fn read(answer: http::Response<Incoming>) -> Result<Reply, SourceError> {
     let content_type = text(header::CONTENT_TYPE)
         .and_then(|value| value.split(';').next().map(|essence| essence.trim().to_ascii_lowercase()));
     Ok(Reply {
+        path: uri.path().to_owned(),
         status: head.status,
         content_type,
         location: text(header::LOCATION).map(str::to_owned),

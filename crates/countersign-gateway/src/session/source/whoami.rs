@@ -100,6 +100,9 @@ pub fn process_whoami(
     if says_no {
         return Ok(Verdict::No(None));
     }
+    if status.is_redirection() {
+        return Err(elsewhere(reply, no));
+    }
     answer::outage(reply)?;
     match status {
         StatusCode::OK => {}
@@ -132,6 +135,18 @@ pub fn process_whoami(
 /// Nothing stands there, or `false`. Nothing is in what has no parts.
 fn is_about_nobody(unless: &ClaimPath, answer: &Answer) -> bool {
     matches!(answer.at(unless), Ok(None | Some(Value::Bool(false))) | Err(_))
+}
+
+/// A redirect that is no "no": what has to be set where it should be one.
+fn elsewhere(reply: &Reply, no: &SaysNo) -> SourceError {
+    let remark = no.redirect_to.as_ref().map_or_else(
+        || {
+            "; if it leads to the log-in page, set `session.no.redirect_to` to that page's path, and it means \"no\""
+                .to_owned()
+        },
+        |log_in| format!(", which does not lead to `session.no.redirect_to`, `{log_in}`, and is not followed"),
+    );
+    answer::redirect(reply, &remark)
 }
 
 fn leads_to_log_in(reply: &Reply, endpoint: &Uri, no: &SaysNo) -> bool {

@@ -34,6 +34,7 @@ struct Row {
 
 fn reply(status: u16, body: &str) -> Reply {
     Reply {
+        path: "/me".into(),
         status: StatusCode::from_u16(status).unwrap(),
         content_type: None,
         location: None,

@@ -10,7 +10,8 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::{
-    Is, NOW, TOKEN, ask, credential, fake, fake::Fake, is, live, reply, says_no, server, text, whoami,
+    Is, NOW, TOKEN, ask, basic, both, credential, fake, fake::Fake, given, introspection, is, live, reply, says_no,
+    server, text, userinfo, whoami,
 };
 
 fn judged_with(reply: &Reply, no: &SaysNo) -> Result<Verdict, SourceError> {
@@ -168,6 +169,42 @@ fn only_the_redirect_to_the_log_in_page_is_a_no() {
     let mut beside = reply(302, "");
     beside.location = Some("login?next=whoami".into());
     assert_eq!(is(&judged_with(&beside, &relative)), Is::No);
+}
+
+#[test]
+fn a_redirect_that_is_no_no_says_what_was_asked_and_what_is_to_be_set() {
+    let said = |redirect_to: Option<&str>, location: &str| {
+        let no = SaysNo { status: vec![], redirect_to: redirect_to.map(str::to_owned), unless: None };
+        let mut reply = reply(302, "");
+        reply.location = Some(location.to_owned());
+        judged_with(&reply, &no).unwrap_err().to_string()
+    };
+    assert_eq!(
+        said(None, "/login;jsessionid=planted"),
+        "gives no usable answer: a redirect (status 302) at `/me`; if it leads to the log-in page, set \
+         `session.no.redirect_to` to that page's path, and it means \"no\""
+    );
+    assert_eq!(
+        said(Some("/login"), "/maintenance?id=planted"),
+        "gives no usable answer: a redirect (status 302) at `/me`, which does not lead to \
+         `session.no.redirect_to`, `/login`, and is not followed"
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_of_any_source_names_the_path_that_was_asked() {
+    let fake = Fake::always(fake::answer(302, "location: /login?s=planted\r\n", "")).await;
+    let at = |path: &str| fake.url(&format!("{path}?key=planted"));
+    for (source, path) in [
+        (whoami(&at("/who")), "/who"),
+        (userinfo(given(&at("/user"))), "/user"),
+        (introspection(given(&at("/introspect")), basic()), "/introspect"),
+        (both(given(&at("/introspect")), given(&at("/user"))), "/introspect"),
+    ] {
+        let error = ask(&server(source)).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("a redirect (status 302) at `{path}`")), "{error}");
+        assert!(!error.contains("planted"), "{error}");
+    }
 }
 
 #[tokio::test]
