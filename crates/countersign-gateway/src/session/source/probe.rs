@@ -15,6 +15,7 @@ use crate::{
     credential::OwnedCredential,
     entropy::{Entropy, NoEntropy},
     error::{Half, Refusal, SourceError},
+    observe::SourceLabel,
 };
 
 /// Clocks that differ by less are called equal: `Date` has whole seconds, and the answer was on its way.
@@ -43,10 +44,62 @@ pub struct Probed {
     pub unknown: Asked,
     /// A token the operator says is live.
     pub live: Option<Asked>,
+    /// Who was asked.
+    pub source: SourceLabel,
     /// How long a look-up may take.
     pub timeout: Duration,
     /// Whether a token whose kind the server does not tell would pass.
     pub takes_untold_kinds: bool,
+}
+
+/// Who calls a token dead that is said to be live. What can be the reason depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadBy {
+    /// Introspection.
+    Introspection,
+    /// Userinfo, which alone is asked.
+    Userinfo,
+    /// Userinfo, after introspection has called it live.
+    UserinfoOfTwo,
+    /// `whoami`.
+    Whoami,
+}
+
+impl DeadBy {
+    const fn new(source: SourceLabel, half: Option<Half>) -> Self {
+        match (source, half) {
+            (_, Some(Half::Userinfo)) => Self::UserinfoOfTwo,
+            (SourceLabel::Userinfo, _) => Self::Userinfo,
+            (SourceLabel::Whoami, _) => Self::Whoami,
+            // Nobody is not asked.
+            (SourceLabel::Introspection | SourceLabel::IntrospectionAndUserinfo | SourceLabel::Nobody, _) => {
+                Self::Introspection
+            }
+        }
+    }
+
+    /// What it can be if the session can still be used.
+    const fn can_mean(self) -> &'static str {
+        match self {
+            Self::Introspection => {
+                "is called dead by introspection: if you can still use it, our client may not ask about it (allow it to \
+                 introspect tokens of other clients)"
+            }
+            Self::Userinfo => {
+                "is called dead by userinfo: if you can still use it, it is no access token of this server (userinfo takes \
+                 no session cookie of an application), or one without `openid` in its scope"
+            }
+            Self::UserinfoOfTwo => {
+                "is called dead by userinfo, and live by introspection: most likely userinfo does not take this token \
+                 (another audience, no `openid` in its scope); what introspection says may be enough without `userinfo`"
+            }
+            Self::Whoami => {
+                "is called dead by `whoami`: if you can still use it, ask that page with this one cookie and nothing else \
+                 (`curl -i -b`), as the gateway does: it may need another cookie beside it, or the address or the \
+                 `User-Agent` that the session began with; or `session.no` takes its answer for a \"no\""
+            }
+        }
+    }
 }
 
 /// How bad a finding is.
@@ -73,8 +126,8 @@ pub enum Finding {
     KnowsUnknown,
     /// The token that is said to be live was called live.
     KnowsLive,
-    /// The token that is said to be live was called dead: by which of two, where both are asked.
-    LiveCalledDead(Option<Half>),
+    /// The token that is said to be live was called dead.
+    LiveCalledDead(DeadBy),
     /// The token that is said to be live was not answered.
     LiveCannotBeAsked(SourceError),
     /// The token that is said to be live may not stand for a session.
@@ -119,15 +172,12 @@ impl fmt::Display for Finding {
             }
             Self::KnowsUnknown => f.write_str("a random token is called dead, as it should be"),
             Self::KnowsLive => f.write_str("the given session is called live"),
-            Self::LiveCalledDead(half) => {
-                let by = half.map(|half| format!(" ({})", half.said_no())).unwrap_or_default();
-                write!(
-                    f,
-                    "the session you gave is called dead{by}: if you can still use it, our client may not ask about it \
-                     (allow it to introspect tokens of other clients), or userinfo needs the scope `openid`; otherwise \
-                     log in again for a fresh one, also where the server replaces cookies that are used"
-                )
-            }
+            Self::LiveCalledDead(by) => write!(
+                f,
+                "the session you gave {}; otherwise log in again for a fresh one, also where the server replaces cookies \
+                 that are used",
+                by.can_mean()
+            ),
             Self::LiveCannotBeAsked(error) => {
                 write!(f, "asked about the session you gave, the authorization server {error}")
             }
@@ -170,7 +220,7 @@ impl AuthorizationServer {
             None => None,
         };
         let takes_untold_kinds = self.takes_untold_kinds();
-        Ok(Probed { unknown, live, timeout: self.timeout, takes_untold_kinds })
+        Ok(Probed { unknown, live, source: self.label(), timeout: self.timeout, takes_untold_kinds })
     }
 
     async fn ask_once(&self, credential: &OwnedCredential, clock: &dyn Clock) -> Asked {
@@ -191,7 +241,7 @@ pub fn judge(probed: &Probed) -> Vec<Finding> {
     findings.extend(match (&probed.unknown.outcome, probed.live.as_ref().map(|live| &live.outcome)) {
         (_, None) => Some(Finding::NotProven),
         (_, Some(Ok(Verdict::Live(_)))) => Some(Finding::KnowsLive),
-        (_, Some(Ok(Verdict::No(half)))) => Some(Finding::LiveCalledDead(*half)),
+        (_, Some(Ok(Verdict::No(half)))) => Some(Finding::LiveCalledDead(DeadBy::new(probed.source, *half))),
         (_, Some(Ok(Verdict::Refused(refusal)))) => Some(Finding::LiveIsNoSession(*refusal)),
         // Said already.
         (Err(unknown), Some(Err(error))) if unknown == error => None,
@@ -223,9 +273,10 @@ mod tests {
 
     use countersign::UnixTime;
 
-    use super::{Asked, Finding, Probed, Severity, judge};
+    use super::{Asked, DeadBy, Finding, Probed, Severity, judge};
     use crate::{
-        error::{Refusal, SourceError},
+        error::{Half, Refusal, SourceError},
+        observe::SourceLabel,
         session::source::{Answer, Verdict},
     };
 
@@ -245,7 +296,11 @@ mod tests {
     }
 
     fn findings(unknown: Asked, live: Option<Asked>) -> Vec<Finding> {
-        judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds: false })
+        judged(SourceLabel::Introspection, unknown, live)
+    }
+
+    fn judged(source: SourceLabel, unknown: Asked, live: Option<Asked>) -> Vec<Finding> {
+        judge(&Probed { unknown, live, source, timeout: Duration::from_secs(2), takes_untold_kinds: false })
     }
 
     #[test]
@@ -253,8 +308,11 @@ mod tests {
         let no = || asked(Ok(Verdict::No(None)));
         assert_eq!(findings(no(), None), [Finding::KnowsUnknown, Finding::NotProven]);
         assert_eq!(findings(no(), Some(asked(Ok(live())))), [Finding::KnowsUnknown, Finding::KnowsLive]);
-        assert_eq!(findings(no(), Some(no())), [Finding::KnowsUnknown, Finding::LiveCalledDead(None)]);
-        assert_eq!(Finding::LiveCalledDead(None).severity(), Severity::Fault);
+        assert_eq!(
+            findings(no(), Some(no())),
+            [Finding::KnowsUnknown, Finding::LiveCalledDead(DeadBy::Introspection)]
+        );
+        assert_eq!(Finding::LiveCalledDead(DeadBy::Introspection).severity(), Severity::Fault);
         let refuses = SourceError::RefusesUs("status 401 with `invalid_client`".into());
         assert_eq!(
             findings(asked(Err(refuses.clone())), None),
@@ -269,6 +327,28 @@ mod tests {
         );
     }
 
+    /// What is wrong with a client or a scope helps nobody whose page needs a second cookie.
+    #[test]
+    fn what_a_dead_session_can_mean_depends_on_who_calls_it_so() {
+        use SourceLabel::{Introspection, IntrospectionAndUserinfo, Userinfo, Whoami};
+        for (source, half, words) in [
+            (Introspection, None, "introspect tokens of other clients"),
+            (IntrospectionAndUserinfo, Some(Half::Introspection), "introspect tokens of other clients"),
+            (IntrospectionAndUserinfo, Some(Half::Userinfo), "by userinfo, and live by introspection"),
+            (Userinfo, None, "no access token of this server"),
+            (Whoami, None, "may need another cookie beside it"),
+        ] {
+            let dead = asked(Ok(Verdict::No(half)));
+            let found = judged(source, dead.clone(), Some(dead));
+            let text = found.last().map(ToString::to_string).unwrap_or_default();
+            assert!(text.starts_with("the session you gave is called dead by "), "{text}");
+            assert!(text.contains(words) && text.contains("log in again"), "{text}");
+            let about_clients =
+                matches!(source, Introspection | IntrospectionAndUserinfo) && half != Some(Half::Userinfo);
+            assert_eq!(text.contains("our client"), about_clients, "{text}");
+        }
+    }
+
     #[test]
     fn an_endpoint_that_lets_everybody_in_is_a_fault() {
         let all = findings(asked(Ok(live())), None);
@@ -278,7 +358,10 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_are_told() {
-        let at = |secs: u64| Asked { server_time: Some(UnixTime::from_secs(secs)), ..asked(Ok(Verdict::No(None))) };
+        let at = |secs: u64| Asked {
+            server_time: Some(UnixTime::from_secs(secs)),
+            ..asked(Ok(Verdict::No(None)))
+        };
         for (server, expected) in [
             (1_800_000_005, None),
             (1_799_999_995, None),
@@ -304,7 +387,8 @@ mod tests {
             let live =
                 Verdict::Live(Box::new(Answer { session, userinfo: None, ends: None, new_cookie: None }));
             let (unknown, live) = (asked(Ok(Verdict::No(None))), Some(asked(Ok(live))));
-            judge(&Probed { unknown, live, timeout: Duration::from_secs(2), takes_untold_kinds })
+            let source = SourceLabel::Introspection;
+            judge(&Probed { unknown, live, source, timeout: Duration::from_secs(2), takes_untold_kinds })
                 .contains(&Finding::TokenTypeNotRequired)
         };
         let told = serde_json::json!({"active": true, "token_type": "Bearer"});

@@ -22,6 +22,7 @@ use crate::{
     credential::{CredentialKind, OwnedCredential},
     entropy::Entropy,
     error::SourceError,
+    observe::SourceLabel,
 };
 
 /// Why the configuration cannot be made into a source.
@@ -188,6 +189,17 @@ impl AuthorizationServer {
             Way::Combined(way) => !way.introspection.require_token_type,
             Way::Introspection(way) => !way.require_token_type,
             Way::Nobody | Way::Userinfo(_) | Way::Whoami(_) => false,
+        }
+    }
+
+    /// Who is asked.
+    pub(super) const fn label(&self) -> SourceLabel {
+        match &self.way {
+            Way::Combined(_) => SourceLabel::IntrospectionAndUserinfo,
+            Way::Introspection(_) => SourceLabel::Introspection,
+            Way::Nobody => SourceLabel::Nobody,
+            Way::Userinfo(_) => SourceLabel::Userinfo,
+            Way::Whoami(_) => SourceLabel::Whoami,
         }
     }
 

@@ -36,7 +36,9 @@ impl Userinfo {
     pub(super) async fn look_up(&self, lookup: &mut Lookup<'_>) -> Result<Verdict, SourceError> {
         let endpoint = self.endpoint.resolve(Wanted::Userinfo, &self.http, lookup.deadline).await?;
         // What cannot stand in a header cannot be a token.
-        let Some(authorization) = bearer(lookup.credential.value.expose()) else { return Ok(Verdict::No(None)) };
+        let Some(authorization) = bearer(lookup.credential.value.expose()) else {
+            return Ok(Verdict::No(None));
+        };
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = endpoint;
         request.headers_mut().insert(header::AUTHORIZATION, authorization);

@@ -185,8 +185,10 @@ async fn a_new_user_of_a_session_of_the_server_is_not_locked_out_and_the_old_one
 #[tokio::test(start_paused = true)]
 async fn a_no_revokes_what_was_issued_and_a_session_that_lives_after_all_goes_on() {
     let ledger = ledger();
-    let house =
-        gateway(&ledger, vec![called("alice", "x", "s-1"), Ok(Verdict::No(None)), called("alice", "x", "s-1")]);
+    let house = gateway(
+        &ledger,
+        vec![called("alice", "x", "s-1"), Ok(Verdict::No(None)), called("alice", "x", "s-1")],
+    );
     let before = house.resolve("c").await.unwrap();
     house.clock.advance(Duration::from_secs(31));
     assert_eq!(house.resolve("c").await.unwrap_err(), Refusal::SessionEnded);

@@ -144,7 +144,11 @@ async fn a_no_and_an_error_tell_whose_they_are() {
             "refuses us: status 403 with `insufficient_scope` (userinfo; introspection calls the session live)",
         ),
         (active, (503, ""), "cannot be asked: status 503 (userinfo; introspection calls the session live)"),
-        ("[]", (200, "{}"), "gives no usable answer: JSON, but not an object (introspection; userinfo was not asked)"),
+        (
+            "[]",
+            (200, "{}"),
+            "gives no usable answer: JSON, but not an object (introspection; userinfo was not asked)",
+        ),
     ] {
         let error = asked(&fake(introspection, userinfo).await).await.unwrap_err();
         assert_eq!(error.to_string(), said);

@@ -4,7 +4,7 @@ use countersign::{Clock, Secret, UnixTime};
 use countersign_gateway::{
     credential::{CredentialKind, OwnedCredential},
     entropy::SystemEntropy,
-    session::source::probe::{Finding, judge},
+    session::source::probe::{DeadBy, Finding, judge},
 };
 
 use super::{
@@ -55,7 +55,10 @@ async fn a_good_server() {
 #[tokio::test]
 async fn a_client_that_may_not_introspect_is_told_from_a_dead_session() {
     assert_eq!(probed(inactive, false).await.0, [Finding::KnowsUnknown, Finding::NotProven]);
-    assert_eq!(probed(inactive, true).await.0, [Finding::KnowsUnknown, Finding::LiveCalledDead(None)]);
+    assert_eq!(
+        probed(inactive, true).await.0,
+        [Finding::KnowsUnknown, Finding::LiveCalledDead(DeadBy::Introspection)]
+    );
     let refuses = |_: &Arrived| fake::json(401, r#"{"error":"invalid_client"}"#);
     let (findings, _) = probed(refuses, false).await;
     assert!(matches!(findings.first(), Some(Finding::CannotBeAsked(_))), "{findings:?}");

@@ -10,8 +10,8 @@ use http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::{
-    Is, NOW, TOKEN, ask, basic, both, credential, fake, fake::Fake, given, introspection, is, live, reply, says_no,
-    server, text, userinfo, whoami,
+    Is, NOW, TOKEN, ask, basic, both, credential, fake, fake::Fake, given, introspection, is, live, reply,
+    says_no, server, text, userinfo, whoami,
 };
 
 fn judged_with(reply: &Reply, no: &SaysNo) -> Result<Verdict, SourceError> {
