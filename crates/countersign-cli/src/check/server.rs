@@ -54,6 +54,7 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
     items.extend(findings.iter().map(|finding| {
         let mark = match finding.severity() {
             Severity::Fine => Mark::Fine,
+            Severity::Note => Mark::Note,
             Severity::Warning => Mark::Warning,
             Severity::Fault => Mark::Fault,
         };

@@ -85,6 +85,33 @@ fn a_dead_cookie_fails_and_says_what_it_can_mean() {
     );
 }
 
+/// Of a page other things are asked than of an introspection endpoint, and it may replace the cookie.
+#[test]
+fn a_page_that_says_who_is_logged_in_is_spoken_of_as_one() {
+    let check = |live: &'static str| {
+        let folder = tempfile::tempdir().unwrap();
+        let port = server(live);
+        prepare(folder.path(), port);
+        let file = folder.path().join("gateway.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        let introspection = format!(
+            "introspect = \"http://127.0.0.1:{port}/introspect\"\nclient_id = \"gateway\"\nclient_secret_file = \"secret\"\n"
+        );
+        let page = text.replace(&introspection, &format!("whoami = \"http://127.0.0.1:{port}/me\"\n"));
+        assert_ne!(page, text);
+        fs::write(&file, page).unwrap();
+        let arguments = ["check", "--config", "gateway.toml", "--cookie-file", "cookie"];
+        let ran = countersign(folder.path(), &arguments, "");
+        assert!(!ran.output.contains("planted"), "{ran:?}");
+        (ran.code, ran.output.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, text) = check(GOOD);
+    assert!(code == 0 && text.contains("note it replaced the cookie while it was asked"), "{text}");
+    let (code, text) = check("null");
+    assert!(code == 1 && text.contains("FAIL the session you gave is called dead by `whoami`"), "{text}");
+    assert!(!text.contains("our client") && !text.contains("replaced the cookie"), "{text}");
+}
+
 #[test]
 fn an_answer_that_cannot_be_used_names_its_members_and_no_value() {
     let folder = tempfile::tempdir().unwrap();

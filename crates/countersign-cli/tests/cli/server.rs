@@ -22,7 +22,8 @@ pub(crate) fn last_token(port: u16) -> String {
     TOKENS.lock().unwrap()[&port].clone()
 }
 
-/// An authorization server with introspection at `/introspect` and a login page at every other path. Its thread ends
+/// An authorization server with introspection at `/introspect`, a page that says who is logged in and replaces the cookie at
+/// `/me`, and a login page at every other path. Its thread ends
 /// with the test's process.
 pub(crate) fn server(live: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -40,13 +41,14 @@ fn answer(stream: &TcpStream, live: &str) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
-    let mut length = 0;
+    let (mut length, mut has_live_cookie) = (0, false);
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).ok()?;
         if header.trim().is_empty() {
             break;
         }
+        has_live_cookie |= header.starts_with("cookie: ") && header.contains(LIVE);
         if let Some(token) = header.strip_prefix("authorization: Bearer ") {
             let port = stream.local_addr().unwrap().port();
             TOKENS.lock().unwrap().insert(port, token.trim().to_owned());
@@ -61,6 +63,9 @@ fn answer(stream: &TcpStream, live: &str) -> Option<()> {
     let (headers, text) = if line.starts_with("POST /introspect") {
         let text = if body.contains(LIVE) { live } else { "{\"active\":false}" };
         ("Content-Type: application/json\r\n", text)
+    } else if line.starts_with("GET /me") {
+        let text = if has_live_cookie { live } else { "null" };
+        ("Set-Cookie: SESSION=planted-next-cookie; Path=/\r\n", text)
     } else {
         (
             "Set-Cookie: SESSION=7f3a9c1e5b2d8064f1a3c5e7092b4d6f; Path=/; Secure; HttpOnly; Domain=shop.example\r\n",

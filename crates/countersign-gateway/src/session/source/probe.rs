@@ -10,9 +10,9 @@ use countersign::{Clock, Secret, UnixTime};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{AuthorizationServer, Verdict, introspection::KIND_MEMBERS};
+use super::{Answer, AuthorizationServer, Verdict, introspection::KIND_MEMBERS};
 use crate::{
-    credential::OwnedCredential,
+    credential::{CredentialKind, OwnedCredential},
     entropy::{Entropy, NoEntropy},
     error::{Half, Refusal, SourceError},
     observe::SourceLabel,
@@ -29,6 +29,8 @@ const CLOCK_LIMIT: Duration = Duration::from_secs(60);
 pub struct Asked {
     /// What came back.
     pub outcome: Result<Verdict, SourceError>,
+    /// A session cookie that is another than the one that was asked about came with it.
+    pub replaced_cookie: bool,
     /// How long it took.
     pub took: Duration,
     /// The server's clock, if it told.
@@ -107,6 +109,8 @@ impl DeadBy {
 pub enum Severity {
     /// As it should be.
     Fine,
+    /// Works, and is good to know.
+    Note,
     /// Works, but look at it.
     Warning,
     /// Will not work, or is dangerous.
@@ -134,6 +138,8 @@ pub enum Finding {
     LiveIsNoSession(Refusal),
     /// No live token was given, so nothing shows that the server tells us about sessions.
     NotProven,
+    /// The server set another session cookie while it was asked about the live one.
+    ReplacesCookie,
     /// An answer took more than half of the time-out.
     Slow(Duration),
     /// The server tells the kind of an access token, and a token without a kind would pass.
@@ -146,6 +152,7 @@ impl Finding {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::KnowsUnknown | Self::KnowsLive => Severity::Fine,
+            Self::ReplacesCookie => Severity::Note,
             Self::ClockDiffers(by) if by.as_secs() <= CLOCK_LIMIT.as_secs() => Severity::Warning,
             Self::NotProven | Self::Slow(_) | Self::TokenTypeNotRequired => Severity::Warning,
             Self::AcceptsAnything
@@ -188,6 +195,12 @@ impl fmt::Display for Finding {
                 "no live session was given (`--cookie-file` or `--token-file`): a server that calls every token dead \
                  because our client may not ask looks the same; give one to be sure",
             ),
+            Self::ReplacesCookie => f.write_str(
+                "it replaced the cookie while it was asked: the gateway gives the new one to the browser whose request led \
+                 to that, with the answer, and the session goes on under it; the old one is good for `session.recheck` \
+                 more. Requests wait for rechecks, so that their answers can carry it. What you gave may be dead now: \
+                 give a fresh one the next time",
+            ),
             Self::Slow(took) => write!(f, "an answer took {} ms, more than half of the time-out", took.as_millis()),
             Self::TokenTypeNotRequired => f.write_str(
                 "it tells what kind of token it is: set `require_token_type = true`, so that a refresh token, whose \
@@ -226,8 +239,19 @@ impl AuthorizationServer {
     async fn ask_once(&self, credential: &OwnedCredential, clock: &dyn Clock) -> Asked {
         let begun = Instant::now();
         let (outcome, server_time) = self.look_up(credential, clock.now()).await;
-        Asked { outcome, took: begun.elapsed(), server_time, our_time: clock.now() }
+        let replaced_cookie = match &outcome {
+            Ok(Verdict::Live(answer)) => {
+                credential.kind == CredentialKind::Cookie && is_replaced(answer, credential)
+            }
+            _ => false,
+        };
+        Asked { outcome, replaced_cookie, took: begun.elapsed(), server_time, our_time: clock.now() }
     }
+}
+
+/// A server that only sets the same cookie again, to prolong its life, replaces nothing.
+fn is_replaced(answer: &Answer, credential: &OwnedCredential) -> bool {
+    answer.new_cookie.as_ref().is_some_and(|new| new.value.expose() != credential.value.expose())
 }
 
 /// Says what the answers mean, worst things where they were found.
@@ -247,6 +271,9 @@ pub fn judge(probed: &Probed) -> Vec<Finding> {
         (Err(unknown), Some(Err(error))) if unknown == error => None,
         (_, Some(Err(error))) => Some(Finding::LiveCannotBeAsked(error.clone())),
     });
+    if probed.live.as_ref().is_some_and(|live| live.replaced_cookie) {
+        findings.push(Finding::ReplacesCookie);
+    }
     if probed.takes_untold_kinds
         && let Some(Ok(Verdict::Live(answer))) = probed.live.as_ref().map(|live| &live.outcome)
         && KIND_MEMBERS.iter().any(|name| answer.session.get(*name).is_some_and(Value::is_string))
@@ -283,7 +310,8 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     fn asked(outcome: Result<Verdict, SourceError>) -> Asked {
-        Asked { outcome, took: Duration::from_millis(20), server_time: Some(NOW), our_time: NOW }
+        let took = Duration::from_millis(20);
+        Asked { outcome, replaced_cookie: false, took, server_time: Some(NOW), our_time: NOW }
     }
 
     fn live() -> Verdict {

@@ -10,7 +10,7 @@ use countersign_gateway::{
 use super::{
     NOW, TOKEN, basic, fake,
     fake::{Act, Arrived, Fake},
-    given, introspection, server,
+    given, introspection, server, whoami,
 };
 
 #[derive(Debug)]
@@ -50,6 +50,33 @@ async fn a_good_server() {
     let tokens: Vec<_> = fake.arrived().iter().map(|request| request.form()[0].1.clone()).collect();
     assert_eq!(tokens[0].len(), 43, "a random token comes first");
     assert_eq!(tokens[1], TOKEN);
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_replaced_while_it_is_asked_about_is_told() {
+    for (kind, sets, told) in [
+        (CredentialKind::Cookie, "SESSION=another-value-7f3a; Path=/", true),
+        (CredentialKind::Cookie, &*format!("SESSION={TOKEN}; Max-Age=1800"), false),
+        (CredentialKind::Cookie, "other=another-value-7f3a", false),
+        (CredentialKind::Bearer, "SESSION=another-value-7f3a; Path=/", false),
+    ] {
+        let headers = format!("set-cookie: {sets}\r\n");
+        let fake = Fake::start(move |request: &Arrived| {
+            if request.head.contains(TOKEN) {
+                fake::answer(200, &headers, r#"{"id":7}"#)
+            } else {
+                fake::answer(401, "set-cookie: SESSION=of-a-stranger\r\n", "")
+            }
+        })
+        .await;
+        let live = OwnedCredential { kind, value: Secret::new(TOKEN.into()) };
+        let server = server(whoami(&fake.url("/me")));
+        let findings = judge(&server.probe(Some(&live), &At(NOW), &SystemEntropy).await.unwrap());
+        assert_eq!(findings.contains(&Finding::ReplacesCookie), told, "{kind:?} {sets}: {findings:?}");
+        assert!(findings.contains(&Finding::KnowsLive), "{findings:?}");
+        let text = format!("{findings:?}") + &findings.iter().map(ToString::to_string).collect::<String>();
+        assert!(!text.contains("another-value") && !text.contains(TOKEN), "{text}");
+    }
 }
 
 #[tokio::test]
