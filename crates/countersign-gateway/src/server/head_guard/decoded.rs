@@ -1,15 +1,22 @@
 //! The head of a request that HTTP/2 brought: framed and decoded by others, and held to the bounds of HTTP/1 here.
 
-use http::{header::COOKIE, request};
+use http::{Method, header::COOKIE, request};
 
 use super::request_line::MAX_TARGET_BYTES;
 use crate::error::Refusal;
 
-/// Why a head is refused before anybody reads it: more than `fields` header fields, or a target over 8 KiB.
+/// Why a head is refused before anybody reads it: a method that asks for a tunnel, more than `fields` header fields, or a
+/// target over 8 KiB.
+///
+/// `CONNECT` names a host and a port in place of a path (RFC 9113 §8.5): a server that makes no tunnels has the method to
+/// blame, and not the host, as in HTTP/1.1.
 ///
 /// A client may split its cookie over any number of fields (RFC 9113 §8.2.3); they count as the one that they become.
 #[must_use]
 pub fn fault_in(head: &request::Parts, fields: usize) -> Option<Refusal> {
+    if head.method == Method::CONNECT {
+        return Some(Refusal::MethodNotAllowed);
+    }
     if head.uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_TARGET_BYTES {
         return Some(Refusal::UriTooLong);
     }
@@ -32,6 +39,15 @@ mod tests {
         let request =
             fields.iter().fold(Request::get(target), |request, (name, value)| request.header(*name, *value));
         fault_in(&request.body(()).unwrap().into_parts().0, 3)
+    }
+
+    #[test]
+    fn a_tunnel_is_refused_for_its_method_whatever_else_is_wrong() {
+        let fields = [("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")];
+        let connect = Request::connect("shop.example:443");
+        let connect = fields.iter().fold(connect, |request, (name, value)| request.header(*name, *value));
+        let fault = fault_in(&connect.body(()).unwrap().into_parts().0, 3);
+        assert_eq!(fault, Some(Refusal::MethodNotAllowed));
     }
 
     #[test]
