@@ -412,7 +412,7 @@ impl Sessions {
             }
             Ok(Verdict::Refused(refusal)) => {
                 observe(LookupOutcome::No, Some(refusal.code()));
-                Err(self.end(&key, refusal, now))
+                Err(self.is_over(key, refusal, former.as_ref(), unread, now))
             }
             Ok(Verdict::Live(answer)) => match self.mapping.explain(&answer) {
                 Ok(identity) => {

@@ -52,7 +52,8 @@ pub enum Verdict {
     No(Option<Half>),
     /// It lives, but is nothing that may stand for a session here: a refresh or ID token
     /// ([`Refusal::SessionOfOtherKind`]), or one bound to a key whose proof is not checked here
-    /// ([`Refusal::SessionBoundToKey`]). Remembered like a "no", but never a revocation.
+    /// ([`Refusal::SessionBoundToKey`]). Remembered like a "no"; of a session that was served until then, what was
+    /// issued to it is revoked as after one.
     Refused(Refusal),
 }
 

@@ -99,6 +99,36 @@ async fn an_answer_about_nobody_revokes_what_was_issued_until_then() {
     assert!(house.entry("c").is_none());
 }
 
+/// A server that begins to tell of what kind its tokens are: what was issued to a refresh token should never have been,
+/// and a stream that it opened is not to go on for an hour.
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_turns_out_to_be_no_session_revokes_what_was_issued_until_then() {
+    for refusal in [Refusal::SessionOfOtherKind, Refusal::SessionBoundToKey] {
+        let ledger = ledger();
+        let house = gateway(&ledger, vec![live("alice", "admin"), Ok(Verdict::Refused(refusal))]);
+        let before = house.resolve("c").await.unwrap();
+        house.clock.advance(Duration::from_secs(31));
+        assert_eq!(house.resolve("c").await.unwrap_err(), refusal);
+        assert_eq!(house.resolve("c").await.unwrap_err(), refusal, "remembered");
+        settle().await;
+        assert_eq!((house.calls(), house.entry("c").is_some()), (2, false));
+        assert_eq!(standing(&ledger, &before, 130), Standing::Revoked);
+        assert!(ledger.terms_of(&issued_to(&before)).is_some());
+    }
+}
+
+/// Whoever sends a refresh token where nobody was served revokes nothing by it, and least its user's sessions.
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_never_was_a_session_revokes_nothing() {
+    let ledger = ledger();
+    let answers = vec![called("alice", "admin", "s-1"), Ok(Verdict::Refused(Refusal::SessionOfOtherKind))];
+    let house = gateway(&ledger, answers);
+    house.resolve("c").await.unwrap();
+    assert_eq!(house.resolve("refresh").await.unwrap_err(), Refusal::SessionOfOtherKind);
+    settle().await;
+    assert!(ledger.is_empty() && house.entry("c").is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn less_power_revokes_what_was_issued_until_then_whoever_signed_it_and_nothing_later() {
     let ledger = ledger();
