@@ -41,7 +41,11 @@ use serde_json::json;
 
 use crate::{entropy::Entropy, keyring::KeyRingHandle, observe::Observer, revocation::Ledger};
 
-use self::{clients::ClientTable, exchange::DerivedTokens, feed::Feed};
+use self::{
+    clients::ClientTable,
+    exchange::{DerivedTokens, Pace},
+    feed::Feed,
+};
 
 pub use logout::LogoutReceiver;
 pub use serve::{Listening, serve};
@@ -59,6 +63,8 @@ pub struct Internal {
     pub keyring: Arc<KeyRingHandle>,
     /// Whose log-out tokens are believed, once the listener is open.
     pub logout: Arc<OnceLock<LogoutReceiver>>,
+    /// How often they are.
+    pub pace: Arc<Pace>,
     /// How exchanged tokens are made.
     pub derived: Arc<ArcSwap<DerivedTokens>>,
     /// Whom it tells of tokens.

@@ -353,6 +353,8 @@ pub const KEYS: &[Key] = &[
         "The service that it is: it may give back, ask about and exchange tokens of this audience."),
     key("client[].exchange", Kind::List(&Kind::Audience), EMPTY,
         "Audiences that it may ask tokens for."),
+    key("client[].exchanges_per_second", Kind::Count { min: 1, max: 1_000_000 }, Absent::Default("500"),
+        "How often in a second it may ask for one, at each gateway; beyond it the answer is 429."),
 
     key("backchannel_logout", Kind::Table, Absent::Described("log-out tokens are refused"),
         "Whose log-out tokens are believed (OpenID Connect Back-Channel Logout): the authorization server posts them \

@@ -225,6 +225,7 @@ fn internal_pages(config: &Config, household: &Household) -> Internal {
         ledger: Arc::clone(ledger),
         keyring: Arc::clone(keyring),
         logout: Arc::default(),
+        pace: Arc::default(),
         derived: Arc::new(ArcSwap::from_pointee(DerivedTokens::from(&config.token))),
         observer: household.observer.clone(),
         entropy: Arc::clone(entropy),

@@ -9,6 +9,9 @@
 //! 5. `derived_from` names the presented token and those that one was exchanged for: where one of them is revoked, by
 //!    its name or because its session has lost power, services refuse the derived one too.
 //! 6. It ends when the presented one ends or after `token.lifetime`, whichever is first. There is no refresh token.
+//! 7. Each client has so many a second, `exchanges_per_second`.
+
+mod pace;
 
 use std::time::Duration;
 
@@ -22,10 +25,11 @@ use countersign::{
     Actor, Audience, Claims, Revocable, Revocations as _, Standing, Subject, TokenId, UnixTime,
     VerifiedClaims,
 };
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::pace::TooOften;
 use super::{
     Internal,
     form::Form,
@@ -38,6 +42,8 @@ use crate::{
     keyring::SignedToken,
     observe::{Observation, TokenSigned},
 };
+
+pub use self::pace::Pace;
 
 /// The longest chain of actors.
 pub(super) const MAX_ACTORS: usize = 8;
@@ -70,6 +76,7 @@ enum Denied {
     Request(&'static str),
     Scope,
     Target,
+    TooOften(TooOften),
     Unavailable(&'static str),
 }
 
@@ -81,7 +88,7 @@ impl Denied {
             Self::Request(_) => "invalid_request",
             Self::Scope => "invalid_scope",
             Self::Target => "invalid_target",
-            Self::Unavailable(_) => "temporarily_unavailable",
+            Self::TooOften(_) | Self::Unavailable(_) => "temporarily_unavailable",
         }
     }
 
@@ -89,11 +96,13 @@ impl Denied {
         match self {
             Self::Client(reason) | Self::Request(reason) | Self::Unavailable(reason) => reason,
             Self::Grant | Self::Scope | Self::Target => self.code(),
+            Self::TooOften(_) => "exchanges_per_second",
         }
     }
 
     const fn status(self) -> StatusCode {
         match self {
+            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -145,8 +154,15 @@ pub(super) async fn exchange(
         Ok(response) => response,
         Err(denied) => {
             let (code, reason) = (denied.code(), denied.reason());
-            tracing::warn!(client = %client.id, code, reason, "a token was not exchanged");
-            refuse(denied.status(), code)
+            // Whoever asks too often gets no line for each time.
+            if denied != Denied::TooOften(TooOften::Still) {
+                tracing::warn!(client = %client.id, code, reason, "a token was not exchanged");
+            }
+            let mut response = refuse(denied.status(), code);
+            if matches!(denied, Denied::TooOften(_)) {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            response
         }
     }
 }
@@ -162,6 +178,7 @@ async fn grant(
     if !client.exchange.contains(&audience) {
         return Err(Denied::Target);
     }
+    internal.pace.take(&client.id, client.exchanges_per_second, now).map_err(Denied::TooOften)?;
     let presented = own_token::verify(internal, token, own, now).map_err(Denied::Request)?;
     let terms = **internal.derived.load();
     let mut derived = derive(&presented, client, audience, scope, now)?;
@@ -287,6 +304,7 @@ async fn sign(
         signed.map(|signed| (derived, signed))
     };
     let signed = if is_slow {
+        let _place = internal.pace.slow.acquire().await.map_err(|_| Denied::Unavailable("bug"))?;
         tokio::task::spawn_blocking(sign).await.map_err(|_| Denied::Unavailable("bug"))?
     } else {
         sign()

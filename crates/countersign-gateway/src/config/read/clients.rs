@@ -1,6 +1,6 @@
 //! `internal_listen`, `[[client]]` and `[backchannel_logout]`.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, num::NonZeroU32, sync::Arc};
 
 use countersign::{
     Audience, ClientId, Issuer, Secret,
@@ -67,6 +67,7 @@ fn client<'a>(
     let known_by = known_by(reader, section);
     let audience = reader.text(section, "audience", value::identifier).given();
     let exchange = reader.list(section, "exchange", value::identifier).given().unwrap_or_default();
+    let exchanges_per_second = reader.count(section, "exchanges_per_second");
     // With a token of that audience a service could go to every route in its caller's name.
     let own = issuer.map(BrowserConfig::audience_of);
     let is_own = |name: &str| own.as_ref().is_some_and(|own| *own == *name);
@@ -84,6 +85,8 @@ fn client<'a>(
         known_by: known_by?,
         audience: audience.map(Audience::from),
         exchange: exchange.into_iter().map(Audience::from).collect(),
+        exchanges_per_second: exchanges_per_second
+            .and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?))?,
     })
 }
 

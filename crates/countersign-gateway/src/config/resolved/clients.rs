@@ -1,6 +1,6 @@
 //! `[[client]]` and `[backchannel_logout]`: who speaks to `internal_listen`.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use countersign::{Audience, ClientId, Issuer, Secret, jws::VerifyingKey};
 
@@ -17,6 +17,9 @@ pub struct ClientConfig {
     pub audience: Option<Audience>,
     /// Audiences that it may ask tokens for.
     pub exchange: Vec<Audience>,
+    /// How many it may ask for in a second. Default 500: enough for the callers of a hundred thousand sessions, each asked
+    /// for once in the life of a token, and a fraction of a core where signatures are RSA.
+    pub exchanges_per_second: NonZeroU32,
 }
 
 /// What a client of `internal_listen` proves itself with.

@@ -210,7 +210,7 @@ fn every_bound_is_enforced_where_it_is_stated() {
             _ => continue,
         };
         let judge = |number: u64| {
-            let mut document: Table = THIRTEEN_LINES.parse().unwrap();
+            let mut document = base_of(key.path);
             insert(&mut document, key.path, Value::Integer(number.try_into().unwrap()));
             read(&toml::to_string(&document).unwrap()).is_ok()
         };

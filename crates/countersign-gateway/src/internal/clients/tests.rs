@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use countersign::{Secret, SigningKey, UnixTime, jws::Algorithm};
@@ -23,6 +23,7 @@ fn bench() -> Bench {
         known_by,
         audience: Some(id.into()),
         exchange: Vec::new(),
+        exchanges_per_second: NonZeroU32::MIN,
     };
     let clients = [
         client("orders", ClientKnownBy::Secret(Secret::new("p w%:0123456789ab".to_owned()))),
@@ -152,6 +153,7 @@ fn judged(table: &ClientTable, client: &str, jti: &str, (exp, now): (u64, u64)) 
         known_by: ClientKnownBy::Secret(Secret::new(String::new())),
         audience: None,
         exchange: Vec::new(),
+        exchanges_per_second: NonZeroU32::MIN,
     };
     table.judge(&client, said, UnixTime::from_secs(now))
 }

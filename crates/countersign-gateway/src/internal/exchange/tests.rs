@@ -1,4 +1,5 @@
 use std::{
+    num::NonZeroU32,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -77,6 +78,7 @@ fn house_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> House {
         known_by: ClientKnownBy::Secret(Secret::new(SECRET.to_owned())),
         audience: audience.map(Into::into),
         exchange: exchange.iter().map(|audience| (*audience).into()).collect(),
+        exchanges_per_second: NonZeroU32::new(500).unwrap(),
     };
     let clients = [
         client("orders", Some("orders"), &["notes"]),
@@ -96,6 +98,7 @@ fn house_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> House {
         ledger,
         keyring: Arc::clone(&keyring),
         logout: Arc::default(),
+        pace: Arc::default(),
         derived: Arc::new(ArcSwap::from_pointee(derived)),
         observer: Observer::without_files(),
         entropy,
@@ -230,6 +233,7 @@ async fn a_client_may_prove_itself_by_an_assertion_in_the_form_once() {
         known_by: ClientKnownBy::Key(Arc::new(key.verifying_key().unwrap())),
         audience: Some("orders".into()),
         exchange: vec!["notes".into()],
+        exchanges_per_second: NonZeroU32::MIN,
     }]);
     let assertion = json!({ "iss": "orders", "sub": "orders", "aud": ISSUER, "jti": "1", "exp": NOW + 60 });
     let assertion = key.sign("client-authentication+jwt", &assertion).unwrap();
@@ -458,6 +462,38 @@ async fn x03_neither_power_nor_life_nor_actors_can_be_gained() {
     }
     let large = house.token(|claims| claims["roles"] = json!(["r".repeat(3_000)]));
     assert_eq!(house.exchange("orders", &form(&large, "notes")).await, denied("invalid_request"));
+}
+
+#[tokio::test]
+async fn x04_a_client_that_exchanges_too_often_is_refused_alone() {
+    let house = house();
+    let good = form(&house.token(|_| {}), "notes");
+    for number in 0..500 {
+        // What is asked for in vain counts as well.
+        let asked = if number % 2 == 0 { good.clone() } else { form("planted.bad.token", "notes") };
+        let outcome = house.exchange("orders", &asked).await;
+        assert_eq!(outcome.is_ok(), number % 2 == 0, "{number}: {outcome:?}");
+    }
+    let proof = format!("Basic {}", STANDARD.encode(format!("orders:{SECRET}")));
+    let request = Request::post("/token")
+        .header(header::AUTHORIZATION, proof)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(good))
+        .unwrap();
+    let response = house.internal.pages().oneshot(request).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()[header::RETRY_AFTER]),
+        (429, &"1".parse().unwrap())
+    );
+    let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&body).unwrap(),
+        json!({ "error": "temporarily_unavailable" })
+    );
+    let of_notes = house.token(|claims| claims["aud"] = json!("notes"));
+    assert!(house.exchange("notes", &form(&of_notes, "archive")).await.is_ok());
+    // Nothing is signed for what it is told in place of a token.
+    assert!(house.introspect("orders", &house.token(|_| {})).await["active"] == true);
 }
 
 #[tokio::test]

@@ -204,6 +204,7 @@ fn client(secret: &str) -> ClientConfig {
         known_by: ClientKnownBy::Secret(countersign::Secret::new(secret.to_owned())),
         audience: None,
         exchange: Vec::new(),
+        exchanges_per_second: std::num::NonZeroU32::MIN,
     }
 }
 
