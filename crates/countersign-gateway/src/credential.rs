@@ -14,6 +14,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
+use smallvec::SmallVec;
 
 use crate::error::Refusal;
 
@@ -134,7 +135,7 @@ impl CredentialRules {
         if !lines.iter().any(is_carried) {
             return;
         }
-        let mut kept = Vec::with_capacity(lines.iter().map(|line| line.len() + "; ".len()).sum());
+        let mut kept = SmallVec::<[u8; 256]>::new();
         for piece in lines.iter().flat_map(pieces) {
             if !piece.is_empty() && value_of(piece, name).is_none() {
                 kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
@@ -142,7 +143,7 @@ impl CredentialRules {
             }
         }
         // Every byte was part of a header value before, so the new value is one too.
-        match HeaderValue::from_maybe_shared(bytes::Bytes::from(kept)) {
+        match HeaderValue::from_bytes(&kept) {
             Ok(value) if !value.is_empty() => headers.insert(COOKIE, value),
             _ => headers.remove(COOKIE),
         };

@@ -42,14 +42,6 @@ pub struct Forward {
     pub lease: Lease,
 }
 
-impl Forward {
-    /// Value of the `Authorization` header: rendered when the token was signed, shared since.
-    #[must_use]
-    pub fn authorization(&self) -> HeaderValue {
-        self.set.header_value().clone()
-    }
-}
-
 /// A request that goes on without a token.
 #[derive(Debug, Clone)]
 pub struct Pass {

@@ -154,7 +154,8 @@ impl Translation {
         let Some(token) = self.kept_token(&entry, demands, Until::Lifetime, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
-        let decision = Decision::Forward(self.forward(route, &entry, token, client));
+        let token = Arc::clone(token);
+        let decision = Decision::Forward(self.forward(route, entry, token, client));
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
@@ -264,7 +265,7 @@ impl Translation {
                 self.sign(wanted, key, &entry, ring, now).await.map_err(refuse)?
             }
         };
-        Ok(Decision::Forward(self.forward(&route, &entry, &token, client)))
+        Ok(Decision::Forward(self.forward(&route, Arc::clone(&entry), token, client)))
     }
 
     /// The token that was signed for a session and audience before, if it may still be handed out.
@@ -330,13 +331,13 @@ impl Translation {
     fn forward(
         &self,
         route: &Arc<Route>,
-        entry: &Arc<Entry>,
-        token: &Arc<SignedToken>,
+        entry: Arc<Entry>,
+        token: Arc<SignedToken>,
         client: IpAddr,
     ) -> Forward {
         Forward {
             route: Arc::clone(route),
-            set: Arc::clone(token),
+            set: token,
             sends_token: true,
             identity: None,
             session: entry.sid.clone(),

@@ -3,7 +3,7 @@
 //! A request is answered here, in this order: what the head guard refused; our own documents; what `translate`
 //! refuses; and only then by a service.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign::{SessionId, UnixTime};
@@ -35,6 +35,7 @@ use crate::{
         },
         problem::DECISION,
     },
+    keyring::SignedToken,
     metadata::MetadataHandle,
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
     revocation::Lease,
@@ -92,12 +93,14 @@ struct Call<'a> {
 struct Passage {
     route: Arc<Route>,
     remove: Remove,
-    authorization: Option<HeaderValue>,
+    /// The service gets the token that the lease holds.
+    sends_token: bool,
     identity: Option<Box<IdentityHeaders>>,
     set_cookie: Option<HeaderValue>,
     session: Option<SessionId>,
-    /// Time until the session's end.
-    remaining: Option<Duration>,
+    /// When a stream has to end: at the session's end.
+    not_after: Option<UnixTime>,
+    /// Until when, if sooner.
     lease: Option<Lease>,
 }
 
@@ -122,6 +125,12 @@ impl Reader {
 }
 
 impl Passage {
+    /// What the service gets as `Authorization`: rendered when the token was signed, shared since.
+    fn authorization(&self) -> Option<&HeaderValue> {
+        let token = self.lease.as_ref().and_then(Lease::token);
+        token.filter(|_| self.sends_token).map(SignedToken::header_value)
+    }
+
     /// It is turned away after all.
     fn refuse(&self, refusal: Refusal) -> Refuse {
         Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session.clone() }
@@ -230,7 +239,7 @@ impl Call<'_> {
                 Box::pin(self.snapshot.translation.cold(*ask)).await
             }
         };
-        let mut passage = match decision {
+        let passage = match decision {
             Decision::Refuse(refuse) => {
                 let label = refuse.route.as_deref().map_or(RouteLabel::None, label_of);
                 self.observer.metrics().request(label);
@@ -239,17 +248,17 @@ impl Call<'_> {
             Decision::Pass(pass) => Passage {
                 route: pass.route,
                 remove: pass.remove,
-                authorization: None,
+                sends_token: false,
                 identity: None,
                 set_cookie: None,
                 session: None,
-                remaining: None,
+                not_after: None,
                 lease: None,
             },
             Decision::Forward(forward) => Passage {
-                authorization: forward.sends_token.then(|| forward.authorization()),
+                sends_token: forward.sends_token,
                 identity: forward.identity,
-                remaining: Some(forward.not_after.saturating_since(self.now.wall)),
+                not_after: Some(forward.not_after),
                 set_cookie: forward.set_cookie,
                 route: forward.route,
                 remove: Remove::Credential,
@@ -257,7 +266,7 @@ impl Call<'_> {
                 lease: Some(forward.lease.opened_with(forward.set)),
             },
         };
-        self.forward(parts, body, &mut passage).await
+        self.forward(parts, body, &passage).await
     }
 
     /// The key set and the metadata, which stand before every route.
@@ -315,10 +324,8 @@ impl Call<'_> {
         &self,
         parts: &mut request::Parts,
         body: &mut Inbound,
-        passage: &mut Passage,
+        passage: &Passage,
     ) -> Response<Outbound> {
-        let lease = passage.lease.take();
-        let passage = &*passage;
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
@@ -338,31 +345,25 @@ impl Call<'_> {
         let Some(target) = self.snapshot.targets.get(route.index) else {
             return self.refuse(&passage.refuse(Refusal::Bug), parts);
         };
-        let ends = passage.remaining.map(|left| Instant::now() + left.min(self.snapshot.limits.max_stream));
         let sent = match upgrade {
             UpgradeRule::Remove => {
                 let request = Onward { parts, added: &added, body };
                 self.worker.upstreams.send(target, request).await
             }
             UpgradeRule::Keep => {
-                let term = ends.map(|until| Term { until, lease: lease.clone() });
+                let term =
+                    self.last_moment(passage).map(|until| Term { until, lease: passage.lease.clone() });
                 let request = Onward { parts, added: &added, body };
                 Box::pin(self.tunnel(target, request, term)).await
             }
         };
         let response = match sent {
             Ok(mut response) => {
-                if let Some(ends) = ends {
-                    response.body_mut().end_by(ends);
-                }
-                if let Some(lease) = lease {
-                    response.body_mut().hold(lease);
+                if response.body().is_awaited() {
+                    self.bind(response.body_mut(), passage);
                 }
                 if let Some(cookie) = cookie {
                     self.follow_cookie(cookie, response.headers());
-                }
-                if let Some(authorization) = &passage.authorization {
-                    response.body_mut().withhold(authorization.clone());
                 }
                 let mut response = response.map(Outbound::from);
                 self.finish(&mut response, passage, upgrade);
@@ -380,6 +381,25 @@ impl Call<'_> {
         self.observer.metrics().answered(label, response.status());
         self.write_line(parts, passage, &response);
         response
+    }
+
+    /// An answer that is not all there yet ends with its session.
+    fn bind(&self, body: &mut Body, passage: &Passage) {
+        if let Some(last) = self.last_moment(passage) {
+            body.end_by(last);
+        }
+        if let Some(lease) = &passage.lease {
+            body.hold(lease.clone());
+        }
+        if let Some(authorization) = passage.authorization() {
+            body.withhold(authorization.clone());
+        }
+    }
+
+    /// When the session of a stream that begins now is over.
+    fn last_moment(&self, passage: &Passage) -> Option<Instant> {
+        let left = passage.not_after?.saturating_since(self.clock.now().wall);
+        Some(Instant::now() + left.min(self.snapshot.limits.max_stream))
     }
 
     /// Asks the service for another protocol; when it agrees, the client's connection becomes a tunnel to it.
@@ -464,7 +484,7 @@ impl Call<'_> {
         }
         let mut added = Added::new();
         forwarded::add(&mut added, &parts.headers, address, scheme);
-        added.extend(passage.authorization.clone().map(|token| (header::AUTHORIZATION, token)));
+        added.extend(passage.authorization().cloned().map(|token| (header::AUTHORIZATION, token)));
         added
     }
 
@@ -480,7 +500,7 @@ impl Call<'_> {
         let own_cookie = credentials.cookie.as_deref();
         let rules = ResponseRules {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
-            token: passage.authorization.as_ref(),
+            token: passage.authorization(),
             cache,
             vary: if matches!(route.kind, Kind::Guard(_))
                 || credentials.bearer

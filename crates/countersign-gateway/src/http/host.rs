@@ -32,10 +32,11 @@ pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Resu
         (None, Some(field)) => field,
         _ => return Err(Refusal::HostInvalid),
     };
-    Ok(if one.host.bytes().fold(false, |seen, byte| seen | byte.is_ascii_uppercase()) {
-        Cow::Owned(one.host.to_ascii_lowercase())
+    let host = std::str::from_utf8(one.host).map_err(|_| Refusal::HostInvalid)?;
+    Ok(if one.host.iter().fold(false, |seen, byte| seen | byte.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
     } else {
-        Cow::Borrowed(one.host)
+        Cow::Borrowed(host)
     })
 }
 
@@ -65,7 +66,7 @@ pub fn is_of_origin(uri: &Uri, headers: &HeaderMap, version: Version, origin: &s
 /// Host and port as they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HostPort<'a> {
-    host: &'a str,
+    host: &'a [u8],
     port: Option<u16>,
 }
 
@@ -89,8 +90,7 @@ fn parse(value: &[u8]) -> Option<HostPort<'_>> {
         [b':', digits @ ..] => Some(port(digits)?),
         _ => return None,
     };
-    // Only ASCII was let through.
-    Some(HostPort { host: std::str::from_utf8(host).ok()?, port })
+    Some(HostPort { host, port })
 }
 
 /// The length of the name that the value begins with: labels that are not empty, with single dots between them.
@@ -138,10 +138,11 @@ fn ipv6_length(value: &[u8]) -> Option<usize> {
     Some(end + 1)
 }
 
-/// `u16::from_str` takes a sign.
+/// `u16::from_str` would take a sign, too.
 fn port(digits: &[u8]) -> Option<u16> {
-    let all = digits.iter().all(u8::is_ascii_digit);
-    if all { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
+    let (first, rest) = digits.split_first()?;
+    let value = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
+    rest.iter().try_fold(value(first)?, |port, digit| port.checked_mul(10)?.checked_add(value(digit)?))
 }
 
 /// Longest host name of the DNS (RFC 1035 §2.3.4).

@@ -50,6 +50,12 @@ impl Lease {
         Self { token: Some(token), ..self }
     }
 
+    /// The token that the service was given.
+    #[must_use]
+    pub fn token(&self) -> Option<&SignedToken> {
+        self.token.as_deref()
+    }
+
     /// Whether it was revoked.
     pub fn is_over(&mut self) -> bool {
         if let Some(ledger) = &self.ledger {

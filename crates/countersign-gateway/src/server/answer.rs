@@ -1,6 +1,7 @@
 //! An answer that tells its connection when it is complete.
 
 use std::{
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -16,25 +17,27 @@ use crate::upstream::BodyError;
 /// The body of an answer with its place in the connection's count of open requests.
 pub(super) struct Answer {
     outbound: Outbound,
-    _open: Open,
+    _open: Open<Arc<Connection>>,
 }
 
-/// An open request.
-pub(super) struct Open(Arc<Connection>);
+/// An open request of a connection that is shared, or lent.
+pub(super) struct Open<C: Deref<Target = Connection>>(C);
 
-impl Open {
-    pub(super) fn begin(connection: &Arc<Connection>) -> Self {
+impl<C: Deref<Target = Connection>> Open<C> {
+    pub(super) fn begin(connection: C) -> Self {
         connection.activity.begin();
-        Self(Arc::clone(connection))
+        Self(connection)
     }
+}
 
+impl Open<Arc<Connection>> {
     /// The request stays open until the answer's body is gone.
     pub(super) fn answer(self, response: Response<Outbound>) -> Response<Answer> {
         response.map(|outbound| Answer { outbound, _open: self })
     }
 }
 
-impl Drop for Open {
+impl<C: Deref<Target = Connection>> Drop for Open<C> {
     fn drop(&mut self) {
         self.0.activity.end();
     }

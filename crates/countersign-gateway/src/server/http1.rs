@@ -200,7 +200,7 @@ impl<'a, H: Handler> Serving<'a, H> {
     /// Answers a request. Whether another may follow.
     async fn answer(&mut self, begun: Begun) -> Result<bool, End> {
         let Begun { asked, body, asks_to_leave } = begun;
-        let open = Open::begin(&self.scope.connection);
+        let open = Open::begin(&*self.scope.connection);
         let handover = asks_to_leave.then(|| Upgrading::offer(&mut self.request.extensions));
         let response = self.wait_for_answer(body).await?;
         let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -241,7 +241,7 @@ impl<'a, H: Handler> Serving<'a, H> {
 
     /// Answers a bad head, after which nothing is read.
     async fn refuse(&mut self, refusal: Refusal) -> End {
-        let open = Open::begin(&self.scope.connection);
+        let open = Open::begin(&*self.scope.connection);
         let Scope { shared, connection, .. } = self.scope;
         let response = shared.handler.refuse(refusal, connection, &shared.worker);
         let sent = self.send(response, Asked::REFUSED).await;

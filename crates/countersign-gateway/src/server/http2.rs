@@ -43,7 +43,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let limits = scope.limits;
     let turn = Arc::new(Turn::default());
     let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
-        let open = Open::begin(&scope.connection);
+        let open = Open::begin(Arc::clone(&scope.connection));
         let (scope, turn) = (Arc::clone(&scope), Arc::clone(&turn));
         async move {
             let limits = &scope.limits;

@@ -219,7 +219,7 @@ impl Replica {
             let mut new_cookie = None;
             let answer = match decision {
                 Decision::Forward(forward) => {
-                    let value = forward.authorization();
+                    let value = forward.set.header_value();
                     new_cookie = forward.set_cookie.as_ref().map(|field| {
                         let field = field.to_str().unwrap().strip_prefix("S=").unwrap();
                         field.split(';').next().unwrap().to_owned()

@@ -189,7 +189,8 @@ impl Translation {
         let Some(token) = self.kept_token(&entry, demands, until, &ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
-        let decision = Decision::Forward(self.forward(route, &entry, token, client));
+        let token = Arc::clone(token);
+        let decision = Decision::Forward(self.forward(route, entry, token, client));
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),

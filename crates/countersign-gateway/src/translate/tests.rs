@@ -173,7 +173,7 @@ impl House {
 
 fn claims(forward: &Forward) -> serde_json::Value {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    let value = forward.authorization();
+    let value = forward.set.header_value();
     let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let payload = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()

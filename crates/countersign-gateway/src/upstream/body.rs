@@ -39,7 +39,8 @@ pub struct Body(State);
 /// As small as it can be: a body is moved with its answer.
 #[derive(Debug)]
 enum State {
-    Flowing(Source, Box<Terms>),
+    /// Without terms, all of it has been read, and nothing is waited for.
+    Flowing(Source, Option<Box<Terms>>),
     /// Told at the next poll: the client first gets what came before.
     Failed(BodyError),
     Over,
@@ -86,6 +87,14 @@ impl Source {
                 let frame = ready!(Pin::new(&mut stream.incoming).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
             }
+        }
+    }
+
+    /// Whether the rest of it is here already, and is no trailers.
+    fn is_read(&self) -> bool {
+        match self {
+            Self::Http1(client) => client.has_read_answer(),
+            Self::Http2(_) => false,
         }
     }
 
@@ -188,26 +197,33 @@ impl Body {
             source.release();
             return Self::NONE;
         }
-        Self(State::Flowing(source, Box::new(terms)))
+        let terms = (!source.is_read()).then(|| Box::new(terms));
+        Self(State::Flowing(source, terms))
+    }
+
+    /// Whether there is more of it to come from the service.
+    #[must_use]
+    pub const fn is_awaited(&self) -> bool {
+        matches!(self.0, State::Flowing(_, Some(_)))
     }
 
     /// The stream ends at `until` at the latest.
     pub fn end_by(&mut self, until: Instant) {
-        if let State::Flowing(_, terms) = &mut self.0 {
+        if let State::Flowing(_, Some(terms)) = &mut self.0 {
             terms.until = terms.until.min(until);
         }
     }
 
     /// The stream ends when the lease does: looked at with every piece, and each half second while none comes.
     pub fn hold(&mut self, lease: Lease) {
-        if let State::Flowing(_, terms) = &mut self.0 {
+        if let State::Flowing(_, Some(terms)) = &mut self.0 {
             terms.lease = Some(lease);
         }
     }
 
     /// Trailers that hold this `Authorization` value do not pass. As for headers, the token stays behind the gateway.
     pub fn withhold(&mut self, token: HeaderValue) {
-        if let State::Flowing(_, terms) = &mut self.0 {
+        if let State::Flowing(_, Some(terms)) = &mut self.0 {
             terms.token = Some(token);
         }
     }
@@ -242,7 +258,17 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let (source, terms) = match &mut this.0 {
-            State::Flowing(source, terms) => (source, terms),
+            State::Flowing(source, Some(terms)) => (source, terms),
+            State::Flowing(source, None) => match source.poll_frame(cx) {
+                // Of its request: what is read already does not fail.
+                Poll::Ready(Some(Err(error))) => return this.fail_next(error, cx),
+                frame => {
+                    if source.is_over() {
+                        this.finish();
+                    }
+                    return frame;
+                }
+            },
             State::Failed(error) => {
                 let error = *error;
                 return this.fail(error);

@@ -240,6 +240,11 @@ impl Client {
         self.reader.is_over()
     }
 
+    /// Whether the rest of the answer has been read already, and has a length.
+    pub(super) fn has_read_answer(&self) -> bool {
+        self.reader.has_read_body()
+    }
+
     /// How much is to come, if that is known.
     pub(super) const fn exact(&self) -> Option<u64> {
         self.reader.body_left()

@@ -39,6 +39,9 @@ impl RequestReader {
     /// # Errors
     /// What the head is refused for. Nothing after it is a request.
     pub fn next_head(&mut self, place: &mut request::Parts) -> Result<bool, Refusal> {
+        if self.read.is_empty() {
+            return Ok(false);
+        }
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
                 let head = self.read.split_to(length).freeze();

@@ -65,6 +65,9 @@ impl AnswerReader {
         to_head: bool,
         fields: &mut HeaderMap,
     ) -> Result<Option<AnswerHead>, UpstreamError> {
+        if self.read.is_empty() {
+            return Ok(None);
+        }
         // Some services end a body with a line end too many (RFC 9112 §2.2).
         while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
             let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
@@ -115,6 +118,12 @@ impl AnswerReader {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.left == Left::Over
+    }
+
+    /// Whether the rest of a body of a length is in the buffer.
+    #[must_use]
+    pub fn has_read_body(&self) -> bool {
+        matches!(self.left, Left::Length(left) if left <= self.read.len() as u64)
     }
 
     /// How long the rest of the body is, if that is known.
