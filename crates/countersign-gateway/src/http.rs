@@ -4,6 +4,7 @@
 //! ordinary request none of them allocates. Where a message ends is not their question but that of
 //! [`crate::server::head_guard`].
 
+pub(crate) mod cookie_end;
 pub mod cors;
 pub mod csrf;
 pub(crate) mod form;

@@ -1,9 +1,9 @@
 //! What an answer of the old application does to the session cookie. Pure.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use countersign::UnixTime;
 use http::{HeaderMap, header};
+
+use crate::http::cookie_end::is_over;
 
 /// What became of the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Fate {
 pub(super) fn fate_of(headers: &HeaderMap, name: &str, old: &str, now: UnixTime) -> Option<Fate> {
     let fields = headers.get_all(header::SET_COOKIE).iter().filter_map(|field| field.to_str().ok());
     let (value, attributes) = fields.filter_map(|field| named(field, name)).next_back()?;
-    if value.is_empty() || is_over(attributes, now) {
+    if value.is_empty() || is_over(attributes.split(';'), now) {
         return Some(Fate::Deleted);
     }
     (value != old).then_some(Fate::Replaced)
@@ -30,25 +30,6 @@ fn named<'a>(field: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     let (pair, attributes) = field.split_once(';').unwrap_or((field, ""));
     let (found, value) = pair.split_once('=')?;
     (found.trim() == name).then(|| (value.trim().trim_matches('"'), attributes))
-}
-
-/// Whether the attributes end the cookie. `Max-Age` has precedence over `Expires` (RFC 6265 §5.3).
-fn is_over(attributes: &str, now: UnixTime) -> bool {
-    let of = |name: &str| {
-        attributes
-            .split(';')
-            .filter_map(|attribute| attribute.split_once('='))
-            .rev()
-            .find_map(|(found, value)| found.trim().eq_ignore_ascii_case(name).then(|| value.trim()))
-    };
-    if let Some(age) = of("max-age").and_then(|age| age.parse::<i64>().ok()) {
-        return age <= 0;
-    }
-    let Some(expires) = of("expires") else { return false };
-    // The one form of a cookie's date that differs from HTTP's, `-` between day, month and year, is read too.
-    let date =
-        httpdate::parse_http_date(expires).or_else(|_| httpdate::parse_http_date(&expires.replace('-', " ")));
-    date.is_ok_and(|date| date <= UNIX_EPOCH + Duration::from_secs(now.as_secs()))
 }
 
 #[cfg(test)]
@@ -81,6 +62,12 @@ mod tests {
             (&["SESSION=old; path=/; max-age=-1"], Some(Fate::Deleted)),
             (&["SESSION=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], Some(Fate::Deleted)),
             (&["SESSION=x; expires=Thu, 01-Jan-1970 00:00:10 GMT"], Some(Fate::Deleted)),
+            (&["SESSION=old; Expires=Thu, 1 Jan 1970 00:00:00 GMT"], Some(Fate::Deleted)),
+            (&["SESSION=x; expires=Thursday, 01-Jan-1970 01:00:00 GMT"], Some(Fate::Deleted)),
+            (&["SESSION=x; expires=Thu, 01-Jan-70 00:00:00 GMT"], Some(Fate::Deleted)),
+            (&["SESSION=x; expires=Thu, 01 Jan 1970 00:00:00 -0000"], Some(Fate::Deleted)),
+            (&["SESSION=x; Max-Age=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], Some(Fate::Deleted)),
+            (&["SESSION=x; Max-Age=-99999999999999999999"], Some(Fate::Deleted)),
             (&["SESSION=old; Expires=Thu, 01 Jan 2099 00:00:00 GMT"], None),
             (&["SESSION=old; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
             (&["SESSION=; Max-Age=0", "SESSION=new"], Some(Fate::Replaced)),

@@ -9,7 +9,10 @@ use std::fmt;
 use countersign::{Secret, UnixTime};
 use http::HeaderValue;
 
-use crate::credential::{CredentialKind, OwnedCredential, is_cookie_value};
+use crate::{
+    credential::{CredentialKind, OwnedCredential, is_cookie_value},
+    http::cookie_end::is_over,
+};
 
 /// The new session cookie, and the field that sets it.
 #[derive(Clone)]
@@ -61,26 +64,8 @@ fn value_of<'a>(field: &'a str, name: &str, now: UnixTime) -> Option<&'a str> {
     let mut parts = field.split(';');
     let (own_name, value) = parts.next()?.split_once('=')?;
     let value = value.trim();
-    if own_name.trim() != name || !is_cookie_value(value) {
-        return None;
-    }
-    let mut expires = None;
-    let mut max_age = None;
-    for attribute in parts {
-        let (attribute, text) = attribute.split_once('=').unwrap_or((attribute, ""));
-        let (attribute, text) = (attribute.trim(), text.trim());
-        if attribute.eq_ignore_ascii_case("max-age") {
-            max_age = Some(text.starts_with('-') || text.trim_start_matches('0').is_empty());
-        } else if attribute.eq_ignore_ascii_case("expires") {
-            // What cannot be read is no end: browsers ignore it too.
-            let at = httpdate::parse_http_date(text).ok();
-            let since = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-            expires = at.map(|_| since.is_none_or(|since| since.as_secs() <= now.as_secs()));
-        }
-    }
-    // RFC 6265 §4.1.2.2: `Max-Age` has precedence.
-    let is_deletion = max_age.or(expires).unwrap_or(false);
-    (!is_deletion).then_some(value)
+    let is_taken = own_name.trim() == name && is_cookie_value(value) && !is_over(parts, now);
+    is_taken.then_some(value)
 }
 
 #[cfg(test)]
@@ -115,6 +100,10 @@ mod tests {
             (&["SESSION=new; max-age=0"], None),
             (&["SESSION=new; Max-Age=-1"], None),
             (&["SESSION=new; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
+            (&["SESSION=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT"], None),
+            (&["SESSION=deleted; expires=Thursday, 01-Jan-1970 00:00:01 GMT"], None),
+            (&["SESSION=new; Max-Age=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], None),
+            (&["SESSION=deleted; expires=Thu, 01-Jan-70 00:00:01 GMT", "SESSION=new"], Some("new")),
             (&[&long], None),
             (&[], None),
         ] {
