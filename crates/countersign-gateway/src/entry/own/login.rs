@@ -44,11 +44,20 @@ impl Display {
 }
 
 /// Whether a browser that is sent there stays on our origin, on a page that is not the gateway's own: begins with
-/// one `/`, and holds neither `\`, which browsers read as `/`, nor control characters, which they leave out.
+/// one `/`, and holds neither `\`, which browsers read as `/`, nor control characters, which they leave out, nor dot
+/// segments, which they resolve.
 pub(super) fn is_return_path(path: &str) -> bool {
     let is_path = path.starts_with('/') && !path.starts_with("//");
     let is_plain = !path.contains(|c: char| c == '\\' || c.is_control());
-    is_path && is_plain && path.len() <= MAX_RETURN_BYTES && !path.starts_with(super::PREFIX)
+    let is_short = path.len() <= MAX_RETURN_BYTES;
+    is_path && is_plain && is_short && !path.starts_with(super::PREFIX) && !has_dot_segments(path)
+}
+
+/// In the path alone; `%2e` is a dot as well (WHATWG URL, "single-dot path segment").
+fn has_dot_segments(path: &str) -> bool {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.split('/')
+        .any(|segment| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
 }
 
 fn return_path(query: Option<&str>) -> Result<String, Refusal> {

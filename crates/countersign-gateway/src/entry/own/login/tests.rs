@@ -31,9 +31,16 @@ fn leaves_the_origin(path: &str) -> bool {
 
 #[test]
 fn a_return_path_is_one_of_our_own_pages() {
-    for good in
-        ["/", "/a", "/a/b?x=1&y=//c#d", "/a//b", "/@evil.example", "/%2f%2fevil.example", "/caf\u{e9}"]
-    {
+    for good in [
+        "/",
+        "/a",
+        "/a/b?x=1&y=//c#d",
+        "/a//b",
+        "/@evil.example",
+        "/%2f%2fevil.example",
+        "/caf\u{e9}",
+        "/a.b/...?x=/../#/./",
+    ] {
         assert!(is_return_path(good), "{good}");
     }
     for bad in [
@@ -60,6 +67,13 @@ fn a_return_path_is_one_of_our_own_pages() {
         "/a\u{7f}",
         "/a\u{85}",
         "/.countersign/logout",
+        "/./.countersign/logout",
+        "/a/../.countersign/login?x",
+        "/a/%2E%2e/.countersign/login",
+        "/%2e/.countersign/login",
+        "/..//evil.example",
+        "/a/.",
+        "/a/.%2e?x#y",
     ] {
         assert!(!is_return_path(bad), "{bad:?}");
         let query = format!("display=redirect&return={}", percent_encoded(bad));
