@@ -100,8 +100,8 @@ pub const KEYS: &[Key] = &[
     key("session.userinfo", Kind::Endpoint, Absent::Described("userinfo is not asked"),
         "OpenID Connect userinfo endpoint, alone or after `introspect`; both must then agree on `sub`. Not with `whoami`."),
     key("session.whoami", Kind::Url, Absent::Described("no such endpoint is asked"),
-        "Any endpoint that understands the credential and answers JSON. Gets the cookie or token as it came. \
-         Not with `introspect`, `userinfo` or `discover`."),
+        "Any endpoint that understands the credential and answers a JSON object, or an array that holds one. Gets the \
+         cookie or token as it came. Not with `introspect`, `userinfo` or `discover`."),
     key("session.whoami_method", Kind::Choice(&["GET", "POST"]), Absent::Default("\"GET\""),
         "The method `whoami` is asked with."),
     key("session.no", Kind::Table, Absent::Described("its defaults"),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 200 with an object that has members | live, unless `exp`, `expires_at` or `expires_in` says it is over |
 //! | 200 with `null`, `{}`, `[]` or a body of stated length 0; 204 | no |
+//! | 200 with an array that holds one object and nothing else | what that object means |
 //! | 200 with an object without what `no.unless` names, or with `null` or `false` there | no |
 //! | a status listed in `no.status` (401), but never 5xx | no |
 //! | a redirect whose path is `no.redirect_to`, or lies below it | no |
@@ -14,7 +15,8 @@
 //!
 //! `null`, `{}` and `[]` are what frameworks answer for "nobody": a Spring controller that returns `null` gives an
 //! empty body, PHP writes an empty session as `[]`, Node session endpoints answer `{}`. An empty body whose length
-//! was not stated may be the rest of a crash, so it is nonsense.
+//! was not stated may be the rest of a crash, so it is nonsense. An array of several is nonsense, too: nobody can say whose
+//! session it is.
 
 use bytes::Bytes;
 use countersign::{Secret, UnixTime};
@@ -116,7 +118,7 @@ pub fn process_whoami(
             Err(SourceError::Nonsense("an empty body whose length was not stated".into()))
         };
     }
-    let session = match answer::value(reply)? {
+    let session = match alone(answer::value(reply)?) {
         Value::Null => return Ok(Verdict::No(None)),
         Value::Array(values) if values.is_empty() => return Ok(Verdict::No(None)),
         Value::Object(members) if members.is_empty() => return Ok(Verdict::No(None)),
@@ -130,6 +132,17 @@ pub fn process_whoami(
         return Ok(Verdict::No(None));
     }
     Ok(Verdict::Live(Box::new(answer)))
+}
+
+/// The object of an array that holds one and nothing else: so answer servers that list who is logged in, such as
+/// Glewlwyd's `profile_list`.
+fn alone(value: Value) -> Value {
+    match value {
+        Value::Array(mut values) if matches!(values.as_slice(), [Value::Object(_)]) => {
+            values.pop().unwrap_or_default()
+        }
+        value => value,
+    }
 }
 
 /// Nothing stands there, or `false`. Nothing is in what has no parts.

@@ -44,7 +44,13 @@ fn the_body_of_a_200() {
         (Is::Nonsense, json!(false)),
         (Is::Nonsense, json!("alice")),
         (Is::Nonsense, json!(7)),
-        (Is::Nonsense, json!([{"id": 7}])),
+        // Glewlwyd.
+        (Is::Live, json!([{"username": "ann", "scope": ["g_profile"]}])),
+        (Is::No, json!([{"id": "s", "exp": 1_800_000_000}])),
+        (Is::No, json!([{}])),
+        (Is::Nonsense, json!([{"id": 7}, {"id": 8}])),
+        (Is::Nonsense, json!([[{"id": 7}]])),
+        (Is::Nonsense, json!([null])),
         (Is::Nonsense, json!({"id": 7, "expires_at": "soon"})),
         (Is::Nonsense, json!({"id": 7, "exp": false})),
     ];
