@@ -166,7 +166,7 @@ impl RemoteKeysBuilder {
     }
 
     /// The key set is where this issuer's metadata says: `/.well-known/openid-configuration` below the issuer, and
-    /// where that does not exist RFC 8414's `/.well-known/oauth-authorization-server`.
+    /// where no such document is there RFC 8414's `/.well-known/oauth-authorization-server`.
     #[must_use]
     pub fn discover(mut self, issuer: impl Into<Issuer>) -> Self {
         self.place = Some(Place::Discovered(issuer.into()));

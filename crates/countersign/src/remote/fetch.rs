@@ -111,19 +111,35 @@ impl HttpFetch {
             Where::Given(location) => return Ok(location.clone()),
             Where::Discovered { issuer, metadata } => (issuer, metadata),
         };
-        let mut outcome = Err(FetchError::Metadata);
+        let mut failure = None;
         for location in metadata {
-            outcome = match self.get(location, None).await {
+            let found = match self.get(location, None).await {
                 Ok((_, _, body)) => discovery::key_set_location(&body, issuer, self.insecure_http),
                 Err(error) => Err(error),
             };
-            // Only "there is none here" leads on to the other place.
-            if !matches!(outcome, Err(FetchError::Status(StatusCode::NOT_FOUND))) {
-                break;
+            match found {
+                Err(error) if is_no_document(&error) => {
+                    failure = failure.filter(|earlier| !is_absent(earlier)).or(Some(error));
+                }
+                found => return found,
             }
         }
-        outcome
+        Err(failure.unwrap_or(FetchError::Metadata))
     }
+}
+
+/// Whether it leads on to the other place: many servers answer what they do not have with a page, a redirect to their
+/// log-in, or a refusal.
+fn is_no_document(error: &FetchError) -> bool {
+    match error {
+        FetchError::Metadata => true,
+        FetchError::Status(status) => !status.is_server_error(),
+        _ => false,
+    }
+}
+
+fn is_absent(error: &FetchError) -> bool {
+    matches!(error, FetchError::Status(StatusCode::NOT_FOUND))
 }
 
 impl Fetch for HttpFetch {

@@ -164,6 +164,22 @@ async fn the_key_set_is_found_where_the_issuer_says() {
     assert!(matches!(discovered(&other).await, Err(FetchError::OtherIssuer)), "the other place is not asked");
     let broken = issuer(Some(|_| answer("500 Oops", "", ""))).await;
     assert!(matches!(discovered(&broken).await, Err(FetchError::Status(_))));
+    let without: [fn(&str) -> String; 4] = [
+        |_| ok("<!doctype html>"),
+        |_| answer("302 Found", "Location: /login\r\n", ""),
+        |_| answer("403 Forbidden", "", ""),
+        |_| ok(r#"{"error":"not found"}"#),
+    ];
+    for no_document in without {
+        let origin = issuer(Some(no_document)).await;
+        let found = discovered(&origin).await;
+        assert!(found.is_ok(), "{}: {found:?}", no_document(""));
+    }
+    let nowhere = serve(|path| match path {
+        "/.well-known/openid-configuration" => ok("<!doctype html>"),
+        _ => answer("404 Not Found", "", ""),
+    });
+    assert!(matches!(discovered(&nowhere.await).await, Err(FetchError::Metadata)), "not the second's 404");
 }
 
 #[tokio::test]
