@@ -22,8 +22,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use countersign::{
-    Audience, Issuer, KeyId, KeySource, PublishedKeys, Revocable, Revocations, Standing, UnixTime,
-    VerifiedClaims, Verifier, remote::RemoteKeys,
+    Audience, Issuer, KeyId, KeySource, PublishedKeys, Revocable, Revocations, SkippedKey, Standing,
+    UnixTime, VerifiedClaims, Verifier, remote::RemoteKeys,
 };
 
 use crate::{
@@ -164,6 +164,19 @@ impl TrustedIssuer {
             Some(keys) => keys.ready(at_most).await,
             None => false,
         }
+    }
+
+    /// Why the last fetch of the keys brought none, for people; `None` if it did, or none has ended yet.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.keys.get()?.failure()
+    }
+
+    /// The keys of its set that tokens cannot be verified with, and why.
+    #[must_use]
+    pub fn skipped(&self, now: UnixTime) -> Vec<SkippedKey> {
+        let keys = self.keys.get().and_then(|keys| keys.published().current(now));
+        keys.map_or_else(Vec::new, |keys| keys.skipped().to_vec())
     }
 
     /// Waits until the feed is current, at most so long; `None`: there is no feed.

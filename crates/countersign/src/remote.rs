@@ -217,6 +217,7 @@ impl RemoteKeysBuilder {
             published: PublishedKeys::empty(),
             schedule: Mutex::new(Schedule::new(Instant::now())),
             record: Mutex::default(),
+            failure: Mutex::default(),
             wake: Arc::default(),
             completed: watch::Sender::new(0),
             clock: self.clock,
@@ -232,6 +233,8 @@ struct Shared {
     published: PublishedKeys,
     schedule: Mutex<Schedule>,
     record: Mutex<FetchRecord>,
+    /// Why the last fetch brought no keys.
+    failure: Mutex<Option<String>>,
     wake: Arc<Notify>,
     /// Counts fetches that have ended, well or not.
     completed: watch::Sender<u64>,
@@ -250,8 +253,13 @@ impl Shared {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn apply(&self, fetched: Result<Fetched, FetchError>) {
         let now = Instant::now();
+        *self.failure() = fetched.as_ref().err().map(ToString::to_string);
         match fetched {
             Ok(Fetched { keys, max_age }) => {
                 self.record().succeed(self.clock.now());
@@ -364,6 +372,12 @@ impl RemoteKeys {
     #[must_use]
     pub fn fetches(&self) -> FetchRecord {
         *self.shared.record()
+    }
+
+    /// Why the last fetch brought no keys, in words for people; none if it did, or none has ended yet.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.shared.failure().clone()
     }
 
     fn ask_for(&self, id: &KeyId) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign::SystemClock;
+use countersign::{Clock as _, JwkError, SystemClock};
 use countersign_gateway::{
     config::{Config, resolved::SourceConfig},
     credential::OwnedCredential,
@@ -83,14 +83,16 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
 async fn guard(config: &Config) -> Vec<Item> {
     let Some(trusted) = &config.guard else { return Vec::new() };
     let issuer = TrustedIssuer::new(trusted);
-    let item = match issuer.follow() {
-        Err(error) => Item::new(Mark::Fault, error.to_string()),
+    let mut items = match issuer.follow() {
+        Err(error) => vec![Item::new(Mark::Fault, error.to_string())],
         Ok(()) if issuer.ready(KEYS_TIMEOUT).await => {
-            Item::new(Mark::Fine, format!("guard: the keys of {} are there", trusted.issuer))
+            let there = Item::new(Mark::Fine, format!("guard: the keys of {} are there", trusted.issuer));
+            std::iter::once(there).chain(left_out(&issuer)).collect()
         }
         Ok(()) => {
-            let text = format!("guard: {} gives no keys: guarded routes answer 503", trusted.issuer);
-            Item::new(Mark::Fault, text)
+            let why = issuer.failure().unwrap_or_else(|| "no answer in time".to_owned());
+            let text = format!("guard: {} gives no keys ({why}): guarded routes answer 503", trusted.issuer);
+            vec![Item::new(Mark::Fault, text)]
         }
     };
     let feed = match issuer.feed_ready(FEED_TIMEOUT).await {
@@ -105,7 +107,23 @@ async fn guard(config: &Config) -> Vec<Item> {
             Some(Item::new(Mark::Fault, text))
         }
     };
-    std::iter::once(item).chain(feed).collect()
+    items.extend(feed);
+    items
+}
+
+/// The keys of the guard's issuer that no token is verified with. Those for something else, such as encryption, are as
+/// they should be.
+fn left_out(issuer: &TrustedIssuer) -> Vec<Item> {
+    let skipped = issuer.skipped(SystemClock.now());
+    let odd = skipped.iter().filter(|key| key.reason != JwkError::OtherUse);
+    odd.map(|key| {
+        let (number, why) = (key.index + 1, key.reason);
+        Item::new(
+            Mark::Warning,
+            format!("guard: key {number} of the set is not used, tokens of it are refused: {why}"),
+        )
+    })
+    .collect()
 }
 
 fn live_answer(probed: &Probed) -> Option<&Answer> {

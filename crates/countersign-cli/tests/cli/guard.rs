@@ -118,5 +118,41 @@ fn check_fetches_the_keys_of_a_guard() {
     let keys = text.lines().find(|line| line.starts_with("keys = ")).unwrap();
     fs::write(&file, text.replace(keys, "keys = \"http://127.0.0.1:9/keys\"")).unwrap();
     let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
-    assert!(ran.code == 1 && ran.output.contains("gives no keys"), "{ran:?}");
+    assert!(
+        ran.code == 1 && ran.output.contains("gives no keys (the endpoint cannot be reached)"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn check_says_which_keys_of_a_guard_are_not_used_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = prepare(folder.path());
+    let file = folder.path().join("gateway.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let keys = text.lines().find(|line| line.starts_with("keys = ")).unwrap();
+    let check = |set: serde_json::Value| {
+        let port = serve(set.to_string());
+        fs::write(&file, text.replace(keys, &format!("keys = \"http://127.0.0.1:{port}/keys\""))).unwrap();
+        // Lines are as long as the screen.
+        let ran = countersign(folder.path(), &["check", "--config", "gateway.toml"], "");
+        (ran.code, ran.output.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let of_rsa = SigningKey::generate(Algorithm::Rs256).unwrap();
+    let mut unnamed = serde_json::to_value(of_rsa.public_jwk().unwrap()).unwrap();
+    unnamed.as_object_mut().unwrap().remove("alg");
+    let mut encryption = unnamed.clone();
+    encryption["use"] = "enc".into();
+    let (code, said) = check(json!({ "keys": [key.public_jwk().unwrap(), encryption, unnamed] }));
+    assert_eq!(code, 0, "{said}");
+    let why = "key 3 of the set is not used, tokens of it are refused: the key does not say its algorithm";
+    assert!(said.contains(why) && !said.contains("key 2 of"), "{said}");
+    let (code, said) = check(json!({ "keys": [unnamed] }));
+    let why = "gives no keys (the key set has no usable key: the key does not say its algorithm)";
+    assert!(code == 1 && said.contains(why), "{said}");
+    let (code, said) = check(json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0", "kid": "a" }] }));
+    assert!(
+        code == 1 && said.contains("gives no keys (the key set holds a key that is not public)"),
+        "{said}"
+    );
 }

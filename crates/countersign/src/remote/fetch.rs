@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::Full;
 
-use crate::{KeySet, KeySetError};
+use crate::{JwkError, KeySet, KeySetError};
 
 use super::{
     LocationError,
@@ -44,9 +44,12 @@ pub enum FetchError {
     /// The metadata is no JSON object with `issuer` and `jwks_uri`.
     #[error("the issuer's metadata is malformed")]
     Metadata,
-    /// The set has no key that can be used.
-    #[error("the key set has no usable key")]
+    /// The set has no key.
+    #[error("the key set has no key")]
     NoKeys,
+    /// The set has no key that can be used; why not the first.
+    #[error("the key set has no usable key: {0}")]
+    NoUsableKey(#[source] JwkError),
     /// The metadata is another issuer's.
     #[error("the metadata names another issuer")]
     OtherIssuer,
@@ -154,7 +157,8 @@ impl Fetch for HttpFetch {
         }
         let keys = KeySet::parse(&body)?;
         if keys.is_empty() {
-            return Err(FetchError::NoKeys);
+            let why = keys.skipped().first().map(|skipped| skipped.reason);
+            return Err(why.map_or(FetchError::NoKeys, FetchError::NoUsableKey));
         }
         self.tag = headers.get(header::ETAG).map(|tag| (location, tag.clone()));
         Ok(Fetched { keys: Some(keys), max_age })

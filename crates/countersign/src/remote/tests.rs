@@ -98,9 +98,11 @@ async fn start_does_not_wait_for_the_issuer_and_recovers_when_it_comes() {
     assert_eq!(count(&keys), 0);
     let record = keys.fetches();
     assert!(record.is_failing && record.failed >= 3 && record.last_success.is_none(), "{record:?}");
+    assert!(keys.failure().is_some_and(|why| !why.is_empty()));
     endpoint.publish(&[&key()]);
     endpoint.set_down(false);
     assert!(keys.ready(60 * SECOND).await);
+    assert_eq!(keys.failure(), None);
     assert!(endpoint.fetches() < 8, "{}", endpoint.fetches());
 }
 

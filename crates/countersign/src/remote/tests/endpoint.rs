@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{id, key};
 use crate::{
-    KeySet, KeySetError, KeySource, SystemClock, UnixTime,
+    JwkError, KeySet, KeySetError, KeySource, SystemClock, UnixTime,
     remote::{
         FetchError, RemoteKeys, StartError,
         discovery::{self, Where},
@@ -88,6 +88,9 @@ async fn what_is_no_key_set_is_refused_by_name() {
     assert!(matches!(refused(answer("204 No Content", "", "")).await, FetchError::Status(_)));
     assert!(matches!(refused(ok("<html>log in</html>")).await, FetchError::KeySet(KeySetError::Malformed)));
     assert!(matches!(refused(ok(r#"{"keys":[]}"#)).await, FetchError::NoKeys));
+    let other_use = key_set().replace(r#""sig""#, r#""enc""#);
+    let refusal = refused(ok(&other_use)).await;
+    assert!(matches!(refusal, FetchError::NoUsableKey(JwkError::OtherUse)), "{refusal:?}");
     let huge = format!(r#"{{"keys":[],"x":"{}"}}"#, "x".repeat(KeySet::MAX_BYTES));
     assert!(matches!(refused(ok(&huge)).await, FetchError::TooLarge));
     let cut = ok(&key_set());
