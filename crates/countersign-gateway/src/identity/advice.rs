@@ -43,10 +43,34 @@ fn without_path(fault: ClaimFault, answer: &Answer) -> String {
     format!("no `sub` in the answer; set `claims.subject` to one of {}", names.join(", "))
 }
 
+/// Members that are about the token or the session, and so name no user: with `client_id` as the subject everybody would
+/// be the same one.
+const NAME_NOBODY: [&str; 18] = [
+    "active",
+    "aud",
+    "auth_time",
+    "azp",
+    "client_id",
+    "exp",
+    "expires_at",
+    "expires_in",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "scope",
+    "sid",
+    "token",
+    "token_type",
+    "token_use",
+    "typ",
+];
+
 /// Members that could name a user.
 fn proposed(answer: &Answer) -> Vec<String> {
     let named = |root: &'static str, members: &Map<String, Value>| {
-        let plain = members.iter().filter(|(_, value)| is_plain(value));
+        let plain =
+            members.iter().filter(|(name, value)| is_plain(value) && !NAME_NOBODY.contains(&name.as_str()));
         plain.map(move |(name, _)| format!("`{root}.{name}`")).collect::<Vec<_>>()
     };
     let session = named("session", &answer.session);
@@ -146,6 +170,14 @@ mod tests {
                 &claims,
                 json!({"active": true, "user_id": "planted", "number": 7}),
                 "no `sub` in the answer; set `claims.subject` to one of `session.number`, `session.user_id`",
+            ),
+            (
+                &claims,
+                json!({
+                    "active": true, "scope": "read", "exp": 1_800_000_000, "iat": 1, "client_id": "shop",
+                    "token_type": "Bearer", "username": "planted"
+                }),
+                "no `sub` in the answer; set `claims.subject` to one of `session.username`",
             ),
             (&claims, json!({"active": true}), "no `sub` in the answer: it has session.active"),
             (
