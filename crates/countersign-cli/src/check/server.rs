@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use countersign::{Clock as _, JwkError, SystemClock};
 use countersign_gateway::{
     config::{Config, resolved::SourceConfig},
-    credential::OwnedCredential,
+    credential::{CredentialKind, CredentialRules, OwnedCredential},
     entropy::{Entropy, SystemEntropy},
     guard::TrustedIssuer,
     identity::{Identity, Mapping},
@@ -14,6 +14,8 @@ use countersign_gateway::{
         probe::{Probed, Severity, judge},
     },
 };
+
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::{check::Item, screen::Mark};
 
@@ -37,6 +39,7 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
     if matches!(config.session.source, SourceConfig::Nobody) {
         return Asked { items, identity: None };
     }
+    items.extend(live.as_ref().and_then(|live| refused_by_us(config, live)));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let server = match source::from_config(&config.session, &entropy, None) {
         Ok(server) => server,
@@ -77,6 +80,26 @@ pub(crate) async fn ask(config: &Config, live: Option<OwnedCredential>) -> Asked
         }
     };
     Asked { items, identity }
+}
+
+/// What the gateway would say to a request with that credential before it asks anybody.
+fn refused_by_us(config: &Config, live: &OwnedCredential) -> Option<Item> {
+    let (name, before) = match live.kind {
+        CredentialKind::Bearer => (header::AUTHORIZATION, "Bearer ".to_owned()),
+        CredentialKind::Cookie => (header::COOKIE, format!("{}=", config.session.cookie.as_deref()?)),
+    };
+    let value = HeaderValue::try_from(before + live.value.expose()).ok()?;
+    let rules = CredentialRules { cookie: config.session.cookie.clone(), bearer: config.session.bearer };
+    let text = match rules.find(&HeaderMap::from_iter([(name, value)])) {
+        Ok(Some(found)) if found.expose() == live.value.expose() => return None,
+        Ok(_) => "the gateway finds another credential in what you gave".to_owned(),
+        Err(refusal) => format!(
+            "the gateway refuses every request with what you gave (`{}`): {}. Quotes, commas and backslashes are in none",
+            refusal.code(),
+            refusal.row().text
+        ),
+    };
+    Some(Item::new(Mark::Fault, text))
 }
 
 /// Fetches the keys of the issuer that guarded routes trust.

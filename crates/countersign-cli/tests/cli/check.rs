@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     command::{countersign, expect},
     port::Port,
-    server::{GOOD, prepare, server},
+    server::{GOOD, LIVE, prepare, server},
 };
 
 #[test]
@@ -53,6 +53,21 @@ fn the_line_of_the_readme_asks_shows_and_grades() {
     let ran = countersign(folder.path(), &[&arguments[..], &["--json"]].concat(), "");
     let printed: Value = serde_json::from_str(&ran.output).unwrap();
     assert_eq!(printed["cookie"]["of"], "value", "{ran:?}");
+}
+
+/// The server understands quotes, as many do; the gateway does not, and no request would get as far as the server.
+#[test]
+fn a_cookie_that_the_gateway_refuses_is_not_ready_whatever_the_server_says() {
+    for value in [format!("\"{LIVE}\""), format!("a,{LIVE}"), format!("{LIVE};a")] {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path(), server(GOOD));
+        fs::write(folder.path().join("cookie"), value).unwrap();
+        let arguments = ["check", "--config", "gateway.toml", "--cookie-file", "cookie"];
+        let ran = countersign(folder.path(), &arguments, "");
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.output.contains("FAIL  the gateway ") && !ran.output.contains("planted"), "{ran:?}");
+        assert!(ran.output.contains("the given session is called live"), "{ran:?}");
+    }
 }
 
 /// Without what differs from run to run.
