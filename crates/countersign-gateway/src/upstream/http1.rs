@@ -30,6 +30,9 @@ use crate::{
     http1::{Encoder, Outgoing, Room},
 };
 
+/// Answers that only announce one (RFC 9110 §15.2), at most, before it.
+const MAX_INFORMATIONAL: u8 = 100;
+
 /// A connection that is driven by the task that uses it: it has no task of its own, so a request costs no
 /// wake-up between tasks.
 pub(super) struct Client {
@@ -39,6 +42,8 @@ pub(super) struct Client {
     out: Outgoing,
     /// The body of the request, as long as it is not sent.
     sending: Option<Sending>,
+    /// Informational answers so far.
+    announced: u8,
     /// It may be used again once the answer is over.
     keeps: bool,
     /// The map of the request, for the fields of the answer.
@@ -80,6 +85,7 @@ impl Client {
             room: Room::default(),
             out: Outgoing::default(),
             sending: None,
+            announced: 0,
             keeps: true,
             spare: HeaderMap::new(),
             used: Instant::now(),
@@ -102,6 +108,7 @@ impl Client {
     ) -> Result<Response<()>, Failure> {
         self.used = now;
         self.keeps = true;
+        self.announced = 0;
         let is_head = parts.method == Method::HEAD;
         let encoder = request::put_head(self.out.buffer(), parts, added, body);
         let mut first = Some(now);
@@ -187,6 +194,10 @@ impl Client {
                 let status = response.status();
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
                     self.spare = response.into_parts().0.headers;
+                    self.announced += 1;
+                    if self.announced > MAX_INFORMATIONAL {
+                        return Poll::Ready(Err(UpstreamError::Malformed));
+                    }
                     continue;
                 }
                 // What has spoilt it before an answer came has spoilt it for good.

@@ -62,9 +62,9 @@ impl Caching {
     /// Makes an answer private unless the service already did, and names what carries the credential in `Vary`, in one
     /// field: some caches read only one.
     ///
-    /// Kept is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and without `public` or
-    /// `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`, RFC 9213;
-    /// `Surrogate-Control`; `X-Accel-Expires`) go with it.
+    /// Kept, in one field, is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and
+    /// without `public` or `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`,
+    /// RFC 9213; `Edge-Control`; `Surrogate-Control`; `X-Accel-Expires`) go with it.
     pub(super) fn apply(&self, headers: &mut HeaderMap, rule: CacheRule, by: VaryBy) {
         if rule == CacheRule::Untouched {
             return;
@@ -75,11 +75,15 @@ impl Caching {
             headers.insert(header::VARY, HeaderValue::from_static(by.value()));
         }
         let said = if self.controls { directives(headers) } else { Said::default() };
-        if said.public && rule == CacheRule::MayBePublic {
+        if said.public && !said.unclear && rule == CacheRule::MayBePublic {
             return;
         }
-        if said.public || !said.private {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if said.public || said.unclear || !said.private {
+            let strict = said.no_store || said.unclear;
+            let private = if strict { "private, no-store" } else { "private, no-cache" };
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(private));
+        } else {
+            merge(headers);
         }
         if self.overrules {
             let doomed: Names = headers.keys().filter(|name| overrules(name)).cloned().collect();
@@ -90,7 +94,8 @@ impl Caching {
 
 fn overrules(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.ends_with("-cache-control") || matches!(name, "surrogate-control" | "x-accel-expires")
+    name.ends_with("-cache-control")
+        || matches!(name, "edge-control" | "surrogate-control" | "x-accel-expires")
 }
 
 fn vary(headers: &mut HeaderMap, by: VaryBy) {
@@ -123,18 +128,57 @@ fn vary(headers: &mut HeaderMap, by: VaryBy) {
 struct Said {
     private: bool,
     public: bool,
+    no_store: bool,
+    /// It depends on who reads it.
+    unclear: bool,
 }
 
 fn directives(headers: &HeaderMap) -> Said {
     let mut said = Said::default();
-    for directive in headers.get_all(header::CACHE_CONTROL).iter().flat_map(members) {
+    for directive in headers.get_all(header::CACHE_CONTROL).iter().flat_map(split) {
+        let Ok(directive) = directive else {
+            said.unclear = true;
+            continue;
+        };
         let mut halves = directive.splitn(2, |byte| *byte == b'=');
         let name = halves.next().unwrap_or_default().trim_ascii();
         let is_bare = halves.next().is_none();
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         // `private="set-cookie"` makes one field private, not the answer.
         said.private |= is_bare && (is("no-store") || is("private") || is("no-cache"));
+        said.no_store |= is("no-store");
         said.public |= is("public") || is("s-maxage");
     }
     said
+}
+
+/// A quoted string has no end.
+struct OpenQuote;
+
+/// The directives of one line, trimmed; a comma inside a quoted string divides none (RFC 9111 §5.2).
+fn split(line: &HeaderValue) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
+    let mut rest = Some(line.as_bytes());
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let (mut quoted, mut escaped) = (false, false);
+        let divides = |byte: &u8| {
+            let divides = *byte == b',' && !quoted;
+            quoted ^= *byte == b'"' && !escaped;
+            escaped = quoted && *byte == b'\\' && !escaped;
+            divides
+        };
+        let end = line.iter().position(divides);
+        rest = end.and_then(|end| line.get(end + 1..));
+        let directive = line.get(..end.unwrap_or(line.len())).unwrap_or_default();
+        Some(if quoted { Err(OpenQuote) } else { Ok(directive.trim_ascii()) })
+    })
+}
+
+/// Makes one field of several: some caches read only one.
+fn merge(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(header::CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
+    let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
+    let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));
+    headers.insert(header::CACHE_CONTROL, merged.unwrap_or(HeaderValue::from_static("private, no-store")));
 }

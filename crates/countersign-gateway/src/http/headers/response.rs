@@ -116,23 +116,57 @@ pub fn holds(text: &[u8], rules: &ResponseRules<'_>) -> bool {
 
 /// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6), or as one that an
 /// application may take for it. A cookie without name is sent as its bare value, so `=SESSION=x` and `SESSION` count too,
-/// and so does anything more with `=` before it.
+/// and so does anything more with `=` before it. Some readers (Python's among them) end a value at a space, a comma or a
+/// quote, and find another cookie behind it.
 fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
     let Some(name) = name else { return false };
-    let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let begin =
-        pair.iter().position(|byte| *byte != b'=' && !byte.is_ascii_whitespace()).unwrap_or(pair.len());
-    let pair = pair.get(begin..).unwrap_or_default();
-    let found = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii_end();
-    is_read_as(found, name.as_bytes())
+    let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let ends_value = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b',' | b'"');
+    let is_read_within = |(at, byte): (usize, &u8)| {
+        let behind = pair.get(at + 1..).unwrap_or_default();
+        ends_value(byte) && is_read_as(behind, name.as_bytes(), NamedBy::EqualsSign)
+    };
+    is_read_as(without_edge(pair), name.as_bytes(), NamedBy::Anything)
+        || pair.iter().enumerate().any(is_read_within)
 }
 
-/// Whether the laxest reader takes `found` for `name`: some ignore the case, decode `%53`, read `_` for `.` and the like,
-/// or `NAME[0]` for a part of `NAME`.
-fn is_read_as(found: &[u8], name: &[u8]) -> bool {
+/// What a name may be followed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NamedBy {
+    /// Also by the end: a cookie without a value.
+    Anything,
+    EqualsSign,
+}
+
+/// Whether the laxest reader takes what `found` begins with for `name`: some ignore the case, decode `%53`, read `_` for
+/// `.` and the like, drop white space of any alphabet at the end of a name, end it at NUL, or take `NAME[0]` for a part
+/// of `NAME`.
+fn is_read_as(found: &[u8], name: &[u8], named: NamedBy) -> bool {
     let mut rest = found;
     let is_alike = |wanted: &u8| next_decoded(&mut rest).is_some_and(|byte| laxly(byte) == laxly(*wanted));
-    name.iter().all(is_alike) && matches!(next_decoded(&mut rest), None | Some(b'['))
+    if !name.iter().all(is_alike) {
+        return false;
+    }
+    loop {
+        match next_decoded(&mut rest) {
+            None => return named == NamedBy::Anything,
+            Some(b'=' | b'[' | b'\0') => return true,
+            Some(byte) if byte.is_ascii_graphic() => return false,
+            Some(_) => {}
+        }
+    }
+}
+
+/// What a reader drops before a name: `=`, white space of any alphabet, and `+`, which is a space to some.
+fn without_edge(pair: &[u8]) -> &[u8] {
+    let mut rest = pair;
+    loop {
+        let mut behind = rest;
+        match next_decoded(&mut behind) {
+            Some(byte) if !byte.is_ascii_graphic() || matches!(byte, b'=' | b'+') => rest = behind,
+            _ => return rest,
+        }
+    }
 }
 
 const fn laxly(byte: u8) -> u8 {

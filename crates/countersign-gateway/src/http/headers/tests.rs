@@ -281,6 +281,18 @@ fn only_the_session_cookie_is_removed() {
         "%53ESSIO%4e=a",
         "SESSION[0]=a",
         "session%5B0]=a",
+        "SESSION%00=a",
+        "SESSION%20=a",
+        "%20SESSION=a",
+        "+SESSION=a",
+        "x=1 SESSION=a",
+        "x=1, SESSION=a",
+        "x=1,SESSION=a",
+        "x=\"1\" SESSION=a",
+        "x=\"1\"SESSION=a",
+        "\u{a0}SESSION=a",
+        "SESSION\u{a0}=a",
+        "x=1\u{85}SESSION=a",
     ] {
         let fields = [("set-cookie", "theme=dark"), ("set-cookie", value), ("set-cookie", "a=SESSION=1")];
         assert_eq!(
@@ -289,9 +301,17 @@ fn only_the_session_cookie_is_removed() {
             "{value}"
         );
     }
-    for value in
-        ["SESSION2=a", "SESSIO=a", "SESSION%=a", "SESSION_=a", "XSESSION=a", "a=1; SESSION=b", "=", ""]
-    {
+    for value in [
+        "SESSION2=a",
+        "SESSIO=a",
+        "SESSION%=a",
+        "SESSION_=a",
+        "XSESSION=a",
+        "a=1; SESSION=b",
+        "=",
+        "",
+        "x=your SESSION has ended",
+    ] {
         assert_eq!(answered(&[("set-cookie", value)], &rules), [format!("set-cookie: {value}")], "{value}");
     }
     let rules = ResponseRules { session_cookie: Some("__Host-app.sid"), ..rules };
@@ -354,9 +374,30 @@ fn an_answer_is_private_unless_the_service_says_so_itself() {
         );
     }
     let split = [("cache-control", "no-store"), ("cache-control", "public")];
-    assert_eq!(cached(&split, CacheRule::Private), [private, "vary: Cookie"]);
+    let strict = "cache-control: private, no-store";
+    assert_eq!(cached(&split, CacheRule::Private), [strict, "vary: Cookie"]);
+    let several = [("cache-control", "private"), ("cache-control", "max-age=60")];
+    assert_eq!(cached(&several, CacheRule::Private), ["cache-control: private, max-age=60", "vary: Cookie"]);
+    for said in ["a=\"b, private, c\", max-age=9", "a=\"\\\"\", max-age=9, b=\", private\""] {
+        assert_eq!(
+            cached(&[("cache-control", said)], CacheRule::Private),
+            [private, "vary: Cookie"],
+            "{said}"
+        );
+    }
+    for said in ["a=\"b, private", "a=\"\\\", private", "public, a=\""] {
+        for rule in [CacheRule::Private, CacheRule::MayBePublic] {
+            assert_eq!(cached(&[("cache-control", said)], rule), [strict, "vary: Cookie"], "{said}");
+        }
+    }
+    let quoted = "private=\"a, b\", no-store";
+    assert_eq!(
+        cached(&[("cache-control", quoted)], CacheRule::Private)[0],
+        format!("cache-control: {quoted}")
+    );
     let overruling = [
         ("cdn-cache-control", "max-age=60"),
+        ("edge-control", "max-age=60"),
         ("surrogate-control", "max-age=60"),
         ("x-accel-expires", "60"),
         ("cache-control", "private"),

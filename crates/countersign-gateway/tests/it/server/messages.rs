@@ -124,6 +124,18 @@ async fn what_only_announces_an_answer_is_none() {
     assert_eq!(service.record.connections(), 1);
 }
 
+#[tokio::test]
+async fn a_service_that_only_announces_is_not_listened_to_for_ever() {
+    let hint = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    for (hints, expected) in [(100, "HTTP/1.1 200 OK\r\n"), (101, "HTTP/1.1 502 Bad Gateway\r\n")] {
+        let answer = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", hint.repeat(hints));
+        let service = Recorder::answering(answer.leak()).await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let (head, _) = exchange(&mut gateway.connect().await, GET).await;
+        assert!(head.starts_with(expected), "{hints}: {head}");
+    }
+}
+
 /// They would be taken for the answer to the next request, another user's.
 #[tokio::test]
 async fn a_connection_with_bytes_behind_the_answer_is_not_used_again() {
