@@ -6,5 +6,6 @@ pub mod forwarded;
 mod legacy;
 pub mod outgoing;
 pub mod own;
+mod passage;
 pub mod proxy;
 pub mod refuse;

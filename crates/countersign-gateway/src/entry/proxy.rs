@@ -18,6 +18,7 @@ use super::{
     legacy::{self, Fate},
     outgoing,
     own::{self, SessionEndpoints},
+    passage::Passage,
     refuse::{self, Reached},
 };
 use crate::{
@@ -26,7 +27,6 @@ use crate::{
     credential::{CredentialKind, OwnedCredential},
     decision::{Decision, Refuse, Remove},
     error::Refusal,
-    guard::IdentityHeaders,
     http::{
         cors,
         headers::{
@@ -35,10 +35,8 @@ use crate::{
         },
         problem::DECISION,
     },
-    keyring::SignedToken,
     metadata::MetadataHandle,
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
-    revocation::Lease,
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
@@ -89,21 +87,6 @@ struct Call<'a> {
     now: Now,
 }
 
-/// What a decision lets through.
-struct Passage {
-    route: Arc<Route>,
-    remove: Remove,
-    /// The service gets the token that the lease holds.
-    sends_token: bool,
-    identity: Option<Box<IdentityHeaders>>,
-    set_cookie: Option<HeaderValue>,
-    session: Option<SessionId>,
-    /// When a stream has to end: at the session's end.
-    not_after: Option<UnixTime>,
-    /// Until when, if sooner.
-    lease: Option<Lease>,
-}
-
 /// Whose page is to read an answer, as its browser says.
 enum Reader {
     /// One of an origin that the route allows.
@@ -121,19 +104,6 @@ impl Reader {
             Self::Foreign => cors::withdraw(headers),
             Self::Ours => {}
         }
-    }
-}
-
-impl Passage {
-    /// What the service gets as `Authorization`: rendered when the token was signed, shared since.
-    fn authorization(&self) -> Option<&HeaderValue> {
-        let token = self.lease.as_ref().and_then(Lease::token);
-        token.filter(|_| self.sends_token).map(SignedToken::header_value)
-    }
-
-    /// It is turned away after all.
-    fn refuse(&self, refusal: Refusal) -> Refuse {
-        Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session.clone() }
     }
 }
 
@@ -245,26 +215,8 @@ impl Call<'_> {
                 self.observer.metrics().request(label);
                 return self.refuse(&refuse, parts);
             }
-            Decision::Pass(pass) => Passage {
-                route: pass.route,
-                remove: pass.remove,
-                sends_token: false,
-                identity: None,
-                set_cookie: None,
-                session: None,
-                not_after: None,
-                lease: None,
-            },
-            Decision::Forward(forward) => Passage {
-                sends_token: forward.sends_token,
-                identity: forward.identity,
-                not_after: Some(forward.not_after),
-                set_cookie: forward.set_cookie,
-                route: forward.route,
-                remove: Remove::Credential,
-                session: Some(forward.session),
-                lease: Some(forward.lease.opened_with(forward.set)),
-            },
+            Decision::Pass(pass) => Passage::from(pass),
+            Decision::Forward(forward) => Passage::from(forward),
         };
         self.forward(parts, body, &passage).await
     }

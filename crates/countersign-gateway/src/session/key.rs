@@ -2,9 +2,9 @@
 //!
 //! A key is made by one function from *everything that is sent to the authorization server*: a digest of the
 //! settings that say what is asked and how the answer is read, the kind of the credential, and the credential. Each
-//! part is length-prefixed, so that no two inputs share an encoding, and the whole is hashed with a secret of the
-//! key ring, so that a memory dump holds no credential and nobody can aim for a collision. All 32 bytes are
-//! compared.
+//! part is length-prefixed, so that no two inputs share an encoding, and the whole is hashed (BLAKE3, keyed) with a
+//! secret of the key ring, so that a memory dump holds no credential and nobody can aim for a collision. All 32 bytes
+//! are compared.
 //!
 //! What an attacker could do if this were wrong: two credentials with one key would share an identity.
 
@@ -13,10 +13,10 @@ use std::{
     hash::{BuildHasherDefault, Hash, Hasher},
 };
 
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Secret, SessionId, Subject};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use smallvec::SmallVec;
 
 use super::shared::AnswerSealer;
 use crate::credential::{Credential, CredentialKind};
@@ -95,15 +95,12 @@ impl Hasher for PassThrough {
 /// Hashes session keys.
 pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
 
-/// HMAC-SHA-256 (RFC 2104) with a key that is in already: copied for each hash.
-type Keyed = Hmac<Sha256>;
-
 /// Makes keys for one way of asking.
 #[derive(Clone)]
 pub struct SessionKeyer {
     /// Differs between two ways of asking, as the keys it makes do.
-    asking: Keyed,
-    naming: Keyed,
+    asking: Secret<[u8; 32]>,
+    naming: hmac::Key,
     pub(super) answers: AnswerSealer,
 }
 
@@ -118,12 +115,17 @@ impl SessionKeyer {
     /// settings that change what is asked or how the answer is read.
     #[must_use]
     pub fn new(secret: &Secret<[u8; 32]>, settings: &[u8]) -> Self {
-        let secret = keyed(secret.expose());
-        let derive = |purpose: &[u8], content| tag(&secret, &[purpose, content]);
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+        let derive = |purpose: &[u8], content: &[u8]| {
+            let mut mac = hmac::Context::with_key(&secret);
+            mac.update(purpose);
+            mac.update(content);
+            to_array(&mac.sign())
+        };
         Self {
             answers: AnswerSealer::new(derive(b"countersign shared answer\0", settings)),
-            asking: keyed(&derive(b"countersign session key\0", settings)),
-            naming: keyed(&derive(b"countersign sid\0", b"")),
+            asking: Secret::new(derive(b"countersign session key\0", settings)),
+            naming: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"countersign sid\0", b"")),
         }
     }
 
@@ -142,14 +144,21 @@ impl SessionKeyer {
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
         let value = credential.expose().as_bytes();
         let [a, b, c, d, e, f, g, h] = (value.len() as u64).to_be_bytes();
-        SessionKey(tag(&self.asking, &[&[tag_of(credential.kind), a, b, c, d, e, f, g, h], value]))
+        self.hashed(&[tag_of(credential.kind), a, b, c, d, e, f, g, h], value)
     }
 
     /// Under what a session is found by our own name for it. As with [`Self::key`], another way of asking has other
     /// handles.
     #[must_use]
     pub fn handle(&self, session: &SessionId) -> SessionKey {
-        SessionKey(tag(&self.asking, &[&[HANDLE_TAG], session.as_str().as_bytes()]))
+        self.hashed(&[HANDLE_TAG], session.as_str().as_bytes())
+    }
+
+    fn hashed(&self, prefix: &[u8], text: &[u8]) -> SessionKey {
+        // In one piece, on the stack where it is short: a hash of several pieces keeps a state of 2 KB.
+        let mut input = SmallVec::<[u8; 256]>::from_slice(prefix);
+        input.extend_from_slice(text);
+        SessionKey(blake3::keyed_hash(self.asking.expose(), &input).into())
     }
 
     /// Our own name for the session that the server calls so, whosever it is: a keyed hash of that. A log-out that says
@@ -170,13 +179,13 @@ impl SessionKeyer {
     }
 
     fn name(&self, purpose: &[u8], parts: &[&[u8]]) -> SessionId {
-        let mut mac = self.naming.clone();
+        let mut mac = hmac::Context::with_key(&self.naming);
         mac.update(purpose);
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        let hash: [u8; 32] = mac.finalize().into_bytes().into();
+        let hash = to_array(&mac.sign());
         URL_SAFE_NO_PAD.encode(hash.first_chunk::<16>().map_or(&[][..], |chunk| chunk)).into()
     }
 }
@@ -195,17 +204,9 @@ const fn tag_of(kind: CredentialKind) -> u8 {
     }
 }
 
-fn keyed(key: &[u8; 32]) -> Keyed {
-    // A shorter key is one with zeros behind it.
-    let mut block = [0; 64];
-    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
-    Keyed::new(&block.into())
-}
-
-fn tag(key: &Keyed, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = key.clone();
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().into()
+/// A tag of HMAC-SHA-256 has 32 bytes.
+fn to_array(tag: &hmac::Tag) -> [u8; 32] {
+    tag.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -134,13 +134,12 @@ pub fn process_whoami(
     Ok(Verdict::Live(Box::new(answer)))
 }
 
-/// The object of an array that holds one and nothing else: so answer servers that list who is logged in, such as
-/// Glewlwyd's `profile_list`.
+/// The object of an array that holds one, which says something, and nothing else: so answer servers that list who is
+/// logged in, such as Glewlwyd's `profile_list`.
 fn alone(value: Value) -> Value {
+    let is_one = |values: &[Value]| matches!(values, [Value::Object(members)] if !members.is_empty());
     match value {
-        Value::Array(mut values) if matches!(values.as_slice(), [Value::Object(_)]) => {
-            values.pop().unwrap_or_default()
-        }
+        Value::Array(mut values) if is_one(&values) => values.pop().unwrap_or_default(),
         value => value,
     }
 }

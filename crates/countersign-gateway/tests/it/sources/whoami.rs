@@ -47,7 +47,7 @@ fn the_body_of_a_200() {
         // Glewlwyd.
         (Is::Live, json!([{"username": "ann", "scope": ["g_profile"]}])),
         (Is::No, json!([{"id": "s", "exp": 1_800_000_000}])),
-        (Is::No, json!([{}])),
+        (Is::Nonsense, json!([{}])),
         (Is::Nonsense, json!([{"id": 7}, {"id": 8}])),
         (Is::Nonsense, json!([[{"id": 7}]])),
         (Is::Nonsense, json!([null])),

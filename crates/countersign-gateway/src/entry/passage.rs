@@ -1,0 +1,73 @@
+//! What a decision lets through, as the proxy needs it.
+
+use std::sync::Arc;
+
+use countersign::{SessionId, UnixTime};
+use http::HeaderValue;
+
+use crate::{
+    decision::{Forward, Pass, Refuse, Remove},
+    error::Refusal,
+    guard::IdentityHeaders,
+    keyring::SignedToken,
+    revocation::Lease,
+    route::Route,
+};
+
+/// A request that goes on, with a token or without.
+pub(super) struct Passage {
+    pub(super) route: Arc<Route>,
+    pub(super) remove: Remove,
+    /// The service gets the token that the lease holds.
+    sends_token: bool,
+    pub(super) identity: Option<Box<IdentityHeaders>>,
+    pub(super) set_cookie: Option<HeaderValue>,
+    pub(super) session: Option<SessionId>,
+    /// When a stream has to end: at the session's end.
+    pub(super) not_after: Option<UnixTime>,
+    /// Until when, if sooner.
+    pub(super) lease: Option<Lease>,
+}
+
+impl Passage {
+    /// What the service gets as `Authorization`: rendered when the token was signed, shared since.
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        let token = self.lease.as_ref().and_then(Lease::token);
+        token.filter(|_| self.sends_token).map(SignedToken::header_value)
+    }
+
+    /// It is turned away after all.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Refuse {
+        Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session.clone() }
+    }
+}
+
+impl From<Pass> for Passage {
+    fn from(Pass { route, remove }: Pass) -> Self {
+        Self {
+            route,
+            remove,
+            sends_token: false,
+            identity: None,
+            set_cookie: None,
+            session: None,
+            not_after: None,
+            lease: None,
+        }
+    }
+}
+
+impl From<Forward> for Passage {
+    fn from(forward: Forward) -> Self {
+        Self {
+            route: forward.route,
+            remove: Remove::Credential,
+            sends_token: forward.sends_token,
+            identity: forward.identity,
+            set_cookie: forward.set_cookie,
+            session: Some(forward.session),
+            not_after: Some(forward.not_after),
+            lease: Some(forward.lease.opened_with(forward.set)),
+        }
+    }
+}
