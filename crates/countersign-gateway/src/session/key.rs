@@ -1,10 +1,13 @@
 //! The name under which a session is remembered.
 //!
-//! A key is made by one function from *everything that is sent to the authorization server*: a digest of the
-//! settings that say what is asked and how the answer is read, the kind of the credential, and the credential. Each
-//! part is length-prefixed, so that no two inputs share an encoding, and the whole is hashed (BLAKE3, keyed) with a
-//! secret of the key ring, so that a memory dump holds no credential and nobody can aim for a collision. All 32 bytes
-//! are compared.
+//! A key is made by one function from *everything that is sent to the authorization server*: the kind of the credential,
+//! the credential, and a digest of the settings that say what is asked and how the answer is read. Kind and credential,
+//! length-prefixed, so that no two share an encoding, are hashed (BLAKE3, keyed) with a secret of the key ring, so that a
+//! memory dump holds no credential and nobody can aim for a collision. The first half is that of the hash; the digest is
+//! in the second. All 32 bytes are compared.
+//!
+//! What a session is *called*, in tokens and revocations, is made of the first half alone: a revocation outlives a
+//! configuration.
 //!
 //! What an attacker could do if this were wrong: two credentials with one key would share an identity.
 
@@ -33,6 +36,11 @@ impl SessionKey {
     #[must_use]
     pub fn abbreviated(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.first_chunk::<9>().map_or(&[][..], |chunk| chunk))
+    }
+
+    /// What of it the settings do not change.
+    fn of_credential(&self) -> &[u8] {
+        self.0.first_chunk::<16>().map_or(&[][..], |half| half)
     }
 
     /// All of it.
@@ -98,8 +106,9 @@ pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
 /// Makes keys for one way of asking.
 #[derive(Clone)]
 pub struct SessionKeyer {
-    /// Differs between two ways of asking, as the keys it makes do.
-    asking: Secret<[u8; 32]>,
+    credentials: Secret<[u8; 32]>,
+    /// Differs between two ways of asking, as the keys do.
+    asking: [u8; 16],
     naming: hmac::Key,
     pub(super) answers: AnswerSealer,
 }
@@ -124,7 +133,11 @@ impl SessionKeyer {
         };
         Self {
             answers: AnswerSealer::new(derive(b"countersign shared answer\0", settings)),
-            asking: Secret::new(derive(b"countersign session key\0", settings)),
+            credentials: Secret::new(derive(b"countersign session key\0", b"")),
+            asking: derive(b"countersign way of asking\0", settings)
+                .first_chunk()
+                .copied()
+                .unwrap_or_default(),
             naming: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"countersign sid\0", b"")),
         }
     }
@@ -136,10 +149,7 @@ impl SessionKeyer {
         self
     }
 
-    /// The key of a credential.
-    ///
-    /// The settings are in the hash's own key already, so that what is hashed for each request is short: a kind, a
-    /// length and the credential.
+    /// The key of a credential. What is hashed for each request is short: a kind, a length and the credential.
     #[must_use]
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
         let value = credential.expose().as_bytes();
@@ -158,7 +168,9 @@ impl SessionKeyer {
         // In one piece, on the stack where it is short: a hash of several pieces keeps a state of 2 KB.
         let mut input = SmallVec::<[u8; 256]>::from_slice(prefix);
         input.extend_from_slice(text);
-        SessionKey(blake3::keyed_hash(self.asking.expose(), &input).into())
+        let mut hash: [u8; 32] = blake3::keyed_hash(self.credentials.expose(), &input).into();
+        hash.iter_mut().skip(16).zip(self.asking).for_each(|(byte, asking)| *byte ^= asking);
+        SessionKey(hash)
     }
 
     /// Our own name for the session that the server calls so, whosever it is: a keyed hash of that. A log-out that says
@@ -169,12 +181,12 @@ impl SessionKeyer {
     }
 
     /// Our own name for a session: a keyed hash of the server's name for it, or of whose it is and the credential where
-    /// the server has none. The server's own name never enters a token.
+    /// the server has none, whatever is asked. The server's own name never enters a token.
     #[must_use]
     pub fn session_id(&self, subject: &Subject, server_sid: Option<&str>, key: &SessionKey) -> SessionId {
         match server_sid {
             Some(server_sid) => self.named_session_id(server_sid),
-            None => self.name(NAMED_BY_CREDENTIAL, &[subject.as_str().as_bytes(), &key.0]),
+            None => self.name(NAMED_BY_CREDENTIAL, &[subject.as_str().as_bytes(), key.of_credential()]),
         }
     }
 
@@ -259,6 +271,17 @@ mod tests {
         assert_ne!(id("alice", None, &k1), id("alice", None, &k2));
         assert_ne!(id("alice", None, &k1), id("bob", None, &k1));
         assert!(!id("alice", Some("sid-1"), &k1).as_str().contains("sid-1"));
+    }
+
+    #[test]
+    fn another_way_of_asking_has_other_keys_and_the_same_names() {
+        let (one, other) = (key(1, b"one", header::COOKIE, "S=x"), key(1, b"other", header::COOKIE, "S=x"));
+        assert_ne!(one, other);
+        assert_ne!(one.name(), other.name());
+        let id = |settings, key| {
+            SessionKeyer::new(&Secret::new([1; 32]), settings).session_id(&"alice".into(), None, key)
+        };
+        assert_eq!(id(&b"one"[..], &one), id(b"other", &other), "what was revoked stays revoked");
     }
 
     proptest! {

@@ -126,7 +126,7 @@ impl House {
         let sessions = Arc::new(Sessions::new(Parts {
             rules,
             keyer: SessionKeyer::new(&Secret::new([1; 32]), settings),
-            memory: Arc::new(equip(Memory::new(n(1000), places, Tasks::default()))),
+            memory: Arc::new(equip(Memory::new(n(4000), places, Tasks::default()))),
             source: source.clone(),
             mapping: Mapping::new(&ClaimsConfig::default()),
             clock: clock.clone(),

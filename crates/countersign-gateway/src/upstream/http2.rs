@@ -225,7 +225,9 @@ fn copy(request: &Request<Inbound>) -> Option<Request<Inbound>> {
 /// (RFC 9113 §8.3.1).
 pub(super) fn with_pseudo_headers(request: &mut Parts, origin: &Origin) -> Result<(), UpstreamError> {
     let malformed = |_| UpstreamError::Unreachable(Unreachable::Protocol);
-    let authority = authority(&mut request.headers, &origin.key)?;
+    // Of a request that comes back unsent it is in the target already.
+    let named = host(&mut request.headers).or_else(|| request.uri.authority().cloned());
+    let authority = named.map_or_else(|| authority_of(&origin.key), Ok)?;
     let mut parts = std::mem::take(&mut request.uri).into_parts();
     parts.scheme = Some(if origin.key.protocol == UpstreamProtocol::Tls {
         uri::Scheme::HTTPS
@@ -241,11 +243,11 @@ pub(super) fn with_pseudo_headers(request: &mut Parts, origin: &Origin) -> Resul
     Ok(())
 }
 
-fn authority(headers: &mut HeaderMap, origin: &UpstreamOrigin) -> Result<uri::Authority, UpstreamError> {
-    let named = headers.remove(header::HOST).and_then(|host| uri::Authority::try_from(host.as_bytes()).ok());
-    if let Some(named) = named {
-        return Ok(named);
-    }
+fn host(headers: &mut HeaderMap) -> Option<uri::Authority> {
+    headers.remove(header::HOST).and_then(|host| uri::Authority::try_from(host.as_bytes()).ok())
+}
+
+fn authority_of(origin: &UpstreamOrigin) -> Result<uri::Authority, UpstreamError> {
     let text = if origin.host.contains(':') {
         format!("[{}]:{}", origin.host, origin.port)
     } else {

@@ -271,6 +271,22 @@ async fn a_command_names_exactly_one_target() {
 }
 
 #[tokio::test]
+async fn what_was_revoked_stays_revoked_under_another_configuration() {
+    let mut house = house(Recorder::answering(OK).await).await;
+    house.send("GET /orders/", &[ALICE]).await;
+    let sid = claims_in(&house.received()[0])["sid"].clone();
+    let (_, revoked) = command(&house, json!({ "session": sid })).await;
+    assert_eq!(revoked["was_revoked"], false);
+    // Answers are read in another way, so that what is known of every session is asked for anew.
+    house.rewrite("[claims]\n", "[claims]\nemail = \"session.mail\"\n").await;
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.contains("\r\ncountersign-refused: revoked\r\n"), "{answer}");
+    house.restart().await;
+    let answer = house.send("GET /orders/", &[ALICE]).await;
+    assert!(answer.contains("\r\ncountersign-refused: revoked\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn an_answer_of_the_old_application_that_deletes_the_cookie_ends_the_session() {
     let answers = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: SESSION=; Path=/; Max-Age=0\r\n\r\nok";
     let house = house(Recorder::answering(answers).await).await;

@@ -147,6 +147,8 @@ fn directives(headers: &HeaderMap) -> Said {
         // `private="set-cookie"` makes one field private, not the answer.
         said.private |= is_bare && (is("no-store") || is("private") || is("no-cache"));
         said.no_store |= is("no-store");
+        // Whoever understands the status may store what says `no-store` (RFC 9111 §5.2.2.3).
+        said.unclear |= is("must-understand");
         said.public |= is("public") || is("s-maxage");
     }
     said

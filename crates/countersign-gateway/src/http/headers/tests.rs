@@ -385,7 +385,9 @@ fn an_answer_is_private_unless_the_service_says_so_itself() {
             "{said}"
         );
     }
-    for said in ["a=\"b, private", "a=\"\\\", private", "public, a=\""] {
+    for said in
+        ["a=\"b, private", "a=\"\\\", private", "public, a=\"", "no-store, must-understand, max-age=600"]
+    {
         for rule in [CacheRule::Private, CacheRule::MayBePublic] {
             assert_eq!(cached(&[("cache-control", said)], rule), [strict, "vary: Cookie"], "{said}");
         }

@@ -24,7 +24,12 @@ pub struct AnswerReader {
     left: Left,
     /// What the lines of chunk sizes may have besides, in the rest of the body.
     extensions: usize,
+    /// Empty lines before a head, so far.
+    skipped: u8,
 }
+
+/// Empty lines before a head, at most.
+const MAX_EMPTY_LINES: u8 = 16;
 
 /// Longest body that is believed: more, other readers take for less than nothing.
 const MAX_LENGTH: u64 = i64::MAX.unsigned_abs();
@@ -46,7 +51,7 @@ impl fmt::Debug for AnswerReader {
 
 impl Default for AnswerReader {
     fn default() -> Self {
-        Self { read: BytesMut::new(), searched: 0, left: Left::Over, extensions: 0 }
+        Self { read: BytesMut::new(), searched: 0, left: Left::Over, extensions: 0, skipped: 0 }
     }
 }
 
@@ -70,6 +75,10 @@ impl AnswerReader {
         }
         // Some services end a body with a line end too many (RFC 9112 §2.2).
         while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
+            self.skipped += 1;
+            if self.skipped > MAX_EMPTY_LINES {
+                return Err(UpstreamError::Malformed);
+            }
             let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
             self.read.advance(length);
             self.searched = 0;
@@ -88,6 +97,7 @@ impl AnswerReader {
         put_back(&mut self.read, rest);
         self.left = left;
         self.extensions = MAX_LINE_BYTES;
+        self.skipped = 0;
         Ok(Some(head))
     }
 

@@ -238,3 +238,30 @@ async fn what_a_goaway_names_as_taken_is_not_sent_again() {
     assert_eq!(service.requests(), 1);
     gateway.counts("upstream", "retried", 0).await;
 }
+
+/// Who is asked for is asked for again: a service that serves several hosts would answer as another.
+#[tokio::test]
+async fn the_second_attempt_names_the_same_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let h2c = origin(UpstreamProtocol::Http2PriorKnowledge, listener.local_addr().unwrap());
+    let hosts = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&hosts);
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connection = h2::server::handshake(listener.accept().await.unwrap().0).await.unwrap();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            let mut hosts = seen.lock().unwrap();
+            hosts.push(request.uri().authority().unwrap().to_string());
+            if hosts.len() == 1 {
+                respond.send_reset(h2::Reason::REFUSED_STREAM);
+            } else {
+                respond.send_response(http::Response::new(()), true).unwrap();
+            }
+        }
+    });
+    let gateway = Plan::default().start(&[h2c]);
+    let request = b"GET / HTTP/1.1\r\nHost: shop.example:8080\r\n\r\n";
+    let (head, _) = exchange(&mut gateway.connect().await, request).await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(*hosts.lock().unwrap(), ["shop.example:8080"; 2]);
+}

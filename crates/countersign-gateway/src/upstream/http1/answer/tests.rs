@@ -22,6 +22,13 @@ fn ending(start: &str, fields: &str, to_head: bool) -> Result<(Left, bool), Upst
 }
 
 #[test]
+fn empty_lines_before_a_head_are_counted() {
+    let behind = |lines: usize| head(&format!("{}HTTP/1.1 204 No Content\r\n\r\n", "\r\n".repeat(lines)));
+    assert!(behind(16).unwrap().is_some());
+    assert_eq!(behind(17).err(), Some(UpstreamError::Malformed));
+}
+
+#[test]
 fn where_an_answer_ends() {
     let chunks = Left::Chunks(Chunks::Size);
     let (ok, malformed) = ("HTTP/1.1 200 OK", Err(UpstreamError::Malformed));
