@@ -108,7 +108,7 @@ pub type SessionKeyHasher = BuildHasherDefault<PassThrough>;
 pub struct SessionKeyer {
     credentials: Secret<[u8; 32]>,
     /// Differs between two ways of asking, as the keys do.
-    asking: [u8; 16],
+    asking: u128,
     naming: hmac::Key,
     pub(super) answers: AnswerSealer,
 }
@@ -136,8 +136,7 @@ impl SessionKeyer {
             credentials: Secret::new(derive(b"countersign session key\0", b"")),
             asking: derive(b"countersign way of asking\0", settings)
                 .first_chunk()
-                .copied()
-                .unwrap_or_default(),
+                .map_or(0, |half| u128::from_ne_bytes(*half)),
             naming: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"countersign sid\0", b"")),
         }
     }
@@ -169,7 +168,9 @@ impl SessionKeyer {
         let mut input = SmallVec::<[u8; 256]>::from_slice(prefix);
         input.extend_from_slice(text);
         let mut hash: [u8; 32] = blake3::keyed_hash(self.credentials.expose(), &input).into();
-        hash.iter_mut().skip(16).zip(self.asking).for_each(|(byte, asking)| *byte ^= asking);
+        if let Some(half) = hash.last_chunk_mut::<16>() {
+            *half = (u128::from_ne_bytes(*half) ^ self.asking).to_ne_bytes();
+        }
         SessionKey(hash)
     }
 
