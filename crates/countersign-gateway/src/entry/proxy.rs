@@ -40,7 +40,7 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Added, Body, Inbound, Onward, Reason, Target, Term, Unreachable, UpstreamError},
+    upstream::{Added, Body, Inbound, Reason, Target, Term, Unreachable, UpstreamError, UpstreamRequest},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -299,13 +299,13 @@ impl Call<'_> {
         };
         let sent = match upgrade {
             UpgradeRule::Remove => {
-                let request = Onward { parts, added: &added, body };
+                let request = UpstreamRequest { parts, added: &added, body };
                 self.worker.upstreams.send(target, request).await
             }
             UpgradeRule::Keep => {
                 let term =
                     self.last_moment(passage).map(|until| Term { until, lease: passage.lease.clone() });
-                let request = Onward { parts, added: &added, body };
+                let request = UpstreamRequest { parts, added: &added, body };
                 Box::pin(self.tunnel(target, request, term)).await
             }
         };
@@ -358,7 +358,7 @@ impl Call<'_> {
     async fn tunnel(
         &self,
         target: &Target,
-        request: Onward<'_>,
+        request: UpstreamRequest<'_>,
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError> {
         let Some(client) = Upgrading::take(&mut request.parts.extensions) else {

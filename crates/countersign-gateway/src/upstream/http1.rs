@@ -22,7 +22,7 @@ pub(crate) use answer::Reason;
 pub use answer::{AnswerHead, AnswerReader};
 
 use super::{
-    BodyError, Deadline, Inbound, Onward, Stream, UpstreamError,
+    BodyError, Deadline, Inbound, Stream, UpstreamError, UpstreamRequest,
     origin::{IDLE_AGE, Pool},
 };
 use crate::{
@@ -100,7 +100,7 @@ impl Client {
     /// request was passed on. Fields and body are taken, unless nothing of the request could be written.
     pub(super) async fn exchange(
         &mut self,
-        Onward { parts, added, body }: Onward<'_>,
+        UpstreamRequest { parts, added, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,

@@ -25,7 +25,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
 use super::{
-    Deadline, Inbound, Onward, Stream, UpstreamError, error::Unreachable, http1::Failure, origin::Origin,
+    Deadline, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
+    origin::Origin,
 };
 use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
 
@@ -103,7 +104,7 @@ pub(super) struct Waits {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        Onward { parts, added, body }: Onward<'_>,
+        UpstreamRequest { parts, added, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         body_deadline: &Deadline,
         waits: Waits,

@@ -6,7 +6,7 @@ use http::{Response, StatusCode, Uri, Version, header, request::Parts, uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    Body, Onward, Target, UpstreamError,
+    Body, Target, UpstreamError, UpstreamRequest,
     body::{Outstanding, Source, Stream, Terms},
     connect::{self, Alpn},
     error::Unreachable,
@@ -66,7 +66,7 @@ impl Pools {
     pub async fn send(
         &self,
         target: &Target,
-        mut request: Onward<'_>,
+        mut request: UpstreamRequest<'_>,
     ) -> Result<Response<Body>, UpstreamError> {
         let now = Instant::now();
         let mut origin = target.choose(self.worker, now, None)?;
@@ -105,7 +105,7 @@ impl Pools {
         &self,
         target: &Target,
         origin: &Arc<Origin>,
-        request: Onward<'_>,
+        request: UpstreamRequest<'_>,
         now: Instant,
         fresh: bool,
     ) -> Result<Response<Body>, Missed> {

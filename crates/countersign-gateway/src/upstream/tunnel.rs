@@ -23,7 +23,7 @@ use tokio::{
 use crate::revocation::{LOOK_EVERY, Lease};
 
 use super::{
-    Body, Onward, Pools, Stream, Target, UpstreamError,
+    Body, Pools, Stream, Target, UpstreamError, UpstreamRequest,
     body::{Source, Terms},
     http1::Failure,
     pools::into_origin_form,
@@ -71,7 +71,7 @@ impl Pools {
     pub async fn upgrade<S>(
         &self,
         target: &Target,
-        request: Onward<'_>,
+        request: UpstreamRequest<'_>,
         client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
         term: Option<Term>,
     ) -> Result<Response<Body>, UpstreamError>

@@ -13,7 +13,7 @@ use super::Pools;
 use crate::{
     config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
     observe::{Gauges, Metrics, Observer, audit::AuditLog},
-    upstream::{Inbound, Onward, Registry},
+    upstream::{Inbound, Registry, UpstreamRequest},
 };
 
 /// A service that answers one request on each connection, says what it got, and resets it when told to.
@@ -52,8 +52,10 @@ async fn what_comes_back_unsent_is_sent_once_more() {
     let send = async |path: &str| {
         let request = Request::post(path).header("host", "x").body(Inbound::none()).unwrap();
         let (mut parts, mut body) = request.into_parts();
-        let response =
-            pools.send(&target, Onward { parts: &mut parts, added: &[], body: &mut body }).await.unwrap();
+        let response = pools
+            .send(&target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
+            .await
+            .unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     };
     send("/first").await;

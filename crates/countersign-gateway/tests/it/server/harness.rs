@@ -12,7 +12,7 @@ use countersign_gateway::{
         Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
         serve,
     },
-    upstream::{Inbound, Onward, Registry, Target},
+    upstream::{Inbound, Registry, Target, UpstreamRequest},
 };
 use http::{Response, header, request::Parts};
 use tokio::{
@@ -39,10 +39,10 @@ impl Handler for Forward {
         }
         let outcome = if let Some(client) = Upgrading::take(&mut parts.extensions) {
             *body = body.emptied();
-            worker.upstreams.upgrade(&self.0, Onward { parts, added: &[], body }, client, None).await
+            worker.upstreams.upgrade(&self.0, UpstreamRequest { parts, added: &[], body }, client, None).await
         } else {
             parts.headers.remove(header::CONNECTION);
-            worker.upstreams.send(&self.0, Onward { parts, added: &[], body }).await
+            worker.upstreams.send(&self.0, UpstreamRequest { parts, added: &[], body }).await
         };
         match outcome {
             Ok(mut response) => {

@@ -14,7 +14,7 @@ use countersign_gateway::{
     config::resolved::UpstreamProtocol,
     error::Refusal,
     server::{Connection, Handler, Outbound, Worker},
-    upstream::{Inbound, Onward, Target},
+    upstream::{Inbound, Target, UpstreamRequest},
 };
 use http::{Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
@@ -115,7 +115,7 @@ impl Handler for Behind {
             let (mut parts, mut body) = own.into_parts();
             match worker
                 .upstreams
-                .send(&self.target, Onward { parts: &mut parts, added: &[], body: &mut body })
+                .send(&self.target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
                 .await
             {
                 Ok(answer) => answer.into_body().collect().await.map_or("cut", |_| "ok"),

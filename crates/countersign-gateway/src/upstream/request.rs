@@ -10,7 +10,7 @@ pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;
 
 /// A request on its way to a service. It lies where it was read; its fields and its body are taken when they are sent.
 #[derive(Debug)]
-pub struct Onward<'a> {
+pub struct UpstreamRequest<'a> {
     /// Path and query it is to be sent with, a `Host` field, and what else of the client's fields goes on. Scheme,
     /// authority, version and what HTTP/2 wants otherwise is seen to when it is sent.
     pub parts: &'a mut Parts,
@@ -21,9 +21,9 @@ pub struct Onward<'a> {
     pub body: &'a mut Inbound,
 }
 
-impl Onward<'_> {
+impl UpstreamRequest<'_> {
     /// The same, for one more attempt.
-    pub(super) const fn again(&mut self) -> Onward<'_> {
-        Onward { parts: self.parts, added: self.added, body: self.body }
+    pub(super) const fn again(&mut self) -> UpstreamRequest<'_> {
+        UpstreamRequest { parts: self.parts, added: self.added, body: self.body }
     }
 }
