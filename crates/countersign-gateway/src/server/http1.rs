@@ -1,7 +1,7 @@
 //! HTTP/1.1 towards clients.
 //!
 //! 1. One request after the other: the next is looked at when the answer to the last is written.
-//! 2. A client that closes its framed side while it waits is taken as gone, as almost always it is; the request
+//! 2. A client that closes its sending side while it waits is taken as gone, as almost always it is; the request
 //!    upstream is then ended too.
 //! 3. Where messages end, [`super::head_guard`] decides. A bad head is answered in its turn, and is the last.
 //! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.

@@ -1,5 +1,7 @@
 //! A request on its way to a service.
 
+use std::fmt;
+
 use http::{HeaderName, HeaderValue, request::Parts};
 use smallvec::SmallVec;
 
@@ -9,7 +11,6 @@ use super::Inbound;
 pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;
 
 /// A request on its way to a service. It lies where it was read; its fields and its body are taken when they are sent.
-#[derive(Debug)]
 pub struct UpstreamRequest<'a> {
     /// Path and query it is to be sent with, a `Host` field, and what else of the client's fields goes on. Scheme,
     /// authority, version and what HTTP/2 wants otherwise is seen to when it is sent.
@@ -25,5 +26,12 @@ impl UpstreamRequest<'_> {
     /// The same, for one more attempt.
     pub(super) const fn again(&mut self) -> UpstreamRequest<'_> {
         UpstreamRequest { parts: self.parts, added: self.added, body: self.body }
+    }
+}
+
+impl fmt::Debug for UpstreamRequest<'_> {
+    /// Without its fields: there are cookies and a token among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamRequest").field("method", &self.parts.method).finish_non_exhaustive()
     }
 }
