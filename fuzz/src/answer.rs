@@ -64,12 +64,15 @@ pub fn through_reader(stream: &[u8], piece: usize, to_head: bool) -> Result<Opti
     for part in stream.chunks(piece) {
         reader.buffer().extend_from_slice(part);
         while read.is_none()
-            && let Some(head) = reader.next_head(to_head, &mut HeaderMap::new())?
+            && let Some(head) = reader.next_head(to_head)?
         {
-            let status = head.response.status();
+            let status = head.head.status;
             // Those only announce the answer.
             if !status.is_informational() || status.as_u16() == 101 {
-                let fields = fields(head.response.headers());
+                let sent = head.head.fields.len();
+                let map = HeaderMap::from(head.head.fields);
+                assert_eq!(map.len(), sent, "a field that no map takes");
+                let fields = fields(&map);
                 let (body, trailers) = (Vec::new(), 0);
                 read = Some(Read { status: status.as_u16(), fields, body, trailers, complete: false });
             }

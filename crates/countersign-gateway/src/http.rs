@@ -4,11 +4,19 @@
 //! ordinary request none of them allocates. Where a message ends is not their question but that of
 //! [`crate::server::head_guard`].
 
+mod answer;
 pub(crate) mod cookie_end;
 pub mod cors;
 pub mod csrf;
+mod fields;
 pub(crate) mod form;
 pub mod headers;
 pub mod host;
 pub mod path;
 pub mod problem;
+
+pub(crate) use self::fields::{Lines, put_line};
+pub use self::{
+    answer::{Answer, Head},
+    fields::Fields,
+};

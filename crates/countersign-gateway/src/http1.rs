@@ -20,7 +20,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) use encoder::Encoder;
-pub(crate) use fields::{Seen, has_option, is_persistent, parsed, put_field, read_fields};
+pub(crate) use fields::{Seen, is_persistent, length, parsed, put_field, read_fields, values};
 pub(crate) use outgoing::Outgoing;
 
 /// Header fields of a message, at most.

@@ -20,7 +20,6 @@ pub use body::Body;
 pub use connect::NAMES_TTL;
 pub use deadline::Deadline;
 pub use error::{BodyError, Unreachable, UpstreamError};
-pub(crate) use http1::Reason;
 pub use http1::{AnswerHead, AnswerReader};
 pub use inbound::Inbound;
 pub use origin::{CONNECTING, EJECT_FAILURES, EJECT_TIME, EJECT_WINDOW, IDLE_AGE};

@@ -1,9 +1,8 @@
 //! What an answer of the old application does to the session cookie. Pure.
 
 use countersign::UnixTime;
-use http::{HeaderMap, header};
 
-use crate::http::cookie_end::is_over;
+use crate::http::{Fields, cookie_end::is_over};
 
 /// What became of the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +15,10 @@ pub(super) enum Fate {
 
 /// What `Set-Cookie` says about the cookie of that name, which was `old` in the request. The last field that names it
 /// counts (RFC 6265 §5.3). `None`: it stays as it is.
-pub(super) fn fate_of(headers: &HeaderMap, name: &str, old: &str, now: UnixTime) -> Option<Fate> {
-    let fields = headers.get_all(header::SET_COOKIE).iter().filter_map(|field| field.to_str().ok());
-    let (value, attributes) = fields.filter_map(|field| named(field, name)).next_back()?;
+pub(super) fn fate_of(answer: &Fields, name: &str, old: &str, now: UnixTime) -> Option<Fate> {
+    let fields = answer.all(b"set-cookie").filter(|field| field.is_ascii());
+    let fields = fields.filter_map(|field| std::str::from_utf8(field).ok());
+    let (value, attributes) = fields.filter_map(|field| named(field, name)).last()?;
     if value.is_empty() || is_over(attributes.split(';'), now) {
         return Some(Fate::Deleted);
     }
@@ -35,16 +35,17 @@ fn named<'a>(field: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
 #[cfg(test)]
 mod tests {
     use countersign::UnixTime;
-    use http::{HeaderMap, HeaderValue, header};
+    use http::{HeaderValue, header};
 
     use super::{Fate, fate_of};
+    use crate::http::Fields;
 
     fn fate(fields: &[&str]) -> Option<Fate> {
-        let mut headers = HeaderMap::new();
+        let mut answer = Fields::default();
         for field in fields {
-            headers.append(header::SET_COOKIE, HeaderValue::from_str(field).unwrap());
+            answer.add(header::SET_COOKIE, HeaderValue::from_str(field).unwrap());
         }
-        fate_of(&headers, "SESSION", "old", UnixTime::from_secs(1_800_000_000))
+        fate_of(&answer, "SESSION", "old", UnixTime::from_secs(1_800_000_000))
     }
 
     #[test]

@@ -25,7 +25,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, header, request};
 use crate::{
     config::resolved::BrowserConfig,
     error::Refusal,
-    http::{cors, csrf, host},
+    http::{Fields, cors, csrf, host},
     translate::Translation,
 };
 
@@ -131,28 +131,27 @@ impl SessionEndpoints {
     }
 
     /// Sets what every answer under [`PREFIX`] has, refusals included.
-    pub fn dress(&self, parts: &request::Parts, response: &mut Response<impl Sized>) {
+    pub fn dress(&self, parts: &request::Parts, answer: &mut Fields) {
         let endpoint = Endpoint::at(parts.uri.path());
         let is_preflight = cors::is_preflight(&parts.method, &parts.headers);
-        let headers = response.headers_mut();
         // A script alone says something else, where it is answered with.
-        if !headers.contains_key(header::ETAG) {
-            headers.insert(header::CACHE_CONTROL, NO_STORE);
+        if !answer.has(b"etag") {
+            answer.set(header::CACHE_CONTROL, NO_STORE);
         }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-        if let Some(allow) = headers.get_mut(header::ALLOW) {
+        answer.set(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        if answer.has(b"allow") {
             let methods = endpoint.map_or("GET, HEAD, POST", Endpoint::methods);
-            *allow = HeaderValue::from_static(methods);
+            answer.set(header::ALLOW, HeaderValue::from_static(methods));
         }
         let is_for_scripts = endpoint.is_some_and(Endpoint::is_for_scripts);
         if is_preflight || !is_for_scripts && !matches!(endpoint, Some(Endpoint::Script(_))) {
             return;
         }
         if is_for_scripts {
-            headers.insert(header::VARY, VARY);
+            answer.set(header::VARY, VARY);
         }
         if let Some(origin) = cors::allowed_origin(&parts.headers, &self.config.allowed_origins) {
-            cors::allow(headers, origin);
+            cors::allow(answer, origin);
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
     decision::{Decision, Refuse, Remove},
     error::Refusal,
     http::{
-        cors,
+        Answer, Fields, Head, cors,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
             holds, strip_request, strip_response,
@@ -40,7 +40,7 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Added, Body, Inbound, Reason, Target, Term, Unreachable, UpstreamError, UpstreamRequest},
+    upstream::{Added, Body, Inbound, Target, Term, Unreachable, UpstreamError, UpstreamRequest},
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -98,10 +98,10 @@ enum Reader {
 }
 
 impl Reader {
-    fn apply(&self, headers: &mut HeaderMap) {
+    fn apply(&self, answer: &mut Fields) {
         match self {
-            Self::Allowed(origin) => cors::allow(headers, origin),
-            Self::Foreign => cors::withdraw(headers),
+            Self::Allowed(origin) => cors::allow(answer, origin),
+            Self::Foreign => cors::withdraw(answer),
             Self::Ours => {}
         }
     }
@@ -142,8 +142,8 @@ impl Handler for Proxy {
         body: &mut Inbound,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> Response<Outbound> {
-        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty) };
+    ) -> Answer<Outbound> {
+        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty).into() };
         let snapshot = self.snapshot.load_full();
         let client = client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies);
         self.call(&snapshot, own, connection, worker, client).answer(parts, body).await
@@ -158,27 +158,27 @@ impl Handler for Proxy {
         refusal: Refusal,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> Response<Outbound> {
-        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty) };
+    ) -> Answer<Outbound> {
+        let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty).into() };
         let snapshot = self.snapshot.load_full();
         // Whom a trusted proxy speaks for stands in a head that cannot be read.
         let client = connection.peer.ip().to_canonical();
         let call = self.call(&snapshot, own, connection, worker, client);
         call.observe_refusal(refusal, None, None, None);
-        refuse::answer_and_close(refusal, call.id, &Method::GET)
+        refuse::answer_and_close(refusal, call.id, &Method::GET).into()
     }
 }
 
 impl Call<'_> {
-    async fn answer(&self, parts: &mut request::Parts, body: &mut Inbound) -> Response<Outbound> {
+    async fn answer(&self, parts: &mut request::Parts, body: &mut Inbound) -> Answer<Outbound> {
         if parts.version == Version::HTTP_2
             && let Some(refusal) = head_guard::fault_in(parts, self.snapshot.limits.header_count)
         {
             self.observe_refusal(refusal, None, None, None);
-            return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing);
+            return refuse::answer(refusal, self.id, &parts.method, Reached::Nothing).into();
         }
         if let Some(answer) = self.own_document(parts) {
-            return answer;
+            return answer.into();
         }
         if let Some(endpoints) = &self.snapshot.browser
             && own::is_own(parts.uri.path())
@@ -238,7 +238,7 @@ impl Call<'_> {
     }
 
     /// A browser asks whether a page of an origin that the route allows may send a request.
-    fn route_preflight(&self, parts: &request::Parts) -> Option<Response<Outbound>> {
+    fn route_preflight(&self, parts: &request::Parts) -> Option<Answer<Outbound>> {
         let route = self.snapshot.translation.route_for_preflight(parts)?;
         let origin = cors::allowed_origin(&parts.headers, &route.config.allowed_origins)?;
         let label = label_of(route);
@@ -249,13 +249,13 @@ impl Call<'_> {
         };
         self.observer.metrics().answered(label, response.status());
         response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
-        Some(response)
+        Some(response.into())
     }
 
     /// What pages ask for themselves.
-    async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &request::Parts) -> Response<Outbound> {
+    async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &request::Parts) -> Answer<Outbound> {
         self.observer.metrics().request(RouteLabel::Own);
-        let mut response = match endpoints.answer(&self.snapshot.translation, parts, self.client).await {
+        let response = match endpoints.answer(&self.snapshot.translation, parts, self.client).await {
             Ok(answer) => {
                 let mut response = refuse::without_body_for_head(answer, &parts.method).map(Outbound::from);
                 response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
@@ -266,9 +266,10 @@ impl Call<'_> {
                 refuse::answer(refusal, self.id, &parts.method, Reached::Nothing)
             }
         };
-        endpoints.dress(parts, &mut response);
-        self.observer.metrics().answered(RouteLabel::Own, response.status());
-        response
+        let mut answer = Answer::from(response);
+        endpoints.dress(parts, &mut answer.head.fields);
+        self.observer.metrics().answered(RouteLabel::Own, answer.head.status);
+        answer
     }
 
     /// Sends the request on and brings the answer back.
@@ -277,7 +278,7 @@ impl Call<'_> {
         parts: &mut request::Parts,
         body: &mut Inbound,
         passage: &Passage,
-    ) -> Response<Outbound> {
+    ) -> Answer<Outbound> {
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
@@ -309,30 +310,30 @@ impl Call<'_> {
                 Box::pin(self.tunnel(target, request, term)).await
             }
         };
-        let response = match sent {
-            Ok(mut response) => {
-                if response.body().is_awaited() {
-                    self.bind(response.body_mut(), passage);
+        let answer = match sent {
+            Ok(mut answer) => {
+                if answer.body.is_awaited() {
+                    self.bind(&mut answer.body, passage);
                 }
                 if let Some(cookie) = cookie {
-                    self.follow_cookie(cookie, response.headers());
+                    self.follow_cookie(cookie, &answer.head.fields);
                 }
-                let mut response = response.map(Outbound::from);
-                self.finish(&mut response, passage, upgrade);
-                reader.apply(response.headers_mut());
-                response
+                self.finish(&mut answer.head, passage, upgrade);
+                reader.apply(&mut answer.head.fields);
+                answer.map(Outbound::from)
             }
             Err(error) => {
                 let refusal = Refusal::from(error);
                 self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
-                let mut response = refuse::answer(refusal, self.id, &parts.method, Reached::before(error));
-                reader.apply(response.headers_mut());
-                response
+                let refused = refuse::answer(refusal, self.id, &parts.method, Reached::before(error));
+                let mut answer = Answer::from(refused);
+                reader.apply(&mut answer.head.fields);
+                answer
             }
         };
-        self.observer.metrics().answered(label, response.status());
-        self.write_line(parts, passage, &response);
-        response
+        self.observer.metrics().answered(label, answer.head.status);
+        self.write_line(parts, passage, &answer);
+        answer
     }
 
     /// An answer that is not all there yet ends with its session.
@@ -360,7 +361,7 @@ impl Call<'_> {
         target: &Target,
         request: UpstreamRequest<'_>,
         term: Option<Term>,
-    ) -> Result<Response<Body>, UpstreamError> {
+    ) -> Result<Answer<Body>, UpstreamError> {
         let Some(client) = Upgrading::take(&mut request.parts.extensions) else {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
         };
@@ -380,7 +381,7 @@ impl Call<'_> {
     }
 
     /// What the old application did to the session cookie happened to the session.
-    fn follow_cookie(&self, cookie: OwnedCredential, answer: &HeaderMap) {
+    fn follow_cookie(&self, cookie: OwnedCredential, answer: &Fields) {
         let translation = &self.snapshot.translation;
         let Some(name) = &translation.credentials.cookie else { return };
         match legacy::fate_of(answer, name, cookie.value.expose(), self.now.wall) {
@@ -441,7 +442,7 @@ impl Call<'_> {
     }
 
     /// Takes from the answer what the client must not see, and sets what is ours.
-    fn finish(&self, response: &mut Response<Outbound>, passage: &Passage, upgrade: UpgradeRule) {
+    fn finish(&self, head: &mut Head, passage: &Passage, upgrade: UpgradeRule) {
         let route = &passage.route;
         let cache = match (&route.kind, route.config.allow_public_cache) {
             (Kind::Guard(_) | Kind::Translate(_), true) => CacheRule::MayBePublic,
@@ -463,26 +464,25 @@ impl Call<'_> {
                 VaryBy::Cookie
             },
             // Any answer but 101 is an answer like every other.
-            upgrade: match response.status() {
+            upgrade: match head.status {
                 StatusCode::SWITCHING_PROTOCOLS => upgrade,
                 _ => UpgradeRule::Remove,
             },
         };
-        strip_response(response.headers_mut(), &rules);
-        if response.extensions().get().is_some_and(|Reason(reason)| holds(reason, &rules)) {
-            response.extensions_mut().remove::<Reason>();
+        strip_response(&mut head.fields, &rules);
+        if head.reason.as_ref().is_some_and(|reason| holds(reason, &rules)) {
+            head.reason = None;
         }
         if let Some(cookie) = &passage.set_cookie {
-            response.headers_mut().append(header::SET_COOKIE, cookie.clone());
-            let nobody = HeaderValue::from_static("private, no-store");
-            response.headers_mut().insert(header::CACHE_CONTROL, nobody);
+            head.fields.add(header::SET_COOKIE, cookie.clone());
+            head.fields.set(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
         }
-        response.headers_mut().insert(DECISION.clone(), self.id.to_header_value());
-        *response.version_mut() = Version::HTTP_11;
+        // What a service says under this name has been taken away.
+        head.fields.add(DECISION.clone(), self.id.to_header_value());
     }
 
     /// Answers a request that reached no service, and was counted as one that came in.
-    fn refuse(&self, refuse: &Refuse, parts: &request::Parts) -> Response<Outbound> {
+    fn refuse(&self, refuse: &Refuse, parts: &request::Parts) -> Answer<Outbound> {
         let Refuse { refusal, route, session } = refuse;
         let label = route.as_deref().map_or(RouteLabel::None, label_of);
         self.observe_refusal(*refusal, route.as_deref(), session.as_ref(), None);
@@ -495,11 +495,14 @@ impl Call<'_> {
             None => refuse::answer(*refusal, self.id, &parts.method, Reached::Nothing),
         };
         if let Some(route) = route {
-            self.reader(&parts.headers, route).apply(response.headers_mut());
             refuse::name_scope(response.headers_mut(), *refusal, route);
         }
-        self.observer.metrics().answered(label, response.status());
-        response
+        let mut answer = Answer::from(response);
+        if let Some(route) = route {
+            self.reader(&parts.headers, route).apply(&mut answer.head.fields);
+        }
+        self.observer.metrics().answered(label, answer.head.status);
+        answer
     }
 
     /// The page that is to read the answer.
@@ -533,9 +536,9 @@ impl Call<'_> {
         }));
     }
 
-    fn write_line(&self, parts: &request::Parts, passage: &Passage, response: &Response<Outbound>) {
+    fn write_line(&self, parts: &request::Parts, passage: &Passage, answer: &Answer<Outbound>) {
         let Some(lines) = self.observer.requests() else { return };
-        let length = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
+        let length = http_body::Body::size_hint(&answer.body).exact().unwrap_or(0);
         lines.push(&RequestLine {
             time: self.now.wall,
             decision: self.id.as_str(),
@@ -545,7 +548,7 @@ impl Call<'_> {
             kind: label_of(&passage.route),
             route: Some(&passage.route.config.path),
             session: passage.session.as_ref(),
-            status: response.status(),
+            status: answer.head.status,
             bytes: length,
             duration: self.clock.now().monotonic.saturating_since(self.now.monotonic),
         });

@@ -9,6 +9,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
+use super::Fields;
 use crate::error::Refusal;
 
 /// The longest list of header names that a preflight may ask for.
@@ -44,16 +45,16 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Lets a page of that origin read an answer. What the answer said about it before is replaced; what it exposes
 /// besides stays.
-pub fn allow(headers: &mut HeaderMap, origin: &HeaderValue) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
-    headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    vary_by_origin(headers);
+pub fn allow(answer: &mut Fields, origin: &HeaderValue) {
+    answer.set(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    answer.set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+    answer.add(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    vary_by_origin(answer);
 }
 
 /// Takes from a service's answer the permission to read it with the cookie: only the allow-list gives that.
-pub fn withdraw(headers: &mut HeaderMap) {
-    headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+pub fn withdraw(answer: &mut Fields) {
+    answer.remove(b"access-control-allow-credentials");
 }
 
 /// The answer to a preflight of an allowed origin.
@@ -91,8 +92,8 @@ pub fn requested_names(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refus
 }
 
 /// In one field: some caches read only one.
-fn vary_by_origin(headers: &mut HeaderMap) {
-    let mut all: Vec<&[u8]> = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes).collect();
+fn vary_by_origin(answer: &mut Fields) {
+    let mut all: Vec<&[u8]> = answer.all(b"vary").collect();
     let names = |value: &&[u8], name: &[u8]| {
         value.split(|byte| *byte == b',').any(|member| member.trim_ascii().eq_ignore_ascii_case(name))
     };
@@ -102,7 +103,7 @@ fn vary_by_origin(headers: &mut HeaderMap) {
     all.push(b"Origin");
     // What is joined of valid values is valid; should it not be, `*` keeps the answer from being shared.
     let merged = HeaderValue::from_maybe_shared(Bytes::from(all.join(&b", "[..])));
-    headers.insert(header::VARY, merged.unwrap_or(HeaderValue::from_static("*")));
+    answer.set(header::VARY, merged.unwrap_or(HeaderValue::from_static("*")));
 }
 
 #[cfg(test)]
@@ -110,7 +111,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
     use super::{allow, allowed_origin, is_preflight, requested_names};
-    use crate::error::Refusal;
+    use crate::{error::Refusal, http::Fields};
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -149,14 +150,15 @@ mod tests {
 
     #[test]
     fn what_the_service_said_is_replaced() {
-        let mut answer = headers(&[
+        let mut fields = Fields::from(headers(&[
             ("access-control-allow-origin", "*"),
             ("access-control-expose-headers", "X-Total"),
             ("vary", "Cookie"),
             ("vary", "Accept"),
-        ]);
-        allow(&mut answer, &HeaderValue::from_static("https://app.example"));
-        allow(&mut answer, &HeaderValue::from_static("https://app.example"));
+        ]));
+        allow(&mut fields, &HeaderValue::from_static("https://app.example"));
+        allow(&mut fields, &HeaderValue::from_static("https://app.example"));
+        let answer = HeaderMap::from(fields);
         let all = |name| answer.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(all(header::ACCESS_CONTROL_ALLOW_ORIGIN), ["https://app.example"]);
         assert_eq!(all(header::ACCESS_CONTROL_ALLOW_CREDENTIALS), ["true"]);

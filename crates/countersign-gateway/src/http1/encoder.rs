@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, header};
 
 use super::{Outgoing, put_field};
 
@@ -22,17 +22,18 @@ pub(crate) enum Encoder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mismatch;
 
-/// The values of `Trailer`: only what it names is sent.
-type TrailerNames = Option<Box<[HeaderValue]>>;
+/// The value of `Trailer`: only what it names is sent.
+type TrailerNames = Option<Box<[u8]>>;
 
 impl Encoder {
     /// No body.
     pub(crate) const NONE: Self = Self::Length(0);
 
-    /// In chunks, after this head.
-    pub(crate) fn chunked(head: &HeaderMap) -> Self {
-        let names = head.contains_key(header::TRAILER);
-        Self::Chunked(names.then(|| head.get_all(header::TRAILER).iter().cloned().collect()))
+    /// In chunks, after a head with these `Trailer` fields.
+    pub(crate) fn chunked<'a>(trailer: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut lines = trailer.peekable();
+        let names = lines.peek().is_some();
+        Self::Chunked(names.then(|| lines.collect::<Vec<_>>().join(&b',').into_boxed_slice()))
     }
 
     /// Whether everything was said.
@@ -85,8 +86,8 @@ impl Encoder {
     }
 }
 
-fn announces(announced: &[HeaderValue], name: &HeaderName) -> bool {
-    let mut names = announced.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+fn announces(announced: &[u8], name: &HeaderName) -> bool {
+    let mut names = announced.split(|byte| *byte == b',');
     names.any(|announced| announced.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
@@ -117,6 +118,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, header};
 
     use super::{Encoder, Mismatch, Outgoing};
+    use crate::http1::values;
 
     fn sent(mut encoder: Encoder, pieces: &[&'static [u8]], trailers: Option<&HeaderMap>) -> String {
         let mut out = Outgoing::default();
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn chunks_have_sizes_and_an_empty_piece_is_none() {
-        let encoder = Encoder::chunked(&HeaderMap::new());
+        let encoder = Encoder::chunked(std::iter::empty());
         let text = sent(encoder, &[b"0123456789abcdef!", b"", b"x"], None);
         assert_eq!(text, "11\r\n0123456789abcdef!\r\n1\r\nx\r\n0\r\n\r\n");
         assert_eq!(sent(Encoder::UntilClose, &[b"a", b"b"], None), "ab");
@@ -148,9 +150,9 @@ mod tests {
         for name in ["checksum", "content-length", "grpc-status", "other"] {
             trailers.insert(name, HeaderValue::from_static("7"));
         }
-        let text = sent(Encoder::chunked(&head), &[b"x"], Some(&trailers));
+        let text = sent(Encoder::chunked(values(&head, header::TRAILER)), &[b"x"], Some(&trailers));
         assert_eq!(text, "1\r\nx\r\n0\r\nchecksum: 7\r\ngrpc-status: 7\r\n\r\n");
-        let none = sent(Encoder::chunked(&HeaderMap::new()), &[], Some(&trailers));
+        let none = sent(Encoder::chunked(std::iter::empty()), &[], Some(&trailers));
         assert_eq!(none, "0\r\n\r\n");
     }
 

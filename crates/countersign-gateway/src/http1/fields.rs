@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
+use crate::http::put_line;
+
 /// A field that no map takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadField;
@@ -52,38 +54,38 @@ pub(crate) fn read_fields<'a>(
 
 /// One field line.
 pub(crate) fn put_field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    put_line(out, name.as_str().as_bytes(), value.as_bytes());
 }
 
-/// Whether `Connection` names this option (RFC 9110 §7.6.1).
-pub(crate) fn has_option(headers: &HeaderMap, option: &str) -> bool {
-    let lines = headers.get_all(header::CONNECTION).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+/// The values of all fields of a name.
+pub(crate) fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
 
-/// Whether the sender of this head leaves the connection open after the message (RFC 9112 §9.3).
-pub(crate) fn is_persistent(version: Version, headers: &HeaderMap, seen: Seen) -> bool {
-    if !seen.connection {
-        return version == Version::HTTP_11;
+/// A length as it is said: digits, perhaps with white space around them.
+pub(crate) fn length(text: &[u8]) -> Option<u64> {
+    let digits = text.trim_ascii();
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// Whether the sender of a head with these `Connection` fields leaves the connection open after the message
+/// (RFC 9112 §9.3).
+pub(crate) fn is_persistent<'a>(version: Version, connection: impl Iterator<Item = &'a [u8]>) -> bool {
+    let (mut closes, mut keeps) = (false, version == Version::HTTP_11);
+    for option in connection.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+        closes |= option.eq_ignore_ascii_case(b"close");
+        keeps |= option.eq_ignore_ascii_case(b"keep-alive");
     }
-    !has_option(headers, "close") && (version == Version::HTTP_11 || has_option(headers, "keep-alive"))
+    keeps && !closes
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue, Version, header};
 
-    use super::Seen;
-
     fn is_persistent(version: Version, headers: &HeaderMap) -> bool {
-        super::is_persistent(version, headers, Seen { connection: !headers.is_empty(), ..Seen::default() })
+        super::is_persistent(version, super::values(headers, header::CONNECTION))
     }
 
     #[test]

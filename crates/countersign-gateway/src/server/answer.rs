@@ -8,14 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Connection, Outbound};
 use crate::upstream::BodyError;
 
 /// The body of an answer with its place in the connection's count of open requests.
-pub(super) struct Answer {
+pub(super) struct Counted {
     outbound: Outbound,
     _open: Open<Arc<Connection>>,
 }
@@ -32,8 +31,8 @@ impl<C: Deref<Target = Connection>> Open<C> {
 
 impl Open<Arc<Connection>> {
     /// The request stays open until the answer's body is gone.
-    pub(super) fn answer(self, response: Response<Outbound>) -> Response<Answer> {
-        response.map(|outbound| Answer { outbound, _open: self })
+    pub(super) fn answer(self, outbound: Outbound) -> Counted {
+        Counted { outbound, _open: self }
     }
 }
 
@@ -43,7 +42,7 @@ impl<C: Deref<Target = Connection>> Drop for Open<C> {
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for Counted {
     type Data = Bytes;
     type Error = BodyError;
 

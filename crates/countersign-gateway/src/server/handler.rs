@@ -11,11 +11,12 @@ use std::{
 };
 
 use countersign::UnixTime;
-use http::{HeaderValue, Response, request::Parts};
+use http::{HeaderValue, request::Parts};
 
 use super::Outbound;
 use crate::{
     error::Refusal,
+    http::Answer,
     observe::Observer,
     upstream::{Inbound, Pools},
 };
@@ -30,7 +31,7 @@ pub trait Handler: Send + Sync + 'static {
         body: &mut Inbound,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> impl Future<Output = Response<Outbound>> + Send;
+    ) -> impl Future<Output = Answer<Outbound>> + Send;
 
     /// The time of day, for the `Date` of an answer that has none.
     fn now(&self) -> UnixTime;
@@ -41,7 +42,7 @@ pub trait Handler: Send + Sync + 'static {
         refusal: Refusal,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> Response<Outbound>;
+    ) -> Answer<Outbound>;
 }
 
 /// A client's connection.

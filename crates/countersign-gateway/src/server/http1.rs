@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, request, response};
+use http::{Request, StatusCode, Uri, request};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::timeout;
 
@@ -42,6 +42,7 @@ use super::{
 };
 use crate::{
     error::Refusal,
+    http::{Answer, Head},
     http1::Outgoing,
     upstream::{BodyError, Deadline, Inbound},
 };
@@ -202,9 +203,9 @@ impl<'a, H: Handler> Serving<'a, H> {
         let Begun { asked, body, asks_to_leave } = begun;
         let open = Open::begin(&*self.scope.connection);
         let handover = asks_to_leave.then(|| Upgrading::offer(&mut self.request.extensions));
-        let response = self.wait_for_answer(body).await?;
-        let is_switch = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let keeps = self.send(response, asked).await?;
+        let answer = self.wait_for_answer(body).await?;
+        let is_switch = answer.head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let keeps = self.send(answer, asked).await?;
         drop(open);
         match handover {
             Some(handover) if is_switch => {
@@ -216,7 +217,7 @@ impl<'a, H: Handler> Serving<'a, H> {
     }
 
     /// Has the handler answer a request with the body of this number, as long as the client is there.
-    async fn wait_for_answer(&mut self, body: Option<u64>) -> Result<Response<Outbound>, End> {
+    async fn wait_for_answer(&mut self, body: Option<u64>) -> Result<Answer<Outbound>, End> {
         let Scope { shared, connection, limits, .. } = self.scope;
         let body = body.map(|number| self.wire.body(number));
         let deadline = Arc::clone(self.deadline);
@@ -224,8 +225,8 @@ impl<'a, H: Handler> Serving<'a, H> {
         let answer = shared.handler.handle(&mut self.request, &mut body, connection, &shared.worker);
         let mut answering = pin!(answer);
         poll_fn(|cx| {
-            if let Poll::Ready(response) = answering.as_mut().poll(cx) {
-                return Poll::Ready(Ok(response));
+            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
             }
             let mut messages = self.wire.lock();
             let is_broken =
@@ -243,25 +244,23 @@ impl<'a, H: Handler> Serving<'a, H> {
     async fn refuse(&mut self, refusal: Refusal) -> End {
         let open = Open::begin(&*self.scope.connection);
         let Scope { shared, connection, .. } = self.scope;
-        let response = shared.handler.refuse(refusal, connection, &shared.worker);
-        let sent = self.send(response, Asked::REFUSED).await;
+        let answer = shared.handler.refuse(refusal, connection, &shared.worker);
+        let sent = self.send(answer, Asked::REFUSED).await;
         drop(open);
         sent.map_or_else(|end| end, |_| End::Good)
     }
 
     /// Sends an answer. Whether the connection is kept after it.
-    async fn send(&mut self, response: Response<Outbound>, asked: Asked) -> Result<bool, End> {
-        let (parts, mut body) = response.into_parts();
+    async fn send(&mut self, Answer { head, mut body }: Answer<Outbound>, asked: Asked) -> Result<bool, End> {
         let mut transfer = Transfer { asked, framed: None, progress: Progress::Going, has_room: true };
-        poll_fn(|cx| self.poll_send(cx, &parts, &mut body, &mut transfer)).await?;
-        self.forget(parts.headers);
+        poll_fn(|cx| self.poll_send(cx, &head, &mut body, &mut transfer)).await?;
+        self.forget();
         Ok(transfer.framed.is_some_and(|framed| framed.keeps))
     }
 
-    /// Keeps no byte of a request or its answer while the client thinks, but the map.
-    fn forget(&mut self, mut fields: HeaderMap) {
-        fields.clear();
-        self.request.headers = fields;
+    /// Keeps no byte of a request while the client thinks, but the map.
+    fn forget(&mut self) {
+        self.request.headers.clear();
         self.request.uri = Uri::default();
         self.request.extensions.clear();
     }
@@ -270,7 +269,7 @@ impl<'a, H: Handler> Serving<'a, H> {
     fn poll_send(
         &self,
         cx: &mut Context<'_>,
-        head: &response::Parts,
+        head: &Head,
         body: &mut Outbound,
         transfer: &mut Transfer,
     ) -> Poll<Result<(), End>> {

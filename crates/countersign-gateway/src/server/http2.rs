@@ -51,8 +51,9 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             let (mut parts, incoming) = request.into_parts();
             let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
             let Scope { shared, connection, .. } = &*scope;
-            let response = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
-            Ok::<_, Infallible>(open.answer(response).map(|answer| Pieces::new(answer, turn)))
+            let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
+            let answer = answer.map(|outbound| Pieces::new(open.answer(outbound), turn));
+            Ok::<_, Infallible>(http::Response::from(answer))
         }
     });
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);

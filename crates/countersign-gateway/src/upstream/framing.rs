@@ -3,53 +3,48 @@
 //! The body has been read by then, and goes on in a framing of our own. What the service said of its length goes on too,
 //! so it must say the same.
 
-use http::{
-    HeaderMap, HeaderValue,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::{HeaderValue, header};
 
 use super::UpstreamError;
-use crate::http1::Seen;
+use crate::{
+    http::Fields,
+    http1::{Seen, length},
+};
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 /// Takes away a length beside chunks, and one that is said twice.
 ///
 /// # Errors
 /// [`UpstreamError::Malformed`] for a coding other than chunks, which nobody has taken off the body, and for lengths that
 /// differ or are none.
-pub(super) fn settle(headers: &mut HeaderMap, seen: Seen) -> Result<(), UpstreamError> {
+pub(super) fn settle(fields: &mut Fields, seen: Seen) -> Result<(), UpstreamError> {
     if seen.codings > 0 {
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-        let is_chunked = codings.next().is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if !is_chunked || codings.next().is_some() {
+        let is_chunked =
+            fields.first(TRANSFER_ENCODING).is_some_and(|it| it.eq_ignore_ascii_case(b"chunked"));
+        if !is_chunked || seen.codings > 1 {
             return Err(UpstreamError::Malformed);
         }
-        headers.remove(CONTENT_LENGTH);
+        if seen.lengths > 0 {
+            fields.remove(CONTENT_LENGTH);
+        }
         return Ok(());
     }
-    let Some(first) = headers.get(CONTENT_LENGTH) else { return Ok(()) };
-    if seen.lengths == 1 && is_number(first.as_bytes()) {
+    let Some(first) = fields.first(CONTENT_LENGTH) else { return Ok(()) };
+    if seen.lengths == 1 && !first.is_empty() && first.iter().all(u8::is_ascii_digit) {
         return Ok(());
     }
-    let length = one_of(headers).ok_or(UpstreamError::Malformed)?;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let one = one_of(fields).ok_or(UpstreamError::Malformed)?;
+    fields.set(header::CONTENT_LENGTH, HeaderValue::from(one));
     Ok(())
 }
 
 /// The one length that all of them name.
-fn one_of(headers: &HeaderMap) -> Option<u64> {
-    let lines = headers.get_all(CONTENT_LENGTH).iter();
-    let mut all = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let first = number(all.next()?)?;
-    all.all(|length| number(length) == Some(first)).then_some(first)
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    let digits = Some(text.trim_ascii()).filter(|digits| is_number(digits))?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn is_number(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+fn one_of(fields: &Fields) -> Option<u64> {
+    let mut all = fields.all(CONTENT_LENGTH).flat_map(|line| line.split(|byte| *byte == b','));
+    let first = length(all.next()?)?;
+    all.all(|other| length(other) == Some(first)).then_some(first)
 }
 
 #[cfg(test)]
@@ -57,15 +52,15 @@ mod tests {
     use super::*;
 
     fn settled(fields: &[(&str, &str)]) -> Result<Option<String>, UpstreamError> {
-        let mut headers = HeaderMap::new();
+        let mut headers = Fields::default();
         let mut seen = Seen::default();
         for (name, value) in fields {
             *(if *name == "content-length" { &mut seen.lengths } else { &mut seen.codings }) += 1;
-            headers.append(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+            headers.add(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
         }
         settle(&mut headers, seen)?;
-        assert!(headers.get_all(CONTENT_LENGTH).iter().count() <= 1);
-        Ok(headers.get(CONTENT_LENGTH).map(|length| length.to_str().unwrap().to_owned()))
+        assert!(headers.all(CONTENT_LENGTH).count() <= 1);
+        Ok(headers.first(CONTENT_LENGTH).map(|length| String::from_utf8(length.to_vec()).unwrap()))
     }
 
     #[test]

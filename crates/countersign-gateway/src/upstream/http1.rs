@@ -14,11 +14,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, request::Parts};
+use http::{Method, StatusCode};
 use http_body::{Body as _, Frame};
 use tokio::{task::unconstrained, time::Instant};
 
-pub(crate) use answer::Reason;
 pub use answer::{AnswerHead, AnswerReader};
 
 use super::{
@@ -27,6 +26,7 @@ use super::{
 };
 use crate::{
     error::Refusal,
+    http::Head,
     http1::{Encoder, Outgoing, Room},
 };
 
@@ -46,8 +46,6 @@ pub(super) struct Client {
     announced: u8,
     /// It may be used again once the answer is over.
     keeps: bool,
-    /// The map of the request, for the fields of the answer.
-    spare: HeaderMap,
     used: Instant,
     keep: usize,
     pool: Arc<Pool>,
@@ -87,7 +85,6 @@ impl Client {
             sending: None,
             announced: 0,
             keeps: true,
-            spare: HeaderMap::new(),
             used: Instant::now(),
             keep: 0,
             pool,
@@ -105,7 +102,7 @@ impl Client {
         limit: Duration,
         now: Instant,
         last: Instant,
-    ) -> Result<Response<()>, Failure> {
+    ) -> Result<Head, Failure> {
         self.used = now;
         self.keeps = true;
         self.announced = 0;
@@ -115,7 +112,7 @@ impl Client {
         let mut unsent = encoder.is_over() && body.is_end_stream();
         if !unsent {
             // A body that was begun cannot be given back.
-            self.take_fields(parts);
+            parts.headers.clear();
             let body = body.take();
             self.sending = (!encoder.is_over()).then_some(Sending { body, encoder });
         }
@@ -130,7 +127,7 @@ impl Client {
                 Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
                 Poll::Ready(Ok(())) if unsent => {
                     unsent = false;
-                    self.take_fields(parts);
+                    parts.headers.clear();
                 }
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
@@ -144,12 +141,6 @@ impl Client {
                 .map(|()| Err(Failure::Sent(UpstreamError::FirstByteTimeout)))
         })
         .await
-    }
-
-    /// The map of a request that is not sent again.
-    fn take_fields(&mut self, parts: &mut Parts) {
-        self.spare = std::mem::take(&mut parts.headers);
-        self.spare.clear();
     }
 
     /// Sends what can be sent now; ready when all of it was.
@@ -184,16 +175,11 @@ impl Client {
     }
 
     /// The head of the answer, without those that only announce it (RFC 9110 §15.2).
-    fn poll_head(
-        &mut self,
-        cx: &mut Context<'_>,
-        is_head: bool,
-    ) -> Poll<Result<Response<()>, UpstreamError>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, is_head: bool) -> Poll<Result<Head, UpstreamError>> {
         loop {
-            if let Some(AnswerHead { response, keeps }) = self.reader.next_head(is_head, &mut self.spare)? {
-                let status = response.status();
+            if let Some(AnswerHead { head, keeps }) = self.reader.next_head(is_head)? {
+                let status = head.status;
                 if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-                    self.spare = response.into_parts().0.headers;
                     self.announced += 1;
                     if self.announced > MAX_INFORMATIONAL {
                         return Poll::Ready(Err(UpstreamError::Malformed));
@@ -202,7 +188,7 @@ impl Client {
                 }
                 // What has spoilt it before an answer came has spoilt it for good.
                 self.keeps &= keeps && status != StatusCode::SWITCHING_PROTOCOLS;
-                return Poll::Ready(Ok(response));
+                return Poll::Ready(Ok(head));
             }
             if !matches!(ready!(self.poll_fill(cx)), Ok(1..)) {
                 return Poll::Ready(Err(UpstreamError::Closed));

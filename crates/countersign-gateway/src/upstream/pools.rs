@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Response, StatusCode, Uri, Version, header, request::Parts, uri};
+use http::{StatusCode, Uri, Version, header, request::Parts, uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
@@ -15,7 +15,10 @@ use super::{
     origin::{Negotiated, Origin, Pool},
     tunnel::Tunnels,
 };
-use crate::observe::{Observer, UpstreamEvent};
+use crate::{
+    http::Answer,
+    observe::{Observer, UpstreamEvent},
+};
 
 /// How many connect time-outs a request waits for its turn to connect.
 pub const PATIENCE: u32 = 15;
@@ -67,13 +70,13 @@ impl Pools {
         &self,
         target: &Target,
         mut request: UpstreamRequest<'_>,
-    ) -> Result<Response<Body>, UpstreamError> {
+    ) -> Result<Answer<Body>, UpstreamError> {
         let now = Instant::now();
         let mut origin = target.choose(self.worker, now, None)?;
         let mut retry = false;
         loop {
             match self.attempt(target, origin, request.again(), now, retry).await {
-                Ok(response) => return Ok(response),
+                Ok(answer) => return Ok(answer),
                 Err(Missed::Again(_)) if !retry => {}
                 Err(Missed::Elsewhere(_)) if !retry && target.len() > 1 => {
                     origin = target.choose(self.worker, now, Some(origin))?;
@@ -108,7 +111,7 @@ impl Pools {
         request: UpstreamRequest<'_>,
         now: Instant,
         fresh: bool,
-    ) -> Result<Response<Body>, Missed> {
+    ) -> Result<Answer<Body>, Missed> {
         let limits = &target.limits;
         let Some(pool) = origin.pool(self.worker) else {
             return Err(Missed::Final(UpstreamError::Unreachable(Unreachable::NoOrigin)));
@@ -123,13 +126,13 @@ impl Pools {
         };
         let deadline = Arc::clone(request.body.deadline());
         let until = now + limits.max_stream;
-        let response = match connection {
+        let answer = match connection {
             Connection::Http1(mut client) => {
                 into_origin_form(request.parts).map_err(Missed::Final)?;
                 client.keep(limits.upstream_idle);
                 let limit = limits.first_byte_timeout;
-                let response = client.exchange(request, &deadline, limit, now, until).await;
-                response.map(|response| response.map(|()| Source::Http1(client)))
+                let head = client.exchange(request, &deadline, limit, now, until).await;
+                head.map(|head| Answer { head, body: Source::Http1(client) })
             }
             Connection::Http2(mut client) => {
                 http2::with_pseudo_headers(request.parts, origin).map_err(Missed::Final)?;
@@ -139,16 +142,17 @@ impl Pools {
                 // Apart, so that the future of a request over HTTP/1.1 stays small.
                 let exchange = Box::pin(client.exchange(request, &deadline, &sending, waits)).await;
                 exchange.map(|response| {
-                    response.map(|incoming| Source::Http2(Box::new(Stream::new(incoming, sending, client))))
+                    let source = |incoming| Source::Http2(Box::new(Stream::new(incoming, sending, client)));
+                    Answer::from(response).map(source)
                 })
             }
         };
-        match response {
+        match answer {
             // A switch of protocols nobody asked for.
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Ok(answer) if answer.head.status == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(Missed::Final(UpstreamError::Malformed))
             }
-            Ok(response) => Ok(response.map(|source| {
+            Ok(answer) => Ok(answer.map(|source| {
                 Body::new(source, Terms::new(limits.body_timeout, until, deadline, outstanding))
             })),
             Err(Failure::Sent(error)) => Err(Missed::Final(error)),

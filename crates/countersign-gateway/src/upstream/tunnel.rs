@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{StatusCode, header};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     select,
@@ -20,7 +20,10 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use crate::revocation::{LOOK_EVERY, Lease};
+use crate::{
+    http::Answer,
+    revocation::{LOOK_EVERY, Lease},
+};
 
 use super::{
     Body, Pools, Stream, Target, UpstreamError, UpstreamRequest,
@@ -74,7 +77,7 @@ impl Pools {
         request: UpstreamRequest<'_>,
         client: impl Future<Output = Option<(S, Bytes)>> + Send + 'static,
         term: Option<Term>,
-    ) -> Result<Response<Body>, UpstreamError>
+    ) -> Result<Answer<Body>, UpstreamError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -91,25 +94,24 @@ impl Pools {
         // What a service does with an upgrade it refuses is its own affair: the connection is used for nothing else.
         connection.keep(0);
         let limit = limits.first_byte_timeout;
-        let response = match connection.exchange(request, &deadline, limit, now, last).await {
-            Ok(response) => response,
+        let head = match connection.exchange(request, &deadline, limit, now, last).await {
+            Ok(head) => head,
             Err(Failure::Sent(error)) => return Err(self.failed(error)),
             Err(Failure::Unsent) => return Err(UpstreamError::Closed),
         };
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if head.status != StatusCode::SWITCHING_PROTOCOLS {
             let terms = Terms::new(limits.body_timeout, ends.until, deadline, None);
-            return Ok(response.map(|()| Body::new(Source::Http1(connection), terms)));
+            return Ok(Answer { head, body: Body::new(Source::Http1(connection), terms) });
         }
-        let same = |given: &header::HeaderValue| {
-            asked.as_ref().is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()))
-        };
-        if !response.headers().get(header::UPGRADE).is_some_and(same) {
+        let same =
+            |given: &[u8]| asked.as_ref().is_some_and(|asked| asked.as_bytes().eq_ignore_ascii_case(given));
+        if !head.fields.first(b"upgrade").is_some_and(same) {
             return Err(self.failed(UpstreamError::Malformed));
         }
         let service = connection.into_stream();
         let tunnels = Arc::clone(&self.tunnels);
         tokio::spawn(async move { tunnels.run(client, service, ends).await });
-        Ok(response.map(|()| Body::NONE))
+        Ok(Answer { head, body: Body::NONE })
     }
 
     /// How many tunnels are open.

@@ -3,6 +3,7 @@
 use countersign_gateway::{
     config::resolved::Limits,
     http::{
+        Fields,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, strip_request,
             strip_response,
@@ -33,8 +34,11 @@ pub(super) fn nothing_is_allocated() {
         ("te", "trailers"),
         ("x-request-id", "7"),
     ]);
-    let mut answer =
-        fields(&[("content-type", "text/plain"), ("cache-control", "no-store"), ("vary", "Accept, Cookie")]);
+    let mut answer = Fields::from(fields(&[
+        ("content-type", "text/plain"),
+        ("cache-control", "no-store"),
+        ("vary", "Accept, Cookie"),
+    ]));
     let token = HeaderValue::from_static("Bearer 0123456789");
     let request_rules = RequestRules {
         allow: &[],

@@ -4,9 +4,13 @@
 //! give it to the next one: `Vary` by what carries the credential, and `Cache-Control: private, no-cache`.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 
-use super::list::{Names, has_member, members, remove_all};
+use super::list::members;
+use crate::http::Fields;
+
+const VARY: &[u8] = b"vary";
+const CACHE_CONTROL: &[u8] = b"cache-control";
 
 /// What the gateway does to `Vary` and `Cache-Control`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +55,10 @@ pub(super) struct Caching {
 
 impl Caching {
     /// Notes one field of the answer.
-    pub(super) fn note(&mut self, name: &HeaderName) {
-        match *name {
-            header::VARY => self.varies = true,
-            header::CACHE_CONTROL => self.controls = true,
+    pub(super) fn note(&mut self, name: &[u8]) {
+        match name {
+            VARY => self.varies = true,
+            CACHE_CONTROL => self.controls = true,
             _ => self.overrules |= overrules(name),
         }
     }
@@ -65,43 +69,46 @@ impl Caching {
     /// Kept, in one field, is a `Cache-Control` with `no-store`, `private` or `no-cache` (without field names) and
     /// without `public` or `s-maxage`. Fields that overrule `Cache-Control` at one kind of cache (`CDN-Cache-Control`,
     /// RFC 9213; `Edge-Control`; `Surrogate-Control`; `X-Accel-Expires`) go with it.
-    pub(super) fn apply(&self, headers: &mut HeaderMap, rule: CacheRule, by: VaryBy) {
+    pub(super) fn apply(&self, fields: &mut Fields, rule: CacheRule, by: VaryBy) {
         if rule == CacheRule::Untouched {
             return;
         }
         if self.varies {
-            vary(headers, by);
+            vary(fields, by);
         } else {
-            headers.insert(header::VARY, HeaderValue::from_static(by.value()));
+            fields.add(header::VARY, HeaderValue::from_static(by.value()));
         }
-        let said = if self.controls { directives(headers) } else { Said::default() };
+        let said = if self.controls { directives(fields) } else { Said::default() };
         if said.public && !said.unclear && rule == CacheRule::MayBePublic {
             return;
         }
         if said.public || said.unclear || !said.private {
             let strict = said.no_store || said.unclear;
             let private = if strict { "private, no-store" } else { "private, no-cache" };
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(private));
+            if self.controls {
+                fields.remove(CACHE_CONTROL);
+            }
+            fields.add(header::CACHE_CONTROL, HeaderValue::from_static(private));
         } else {
-            merge(headers);
+            merge(fields);
         }
         if self.overrules {
-            let doomed: Names = headers.keys().filter(|name| overrules(name)).cloned().collect();
-            remove_all(headers, doomed);
+            fields.retain(|name, _| !overrules(name));
         }
     }
 }
 
-fn overrules(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.ends_with("-cache-control")
-        || matches!(name, "edge-control" | "surrogate-control" | "x-accel-expires")
+fn overrules(name: &[u8]) -> bool {
+    name.ends_with(b"-cache-control")
+        || matches!(name, b"edge-control" | b"surrogate-control" | b"x-accel-expires")
 }
 
-fn vary(headers: &mut HeaderMap, by: VaryBy) {
-    let mut values = headers.get_all(header::VARY).iter();
+fn vary(fields: &mut Fields, by: VaryBy) {
+    let mut values = fields.all(VARY);
     let (first, is_one) = (values.next(), values.next().is_none());
-    let has = |member: &[u8]| has_member(headers, &header::VARY, member);
+    let has = |member: &[u8]| {
+        fields.all(VARY).flat_map(members).any(|found: &[u8]| found.eq_ignore_ascii_case(member))
+    };
     let merged = match first {
         None => HeaderValue::from_static(by.value()),
         Some(_) if has(b"*") => HeaderValue::from_static("*"),
@@ -109,7 +116,7 @@ fn vary(headers: &mut HeaderMap, by: VaryBy) {
         Some(_) => {
             let is_ours = |member: &[u8]| by.names().any(|name| member.eq_ignore_ascii_case(name));
             let mut merged = Vec::new();
-            for member in headers.get_all(header::VARY).iter().flat_map(members) {
+            for member in fields.all(VARY).flat_map(members) {
                 if !is_ours(member) {
                     merged.extend_from_slice(member);
                     merged.extend_from_slice(b", ");
@@ -120,7 +127,8 @@ fn vary(headers: &mut HeaderMap, by: VaryBy) {
             HeaderValue::from_maybe_shared(Bytes::from(merged)).unwrap_or(HeaderValue::from_static("*"))
         }
     };
-    headers.insert(header::VARY, merged);
+    drop(values);
+    fields.set(header::VARY, merged);
 }
 
 /// What the service said.
@@ -133,9 +141,9 @@ struct Said {
     unclear: bool,
 }
 
-fn directives(headers: &HeaderMap) -> Said {
+fn directives(fields: &Fields) -> Said {
     let mut said = Said::default();
-    for directive in headers.get_all(header::CACHE_CONTROL).iter().flat_map(split) {
+    for directive in fields.all(CACHE_CONTROL).flat_map(split) {
         let Ok(directive) = directive else {
             said.unclear = true;
             continue;
@@ -158,8 +166,8 @@ fn directives(headers: &HeaderMap) -> Said {
 struct OpenQuote;
 
 /// The directives of one line, trimmed; a comma inside a quoted string divides none (RFC 9111 §5.2).
-fn split(line: &HeaderValue) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
-    let mut rest = Some(line.as_bytes());
+fn split(line: &[u8]) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
+    let mut rest = Some(line);
     std::iter::from_fn(move || {
         let line = rest?;
         let (mut quoted, mut escaped) = (false, false);
@@ -177,10 +185,10 @@ fn split(line: &HeaderValue) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
 }
 
 /// Makes one field of several: some caches read only one.
-fn merge(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(header::CACHE_CONTROL).iter().map(HeaderValue::as_bytes);
+fn merge(fields: &mut Fields) {
+    let mut lines = fields.all(CACHE_CONTROL);
     let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
     let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));
-    headers.insert(header::CACHE_CONTROL, merged.unwrap_or(HeaderValue::from_static("private, no-store")));
+    fields.set(header::CACHE_CONTROL, merged.unwrap_or(HeaderValue::from_static("private, no-store")));
 }

@@ -5,13 +5,14 @@ use smallvec::SmallVec;
 
 /// The members of one list value, trimmed, without the empty ones. A comma in a quoted string divides too: nothing
 /// here is looked for inside quotes, and a member cut in two is no member we know.
-pub(super) fn members(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
 /// Whether one of the values of `name` has `member`, in any case.
 pub(super) fn has_member(headers: &HeaderMap, name: &HeaderName, member: &[u8]) -> bool {
-    headers.get_all(name).iter().flat_map(members).any(|found| found.eq_ignore_ascii_case(member))
+    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    values.flat_map(members).any(|found| found.eq_ignore_ascii_case(member))
 }
 
 /// Names to remove after a pass over a map that cannot be changed while it is read.
@@ -30,19 +31,30 @@ pub(super) fn remove_all(headers: &mut HeaderMap, names: Names) {
 pub(super) fn remove_connection(headers: &mut HeaderMap) {
     let mut named: SmallVec<[HeaderValue; 1]> = SmallVec::new();
     for value in headers.get_all(http::header::CONNECTION) {
-        if !members(value).all(is_ordinary_option) {
+        if !members(value.as_bytes()).all(is_ordinary_option) {
             named.push(value.clone());
         }
     }
     for value in named {
-        for option in members(&value) {
+        for option in members(value.as_bytes()) {
             let Ok(name) = std::str::from_utf8(option) else { continue };
-            if !["host", "content-length"].iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
+            if !is_needed(option) {
                 headers.remove(name);
             }
         }
     }
     headers.remove(http::header::CONNECTION);
+}
+
+/// The fields that a `Connection` field names, in lower case, but for those that are dealt with by name anyway.
+pub(super) fn named(connection: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let options = members(connection).filter(|option| !is_ordinary_option(option) && !is_needed(option));
+    options.map(<[u8]>::to_ascii_lowercase)
+}
+
+/// Fields that stay, whoever names them: the gateway itself has read and will write them.
+fn is_needed(option: &[u8]) -> bool {
+    [&b"host"[..], b"content-length"].iter().any(|needed| option.eq_ignore_ascii_case(needed))
 }
 
 /// Options whose field is dealt with by name anyway.

@@ -51,7 +51,7 @@ pub enum UpgradeRule {
 pub fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(header::UPGRADE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let mut protocols = members(value);
+    let mut protocols = members(value.as_bytes());
     let (Some(protocol), None) = (protocols.next(), protocols.next()) else { return false };
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     let is_http = [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http));

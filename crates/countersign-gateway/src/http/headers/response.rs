@@ -1,14 +1,14 @@
 //! What of a service's answer reaches the client.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use memchr::memmem;
-use smallvec::SmallVec;
 
 use super::{
     cache::{CacheRule, Caching, VaryBy},
-    list::{Names, remove_all, remove_connection},
+    list::{Names, named, remove_all, remove_connection},
     request::{UpgradeRule, is_no_trailer},
 };
+use crate::http::Fields;
 
 /// What one answer may hold.
 #[derive(Debug, Clone, Copy)]
@@ -31,42 +31,38 @@ pub struct ResponseRules<'a> {
 /// holds our token (of `Set-Cookie`, only that line); then says who may keep the answer.
 ///
 /// Our own `Countersign-*` fields are set afterwards.
-pub fn strip_response(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
-    let mut doomed = Names::new();
-    let mut has_connection = false;
-    let mut has_bad_cookie = false;
-    let mut caching = Caching::default();
-    for (name, value) in &*headers {
-        caching.note(name);
-        match *name {
-            header::CONNECTION => has_connection = true,
-            header::SET_COOKIE => has_bad_cookie |= is_bad_cookie(value, rules),
-            _ if is_hop_by_hop(name)
-                || is_ours(name)
-                || clears_site(name, rules)
-                || holds_token(value, rules) =>
-            {
-                doomed.push(name.clone())
-            }
-            _ => {}
-        }
-    }
-    if has_bad_cookie {
-        keep_good_cookies(headers, rules);
-    }
-    let upgrade = match rules.upgrade {
-        UpgradeRule::Keep => headers.get(header::UPGRADE).cloned(),
+pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
+    let kept = match rules.upgrade {
+        UpgradeRule::Keep => fields.first(b"upgrade").and_then(|value| HeaderValue::from_bytes(value).ok()),
         UpgradeRule::Remove => None,
     };
-    if has_connection {
-        remove_connection(headers);
+    let mut caching = Caching::default();
+    let mut doomed = Vec::new();
+    fields.retain(|name, value| {
+        caching.note(name);
+        if name == b"connection" {
+            doomed.extend(named(value));
+            return false;
+        }
+        passes(name, value, rules)
+    });
+    if !doomed.is_empty() {
+        fields.retain(|name, _| !doomed.iter().any(|doomed| doomed == name));
     }
-    remove_all(headers, doomed);
-    if let Some(upgrade) = upgrade {
-        headers.insert(header::UPGRADE, upgrade);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = kept {
+        fields.add(header::UPGRADE, protocol);
+        fields.add(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    caching.apply(headers, rules.cache, rules.vary);
+    caching.apply(fields, rules.cache, rules.vary);
+}
+
+/// Whether a field may reach the client, unless `Connection` names it.
+fn passes(name: &[u8], value: &[u8], rules: &ResponseRules<'_>) -> bool {
+    let is_removed = is_hop_by_hop(name)
+        || is_ours(name)
+        || clears_site(name, rules)
+        || name == b"set-cookie" && sets_cookie(value, rules.session_cookie);
+    !is_removed && !holds(value, rules)
 }
 
 /// Removes from an answer's trailers what [`strip_response`] removes from its headers, and what must not be in a
@@ -76,7 +72,8 @@ pub fn strip_response_trailers(trailers: &mut HeaderMap, rules: &ResponseRules<'
     let doomed: Names = trailers
         .iter()
         .filter(|(name, value)| {
-            is_hop_by_hop(name) || is_ours(name) || is_no_trailer(name) || holds_token(value, rules)
+            let text = name.as_str().as_bytes();
+            is_hop_by_hop(text) || is_ours(text) || is_no_trailer(name) || holds(value.as_bytes(), rules)
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -84,26 +81,26 @@ pub fn strip_response_trailers(trailers: &mut HeaderMap, rules: &ResponseRules<'
 }
 
 /// Fields between two neighbours, `Connection` apart.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+fn is_hop_by_hop(name: &[u8]) -> bool {
     matches!(
-        name.as_str(),
-        "keep-alive" | "proxy-authenticate" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade"
+        name,
+        b"keep-alive"
+            | b"proxy-authenticate"
+            | b"proxy-connection"
+            | b"te"
+            | b"transfer-encoding"
+            | b"upgrade"
     )
 }
 
 /// `Countersign-*` and its look-alikes: only the gateway says these.
-fn is_ours(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("countersign") || name.starts_with("x-countersign")
+fn is_ours(name: &[u8]) -> bool {
+    name.starts_with(b"countersign") || name.starts_with(b"x-countersign")
 }
 
 /// It is about the whole origin, whichever service says it.
-fn clears_site(name: &HeaderName, rules: &ResponseRules<'_>) -> bool {
-    rules.session_cookie.is_some() && name.as_str() == "clear-site-data"
-}
-
-fn holds_token(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
-    holds(value.as_bytes(), rules)
+fn clears_site(name: &[u8], rules: &ResponseRules<'_>) -> bool {
+    rules.session_cookie.is_some() && name == b"clear-site-data"
 }
 
 /// Whether some text of an answer holds the token that its request was sent with.
@@ -118,9 +115,9 @@ pub fn holds(text: &[u8], rules: &ResponseRules<'_>) -> bool {
 /// application may take for it. A cookie without name is sent as its bare value, so `=SESSION=x` and `SESSION` count too,
 /// and so does anything more with `=` before it. Some readers (Python's among them) end a value at a space, a comma or a
 /// quote, and find another cookie behind it.
-fn sets_cookie(value: &HeaderValue, name: Option<&str>) -> bool {
+fn sets_cookie(value: &[u8], name: Option<&str>) -> bool {
     let Some(name) = name else { return false };
-    let pair = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let pair = value.split(|byte| *byte == b';').next().unwrap_or_default();
     let ends_value = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b',' | b'"');
     let is_read_within = |(at, byte): (usize, &u8)| {
         let behind = pair.get(at + 1..).unwrap_or_default();
@@ -185,21 +182,4 @@ fn next_decoded(rest: &mut &[u8]) -> Option<u8> {
     let (byte, behind) = rest.split_first()?;
     *rest = behind;
     Some(*byte)
-}
-
-fn is_bad_cookie(value: &HeaderValue, rules: &ResponseRules<'_>) -> bool {
-    sets_cookie(value, rules.session_cookie) || holds_token(value, rules)
-}
-
-fn keep_good_cookies(headers: &mut HeaderMap, rules: &ResponseRules<'_>) {
-    let good: SmallVec<[HeaderValue; 4]> = headers
-        .get_all(header::SET_COOKIE)
-        .iter()
-        .filter(|value| !is_bad_cookie(value, rules))
-        .cloned()
-        .collect();
-    headers.remove(header::SET_COOKIE);
-    for value in good {
-        headers.append(header::SET_COOKIE, value);
-    }
 }

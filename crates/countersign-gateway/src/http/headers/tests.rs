@@ -5,6 +5,7 @@ use super::{
     VaryBy, asks_for_upgrade, disposition, strip_request, strip_request_trailers, strip_response,
     strip_response_trailers,
 };
+use crate::http::Fields;
 
 const REQUEST: RequestRules<'_> = RequestRules {
     allow: &[],
@@ -44,9 +45,9 @@ fn stripped(fields: &[(&str, &str)], rules: &RequestRules<'_>) -> Vec<String> {
 }
 
 fn answered(fields: &[(&str, &str)], rules: &ResponseRules<'_>) -> Vec<String> {
-    let mut headers = map(fields);
-    strip_response(&mut headers, rules);
-    text(&headers)
+    let mut answer = Fields::from(map(fields));
+    strip_response(&mut answer, rules);
+    text(&HeaderMap::from(answer))
 }
 
 fn name(name: &str) -> HeaderName {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use countersign::UnixTime;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header, request, response};
+use http::{HeaderValue, Method, StatusCode, Version, header, request};
 use http_body::SizeHint;
 
 use crate::{
-    http1::{Encoder, Seen, has_option, is_persistent, put_field},
-    upstream::Reason,
+    http::{Fields, Head, put_line},
+    http1::{Encoder, Seen, is_persistent, length, values},
 };
 
 /// What a request says about its answer.
@@ -36,10 +36,11 @@ impl Asked {
             let field: Option<&HeaderValue> = request.headers.get(name);
             field.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
         };
+        let connection = seen.connection.then(|| values(&request.headers, header::CONNECTION));
         Self {
             version: request.version,
             is_head: request.method == Method::HEAD,
-            keeps: is_persistent(request.version, &request.headers, seen),
+            keeps: is_persistent(request.version, connection.into_iter().flatten()),
             takes_trailers: seen.te && says(header::TE, "trailers"),
             waits: seen.expect && request.version == Version::HTTP_11 && says(header::EXPECT, "100-continue"),
         }
@@ -57,24 +58,24 @@ pub(super) struct Framed {
 /// Appends the head of an answer. With `last`, no request follows it.
 pub(super) fn put(
     out: &mut Vec<u8>,
-    answer: &response::Parts,
+    answer: &Head,
     asked: Asked,
     body: &SizeHint,
     last: bool,
     now: impl FnOnce() -> UnixTime,
 ) -> Framed {
-    let status = answer.status;
     put_status_line(out, answer, asked.version);
-    let said = put_fields(out, &answer.headers, now);
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        for value in answer.headers.get_all(header::CONNECTION) {
-            put_field(out, &header::CONNECTION, value);
+    let sayable = Sayable::of(answer.status, asked, body);
+    let said = put_fields(out, &answer.fields, sayable, now);
+    if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+        for value in answer.fields.all(b"connection") {
+            put_line(out, b"connection", value);
         }
         out.extend_from_slice(b"\r\n");
         return Framed { encoder: Encoder::NONE, keeps: false };
     }
-    let encoder = put_framing(out, answer, asked, body, said.length);
-    let says_close = said.connection && has_option(&answer.headers, "close");
+    let encoder = put_framing(out, answer, asked, body, &said);
+    let says_close = said.connection && !is_persistent(Version::HTTP_11, answer.fields.all(b"connection"));
     let keeps = asked.keeps && !last && encoder != Encoder::UntilClose && !says_close;
     match (keeps, asked.version) {
         (false, Version::HTTP_11) => out.extend_from_slice(b"connection: close\r\n"),
@@ -85,93 +86,127 @@ pub(super) fn put(
     Framed { encoder, keeps }
 }
 
-/// What an answer's own fields say of its framing.
-struct Said<'a> {
-    length: Option<&'a HeaderValue>,
-    connection: bool,
+/// Which length the head of an answer may say (RFC 9110 §8.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sayable {
+    /// None.
+    Nothing,
+    /// That of the body, or the one that the answer to a `GET` would have: what the service says.
+    Anything,
+    /// So many bytes are sent.
+    Exactly(u64),
 }
 
-/// All fields but those that frame the message, which are the connection's to say; with a date (RFC 9110 §6.6.1).
-fn put_fields<'a>(out: &mut Vec<u8>, fields: &'a HeaderMap, now: impl FnOnce() -> UnixTime) -> Said<'a> {
-    let mut said = Said { length: None, connection: false };
-    let mut has_date = false;
-    for (name, value) in fields {
-        match *name {
-            header::CONTENT_LENGTH => said.length = Some(value),
-            header::TRANSFER_ENCODING => {}
-            header::CONNECTION => said.connection = true,
-            _ => {
-                has_date |= *name == header::DATE;
-                put_field(out, name, value);
-            }
+impl Sayable {
+    fn of(status: StatusCode, asked: Asked, body: &SizeHint) -> Self {
+        match body.exact() {
+            _ if status == StatusCode::NO_CONTENT || status.is_informational() => Self::Nothing,
+            _ if asked.is_head || status == StatusCode::NOT_MODIFIED => Self::Anything,
+            Some(length) => Self::Exactly(length),
+            None => Self::Anything,
         }
     }
-    if !has_date {
-        let _ = write!(
-            out,
-            "date: {}\r\n",
-            httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(now().as_secs()))
-        );
+
+    /// Whether a field may stand as it came. `007` is a number to us, and another to somebody.
+    fn allows(self, length: u64, text: &[u8]) -> bool {
+        let is_plain = matches!(text, b"0" | [b'1'..=b'9', .., b'0'..=b'9'] | [b'1'..=b'9']);
+        is_plain
+            && match self {
+                Self::Nothing => false,
+                Self::Anything => true,
+                Self::Exactly(exact) => length == exact,
+            }
+    }
+}
+
+/// What an answer's own fields say of its framing.
+#[derive(Default)]
+struct Said {
+    length: Option<u64>,
+    /// The length is in the head already.
+    stands: bool,
+    connection: bool,
+    date: bool,
+}
+
+/// All fields but those that frame the message, which are the connection's to say; with a date (RFC 9110 §6.6.1). The
+/// length the service says stays where it may.
+fn put_fields(out: &mut Vec<u8>, fields: &Fields, sayable: Sayable, now: impl FnOnce() -> UnixTime) -> Said {
+    let mut said = Said::default();
+    fields.put(out, |name, value| match name {
+        b"content-length" => {
+            let first = said.length.is_none();
+            said.length = said.length.or_else(|| length(value));
+            said.stands |= first && said.length.is_some_and(|length| sayable.allows(length, value));
+            first && said.stands
+        }
+        b"transfer-encoding" => false,
+        b"connection" => {
+            said.connection = true;
+            false
+        }
+        _ => {
+            said.date |= name == b"date";
+            true
+        }
+    });
+    if !said.date {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now().as_secs());
+        let _ = write!(out, "date: {}\r\n", httpdate::HttpDate::from(now));
     }
     said
 }
 
-fn put_status_line(out: &mut Vec<u8>, answer: &response::Parts, version: Version) {
+fn put_status_line(out: &mut Vec<u8>, answer: &Head, version: Version) {
     out.extend_from_slice(if version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(answer.status.as_str().as_bytes());
     out.push(b' ');
-    match answer.extensions.get::<Reason>() {
-        Some(Reason(reason)) => out.extend_from_slice(reason),
+    match &answer.reason {
+        Some(reason) => out.extend_from_slice(reason),
         None => out.extend_from_slice(answer.status.canonical_reason().unwrap_or_default().as_bytes()),
     }
     out.extend_from_slice(b"\r\n");
 }
 
 /// How long the body is, and the fields that say so (RFC 9110 §8.6, RFC 9112 §6).
-fn put_framing(
-    out: &mut Vec<u8>,
-    answer: &response::Parts,
-    asked: Asked,
-    body: &SizeHint,
-    said: Option<&HeaderValue>,
-) -> Encoder {
+fn put_framing(out: &mut Vec<u8>, answer: &Head, asked: Asked, body: &SizeHint, said: &Said) -> Encoder {
     let status = answer.status;
     if status == StatusCode::NO_CONTENT || status.is_informational() {
         return Encoder::NONE;
     }
-    if asked.is_head || status == StatusCode::NOT_MODIFIED {
-        // The length that the answer to a `GET` would have.
-        if let Some(length) = said {
-            put_field(out, &header::CONTENT_LENGTH, length);
+    let is_bare = asked.is_head || status == StatusCode::NOT_MODIFIED;
+    let length = if is_bare { said.length } else { body.exact().or(said.length) };
+    if let Some(length) = length.filter(|_| !said.stands) {
+        // Writing to memory cannot fail.
+        let _ = write!(out, "content-length: {length}\r\n");
+    }
+    match length {
+        _ if is_bare => Encoder::NONE,
+        Some(length) => Encoder::Length(length),
+        None if asked.version == Version::HTTP_10 => Encoder::UntilClose,
+        None => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            // Who has not asked for trailers may not know what to do with them (RFC 9110 §6.5.1).
+            if asked.takes_trailers {
+                Encoder::chunked(answer.fields.all(b"trailer"))
+            } else {
+                Encoder::Chunked(None)
+            }
         }
-        return Encoder::NONE;
     }
-    let length_said = said.and_then(|length| length.to_str().ok()?.parse().ok());
-    if let Some(length) = body.exact().or(length_said) {
-        // `007` is a number to us, and another to somebody.
-        let is_plain = |said: &&HeaderValue| matches!(said.as_bytes(), b"0" | [b'1'..=b'9', ..]);
-        match said.filter(is_plain) {
-            Some(said) if length_said == Some(length) => put_field(out, &header::CONTENT_LENGTH, said),
-            _ => put_field(out, &header::CONTENT_LENGTH, &HeaderValue::from(length)),
-        }
-        return Encoder::Length(length);
-    }
-    if asked.version == Version::HTTP_10 {
-        return Encoder::UntilClose;
-    }
-    out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-    // Who has not asked for trailers may not know what to do with them (RFC 9110 §6.5.1).
-    if asked.takes_trailers { Encoder::chunked(&answer.headers) } else { Encoder::Chunked(None) }
 }
 
 #[cfg(test)]
 mod tests {
     use countersign::UnixTime;
-    use http::{Response, StatusCode};
+    use http::Response;
     use http_body::SizeHint;
 
     use super::{super::reader::RequestReader, Asked, Encoder, put};
-    use crate::config::resolved::Limits;
+    use crate::{
+        config::resolved::Limits,
+        http::{Answer, Head},
+    };
 
     fn asked(head: &'static str) -> Asked {
         let mut reader = RequestReader::new(&Limits::DEFAULT);
@@ -190,7 +225,7 @@ mod tests {
     ) -> (String, Encoder, bool) {
         let builder = Response::builder().status(status).header("date", "now");
         let builder = fields.iter().fold(builder, |builder, (name, value)| builder.header(*name, *value));
-        let (parts, ()) = builder.body(()).unwrap().into_parts();
+        let Answer { head: parts, .. } = Answer::from(builder.body(()).unwrap());
         let mut out = Vec::new();
         let hint = length.map_or_else(SizeHint::new, SizeHint::with_exact);
         let sending = put(&mut out, &parts, asked(head), &hint, false, || UnixTime::from_secs(0));
@@ -294,9 +329,8 @@ mod tests {
 
     #[test]
     fn an_answer_has_a_date() {
-        let (parts, ()) = Response::builder().status(StatusCode::OK).body(()).unwrap().into_parts();
         let mut out = Vec::new();
-        put(&mut out, &parts, asked(NEW), &SizeHint::with_exact(0), true, || {
+        put(&mut out, &Head::default(), asked(NEW), &SizeHint::with_exact(0), true, || {
             UnixTime::from_secs(784_111_777)
         });
         let text = String::from_utf8(out).unwrap();

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use countersign::UnixTime;
-use http::{request, response};
+use http::request;
 use http_body::{Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
@@ -21,6 +21,7 @@ use super::{
 use crate::{
     config::resolved::Limits,
     error::Refusal,
+    http::Head,
     http1::{Outgoing, Room},
     upstream::BodyError,
 };
@@ -228,7 +229,7 @@ impl Messages {
     /// body, nobody knows whether what comes next belongs to it: then it is the last answer.
     pub(super) fn begin_answer(
         &mut self,
-        answer: &response::Parts,
+        answer: &Head,
         asked: Asked,
         body: &SizeHint,
         last: bool,

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{server::answer::Answer, upstream::BodyError};
+use crate::{server::answer::Counted, upstream::BodyError};
 
 /// The smallest that a frame may be limited to (RFC 9113 §4.2).
 const PIECE: usize = 16 * 1024;
@@ -47,13 +47,13 @@ impl Turn {
 
 /// The body of an answer that tells whom it waits for.
 pub(super) struct Pieces {
-    answer: Answer,
+    answer: Counted,
     rest: Bytes,
     turn: Arc<Turn>,
 }
 
 impl Pieces {
-    pub(super) fn new(answer: Answer, turn: Arc<Turn>) -> Self {
+    pub(super) fn new(answer: Counted, turn: Arc<Turn>) -> Self {
         turn.say(Turn::CLIENT);
         Self { answer, rest: Bytes::new(), turn }
     }

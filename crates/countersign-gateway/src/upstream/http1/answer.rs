@@ -3,13 +3,16 @@
 use std::{fmt, mem::MaybeUninit, sync::LazyLock};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Response, StatusCode, Version, header};
+use http::{HeaderMap, StatusCode, Version};
 use http_body::Frame;
 use httparse::{ParserConfig, Status};
 use memchr::memmem;
 
 use super::super::{UpstreamError, framing};
-use crate::http1::{MAX_FIELDS, Seen, is_persistent, parsed, read_fields};
+use crate::{
+    http::{Fields, Head, Lines},
+    http1::{MAX_FIELDS, Seen, is_persistent, length, parsed, read_fields},
+};
 
 /// Longest header section of an answer in bytes.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
@@ -37,8 +40,8 @@ const MAX_LENGTH: u64 = i64::MAX.unsigned_abs();
 /// The head of an answer.
 #[derive(Debug)]
 pub struct AnswerHead {
-    /// Status, version and fields. One length at most is said, and not beside chunks.
-    pub response: Response<()>,
+    /// Status, reason and fields. One length at most is said, and not beside chunks.
+    pub head: Head,
     /// The connection may be used again once the body is over.
     pub keeps: bool,
 }
@@ -61,15 +64,11 @@ impl AnswerReader {
         &mut self.read
     }
 
-    /// The next head, once the body of the last is over; `None` before more was read. The map is for its fields.
+    /// The next head, once the body of the last is over; `None` before more was read.
     ///
     /// # Errors
     /// [`UpstreamError::Malformed`]. Nothing after it is an answer.
-    pub fn next_head(
-        &mut self,
-        to_head: bool,
-        fields: &mut HeaderMap,
-    ) -> Result<Option<AnswerHead>, UpstreamError> {
+    pub fn next_head(&mut self, to_head: bool) -> Result<Option<AnswerHead>, UpstreamError> {
         if self.read.is_empty() {
             return Ok(None);
         }
@@ -92,9 +91,8 @@ impl AnswerReader {
         if end > MAX_HEAD_BYTES {
             return Err(UpstreamError::Malformed);
         }
-        let bytes = self.read.split_to(end).freeze();
-        let (head, left, rest) = parse_head(&bytes, to_head, fields)?;
-        put_back(&mut self.read, rest);
+        let (head, left, rest) = parse_head(self.read.split_to(end), to_head)?;
+        put_back(&mut self.read, &rest);
         self.left = left;
         self.extensions = MAX_LINE_BYTES;
         self.skipped = 0;
@@ -147,58 +145,60 @@ impl AnswerReader {
     }
 }
 
-/// The reason phrase of a status line that is not the usual one.
-#[derive(Debug, Clone)]
-pub(crate) struct Reason(pub(crate) Bytes);
-
 /// A complete head, what is left of the answer, and what comes behind the head.
-fn parse_head<'a>(
-    bytes: &'a Bytes,
-    to_head: bool,
-    fields: &mut HeaderMap,
-) -> Result<(AnswerHead, Left, &'a [u8]), UpstreamError> {
+fn parse_head(mut bytes: BytesMut, to_head: bool) -> Result<(AnswerHead, Left, BytesMut), UpstreamError> {
     let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let mut head = httparse::Response::new(&mut []);
-    let outcome = ParserConfig::default().parse_response_with_uninit_headers(&mut head, bytes, &mut space);
-    let (Ok(Status::Complete(length)), Some(code), Some(minor)) = (outcome, head.code, head.version) else {
+    let mut parsed = httparse::Response::new(&mut []);
+    let outcome = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &bytes, &mut space);
+    let (Ok(Status::Complete(length)), Some(code), Some(minor)) = (outcome, parsed.code, parsed.version)
+    else {
         return Err(UpstreamError::Malformed);
     };
     let status = StatusCode::from_u16(code).map_err(|_| UpstreamError::Malformed)?;
-    let mut response = Response::new(());
-    *response.status_mut() = status;
-    *response.version_mut() = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    if let Some(reason) = head.reason.filter(|reason| Some(*reason) != status.canonical_reason()) {
-        response.extensions_mut().insert(Reason(bytes.slice_ref(reason.as_bytes())));
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let reason = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason());
+    let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+    let lines = Lines::of(&bytes, parsed.headers).ok_or(UpstreamError::Malformed)?;
+    let rest = if length < bytes.len() { bytes.split_off(length) } else { BytesMut::new() };
+    let mut fields = lines.within(bytes);
+    let seen = see(&fields);
+    let keeps = is_persistent(version, fields.all(b"connection").filter(|_| seen.connection));
+    let left = left_after(&mut fields, status, version, to_head, seen)?;
+    let head = AnswerHead { head: Head { status, reason, fields }, keeps: keeps && left != Left::UntilClose };
+    Ok((head, left, rest))
+}
+
+/// Which fields there are that say something of the connection or the length.
+fn see(fields: &Fields) -> Seen {
+    let mut seen = Seen::default();
+    for (name, _) in fields.iter() {
+        match name {
+            b"connection" => seen.connection = true,
+            b"content-length" => seen.lengths = seen.lengths.saturating_add(1),
+            b"transfer-encoding" => seen.codings = seen.codings.saturating_add(1),
+            _ => {}
+        }
     }
-    let mut headers = std::mem::take(fields);
-    headers.clear();
-    let seen =
-        read_fields(parsed(head.headers), bytes, &mut headers).map_err(|_| UpstreamError::Malformed)?;
-    let keeps = is_persistent(response.version(), &headers, seen);
-    let left = left_after(&mut headers, &response, to_head, seen)?;
-    *response.headers_mut() = headers;
-    let head = AnswerHead { response, keeps: keeps && left != Left::UntilClose };
-    Ok((head, left, bytes.get(length..).unwrap_or_default()))
+    seen
 }
 
 /// How the body ends; takes from the head what says it twice.
 fn left_after(
-    headers: &mut HeaderMap,
-    response: &Response<()>,
+    fields: &mut Fields,
+    status: StatusCode,
+    version: Version,
     to_head: bool,
     seen: Seen,
 ) -> Result<Left, UpstreamError> {
-    let status = response.status();
     let says_framing = seen.lengths > 0 || seen.codings > 0;
     if status.is_informational() || status == StatusCode::NO_CONTENT {
         if says_framing {
-            headers.remove(header::CONTENT_LENGTH);
-            headers.remove(header::TRANSFER_ENCODING);
+            fields.retain(|name, _| !matches!(name, b"content-length" | b"transfer-encoding"));
         }
         return Ok(Left::Over);
     }
     if says_framing {
-        framing::settle(headers, seen)?;
+        framing::settle(fields, seen)?;
     }
     if to_head || status == StatusCode::NOT_MODIFIED {
         return Ok(Left::Over);
@@ -207,12 +207,15 @@ fn left_after(
         return Ok(Left::UntilClose);
     }
     if seen.codings > 0 {
-        let is_known = response.version() == Version::HTTP_11;
+        let is_known = version == Version::HTTP_11;
         return is_known.then_some(Left::Chunks(Chunks::Size)).ok_or(UpstreamError::Malformed);
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let length = length.filter(|length| *length <= MAX_LENGTH).ok_or(UpstreamError::Malformed)?;
-    Ok(if length == 0 { Left::Over } else { Left::Length(length) })
+    let said = fields.first(b"content-length").and_then(length);
+    match said.filter(|said| *said <= MAX_LENGTH) {
+        Some(0) => Ok(Left::Over),
+        Some(length) => Ok(Left::Length(length)),
+        None => Err(UpstreamError::Malformed),
+    }
 }
 
 /// Behind the empty line that ends a section. Some services end their lines with a line feed alone.

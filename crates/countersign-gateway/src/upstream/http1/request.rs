@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, header, request};
 use http_body::Body as _;
 
 use super::super::Inbound;
-use crate::http1::{Encoder, put_field};
+use crate::http1::{Encoder, put_field, values};
 
 /// Appends the head of a request in origin form, and says how its body is framed.
 ///
@@ -52,7 +52,7 @@ fn frame(request::Parts { headers, .. }: &mut request::Parts, body: &Inbound) ->
     }
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    Encoder::chunked(headers)
+    Encoder::chunked(values(headers, header::TRAILER))
 }
 
 #[cfg(test)]

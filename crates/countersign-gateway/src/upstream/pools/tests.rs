@@ -56,7 +56,7 @@ async fn what_comes_back_unsent_is_sent_once_more() {
             .send(&target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
             .await
             .unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+        assert_eq!(response.body.collect().await.unwrap().to_bytes(), "ok");
     };
     send("/first").await;
     assert!(received.recv().await.unwrap().starts_with("POST /first "));

@@ -19,6 +19,7 @@ use crate::server::{
 };
 use countersign_gateway::{
     error::Refusal,
+    http::Answer,
     server::{Connection, Handler, Outbound, Worker},
     upstream::Inbound,
 };
@@ -42,18 +43,18 @@ impl Handler for Late {
         _: &mut Inbound,
         _: &Arc<Connection>,
         _: &Arc<Worker>,
-    ) -> Response<Outbound> {
+    ) -> Answer<Outbound> {
         self.open.fetch_add(1, Ordering::SeqCst);
         let mut go = self.go.clone();
         go.wait_for(|go| *go).await.unwrap();
-        Response::new(bytes::Bytes::from_static(b"ok").into())
+        Response::new(bytes::Bytes::from_static(b"ok").into()).into()
     }
 
     fn now(&self) -> countersign::UnixTime {
         countersign::UnixTime::from_secs(0)
     }
 
-    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Answer<Outbound> {
         refusal(refused)
     }
 }

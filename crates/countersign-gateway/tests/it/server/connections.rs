@@ -189,9 +189,9 @@ async fn connections_are_spread_over_the_workers() {
             _: &mut countersign_gateway::upstream::Inbound,
             _: &std::sync::Arc<countersign_gateway::server::Connection>,
             worker: &std::sync::Arc<countersign_gateway::server::Worker>,
-        ) -> http::Response<countersign_gateway::server::Outbound> {
+        ) -> countersign_gateway::http::Answer<countersign_gateway::server::Outbound> {
             self.0.lock().unwrap().push(worker.index);
-            http::Response::new(bytes::Bytes::from_static(b"ok").into())
+            http::Response::new(bytes::Bytes::from_static(b"ok").into()).into()
         }
 
         fn now(&self) -> countersign::UnixTime {
@@ -203,7 +203,7 @@ async fn connections_are_spread_over_the_workers() {
             refused: countersign_gateway::error::Refusal,
             _: &std::sync::Arc<countersign_gateway::server::Connection>,
             _: &std::sync::Arc<countersign_gateway::server::Worker>,
-        ) -> http::Response<countersign_gateway::server::Outbound> {
+        ) -> countersign_gateway::http::Answer<countersign_gateway::server::Outbound> {
             super::harness::refusal(refused)
         }
     }

@@ -7,6 +7,7 @@ use countersign::SystemClock;
 use countersign_gateway::{
     config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
     error::Refusal,
+    http::Answer,
     observe::{Gauges, Metrics, Observer, audit::AuditLog},
     server::{
         Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
@@ -33,7 +34,7 @@ impl Handler for Forward {
         body: &mut Inbound,
         _connection: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> Response<Outbound> {
+    ) -> Answer<Outbound> {
         if let Some(authority) = parts.uri.authority().cloned() {
             parts.headers.insert(header::HOST, authority.as_str().parse().unwrap());
         }
@@ -45,12 +46,12 @@ impl Handler for Forward {
             worker.upstreams.send(&self.0, UpstreamRequest { parts, added: &[], body }).await
         };
         match outcome {
-            Ok(mut response) => {
-                response.body_mut().withhold("Bearer TOKEN".parse().unwrap());
-                if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-                    response.headers_mut().remove(header::CONNECTION);
+            Ok(mut answer) => {
+                answer.body.withhold("Bearer TOKEN".parse().unwrap());
+                if answer.head.status != http::StatusCode::SWITCHING_PROTOCOLS {
+                    answer.head.fields.remove(b"connection");
                 }
-                response.map(Outbound::from)
+                answer.map(Outbound::from)
             }
             Err(error) => refusal(error.into()),
         }
@@ -60,17 +61,17 @@ impl Handler for Forward {
         countersign::UnixTime::from_secs(0)
     }
 
-    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Answer<Outbound> {
         refusal(refused)
     }
 }
 
-pub(crate) fn refusal(refusal: Refusal) -> Response<Outbound> {
+pub(crate) fn refusal(refusal: Refusal) -> Answer<Outbound> {
     let row = refusal.row();
     let mut response = Response::new(Outbound::Empty);
     *response.status_mut() = row.status;
     response.headers_mut().insert("countersign-refused", row.code.parse().unwrap());
-    response
+    response.into()
 }
 
 /// What a gateway under test is made of.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use countersign_gateway::{
     config::resolved::UpstreamProtocol,
     error::Refusal,
+    http::Answer,
     server::{Connection, Handler, Outbound, Worker},
     upstream::{Inbound, Target, UpstreamRequest},
 };
@@ -95,7 +96,7 @@ impl Handler for Behind {
         countersign::UnixTime::from_secs(0)
     }
 
-    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Response<Outbound> {
+    fn refuse(&self, refused: Refusal, _: &Arc<Connection>, _: &Arc<Worker>) -> Answer<Outbound> {
         refusal(refused)
     }
 
@@ -105,7 +106,7 @@ impl Handler for Behind {
         body: &mut Inbound,
         _: &Arc<Connection>,
         worker: &Arc<Worker>,
-    ) -> Response<Outbound> {
+    ) -> Answer<Outbound> {
         let send = async |path: &str, turns: usize| {
             // One after the other, and all before the connection ends.
             for _ in 0..turns {
@@ -118,7 +119,7 @@ impl Handler for Behind {
                 .send(&self.target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
                 .await
             {
-                Ok(answer) => answer.into_body().collect().await.map_or("cut", |_| "ok"),
+                Ok(answer) => answer.body.collect().await.map_or("cut", |_| "ok"),
                 Err(_) => "failed",
             }
         };
@@ -131,7 +132,7 @@ impl Handler for Behind {
         };
         let (slow, opened, queued, ()) =
             tokio::join!(send("/slow", 0), send("/opened", 20), send("/queued", 40), end);
-        Response::new(Bytes::from(format!("{first} {slow} {opened} {queued}")).into())
+        Response::new(Bytes::from(format!("{first} {slow} {opened} {queued}")).into()).into()
     }
 }
 

@@ -1,7 +1,7 @@
 use http::HeaderMap;
 use proptest::{collection::vec, prelude::*};
 
-use super::{AnswerHead, AnswerReader, Chunks, Left, MAX_LINE_BYTES, Reason, SIZE_LINE_BYTES};
+use super::{AnswerHead, AnswerReader, Chunks, Left, MAX_LINE_BYTES, SIZE_LINE_BYTES};
 use crate::upstream::UpstreamError;
 
 fn reader(text: &str) -> AnswerReader {
@@ -11,13 +11,13 @@ fn reader(text: &str) -> AnswerReader {
 }
 
 fn head(text: &str) -> Result<Option<AnswerHead>, UpstreamError> {
-    reader(text).next_head(false, &mut HeaderMap::new())
+    reader(text).next_head(false)
 }
 
 /// How the body behind these fields ends, and whether the connection is kept.
 fn ending(start: &str, fields: &str, to_head: bool) -> Result<(Left, bool), UpstreamError> {
     let mut reader = reader(&format!("{start}\r\n{fields}\r\n"));
-    let head = reader.next_head(to_head, &mut HeaderMap::new())?.unwrap();
+    let head = reader.next_head(to_head)?.unwrap();
     Ok((reader.left, head.keeps))
 }
 
@@ -89,10 +89,10 @@ fn a_head_that_drips_is_searched_once() {
     let mut reader = AnswerReader::default();
     for byte in b"\n\r\nHTTP/1.1 200 OK\r\nX: y\r\n\r" {
         reader.buffer().extend_from_slice(&[*byte]);
-        assert!(reader.next_head(false, &mut HeaderMap::new()).unwrap().is_none());
+        assert!(reader.next_head(false).unwrap().is_none());
     }
     reader.buffer().extend_from_slice(b"\n");
-    assert!(reader.next_head(false, &mut HeaderMap::new()).unwrap().is_some());
+    assert!(reader.next_head(false).unwrap().is_some());
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn what_follows_a_head_stays() {
         ["HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "HTTP/1.1 200 OK\nX: y\n\n", "HTTP/1.1 200 OK\r\nX: y\n\r\n"]
     {
         let mut reader = reader(&format!("{head}a\r\n\r\nb"));
-        let taken = reader.next_head(false, &mut HeaderMap::new()).unwrap().unwrap();
-        assert_eq!(taken.response.headers()["x"], "y", "{head}");
+        let taken = reader.next_head(false).unwrap().unwrap();
+        assert_eq!(taken.head.fields.first(b"x"), Some(&b"y"[..]), "{head}");
         assert_eq!(&reader.buffer()[..], b"a\r\n\r\nb", "{head}");
     }
 }
@@ -121,7 +121,7 @@ fn what_follows_a_head_stays() {
 fn an_unusual_reason_is_kept() {
     let reason = |line: &str| {
         let head = head(&format!("{line}\r\n\r\n")).unwrap().unwrap();
-        head.response.extensions().get::<Reason>().map(|reason| reason.0.clone())
+        head.head.reason
     };
     assert_eq!(reason("HTTP/1.1 200 OK"), None);
     assert_eq!(reason("HTTP/1.1 200 Fine"), Some("Fine".into()));
@@ -218,6 +218,6 @@ proptest! {
         let mut reader = AnswerReader::default();
         reader.buffer().extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         reader.buffer().extend_from_slice(&text);
-        let _ = reader.next_head(false, &mut HeaderMap::new());
+        let _ = reader.next_head(false);
     }
 }

@@ -1,0 +1,225 @@
+//! The fields of an answer.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Header fields, in their order. Those that were read over HTTP/1.1 lie where they were read: names and values are
+/// places in the bytes of the head, and go on from there. Behind them stands what came otherwise, and what the gateway
+/// itself says.
+///
+/// A head has few fields, and most of them are looked at once: a list is the cheaper map. Names are in lower case.
+#[derive(Clone, Default)]
+pub struct Fields {
+    head: Bytes,
+    lines: Vec<Line>,
+    own: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A field line of a head.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    name: Place,
+    value: Place,
+    /// It stands in the head as we would write it.
+    is_plain: bool,
+}
+
+/// Where in a head something is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Place {
+    start: u32,
+    end: u32,
+}
+
+/// The field lines of a head that is not owned yet.
+#[derive(Debug)]
+pub(crate) struct Lines(Vec<Line>);
+
+/// Longest name that every reader of ours takes.
+const MAX_NAME_BYTES: usize = 32 * 1024;
+
+impl Place {
+    /// The place of `part`, which is a part of `head`.
+    fn of(part: &[u8], head: &[u8]) -> Option<Self> {
+        if part.is_empty() {
+            return Some(Self::default());
+        }
+        let start = part.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
+        let end = start.checked_add(part.len()).filter(|end| *end <= head.len())?;
+        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    fn in_head(self, head: &[u8]) -> &[u8] {
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl Lines {
+    /// Of names and values that a parser has found in `head`. `None` where one is not in it, or a name is too long.
+    pub(crate) fn of(head: &[u8], fields: &[httparse::Header<'_>]) -> Option<Self> {
+        let line = |field: &httparse::Header<'_>| {
+            let name = Place::of(field.name.as_bytes(), head)?;
+            let value = Place::of(field.value, head)?;
+            let is_plain = head.get(name.end as usize..value.start as usize) == Some(b": ")
+                && head.get(value.end as usize..value.end as usize + 2) == Some(b"\r\n");
+            (field.name.len() <= MAX_NAME_BYTES).then_some(Line { name, value, is_plain })
+        };
+        let mut lines = Vec::with_capacity(fields.len());
+        for field in fields {
+            lines.push(line(field)?);
+        }
+        Some(Self(lines))
+    }
+
+    /// With the head they were found in.
+    pub(crate) fn within(self, mut head: BytesMut) -> Fields {
+        for line in &self.0 {
+            if let Some(name) = head.get_mut(line.name.start as usize..line.name.end as usize) {
+                name.make_ascii_lowercase();
+            }
+        }
+        Fields { head: head.freeze(), lines: self.0, own: Vec::new() }
+    }
+}
+
+impl Fields {
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let read =
+            self.lines.iter().map(|line| (line.name.in_head(&self.head), line.value.in_head(&self.head)));
+        read.chain(self.own.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())))
+    }
+
+    /// The values of one name, which is in lower case.
+    pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The first value of one name.
+    #[must_use]
+    pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Whether there is a field of that name.
+    #[must_use]
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.first(name).is_some()
+    }
+
+    /// How many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len() + self.own.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.own.is_empty()
+    }
+
+    /// Keeps those fields, by name and value, for which `keeps` is true.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&[u8], &[u8]) -> bool) {
+        let head = &self.head;
+        self.lines.retain(|line| keeps(line.name.in_head(head), line.value.in_head(head)));
+        self.own.retain(|(name, value)| keeps(name.as_str().as_bytes(), value.as_bytes()));
+    }
+
+    /// Removes every field of that name.
+    pub fn remove(&mut self, name: &[u8]) {
+        self.retain(|found, _| found != name);
+    }
+
+    /// One more field, whether there is one of that name or not.
+    pub fn add(&mut self, name: HeaderName, value: HeaderValue) {
+        self.own.push((name, value));
+    }
+
+    /// A field in place of all of its name.
+    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.remove(name.as_str().as_bytes());
+        self.add(name, value);
+    }
+
+    /// Appends the field lines for which `passes` is true, as HTTP/1.1 has them.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, mut passes: impl FnMut(&[u8], &[u8]) -> bool) {
+        out.reserve(self.head.len());
+        // Lines that stand together as they are to be written are written together.
+        let mut together = Place::default();
+        for line in &self.lines {
+            let (name, value) = (line.name.in_head(&self.head), line.value.in_head(&self.head));
+            if !passes(name, value) {
+                continue;
+            }
+            if !line.is_plain {
+                out.extend_from_slice(std::mem::take(&mut together).in_head(&self.head));
+                put_line(out, name, value);
+                continue;
+            }
+            if together.end != line.name.start {
+                out.extend_from_slice(together.in_head(&self.head));
+                together.start = line.name.start;
+            }
+            together.end = line.value.end + 2;
+        }
+        out.extend_from_slice(together.in_head(&self.head));
+        for (name, value) in &self.own {
+            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+            if passes(name, value) {
+                put_line(out, name, value);
+            }
+        }
+    }
+}
+
+/// One field line.
+pub(crate) fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+impl From<HeaderMap> for Fields {
+    fn from(map: HeaderMap) -> Self {
+        let mut own = Vec::with_capacity(map.len());
+        let mut last = None;
+        // Only the first of several values has the name.
+        for (name, value) in map {
+            last = name.or(last);
+            own.extend(last.clone().map(|name| (name, value)));
+        }
+        Self { own, ..Self::default() }
+    }
+}
+
+impl From<Fields> for HeaderMap {
+    fn from(fields: Fields) -> Self {
+        let Fields { head, lines, own } = fields;
+        let mut map = Self::with_capacity(lines.len() + own.len());
+        for line in lines {
+            let value = head.slice_ref(line.value.in_head(&head));
+            let field =
+                (HeaderName::from_bytes(line.name.in_head(&head)), HeaderValue::from_maybe_shared(value));
+            // The parser takes no name and no value that this does not; the fuzz target `answer` holds it to that.
+            if let (Ok(name), Ok(value)) = field {
+                map.append(name, value);
+            }
+        }
+        for (name, value) in own {
+            map.append(name, value);
+        }
+        map
+    }
+}
+
+impl fmt::Debug for Fields {
+    /// Names alone: there are cookies among the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(|(name, _)| name.escape_ascii().to_string())).finish()
+    }
+}
