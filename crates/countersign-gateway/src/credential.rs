@@ -7,14 +7,14 @@
 //! 4. A cookie value is made of cookie-octets (RFC 6265 §4.1.1) without quotes, a bearer token of b64token
 //!    characters (RFC 6750 §2.1): every other byte could be read in two ways.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
+use bytes::Bytes;
 use countersign::Secret;
 use http::{
     HeaderMap, HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
-use smallvec::SmallVec;
 
 use crate::error::Refusal;
 
@@ -130,24 +130,57 @@ impl CredentialRules {
     pub fn remove_cookie(&self, headers: &mut HeaderMap) {
         let Some(name) = &self.cookie else { return };
         let name = name.as_bytes();
-        let lines = headers.get_all(COOKIE);
-        let is_carried = |line: &HeaderValue| pieces(line).any(|piece| value_of(piece, name).is_some());
-        if !lines.iter().any(is_carried) {
-            return;
-        }
-        let mut kept = SmallVec::<[u8; 256]>::new();
-        for piece in lines.iter().flat_map(pieces) {
-            if !piece.is_empty() && value_of(piece, name).is_none() {
-                kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
-                kept.extend_from_slice(piece);
-            }
-        }
+        let lines = || headers.get_all(COOKIE).iter();
+        let mut first = lines();
+        let kept = match (first.next(), first.next()) {
+            (None, _) => return,
+            (Some(line), None) => match the_one(line, name) {
+                Ok(Some(place)) => cut(line.as_bytes(), place),
+                Ok(None) => return,
+                Err(Several) => joined(lines(), name),
+            },
+            (Some(_), Some(_)) if lines().all(|line| matches!(the_one(line, name), Ok(None))) => return,
+            (Some(_), Some(_)) => joined(lines(), name),
+        };
         // Every byte was part of a header value before, so the new value is one too.
-        match HeaderValue::from_bytes(&kept) {
+        match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
             Ok(value) if !value.is_empty() => headers.insert(COOKIE, value),
             _ => headers.remove(COOKIE),
         };
     }
+}
+
+/// The session cookie stands there more than once.
+struct Several;
+
+/// Where in a `Cookie` field the session cookie stands, between its semicolons.
+fn the_one(line: &HeaderValue, name: &[u8]) -> Result<Option<Range<usize>>, Several> {
+    let mut found = None;
+    for (place, piece) in placed_pieces(line) {
+        if value_of(piece, name).is_some() && found.replace(place).is_some() {
+            return Err(Several);
+        }
+    }
+    Ok(found)
+}
+
+/// What is left of a `Cookie` field, as it was. The semicolon before goes with a cookie; with the first, the one behind.
+fn cut(line: &[u8], place: Range<usize>) -> Vec<u8> {
+    let before = line.get(..place.start.saturating_sub(1)).unwrap_or_default();
+    let behind = line.get(place.end + usize::from(place.start == 0)..).unwrap_or_default();
+    if place.start == 0 { behind.trim_ascii().to_vec() } else { [before, behind].concat() }
+}
+
+/// The other cookies in one field.
+fn joined<'a>(lines: impl Iterator<Item = &'a HeaderValue>, name: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for piece in lines.flat_map(pieces) {
+        if !piece.is_empty() && value_of(piece, name).is_none() {
+            kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
+            kept.extend_from_slice(piece);
+        }
+    }
+    kept
 }
 
 fn find_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Result<Option<&'a str>, Refusal> {
@@ -193,15 +226,19 @@ fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&str, Refusal> 
 
 /// What stands between the semicolons of a `Cookie` field, trimmed.
 fn pieces(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line.as_bytes());
+    placed_pieces(line).map(|(_, piece)| piece)
+}
+
+/// The same, with the places between the semicolons.
+fn placed_pieces(line: &HeaderValue) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+    let line = line.as_bytes();
+    let mut start = 0;
     std::iter::from_fn(move || {
-        let pieces = rest?;
-        let (piece, others) = match memchr::memchr(b';', pieces) {
-            Some(at) => (pieces.get(..at)?, pieces.get(at + 1..)),
-            None => (pieces, None),
-        };
-        rest = others;
-        Some(piece.trim_ascii())
+        let rest = line.get(start..)?;
+        let length = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        let place = start..start + length;
+        start = place.end + 1;
+        Some((place, rest.get(..length)?.trim_ascii()))
     })
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Both are our own, without tasks, channels or copies between a socket and the stage that decides, because a request
 //! passes here on its way in and out. Where a client's message ends, and its fields, is for
-//! [`crate::server::head_guard`] to say; heads of answers are parsed by `httparse`, and where they end is said in
-//! [`crate::upstream`]. Nothing here does I/O but [`Room::fill`] and [`Outgoing::poll_write`].
+//! [`crate::server::head_guard`] to say, and where an answer ends for [`crate::upstream`]; both read field lines with
+//! [`split`]. Nothing here does I/O but [`Room::fill`] and [`Outgoing::poll_write`].
 
 mod encoder;
+mod field_line;
 mod fields;
 mod outgoing;
 
@@ -20,6 +21,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 pub(crate) use encoder::Encoder;
+pub(crate) use field_line::{has_control, is_token, is_token_byte, split};
 pub(crate) use fields::{Seen, is_persistent, length, parsed, put_field, read_fields, values};
 pub(crate) use outgoing::Outgoing;
 

@@ -33,22 +33,21 @@ struct Place {
     end: u32,
 }
 
-/// The field lines of a head that is not owned yet.
-#[derive(Debug)]
+/// The field lines of a head that is still being read.
+#[derive(Debug, Default)]
 pub(crate) struct Lines(Vec<Line>);
 
-/// Longest name that every reader of ours takes.
-const MAX_NAME_BYTES: usize = 32 * 1024;
+/// Lines there is room for from the first.
+const LINES: usize = 8;
 
 impl Place {
-    /// The place of `part`, which is a part of `head`.
-    fn of(part: &[u8], head: &[u8]) -> Option<Self> {
-        if part.is_empty() {
-            return Some(Self::default());
+    /// The place of `part`, which is a part of `head`; of a head too long for that, nowhere.
+    fn of(part: &[u8], head: &[u8]) -> Self {
+        let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
+        match (u32::try_from(start), u32::try_from(start.wrapping_add(part.len()))) {
+            (Ok(start), Ok(end)) => Self { start, end },
+            _ => Self::default(),
         }
-        let start = part.as_ptr().addr().checked_sub(head.as_ptr().addr())?;
-        let end = start.checked_add(part.len()).filter(|end| *end <= head.len())?;
-        Some(Self { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
     }
 
     fn in_head(self, head: &[u8]) -> &[u8] {
@@ -57,20 +56,20 @@ impl Place {
 }
 
 impl Lines {
-    /// Of names and values that a parser has found in `head`. `None` where one is not in it, or a name is too long.
-    pub(crate) fn of(head: &[u8], fields: &[httparse::Header<'_>]) -> Option<Self> {
-        let line = |field: &httparse::Header<'_>| {
-            let name = Place::of(field.name.as_bytes(), head)?;
-            let value = Place::of(field.value, head)?;
-            let is_plain = head.get(name.end as usize..value.start as usize) == Some(b": ")
-                && head.get(value.end as usize..value.end as usize + 2) == Some(b"\r\n");
-            (field.name.len() <= MAX_NAME_BYTES).then_some(Line { name, value, is_plain })
-        };
-        let mut lines = Vec::with_capacity(fields.len());
-        for field in fields {
-            lines.push(line(field)?);
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// One more line: name and value are parts of `head`.
+    pub(crate) fn push(&mut self, head: &[u8], name: &[u8], value: &[u8]) {
+        let (name, value) = (Place::of(name, head), Place::of(value, head));
+        let is_plain = head.get(name.end as usize..value.start as usize) == Some(b": ")
+            && head.get(value.end as usize..).is_some_and(|rest| rest.starts_with(b"\r\n"));
+        if self.0.capacity() == 0 {
+            self.0.reserve(LINES);
         }
-        Some(Self(lines))
+        self.0.push(Line { name, value, is_plain });
     }
 
     /// With the head they were found in.
@@ -107,6 +106,11 @@ impl Fields {
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {
         self.first(name).is_some()
+    }
+
+    /// How long the head is that was read.
+    pub(crate) const fn head_bytes(&self) -> usize {
+        self.head.len()
     }
 
     /// How many fields there are.

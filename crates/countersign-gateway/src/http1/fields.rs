@@ -1,7 +1,7 @@
 //! Header fields between bytes and maps.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::http::put_line;
 
@@ -21,6 +21,24 @@ pub(crate) struct Seen {
     pub(crate) te: bool,
 }
 
+impl Seen {
+    /// Notes a field of that name, in any case.
+    pub(crate) fn note(&mut self, name: &[u8]) {
+        match name.len() {
+            2 => self.te |= name.eq_ignore_ascii_case(b"te"),
+            6 => self.expect |= name.eq_ignore_ascii_case(b"expect"),
+            10 => self.connection |= name.eq_ignore_ascii_case(b"connection"),
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                self.lengths = self.lengths.saturating_add(1)
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                self.codings = self.codings.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Names and values as `httparse` has found them.
 pub(crate) fn parsed<'a>(
     fields: &'a [httparse::Header<'a>],
@@ -37,15 +55,8 @@ pub(crate) fn read_fields<'a>(
     let mut seen = Seen::default();
     into.try_reserve(fields.len()).map_err(|_| BadField)?;
     for (name, value) in fields {
+        seen.note(name);
         let name = HeaderName::from_bytes(name).map_err(|_| BadField)?;
-        match name {
-            header::CONNECTION => seen.connection = true,
-            header::CONTENT_LENGTH => seen.lengths = seen.lengths.saturating_add(1),
-            header::TRANSFER_ENCODING => seen.codings = seen.codings.saturating_add(1),
-            header::EXPECT => seen.expect = true,
-            header::TE => seen.te = true,
-            _ => {}
-        }
         let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| BadField)?;
         into.try_append(name, value).map_err(|_| BadField)?;
     }

@@ -1,7 +1,7 @@
 //! Field lines (RFC 9112 §5), and those that decide where a message ends.
 
 use super::request_line::Minor;
-use crate::{error::Refusal, http::host};
+use crate::{error::Refusal, http::host, http1::split};
 
 /// What the fields of one head say about framing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ impl Fields {
         if self.count > max_count {
             return Err(Refusal::HeaderTooLarge);
         }
-        let (name, value) = split(line)?;
+        let (name, value) = split(line).ok_or(Refusal::HeaderMalformed)?;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => {
                 if self.has_host || !host::is_valid(value) {
@@ -83,28 +83,9 @@ impl Fields {
 
 /// Takes one field line of a trailer section: a field that frames or routes has no place there (RFC 9110 §6.5.1).
 pub(super) fn take_trailer(line: &[u8]) -> Result<(), Refusal> {
-    let (name, _) = split(line)?;
+    let (name, _) = split(line).ok_or(Refusal::HeaderMalformed)?;
     let frames = [&b"content-length"[..], b"transfer-encoding", b"host", b"trailer"];
     if frames.iter().any(|frame| reads_as(name, frame)) { Err(Refusal::Framing) } else { Ok(()) }
-}
-
-/// Name and trimmed value. No white space before the name or the colon, no folded line, no control character.
-fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
-    let length = line.iter().position(|byte| !is_token_byte(*byte)).ok_or(Refusal::HeaderMalformed)?;
-    let (name, rest) = line.split_at_checked(length).ok_or(Refusal::HeaderMalformed)?;
-    let [b':', value @ ..] = rest else { return Err(Refusal::HeaderMalformed) };
-    // Without early exit the compiler makes wide instructions of it.
-    let controls =
-        value.iter().fold(false, |seen, byte| seen | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7F));
-    if name.is_empty() || controls { Err(Refusal::HeaderMalformed) } else { Ok((name, trim(value))) }
-}
-
-/// Removes optional white space: spaces and tabs alone (RFC 9110 §5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }
 
 /// Digits alone, without a zero before them, below 10^19.
@@ -122,25 +103,3 @@ fn reads_as(name: &[u8], wanted: &[u8]) -> bool {
             byte.eq_ignore_ascii_case(wanted) || (*wanted == b'-' && !byte.is_ascii_alphanumeric())
         })
 }
-
-/// Whether the bytes are a token (RFC 9110 §5.6.2).
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
-}
-
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
-}
-
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    while let [byte, tail @ ..] = rest {
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler; a byte is below 256")]
-        {
-            table[*byte as usize] = true;
-        }
-        rest = tail;
-    }
-    table
-};

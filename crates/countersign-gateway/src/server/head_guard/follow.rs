@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 
 use super::{
     chunked::{MAX_EXTENSIONS_BYTES, MAX_LINE_BYTES, MAX_TRAILER_BYTES, parse_size},
-    field::{Body, Fields, is_token_byte, take_trailer},
+    field::{Body, Fields, take_trailer},
     request_line::{self, Minor, RequestLine},
 };
-use crate::{config::resolved::Limits, error::Refusal};
+use crate::{config::resolved::Limits, error::Refusal, http1::is_token_byte};
 
 /// Knows at every byte of a connection whether it belongs to a head or a body, and whether it may pass.
 ///

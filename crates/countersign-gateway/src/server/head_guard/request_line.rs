@@ -1,7 +1,6 @@
 //! `method SP request-target SP HTTP-version` (RFC 9112 §3), and nothing that merely resembles it.
 
-use super::field::is_token;
-use crate::{error::Refusal, http::host};
+use crate::{error::Refusal, http::host, http1::is_token};
 
 /// Longest request target in bytes (RFC 9112 §3 asks for at least 8,000).
 pub(super) const MAX_TARGET_BYTES: usize = 8 * 1024;

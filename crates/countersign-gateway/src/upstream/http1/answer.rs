@@ -1,16 +1,19 @@
 //! What a service answers: the head, and where the body ends (RFC 9112 §6.3).
 
-use std::{fmt, mem::MaybeUninit, sync::LazyLock};
+mod head;
+
+use std::{fmt, sync::LazyLock};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version};
 use http_body::Frame;
-use httparse::{ParserConfig, Status};
+use httparse::Status;
 use memchr::memmem;
 
+use self::head::{Complete, HeadReader, StatusLine};
 use super::super::{UpstreamError, framing};
 use crate::{
-    http::{Fields, Head, Lines},
+    http::{Fields, Head},
     http1::{MAX_FIELDS, Seen, is_persistent, length, parsed, read_fields},
 };
 
@@ -22,8 +25,7 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 /// Divides what a service sends into heads and bodies, without I/O.
 pub struct AnswerReader {
     read: BytesMut,
-    /// Up to here there is no end of a head.
-    searched: usize,
+    head: HeadReader,
     left: Left,
     /// What the lines of chunk sizes may have besides, in the rest of the body.
     extensions: usize,
@@ -54,7 +56,13 @@ impl fmt::Debug for AnswerReader {
 
 impl Default for AnswerReader {
     fn default() -> Self {
-        Self { read: BytesMut::new(), searched: 0, left: Left::Over, extensions: 0, skipped: 0 }
+        Self {
+            read: BytesMut::new(),
+            head: HeadReader::default(),
+            left: Left::Over,
+            extensions: 0,
+            skipped: 0,
+        }
     }
 }
 
@@ -72,7 +80,28 @@ impl AnswerReader {
         if self.read.is_empty() {
             return Ok(None);
         }
-        // Some services end a body with a line end too many (RFC 9112 §2.2).
+        if !self.head.has_begun() {
+            self.skip_empty_lines()?;
+        }
+        let Some(Complete { status, mut fields, seen }) = self.head.read(&mut self.read)? else {
+            let may_be_one = self.head.has_begun() || may_begin_head(&self.read);
+            let is_short = self.read.len() <= MAX_HEAD_BYTES;
+            return if may_be_one && is_short { Ok(None) } else { Err(UpstreamError::Malformed) };
+        };
+        if fields.head_bytes() > MAX_HEAD_BYTES {
+            return Err(UpstreamError::Malformed);
+        }
+        let StatusLine { version, status, reason } = status;
+        let keeps = is_persistent(version, fields.all(b"connection").filter(|_| seen.connection));
+        self.left = left_after(&mut fields, status, version, to_head, seen)?;
+        self.extensions = MAX_LINE_BYTES;
+        self.skipped = 0;
+        let keeps = keeps && self.left != Left::UntilClose;
+        Ok(Some(AnswerHead { head: Head { status, reason, fields }, keeps }))
+    }
+
+    /// Some services end a body with a line end too many (RFC 9112 §2.2).
+    fn skip_empty_lines(&mut self) -> Result<(), UpstreamError> {
         while let [b'\r', b'\n', ..] | [b'\n', ..] = &self.read[..] {
             self.skipped += 1;
             if self.skipped > MAX_EMPTY_LINES {
@@ -80,23 +109,9 @@ impl AnswerReader {
             }
             let length = if self.read.starts_with(b"\n") { 1 } else { 2 };
             self.read.advance(length);
-            self.searched = 0;
+            self.head = HeadReader::default();
         }
-        let Some(end) = end_of_section(&self.read, self.searched) else {
-            self.searched = self.read.len();
-            let may_be_one = may_begin_head(&self.read) && self.read.len() <= MAX_HEAD_BYTES;
-            return if may_be_one { Ok(None) } else { Err(UpstreamError::Malformed) };
-        };
-        self.searched = 0;
-        if end > MAX_HEAD_BYTES {
-            return Err(UpstreamError::Malformed);
-        }
-        let (head, left, rest) = parse_head(self.read.split_to(end), to_head)?;
-        put_back(&mut self.read, &rest);
-        self.left = left;
-        self.extensions = MAX_LINE_BYTES;
-        self.skipped = 0;
-        Ok(Some(head))
+        Ok(())
     }
 
     /// The next piece of the body, or its trailers; `None` before more was read, or when it is over.
@@ -145,43 +160,6 @@ impl AnswerReader {
     }
 }
 
-/// A complete head, what is left of the answer, and what comes behind the head.
-fn parse_head(mut bytes: BytesMut, to_head: bool) -> Result<(AnswerHead, Left, BytesMut), UpstreamError> {
-    let mut space = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let outcome = ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &bytes, &mut space);
-    let (Ok(Status::Complete(length)), Some(code), Some(minor)) = (outcome, parsed.code, parsed.version)
-    else {
-        return Err(UpstreamError::Malformed);
-    };
-    let status = StatusCode::from_u16(code).map_err(|_| UpstreamError::Malformed)?;
-    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    let reason = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason());
-    let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-    let lines = Lines::of(&bytes, parsed.headers).ok_or(UpstreamError::Malformed)?;
-    let rest = if length < bytes.len() { bytes.split_off(length) } else { BytesMut::new() };
-    let mut fields = lines.within(bytes);
-    let seen = see(&fields);
-    let keeps = is_persistent(version, fields.all(b"connection").filter(|_| seen.connection));
-    let left = left_after(&mut fields, status, version, to_head, seen)?;
-    let head = AnswerHead { head: Head { status, reason, fields }, keeps: keeps && left != Left::UntilClose };
-    Ok((head, left, rest))
-}
-
-/// Which fields there are that say something of the connection or the length.
-fn see(fields: &Fields) -> Seen {
-    let mut seen = Seen::default();
-    for (name, _) in fields.iter() {
-        match name {
-            b"connection" => seen.connection = true,
-            b"content-length" => seen.lengths = seen.lengths.saturating_add(1),
-            b"transfer-encoding" => seen.codings = seen.codings.saturating_add(1),
-            _ => {}
-        }
-    }
-    seen
-}
-
 /// How the body ends; takes from the head what says it twice.
 fn left_after(
     fields: &mut Fields,
@@ -218,18 +196,6 @@ fn left_after(
     }
 }
 
-/// Behind the empty line that ends a section. Some services end their lines with a line feed alone.
-fn end_of_section(read: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3);
-    let unsearched = read.get(from..).unwrap_or_default();
-    if let Some(at) = SECTION_END.find(unsearched) {
-        return Some(from + at + 4);
-    }
-    let bare = memmem::find(unsearched, b"\n\n").map(|at| from + at + 2);
-    let mixed = memmem::find(unsearched, b"\n\r\n").map(|at| from + at + 3);
-    bare.into_iter().chain(mixed).min()
-}
-
 /// What does not begin like an answer becomes none, however much follows.
 fn may_begin_head(read: &[u8]) -> bool {
     if read == b"\r" {
@@ -242,15 +208,6 @@ fn may_begin_head(read: &[u8]) -> bool {
 const VERSION: &[u8] = b"HTTP/1.";
 
 static SECTION_END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
-
-fn put_back(read: &mut BytesMut, rest: &[u8]) {
-    if !rest.is_empty() {
-        let mut joined = BytesMut::with_capacity(rest.len() + read.len());
-        joined.extend_from_slice(rest);
-        joined.extend_from_slice(read);
-        *read = joined;
-    }
-}
 
 /// What is left of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
