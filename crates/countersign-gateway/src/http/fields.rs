@@ -227,3 +227,6 @@ impl fmt::Debug for Fields {
         f.debug_list().entries(self.iter().map(|(name, _)| name.escape_ascii().to_string())).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

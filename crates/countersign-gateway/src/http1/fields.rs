@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
+use super::field_line::is_name;
 use crate::http::put_line;
 
 /// A field that no map takes.
@@ -22,18 +23,14 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Notes a field of that name, in any case.
+    /// Notes a field of that name, a token in any case.
     pub(crate) fn note(&mut self, name: &[u8]) {
         match name.len() {
-            2 => self.te |= name.eq_ignore_ascii_case(b"te"),
-            6 => self.expect |= name.eq_ignore_ascii_case(b"expect"),
-            10 => self.connection |= name.eq_ignore_ascii_case(b"connection"),
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                self.lengths = self.lengths.saturating_add(1)
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                self.codings = self.codings.saturating_add(1);
-            }
+            2 => self.te |= is_name(name, b"te"),
+            6 => self.expect |= is_name(name, b"expect"),
+            10 => self.connection |= is_name(name, b"connection"),
+            14 if is_name(name, b"content-length") => self.lengths = self.lengths.saturating_add(1),
+            17 if is_name(name, b"transfer-encoding") => self.codings = self.codings.saturating_add(1),
             _ => {}
         }
     }

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -19,14 +22,18 @@ use super::BodyError;
 ///
 /// All waits of one `Deadline` must be polled by the same task.
 #[derive(Default)]
-pub struct Deadline(Mutex<State>);
+pub struct Deadline {
+    state: Mutex<State>,
+    /// What `state` knows of a body is of the one under way. Most requests have none, and then it is not looked at.
+    has_noted: AtomicBool,
+    is_body_over: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
     armed: Option<Armed>,
     progress: Option<Instant>,
     failure: Option<BodyError>,
-    is_body_over: bool,
 }
 
 struct Armed {
@@ -60,46 +67,59 @@ impl Deadline {
 
     /// Another request body begins; one that is none is over.
     pub(super) fn begin_body(&self, is_none: bool) {
-        let mut state = self.state();
-        state.progress = None;
-        state.failure = None;
-        state.is_body_over = is_none;
+        self.has_noted.store(false, Ordering::Release);
+        self.is_body_over.store(is_none, Ordering::Release);
     }
 
     /// Notes that a piece of the request body arrived at `now`, perhaps the last.
     pub(super) fn touch_body(&self, now: Instant, is_last: bool) {
-        let mut state = self.state();
-        state.progress = Some(now);
-        state.is_body_over |= is_last;
+        self.note(|state| state.progress = Some(now));
+        if is_last {
+            self.end_body();
+        }
     }
 
     /// Notes that the request body has come to its end.
     pub(super) fn end_body(&self) {
-        self.state().is_body_over = true;
+        self.is_body_over.store(true, Ordering::Release);
     }
 
     /// Whether all of the request body was passed on.
     pub(super) fn is_body_over(&self) -> bool {
-        self.state().is_body_over
+        self.is_body_over.load(Ordering::Acquire)
     }
 
     /// When a piece of the request body last arrived, or `since` if that is later.
     pub(super) fn body_progress_since(&self, since: Instant) -> Instant {
-        self.state().progress.map_or(since, |progress| progress.max(since))
+        let progress = self.noted().and_then(|state| state.progress);
+        progress.map_or(since, |progress| progress.max(since))
     }
 
     /// Notes why the request body ended before its end.
     pub(super) fn fail_body(&self, error: BodyError) {
-        self.state().failure = Some(error);
+        self.note(|state| state.failure = Some(error));
     }
 
     /// Why the request body ended before its end, if it did.
     pub(super) fn body_failure(&self) -> Option<BodyError> {
-        self.state().failure
+        self.noted().and_then(|state| state.failure)
+    }
+
+    fn noted(&self) -> Option<MutexGuard<'_, State>> {
+        self.has_noted.load(Ordering::Acquire).then(|| self.state())
+    }
+
+    fn note(&self, what: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        if !self.has_noted.load(Ordering::Acquire) {
+            (state.progress, state.failure) = (None, None);
+        }
+        what(&mut state);
+        self.has_noted.store(true, Ordering::Release);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

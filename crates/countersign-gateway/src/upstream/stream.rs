@@ -31,7 +31,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Plain(stream) => write(stream, cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -64,18 +64,25 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => {
-                let stream = Pin::new(stream);
                 if let [one] = bufs {
-                    return stream.poll_write(cx, one);
+                    return write(stream, cx, one);
                 }
                 let mut space = [0; JOINED];
                 match join(bufs, &mut space) {
-                    Some(joined) => stream.poll_write(cx, joined),
-                    None => stream.poll_write_vectored(cx, bufs),
+                    Some(joined) => write(stream, cx, joined),
+                    None => Pin::new(stream).poll_write_vectored(cx, bufs),
                 }
             }
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
+    }
+}
+
+/// Writes at once where there is room, as there mostly is: only who has to wait is noted as waiting.
+fn write(stream: &mut TcpStream, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    match stream.try_write(buf) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(stream).poll_write(cx, buf),
+        outcome => Poll::Ready(outcome),
     }
 }
 

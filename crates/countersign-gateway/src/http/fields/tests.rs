@@ -1,0 +1,111 @@
+use bytes::BytesMut;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use proptest::{collection::vec, prelude::*};
+
+use super::{Fields, Lines};
+use crate::http1::split;
+
+/// The fields of a head of these lines, line ends included.
+fn read(lines: &[String]) -> Fields {
+    let head = BytesMut::from(&*format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.concat()));
+    let mut found = Lines::default();
+    for line in head[..].split(|byte| *byte == b'\n').skip(1) {
+        if let Some((name, value)) = split(line.strip_suffix(b"\r").unwrap_or(line)) {
+            found.push(&head, name, value);
+        }
+    }
+    assert_eq!(found.len(), lines.len());
+    found.within(head)
+}
+
+fn written(fields: &Fields, passes: impl FnMut(&[u8], &[u8]) -> bool) -> String {
+    let mut out = Vec::new();
+    fields.put(&mut out, passes);
+    String::from_utf8(out).unwrap()
+}
+
+fn lines(lines: &[&str]) -> Fields {
+    read(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+}
+
+#[test]
+fn lines_are_written_in_one_form() {
+    let fields = lines(&["A: 1\r\n", "B:2\r\n", "C:  3 \r\n", "D: 4\n", "E:\r\n", "F: 6\r\n"]);
+    let expected = "a: 1\r\nb: 2\r\nc: 3\r\nd: 4\r\ne: \r\nf: 6\r\n";
+    assert_eq!(written(&fields, |_, _| true), expected);
+    assert_eq!(written(&fields, |name, _| matches!(name, b"a" | b"f")), "a: 1\r\nf: 6\r\n");
+    assert_eq!(written(&Fields::default(), |_, _| true), "");
+}
+
+#[test]
+fn a_field_is_set_in_place_of_all_of_its_name() {
+    let mut fields = lines(&["Vary: Accept\r\n", "X: y\r\n", "VARY: Origin\r\n"]);
+    assert_eq!(fields.all(b"vary").collect::<Vec<_>>(), [b"Accept", b"Origin"]);
+    fields.set(header::VARY, HeaderValue::from_static("Cookie"));
+    fields.add(header::SET_COOKIE, HeaderValue::from_static("a=1"));
+    fields.add(header::SET_COOKIE, HeaderValue::from_static("b=2"));
+    assert_eq!((fields.len(), fields.first(b"vary")), (4, Some(&b"Cookie"[..])));
+    assert_eq!(
+        written(&fields, |_, _| true),
+        "x: y\r\nvary: Cookie\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n"
+    );
+    fields.remove(b"set-cookie");
+    fields.remove(b"x");
+    assert!(!fields.has(b"set-cookie") && !fields.is_empty());
+    fields.remove(b"vary");
+    assert!(fields.is_empty());
+}
+
+#[test]
+fn a_map_becomes_fields_and_fields_a_map() {
+    let mut map = HeaderMap::new();
+    for (name, value) in [("x", "1"), ("y", "2"), ("x", "3")] {
+        map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    let mut fields = Fields::from(map.clone());
+    assert_eq!(fields.len(), 3);
+    assert_eq!(HeaderMap::from(fields.clone()), map);
+    fields.add(header::ETAG, HeaderValue::from_static("e"));
+    assert_eq!(HeaderMap::from(fields).len(), 4);
+}
+
+#[test]
+fn nothing_shows_a_value() {
+    let mut fields = lines(&["Set-Cookie: SECRET\r\n"]);
+    fields.add(header::AUTHORIZATION, HeaderValue::from_static("SECRET"));
+    assert_eq!(format!("{fields:?}"), r#"["set-cookie", "authorization"]"#);
+}
+
+proptest! {
+    /// What is written is what was read, whatever stands between the parts, and whatever is left out or removed.
+    #[test]
+    fn what_passes_is_written_in_its_order(
+        parts in vec(("[A-Za-z-]{1,6}", "[ \t]{0,2}", "([!-~\u{a0}]([ -~]{0,8}[!-~])?)?", "[ \t]{0,1}", "\r?\n"), 0..12),
+        passing in any::<u16>(),
+        removed in any::<u16>(),
+    ) {
+        let texts: Vec<_> =
+            parts.iter().map(|(name, before, value, after, end)| format!("{name}:{before}{value}{after}{end}")).collect();
+        let mut fields = read(&texts);
+        let expected = |bits: u16| {
+            let lines = parts.iter().enumerate().filter(move |(at, _)| bits & 1 << at != 0);
+            lines.map(|(_, (name, _, value, ..))| format!("{}: {value}\r\n", name.to_ascii_lowercase()))
+        };
+        let once = |bits: u16| {
+            let mut at = 0;
+            move |_: &[u8], _: &[u8]| {
+                at += 1;
+                bits & 1 << (at - 1) != 0
+            }
+        };
+        prop_assert_eq!(written(&fields, once(passing)), expected(passing).collect::<String>());
+        fields.retain(once(removed));
+        prop_assert_eq!(written(&fields, |_, _| true), expected(removed).collect::<String>());
+        let map = HeaderMap::from(fields.clone());
+        prop_assert_eq!(map.len(), fields.len());
+        for (name, value) in fields.iter() {
+            let name = std::str::from_utf8(name).unwrap();
+            prop_assert!(map.get_all(name).iter().any(|mapped| mapped.as_bytes() == value));
+        }
+    }
+}
