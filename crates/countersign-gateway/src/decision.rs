@@ -31,8 +31,6 @@ pub struct Forward {
     pub sends_token: bool,
     /// What the service is told of the caller in headers of their own.
     pub identity: Option<Box<IdentityHeaders>>,
-    /// Whose session.
-    pub session: SessionId,
     /// The session cookie that the authorization server put in the place of the request's: for the answer, which then
     /// no cache may store.
     pub set_cookie: Option<HeaderValue>,
@@ -40,6 +38,14 @@ pub struct Forward {
     pub not_after: UnixTime,
     /// Until when, if sooner: until the session or that token is revoked.
     pub lease: Lease,
+}
+
+impl Forward {
+    /// Whose session.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        self.lease.session()
+    }
 }
 
 /// A request that goes on without a token.

@@ -22,8 +22,8 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use countersign::{
-    Audience, Issuer, KeyId, KeySource, PublishedKeys, Revocable, Revocations, SkippedKey, Standing,
-    UnixTime, VerifiedClaims, Verifier, remote::RemoteKeys,
+    Audience, Issuer, KeyId, KeySource, PublishedKeys, Revocable, Revocations, SessionId, SkippedKey,
+    Standing, UnixTime, VerifiedClaims, Verifier, remote::RemoteKeys,
 };
 
 use crate::{
@@ -234,7 +234,8 @@ impl TrustedIssuer {
     /// What ends the streams of a token.
     #[must_use]
     pub fn watch(self: &Arc<Self>, claims: VerifiedClaims) -> Arc<dyn Concern> {
-        Arc::new(Watched { issuer: Arc::clone(self), claims })
+        let session = claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone);
+        Arc::new(Watched { issuer: Arc::clone(self), claims, session })
     }
 }
 
@@ -271,9 +272,15 @@ impl Revocations for Followed {
 struct Watched {
     issuer: Arc<TrustedIssuer>,
     claims: VerifiedClaims,
+    /// The name of the token where none of a session is in it.
+    session: SessionId,
 }
 
 impl Concern for Watched {
+    fn session(&self) -> &SessionId {
+        &self.session
+    }
+
     fn is_revoked(&self, _: Option<&Ledger>, _: Option<&SignedToken>) -> bool {
         let claims = &self.claims;
         let mut token =

@@ -64,6 +64,11 @@ impl Room {
     ) -> Poll<io::Result<usize>> {
         // What a head has filled already is not doubled: it would stay with the connection.
         let wanted = if buffer.is_empty() { self.0 } else { ROOM };
+        if buffer.is_empty() {
+            // From its beginning again, where nobody has a part of what was read before: memory that was just used is
+            // in the processor's cache, and what lies behind it may not be.
+            let _ = buffer.try_reclaim(wanted);
+        }
         if buffer.capacity() - buffer.len() < LEAST_ROOM.max(wanted / 2) {
             buffer.reserve(wanted);
         }

@@ -141,7 +141,7 @@ impl Translation {
             Box::new(Ask { route, key, credential, client, session, presented: None })
         };
         let Some(entry) = self.sessions.cache().find(&key) else { return Ok(Warm::Cold(ask(None))) };
-        if self.sessions.ledger().check_again(&entry.concerned(), &entry.found_good) == Standing::Revoked {
+        if self.sessions.ledger().check_again(|| entry.concerned(), &entry.found_good) == Standing::Revoked {
             self.sessions.drop_revoked(&key, now);
             return Err(refuse(Refusal::Revoked).of(&entry.sid));
         }
@@ -279,8 +279,9 @@ impl Translation {
     ) -> Option<&'a Arc<SignedToken>> {
         let KeptToken { signed, found_good, .. } =
             kept(entry, &demands.policy, until, ring.version(), now.wall)?;
-        let (ledger, concerned) = (self.sessions.ledger(), entry.concerned());
-        let refuses = ledger.refuses_kept_token_again(&concerned, signed.jti(), signed.iat(), found_good);
+        let ledger = self.sessions.ledger();
+        let refuses =
+            ledger.refuses_kept_token_again(|| entry.concerned(), signed.jti(), signed.iat(), found_good);
         (!refuses).then_some(signed)
     }
 
@@ -340,7 +341,6 @@ impl Translation {
             set: token,
             sends_token: true,
             identity: None,
-            session: entry.sid.clone(),
             set_cookie: entry.new_cookie(client),
             not_after: entry.ends,
             lease: self.sessions.lease(entry),

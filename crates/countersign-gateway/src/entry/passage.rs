@@ -22,7 +22,6 @@ pub(super) struct Passage {
     sends_token: bool,
     pub(super) identity: Option<Box<IdentityHeaders>>,
     pub(super) set_cookie: Option<HeaderValue>,
-    pub(super) session: Option<SessionId>,
     /// When a stream has to end: at the session's end.
     pub(super) not_after: Option<UnixTime>,
     /// Until when, if sooner.
@@ -36,9 +35,14 @@ impl Passage {
         token.filter(|_| self.sends_token).map(SignedToken::header_value)
     }
 
+    /// Whose session.
+    pub(super) fn session(&self) -> Option<&SessionId> {
+        self.lease.as_ref().map(Lease::session)
+    }
+
     /// It is turned away after all.
     pub(super) fn refuse(&self, refusal: Refusal) -> Refuse {
-        Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session.clone() }
+        Refuse { refusal, route: Some(Arc::clone(&self.route)), session: self.session().cloned() }
     }
 }
 
@@ -50,7 +54,6 @@ impl From<Pass> for Passage {
             sends_token: false,
             identity: None,
             set_cookie: None,
-            session: None,
             not_after: None,
             lease: None,
         }
@@ -65,7 +68,6 @@ impl From<Forward> for Passage {
             sends_token: forward.sends_token,
             identity: forward.identity,
             set_cookie: forward.set_cookie,
-            session: Some(forward.session),
             not_after: Some(forward.not_after),
             lease: Some(forward.lease.opened_with(forward.set)),
         }

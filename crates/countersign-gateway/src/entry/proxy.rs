@@ -298,15 +298,16 @@ impl Call<'_> {
         let Some(target) = self.snapshot.targets.get(route.index) else {
             return self.refuse(&passage.refuse(Refusal::Bug), parts);
         };
+        let authorization = passage.authorization();
         let sent = match upgrade {
             UpgradeRule::Remove => {
-                let request = UpstreamRequest { parts, added: &added, body };
+                let request = UpstreamRequest { parts, added: &added, authorization, body };
                 self.worker.upstreams.send(target, request).await
             }
             UpgradeRule::Keep => {
                 let term =
                     self.last_moment(passage).map(|until| Term { until, lease: passage.lease.clone() });
-                let request = UpstreamRequest { parts, added: &added, body };
+                let request = UpstreamRequest { parts, added: &added, authorization, body };
                 Box::pin(self.tunnel(target, request, term)).await
             }
         };
@@ -324,7 +325,7 @@ impl Call<'_> {
             }
             Err(error) => {
                 let refusal = Refusal::from(error);
-                self.observe_refusal(refusal, Some(route), passage.session.as_ref(), Some(&error));
+                self.observe_refusal(refusal, Some(route), passage.session(), Some(&error));
                 let refused = refuse::answer(refusal, self.id, &parts.method, Reached::before(error));
                 let mut answer = Answer::from(refused);
                 reader.apply(&mut answer.head.fields);
@@ -437,7 +438,6 @@ impl Call<'_> {
         }
         let mut added = Added::new();
         forwarded::add(&mut added, &parts.headers, address, scheme);
-        added.extend(passage.authorization().cloned().map(|token| (header::AUTHORIZATION, token)));
         added
     }
 
@@ -547,7 +547,7 @@ impl Call<'_> {
             path: parts.uri.path(),
             kind: label_of(&passage.route),
             route: Some(&passage.route.config.path),
-            session: passage.session.as_ref(),
+            session: passage.session(),
             status: answer.head.status,
             bytes: length,
             duration: self.clock.now().monotonic.saturating_since(self.now.monotonic),

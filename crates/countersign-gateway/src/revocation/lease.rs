@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use countersign::SessionId;
+
 use super::Ledger;
 use crate::keyring::SignedToken;
 
@@ -10,6 +12,9 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Whoever a revocation can concern.
 pub trait Concern: Send + Sync + fmt::Debug {
+    /// Our name for it.
+    fn session(&self) -> &SessionId;
+
     /// Whether it is revoked, or the token that a stream was opened with is, as the ledger knows where there is one.
     fn is_revoked(&self, ledger: Option<&Ledger>, token: Option<&SignedToken>) -> bool;
 }
@@ -54,6 +59,12 @@ impl Lease {
     #[must_use]
     pub fn token(&self) -> Option<&SignedToken> {
         self.token.as_deref()
+    }
+
+    /// Whose session.
+    #[must_use]
+    pub fn session(&self) -> &SessionId {
+        self.who.session()
     }
 
     /// Whether it was revoked.

@@ -17,6 +17,7 @@ use quick_cache::{
     Lifecycle, UnitWeighter,
     sync::{Cache, DefaultLifecycle},
 };
+use smallvec::SmallVec;
 
 pub(crate) use self::names::Place;
 use self::names::{Known, Names, Putting, TakesNames};
@@ -76,10 +77,13 @@ pub struct Entry {
     pub began: Option<UnixTime>,
     /// That it is not revoked.
     pub(crate) found_good: FoundGood,
-    tokens: Vec<KeptToken>,
+    tokens: Tokens,
     /// Tokens that are not handed out any more and live still.
     older_tokens: Vec<OlderToken>,
 }
+
+/// Most sessions have one: it lies with them.
+type Tokens = SmallVec<[KeptToken; 1]>;
 
 /// A token that was handed out and lives, by its name.
 #[derive(Debug, Clone)]
@@ -129,7 +133,7 @@ impl Entry {
             changed_at: None,
             began: None,
             found_good: FoundGood::never(),
-            tokens: Vec::new(),
+            tokens: Tokens::new_const(),
             older_tokens: Vec::new(),
         }
     }
@@ -220,7 +224,7 @@ impl Entry {
         signed: Arc<SignedToken>,
         now: UnixTime,
     ) -> Self {
-        let mut tokens = Vec::with_capacity(self.tokens.len() + 1);
+        let mut tokens = Tokens::with_capacity(self.tokens.len() + 1);
         let kept = |token: &&KeptToken| token.policy.id != policy.id && token.signed.exp() > now;
         tokens.extend(self.tokens.iter().filter(kept).cloned());
         tokens.push(KeptToken { signed, found_good: FoundGood::never(), policy: Arc::clone(policy), ring });
@@ -254,7 +258,7 @@ impl Entry {
     #[must_use]
     pub fn outdated(&self, learned: Moment) -> Self {
         let older_tokens = self.older_tokens_but(&[], UnixTime::from_secs(0));
-        Self { outdated: Some(learned), tokens: Vec::new(), older_tokens, ..self.clone() }
+        Self { outdated: Some(learned), tokens: Tokens::new(), older_tokens, ..self.clone() }
     }
 
     /// The same session after a recheck that found no answer.
@@ -267,7 +271,7 @@ impl Entry {
     #[must_use]
     pub fn rechecked(&self, identity: Identity, asked_at: Moment, ends: UnixTime) -> Self {
         let unchanged = *self.identity == identity;
-        let tokens = if unchanged { self.tokens.clone() } else { Vec::new() };
+        let tokens = if unchanged { self.tokens.clone() } else { Tokens::new() };
         Self {
             identity: if unchanged { Arc::clone(&self.identity) } else { Arc::new(identity) },
             sid: self.sid.clone(),
@@ -290,6 +294,10 @@ impl Entry {
 }
 
 impl Concern for Entry {
+    fn session(&self) -> &SessionId {
+        &self.sid
+    }
+
     fn is_revoked(&self, ledger: Option<&Ledger>, token: Option<&SignedToken>) -> bool {
         let concerned = self.concerned();
         ledger.is_some_and(|ledger| {

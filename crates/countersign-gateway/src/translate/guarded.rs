@@ -105,7 +105,6 @@ fn let_through(
         set: Arc::new(set),
         sends_token: guard.forward_token,
         identity: (!guard.headers.is_empty()).then(|| Box::new(identity)),
-        session,
         set_cookie: None,
         not_after: claims.expires().saturating_add(Verifier::DEFAULT_LEEWAY),
         lease: Lease::of_token(guard.issuer.watch(claims)),

@@ -172,7 +172,7 @@ impl Translation {
                 Err(refuse(self.lost(presented)))
             };
         };
-        if self.sessions.ledger().check_again(&entry.concerned(), &entry.found_good) == Standing::Revoked {
+        if self.sessions.ledger().check_again(|| entry.concerned(), &entry.found_good) == Standing::Revoked {
             self.sessions.drop_revoked(&key, now);
             return Err(refuse(Refusal::Revoked).of(&entry.sid));
         }

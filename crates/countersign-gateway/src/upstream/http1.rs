@@ -97,7 +97,7 @@ impl Client {
     /// request was passed on. Fields and body are taken, unless nothing of the request could be written.
     pub(super) async fn exchange(
         &mut self,
-        UpstreamRequest { parts, added, body }: UpstreamRequest<'_>,
+        UpstreamRequest { parts, added, authorization, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
@@ -107,7 +107,7 @@ impl Client {
         self.keeps = true;
         self.announced = 0;
         let is_head = parts.method == Method::HEAD;
-        let encoder = request::put_head(self.out.buffer(), parts, added, body);
+        let encoder = request::put_head(self.out.buffer(), parts, (added, authorization), body);
         let mut first = Some(now);
         let mut unsent = encoder.is_over() && body.is_end_stream();
         if !unsent {

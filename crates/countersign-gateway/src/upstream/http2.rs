@@ -12,7 +12,12 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, header, request::Parts, uri};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, Uri,
+    header::{self, AUTHORIZATION},
+    request::Parts,
+    uri,
+};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -25,7 +30,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
 use super::{
-    Deadline, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
+    Added, Deadline, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
     origin::Origin,
 };
 use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
@@ -104,13 +109,15 @@ pub(super) struct Waits {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        UpstreamRequest { parts, added, body }: UpstreamRequest<'_>,
+        UpstreamRequest { parts, added, authorization, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         body_deadline: &Deadline,
         waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
-        let sent = take(parts, added, body);
+        let added: Added =
+            added.iter().cloned().chain(authorization.map(|token| (AUTHORIZATION, token.clone()))).collect();
+        let sent = take(parts, &added, body);
         let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
@@ -133,7 +140,7 @@ impl Client {
         };
         match returned {
             Some(returned) => {
-                put_back(returned, parts, added, body);
+                put_back(returned, parts, &added, body);
                 Err(Failure::Unsent)
             }
             None => sorted,

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::Inbound;
 
-/// What the gateway says besides: the caller's address, host and scheme, and the token.
+/// What the gateway says besides: the caller's address, host and scheme.
 pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;
 
 /// A request on its way to a service. It lies where it was read; its fields and its body are taken when they are sent.
@@ -18,6 +18,8 @@ pub struct UpstreamRequest<'a> {
     /// Fields of the gateway's own, none of which is in `parts`: over HTTP/1.1 they are written behind those, and never
     /// enter a map.
     pub added: &'a [(HeaderName, HeaderValue)],
+    /// The `Authorization` of the gateway's own, in place of the client's: where there is one, `parts` has none.
+    pub authorization: Option<&'a HeaderValue>,
     /// The body.
     pub body: &'a mut Inbound,
 }
@@ -25,7 +27,8 @@ pub struct UpstreamRequest<'a> {
 impl UpstreamRequest<'_> {
     /// The same, for one more attempt.
     pub(super) const fn again(&mut self) -> UpstreamRequest<'_> {
-        UpstreamRequest { parts: self.parts, added: self.added, body: self.body }
+        let Self { parts, added, authorization, body } = self;
+        UpstreamRequest { parts, added, authorization: *authorization, body }
     }
 }
 

@@ -42,12 +42,12 @@ impl FoundGood {
 impl Ledger {
     /// As [`Ledger::check`]. What changes while it looks is looked at the next time, because the generation is read first.
     #[must_use]
-    pub fn check_again(&self, concerned: &Concerned<'_>, found: &FoundGood) -> Standing {
+    pub fn check_again<'a>(&self, concerned: impl FnOnce() -> Concerned<'a>, found: &FoundGood) -> Standing {
         let generation = self.generation();
         if found.at(generation) {
             return Standing::Good;
         }
-        let standing = self.check(concerned);
+        let standing = self.check(&concerned());
         if standing == Standing::Good {
             found.note(generation);
         }
@@ -56,9 +56,9 @@ impl Ledger {
 
     /// As [`Ledger::refuses_kept_token`], in the same way.
     #[must_use]
-    pub fn refuses_kept_token_again(
+    pub fn refuses_kept_token_again<'a>(
         &self,
-        concerned: &Concerned<'_>,
+        concerned: impl FnOnce() -> Concerned<'a>,
         token: &TokenId,
         issued_at: UnixTime,
         found: &FoundGood,
@@ -67,7 +67,7 @@ impl Ledger {
         if found.at(generation) {
             return false;
         }
-        let refuses = self.refuses_kept_token(concerned, token, issued_at);
+        let refuses = self.refuses_kept_token(&concerned(), token, issued_at);
         if !refuses {
             found.note(generation);
         }

@@ -13,7 +13,7 @@ use crate::http1::{Encoder, put_field, values};
 pub(super) fn put_head(
     out: &mut Vec<u8>,
     parts: &mut request::Parts,
-    added: &[(HeaderName, HeaderValue)],
+    (added, authorization): (&[(HeaderName, HeaderValue)], Option<&HeaderValue>),
     body: &Inbound,
 ) -> Encoder {
     let encoder = frame(parts, body);
@@ -28,6 +28,10 @@ pub(super) fn put_head(
     for (name, value) in added {
         debug_assert!(!parts.headers.contains_key(name), "{name} is said twice");
         put_field(out, name, value);
+    }
+    if let Some(authorization) = authorization {
+        debug_assert!(!parts.headers.contains_key(header::AUTHORIZATION), "two tokens");
+        put_field(out, &header::AUTHORIZATION, authorization);
     }
     out.extend_from_slice(b"\r\n");
     encoder
@@ -67,8 +71,8 @@ mod tests {
         let request = request.header("content-length", "0").header("transfer-encoding", "chunked");
         let mut out = Vec::new();
         let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
-        let added = [(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer x"))];
-        let encoder = put_head(&mut out, &mut parts, &added, &body);
+        let token = HeaderValue::from_static("Bearer x");
+        let encoder = put_head(&mut out, &mut parts, (&[], Some(&token)), &body);
         assert_eq!(encoder, Encoder::NONE);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
@@ -81,7 +85,7 @@ mod tests {
         let request = Request::post("/").header("host", "x").header("content-length", "5");
         let mut out = Vec::new();
         let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
-        assert_eq!(put_head(&mut out, &mut parts, &[], &body), Encoder::NONE);
+        assert_eq!(put_head(&mut out, &mut parts, (&[], None), &body), Encoder::NONE);
         assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }
 }

@@ -53,7 +53,10 @@ async fn what_comes_back_unsent_is_sent_once_more() {
         let request = Request::post(path).header("host", "x").body(Inbound::none()).unwrap();
         let (mut parts, mut body) = request.into_parts();
         let response = pools
-            .send(&target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
+            .send(
+                &target,
+                UpstreamRequest { parts: &mut parts, added: &[], authorization: None, body: &mut body },
+            )
             .await
             .unwrap();
         assert_eq!(response.body.collect().await.unwrap().to_bytes(), "ok");

@@ -40,10 +40,21 @@ impl Handler for Forward {
         }
         let outcome = if let Some(client) = Upgrading::take(&mut parts.extensions) {
             *body = body.emptied();
-            worker.upstreams.upgrade(&self.0, UpstreamRequest { parts, added: &[], body }, client, None).await
+            worker
+                .upstreams
+                .upgrade(
+                    &self.0,
+                    UpstreamRequest { parts, added: &[], authorization: None, body },
+                    client,
+                    None,
+                )
+                .await
         } else {
             parts.headers.remove(header::CONNECTION);
-            worker.upstreams.send(&self.0, UpstreamRequest { parts, added: &[], body }).await
+            worker
+                .upstreams
+                .send(&self.0, UpstreamRequest { parts, added: &[], authorization: None, body })
+                .await
         };
         match outcome {
             Ok(mut answer) => {

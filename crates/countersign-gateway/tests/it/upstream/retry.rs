@@ -116,7 +116,10 @@ impl Handler for Behind {
             let (mut parts, mut body) = own.into_parts();
             match worker
                 .upstreams
-                .send(&self.target, UpstreamRequest { parts: &mut parts, added: &[], body: &mut body })
+                .send(
+                    &self.target,
+                    UpstreamRequest { parts: &mut parts, added: &[], authorization: None, body: &mut body },
+                )
                 .await
             {
                 Ok(answer) => answer.body.collect().await.map_or("cut", |_| "ok"),

@@ -77,9 +77,9 @@ proptest! {
             for (who, (session, of_token)) in whose.iter().zip(&found) {
                 let concerned = who.concerned();
                 for _ in 0..2 {
-                    prop_assert_eq!(ledger.check_again(&concerned, session), ledger.check(&concerned));
+                    prop_assert_eq!(ledger.check_again(|| who.concerned(), session), ledger.check(&concerned));
                     prop_assert_eq!(
-                        ledger.refuses_kept_token_again(&concerned, &token, issued_at, of_token),
+                        ledger.refuses_kept_token_again(|| who.concerned(), &token, issued_at, of_token),
                         ledger.refuses_kept_token(&concerned, &token, issued_at)
                     );
                 }
@@ -96,7 +96,7 @@ fn what_changes_while_it_is_looked_up_is_looked_up_again() {
     // Somebody has read the generation, and looked, when this comes; and notes what they saw when it is over.
     change(&ledger, Change::Enforced(2, 0, 0), 1);
     found.note(before);
-    assert_eq!(ledger.check_again(&alice.concerned(), &found), Standing::Revoked);
+    assert_eq!(ledger.check_again(|| alice.concerned(), &found), Standing::Revoked);
 }
 
 /// Whoever copies an entry is about to make another of it.
@@ -105,7 +105,7 @@ fn a_copy_has_yet_to_be_looked_up() {
     let ledger = alone(LIFETIMES);
     let (alice, found) = (who("a", "alice", None, None), FoundGood::never());
     assert!(!found.at(ledger.generation()));
-    assert_eq!(ledger.check_again(&alice.concerned(), &found), Standing::Good);
+    assert_eq!(ledger.check_again(|| alice.concerned(), &found), Standing::Good);
     assert!(found.at(ledger.generation()));
     assert!(!found.clone().at(ledger.generation()));
 }
@@ -116,8 +116,8 @@ fn a_change_that_was_made_in_part_is_looked_at() {
     let ledger = Ledger { sessions: Revoked::with_max_entries("issuer", 0), ..alone(LIFETIMES) };
     let (alice, found) = (who("a", "alice", None, None), FoundGood::never());
     let (token, issued_at) = (TokenId::from("t"), now());
-    assert!(!ledger.refuses_kept_token_again(&alice.concerned(), &token, issued_at, &found));
+    assert!(!ledger.refuses_kept_token_again(|| alice.concerned(), &token, issued_at, &found));
     let full = ledger.enforce(&Target::Token(token.clone()), terms(0));
     assert_eq!(full, Err(Unrecorded::Full));
-    assert!(ledger.refuses_kept_token_again(&alice.concerned(), &token, issued_at, &found));
+    assert!(ledger.refuses_kept_token_again(|| alice.concerned(), &token, issued_at, &found));
 }
