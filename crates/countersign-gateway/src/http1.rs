@@ -9,16 +9,17 @@ mod encoder;
 mod field_line;
 mod fields;
 mod outgoing;
+mod scratch;
 
 use std::{
     future::Future,
     io,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 pub(crate) use encoder::Encoder;
 pub(crate) use field_line::{has_control, is_token, is_token_byte, split};
@@ -28,29 +29,27 @@ pub(crate) use outgoing::Outgoing;
 /// Header fields of a message, at most.
 pub(crate) const MAX_FIELDS: usize = 100;
 
-/// Room for a read, unless the last ones filled what they had.
-const ROOM: usize = 8 * 1024;
 /// Room for a read, at most.
 const MOST_ROOM: usize = 128 * 1024;
 /// Less is not read into.
 const LEAST_ROOM: usize = 2 * 1024;
 
 /// How much is read at once: more after each read of a body that filled all its room, little again after one that
-/// did not.
+/// did not. Little is read into the worker's memory and copied ([`scratch`]), more into memory of its own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Room(usize);
 
 impl Default for Room {
     fn default() -> Self {
-        Self(ROOM)
+        Self(scratch::READ)
     }
 }
 
 impl Room {
     /// For the next head, whatever was read before. A buffer that has grown is let go.
     pub(crate) fn reset(&mut self, buffer: &mut BytesMut) {
-        self.0 = ROOM;
-        if buffer.is_empty() && buffer.capacity() > ROOM {
+        self.0 = scratch::READ;
+        if buffer.is_empty() && buffer.capacity() > 0 {
             *buffer = BytesMut::new();
         }
     }
@@ -62,19 +61,44 @@ impl Room {
         io: &mut (impl AsyncRead + Unpin),
         buffer: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
-        // What a head has filled already is not doubled: it would stay with the connection.
-        let wanted = if buffer.is_empty() { self.0 } else { ROOM };
-        if buffer.is_empty() {
-            // From its beginning again, where nobody has a part of what was read before: memory that was just used is
-            // in the processor's cache, and what lies behind it may not be.
-            let _ = buffer.try_reclaim(wanted);
+        if self.0 == scratch::READ
+            && let Some(read) = scratch::reading(|place| copy(cx, io, place, buffer))
+        {
+            let read = ready!(read)?;
+            self.note(read, scratch::READ);
+            return Poll::Ready(Ok(read));
         }
+        // What a head has filled already is not doubled: it would stay with the connection.
+        let wanted = if buffer.is_empty() { self.0 } else { scratch::READ };
         if buffer.capacity() - buffer.len() < LEAST_ROOM.max(wanted / 2) {
             buffer.reserve(wanted);
         }
         let room = buffer.capacity() - buffer.len();
         let read = ready!(pin!(io.read_buf(buffer)).poll(cx))?;
-        self.0 = if read == room { (self.0 * 2).min(MOST_ROOM) } else { ROOM };
+        self.note(read, room);
         Poll::Ready(Ok(read))
     }
+
+    fn note(&mut self, read: usize, room: usize) {
+        self.0 = if read == room { (self.0 * 2).min(MOST_ROOM) } else { scratch::READ };
+    }
+}
+
+/// So many bytes of what was read. Where they are all there is room for, the memory goes with them and is shared by
+/// nobody.
+pub(crate) fn take(read: &mut BytesMut, length: usize) -> BytesMut {
+    if length == read.capacity() { std::mem::take(read) } else { read.split_to(length) }
+}
+
+/// Reads what there is by way of `place`.
+fn copy(
+    cx: &mut Context<'_>,
+    io: &mut (impl AsyncRead + Unpin),
+    place: &mut [u8],
+    buffer: &mut BytesMut,
+) -> Poll<io::Result<usize>> {
+    let mut place = ReadBuf::new(place);
+    ready!(Pin::new(io).poll_read(cx, &mut place))?;
+    buffer.extend_from_slice(place.filled());
+    Poll::Ready(Ok(place.filled().len()))
 }

@@ -10,6 +10,8 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
+use super::scratch;
+
 /// A piece of a body up to this length is copied behind what is in the buffer: that costs less than to write two slices.
 const COPIED: usize = 4 * 1024;
 /// What may be in the buffer before it is written.
@@ -30,6 +32,9 @@ impl Outgoing {
     /// For heads, chunk sizes and the like. Only as long as [`Self::has_room`].
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.piece.is_empty() && self.tail.is_empty());
+        if self.buffer.capacity() == 0 {
+            self.buffer = scratch::take();
+        }
         &mut self.buffer
     }
 
@@ -97,7 +102,7 @@ impl Outgoing {
         length -= of_buffer;
         if self.written == self.buffer.len() {
             self.written = 0;
-            if self.buffer.capacity() > ENOUGH { self.buffer = Vec::new() } else { self.buffer.clear() }
+            scratch::give(std::mem::take(&mut self.buffer));
         }
         let of_piece = length.min(self.piece.len());
         self.piece.advance(of_piece);

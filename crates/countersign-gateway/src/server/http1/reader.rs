@@ -11,7 +11,7 @@ use super::super::head_guard::{Follow, HeadParts, Piece};
 use crate::{
     config::resolved::Limits,
     error::Refusal,
-    http1::{MAX_FIELDS, Seen, parsed, read_fields},
+    http1::{MAX_FIELDS, Seen, parsed, read_fields, take},
 };
 
 /// Divides the bytes of one connection into heads and bodies, as [`Follow`] says where they end.
@@ -44,7 +44,7 @@ impl RequestReader {
         }
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
-                let head = self.read.split_to(length).freeze();
+                let head = take(&mut self.read, length).freeze();
                 self.seen = read_request(&head, self.follow.head(), place)?;
                 Ok(true)
             }
@@ -60,7 +60,7 @@ impl RequestReader {
     pub fn next_of_body(&mut self) -> Result<Option<Frame<Bytes>>, Refusal> {
         while !self.is_body_over() {
             match self.follow.step(&self.read)? {
-                Piece::Data(length) => return Ok(Some(Frame::data(self.read.split_to(length).freeze()))),
+                Piece::Data(length) => return Ok(Some(Frame::data(take(&mut self.read, length).freeze()))),
                 Piece::Framing(length) => self.read.advance(length),
                 Piece::Trailers(length) => return trailers(&self.read.split_to(length).freeze()),
                 Piece::Wait => return Ok(None),

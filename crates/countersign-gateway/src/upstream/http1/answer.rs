@@ -14,7 +14,7 @@ use self::head::{Complete, HeadReader, StatusLine};
 use super::super::{UpstreamError, framing};
 use crate::{
     http::{Fields, Head},
-    http1::{MAX_FIELDS, Seen, is_persistent, length, parsed, read_fields},
+    http1::{MAX_FIELDS, Seen, is_persistent, length, parsed, read_fields, take},
 };
 
 /// Longest header section of an answer in bytes.
@@ -330,7 +330,7 @@ fn take_up_to(read: &mut BytesMut, left: u64) -> Option<(Bytes, u64)> {
         return None;
     }
     let length = usize::try_from(left).map_or(read.len(), |left| left.min(read.len()));
-    Some((read.split_to(length).freeze(), left - length as u64))
+    Some((take(read, length).freeze(), left - length as u64))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::UpstreamError;
 use crate::{
     http::{Fields, Lines},
-    http1::{MAX_FIELDS, Seen, has_control, split},
+    http1::{MAX_FIELDS, Seen, has_control, split, take},
 };
 
 /// Longest name of a field in bytes: `http` takes none that is longer.
@@ -62,7 +62,7 @@ impl HeadReader {
                 self.status = Some(StatusLine::parse(line).ok_or(UpstreamError::Malformed)?);
             } else if line.is_empty() {
                 let Self { status, lines, seen, .. } = std::mem::take(self);
-                let fields = lines.within(bytes.split_to(end + 1));
+                let fields = lines.within(take(bytes, end + 1));
                 return Ok(status.map(|status| Complete { status, fields, seen }));
             } else {
                 let (name, value) = split(line).ok_or(UpstreamError::Malformed)?;
