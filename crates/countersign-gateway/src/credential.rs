@@ -144,7 +144,7 @@ impl CredentialRules {
         };
         // Every byte was part of a header value before, so the new value is one too.
         match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
-            Ok(value) if !value.is_empty() => headers.insert(COOKIE, value),
+            Ok(value) if pieces(&value).any(|piece| !piece.is_empty()) => headers.insert(COOKIE, value),
             _ => headers.remove(COOKIE),
         };
     }

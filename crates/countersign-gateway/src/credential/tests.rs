@@ -106,6 +106,7 @@ fn only_the_session_cookie_is_removed() {
         (&["a=1;b=2;SESSION=x;c=3"], Some("a=1;b=2;c=3")),
         (&["a=1;SESSION=x;SESSION=x;c=3"], Some("a=1; c=3")),
         (&["SESSION=x;"], None),
+        (&["; ;SESSION=x; ;"], None),
         (&["a=1", "SESSION=x;b=2"], Some("a=1; b=2")),
         (&["a=1", "b=2"], Some("a=1")),
     ] {

@@ -73,6 +73,11 @@ pub struct Requirements {
     pub organisation: bool,
 }
 
+impl Requirements {
+    /// Nothing is demanded.
+    pub const NOTHING: Self = Self { roles: Vec::new(), scope: Vec::new(), organisation: false };
+}
+
 /// What a translate route demands and gives.
 #[derive(Debug, Clone)]
 pub struct TranslateConfig {

@@ -186,7 +186,7 @@ fn split(line: &[u8]) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
 
 /// Makes one field of several: some caches read only one.
 fn merge(fields: &mut Fields) {
-    let mut lines = fields.all(CACHE_CONTROL);
+    let mut lines = fields.all(CACHE_CONTROL).filter(|line| !line.is_empty());
     let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
     let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));

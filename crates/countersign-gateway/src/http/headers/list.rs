@@ -46,9 +46,10 @@ pub(super) fn remove_connection(headers: &mut HeaderMap) {
     headers.remove(http::header::CONNECTION);
 }
 
-/// The fields that a `Connection` field names, in lower case, but for those that are dealt with by name anyway.
+/// The fields that a `Connection` field names, in lower case: none where all of them are dealt with by name anyway.
 pub(super) fn named(connection: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let options = members(connection).filter(|option| !is_ordinary_option(option) && !is_needed(option));
+    let is_ordinary = members(connection).all(is_ordinary_option);
+    let options = members(connection).filter(move |option| !is_ordinary && !is_needed(option));
     options.map(<[u8]>::to_ascii_lowercase)
 }
 

@@ -44,7 +44,14 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
             doomed.extend(named(value));
             return false;
         }
-        passes(name, value, rules)
+        if !holds(value, rules) {
+            return may_pass(name, value, rules);
+        }
+        // Of what is said in several lines, the others mean something else without this one.
+        if name != b"set-cookie" {
+            doomed.push(name.to_vec());
+        }
+        false
     });
     if !doomed.is_empty() {
         fields.retain(|name, _| !doomed.iter().any(|doomed| doomed == name));
@@ -57,12 +64,11 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
 }
 
 /// Whether a field may reach the client, unless `Connection` names it.
-fn passes(name: &[u8], value: &[u8], rules: &ResponseRules<'_>) -> bool {
-    let is_removed = is_hop_by_hop(name)
+fn may_pass(name: &[u8], value: &[u8], rules: &ResponseRules<'_>) -> bool {
+    !(is_hop_by_hop(name)
         || is_ours(name)
         || clears_site(name, rules)
-        || name == b"set-cookie" && sets_cookie(value, rules.session_cookie);
-    !is_removed && !holds(value, rules)
+        || name == b"set-cookie" && sets_cookie(value, rules.session_cookie))
 }
 
 /// Removes from an answer's trailers what [`strip_response`] removes from its headers, and what must not be in a

@@ -332,6 +332,21 @@ fn only_the_old_application_clears_what_the_browser_keeps() {
     assert_eq!(answered(&fields, &rules).len(), 3);
 }
 
+/// What one line says means something else without the others.
+#[test]
+fn of_several_lines_with_our_token_in_one_none_stays() {
+    let token = HeaderValue::from_static("Bearer eyJ.eyJ.sig");
+    let rules = ResponseRules { token: Some(&token), cache: CacheRule::MayBePublic, ..RESPONSE };
+    let fields = [
+        ("cache-control", "public, max-age=60"),
+        ("cache-control", "no-store, x=eyJ.eyJ.sig"),
+        ("cdn-cache-control", "max-age=60"),
+        ("x", "1"),
+        ("x", "eyJ.eyJ.sig"),
+    ];
+    assert_eq!(answered(&fields, &rules), ["cache-control: private, no-cache", "vary: Cookie"]);
+}
+
 #[test]
 fn a_field_that_holds_our_token_is_removed() {
     let token = HeaderValue::from_static("Bearer eyJ.a.b");

@@ -92,7 +92,11 @@ impl AnswerReader {
             return Err(UpstreamError::Malformed);
         }
         let StatusLine { version, status, reason } = status;
-        let keeps = is_persistent(version, fields.all(b"connection").filter(|_| seen.connection));
+        let connection = || fields.all(b"connection").filter(|_| seen.connection);
+        if connection().any(has_too_many_options) {
+            return Err(UpstreamError::Malformed);
+        }
+        let keeps = is_persistent(version, connection());
         self.left = left_after(&mut fields, status, version, to_head, seen)?;
         self.extensions = MAX_LINE_BYTES;
         self.skipped = 0;
@@ -158,6 +162,11 @@ impl AnswerReader {
             Left::Chunks(_) | Left::UntilClose => None,
         }
     }
+}
+
+/// Whether a `Connection` field has more options than an answer may have fields. Each is looked for among those.
+fn has_too_many_options(connection: &[u8]) -> bool {
+    connection.len() > MAX_FIELDS && connection.split(|byte| *byte == b',').count() > MAX_FIELDS
 }
 
 /// How the body ends; takes from the head what says it twice.

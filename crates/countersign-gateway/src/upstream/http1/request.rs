@@ -25,13 +25,13 @@ pub(super) fn put_head(
     for (name, value) in &parts.headers {
         put_field(out, name, value);
     }
-    for (name, value) in added {
-        debug_assert!(!parts.headers.contains_key(name), "{name} is said twice");
-        put_field(out, name, value);
-    }
     if let Some(authorization) = authorization {
         debug_assert!(!parts.headers.contains_key(header::AUTHORIZATION), "two tokens");
         put_field(out, &header::AUTHORIZATION, authorization);
+    }
+    for (name, value) in added {
+        debug_assert!(!parts.headers.contains_key(name), "{name} is said twice");
+        put_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
     encoder

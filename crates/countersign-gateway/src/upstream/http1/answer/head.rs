@@ -13,8 +13,8 @@ use crate::{
     http1::{MAX_FIELDS, Seen, has_control, split, take},
 };
 
-/// Longest name of a field in bytes: `http` takes none that is longer.
-const MAX_NAME_BYTES: usize = 32 * 1024;
+/// Longest name of a field in bytes: `http` takes none that is longer, and so no answer over HTTP/2.
+const MAX_NAME_BYTES: usize = 64 * 1024 - 1;
 
 /// As much of a head as was read.
 #[derive(Debug, Default)]

@@ -101,6 +101,10 @@ fn half_a_head_waits_and_one_without_end_is_refused() {
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(300_000));
     assert_eq!(head(&endless).unwrap_err(), UpstreamError::Malformed);
     assert_eq!(head(&format!("{endless}\r\n\r\n")).unwrap_err(), UpstreamError::Malformed);
+    let options =
+        |count: usize| format!("Content-Length: 0\r\nConnection: {}\r\n", vec!["a"; count].join(","));
+    assert!(ending("HTTP/1.1 200 OK", &options(100), false).is_ok());
+    assert_eq!(ending("HTTP/1.1 200 OK", &options(101), false), Err(UpstreamError::Malformed));
     let many = "X: y\r\n".repeat(101);
     assert_eq!(ending("HTTP/1.1 200 OK", &many, false), Err(UpstreamError::Malformed));
 }
