@@ -58,7 +58,8 @@ What no key changes.
 | an upstream after 3 failures to connect within 10 s | 10 s | it is left out, as long as there is another |
 | HTTP/2 connections of a worker to one upstream | 4, a new one beyond 100 streams | they are shared |
 | HTTP/2 upstream that is silent while requests are open | 20 s, then 10 s for the answer to a ping | the connection ends |
-| head of a service's answer over HTTP/1.1 | 100 fields, 256 KiB | 502 `upstream_malformed` |
+| head of a service's answer over HTTP/1.1 | 100 fields, 100 options of `Connection`, 256 KiB | 502 `upstream_malformed` |
+| before the head of a service's answer over HTTP/1.1 | 100 informational answers, 16 empty lines | 502 `upstream_malformed` |
 | trailers of a service's answer over HTTP/1.1, and the line of a chunk's size | 16 KiB | the answer is cut off |
 | a client's connection that is to leave HTTP, once the service agreed | 10 s | the connection is closed |
 | `admin_listen` and `control.sock`, each | 64 connections, 16 KiB and 10 s for a head, 30 s for all | the next waits; the connection is closed |

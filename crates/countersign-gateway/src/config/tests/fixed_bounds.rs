@@ -86,10 +86,17 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "| head of a service's answer over HTTP/1.1 | 100 fields, 256 KiB |",
+        "| head of a service's answer over HTTP/1.1 | 100 fields, 100 options of `Connection`, 256 KiB |",
         &[
             ("http1.rs", "MAX_FIELDS: usize = 100;"),
             ("upstream/http1/answer.rs", "MAX_HEAD_BYTES: usize = 256 * 1024;"),
+        ],
+    ),
+    (
+        "| before the head of a service's answer over HTTP/1.1 | 100 informational answers, 16 empty lines |",
+        &[
+            ("upstream/http1.rs", "MAX_INFORMATIONAL: u8 = 100;"),
+            ("upstream/http1/answer.rs", "MAX_EMPTY_LINES: u8 = 16;"),
         ],
     ),
     (
