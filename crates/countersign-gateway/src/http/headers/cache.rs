@@ -12,6 +12,9 @@ use crate::http::Fields;
 const VARY: &[u8] = b"vary";
 const CACHE_CONTROL: &[u8] = b"cache-control";
 
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
+
 /// What the gateway does to `Vary` and `Cache-Control`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheRule {
@@ -33,15 +36,24 @@ pub enum VaryBy {
 }
 
 impl VaryBy {
-    const fn value(self) -> &'static str {
+    const fn text(self) -> &'static str {
         match self {
             Self::Cookie => "Cookie",
             Self::CookieAndAuthorization => "Cookie, Authorization",
         }
     }
 
+    const fn value(self) -> HeaderValue {
+        const COOKIE: HeaderValue = HeaderValue::from_static(VaryBy::Cookie.text());
+        const BOTH: HeaderValue = HeaderValue::from_static(VaryBy::CookieAndAuthorization.text());
+        match self {
+            Self::Cookie => COOKIE,
+            Self::CookieAndAuthorization => BOTH,
+        }
+    }
+
     fn names(self) -> impl Iterator<Item = &'static [u8]> {
-        self.value().split(", ").map(str::as_bytes)
+        self.text().split(", ").map(str::as_bytes)
     }
 }
 
@@ -76,7 +88,7 @@ impl Caching {
         if self.varies {
             vary(fields, by);
         } else {
-            fields.add(header::VARY, HeaderValue::from_static(by.value()));
+            fields.add(header::VARY, by.value());
         }
         let said = if self.controls { directives(fields) } else { Said::default() };
         if said.public && !said.unclear && rule == CacheRule::MayBePublic {
@@ -84,11 +96,11 @@ impl Caching {
         }
         if said.public || said.unclear || !said.private {
             let strict = said.no_store || said.unclear;
-            let private = if strict { "private, no-store" } else { "private, no-cache" };
+            let private = if strict { NOT_STORED } else { PRIVATE };
             if self.controls {
                 fields.remove(CACHE_CONTROL);
             }
-            fields.add(header::CACHE_CONTROL, HeaderValue::from_static(private));
+            fields.add(header::CACHE_CONTROL, private);
         } else {
             merge(fields);
         }
@@ -110,7 +122,7 @@ fn vary(fields: &mut Fields, by: VaryBy) {
         fields.all(VARY).flat_map(members).any(|found: &[u8]| found.eq_ignore_ascii_case(member))
     };
     let merged = match first {
-        None => HeaderValue::from_static(by.value()),
+        None => by.value(),
         Some(_) if has(b"*") => HeaderValue::from_static("*"),
         Some(_) if is_one && by.names().all(has) => return,
         Some(_) => {
@@ -122,7 +134,7 @@ fn vary(fields: &mut Fields, by: VaryBy) {
                     merged.extend_from_slice(b", ");
                 }
             }
-            merged.extend_from_slice(by.value().as_bytes());
+            merged.extend_from_slice(by.text().as_bytes());
             // What was cut from valid values is valid; should it not be, `*` keeps the answer from being shared.
             HeaderValue::from_maybe_shared(Bytes::from(merged)).unwrap_or(HeaderValue::from_static("*"))
         }
@@ -190,5 +202,5 @@ fn merge(fields: &mut Fields) {
     let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
     let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));
-    fields.set(header::CACHE_CONTROL, merged.unwrap_or(HeaderValue::from_static("private, no-store")));
+    fields.set(header::CACHE_CONTROL, merged.unwrap_or(NOT_STORED));
 }
