@@ -234,9 +234,14 @@ impl TrustedIssuer {
     /// What ends the streams of a token.
     #[must_use]
     pub fn watch(self: &Arc<Self>, claims: VerifiedClaims) -> Arc<dyn Concern> {
-        let session = claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone);
+        let session = session_of(&claims);
         Arc::new(Watched { issuer: Arc::clone(self), claims, session })
     }
+}
+
+/// What a token's session is called: as the token, where it names none.
+pub(crate) fn session_of(claims: &VerifiedClaims) -> SessionId {
+    claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone)
 }
 
 impl fmt::Debug for TrustedIssuer {
@@ -272,7 +277,7 @@ impl Revocations for Followed {
 struct Watched {
     issuer: Arc<TrustedIssuer>,
     claims: VerifiedClaims,
-    /// The name of the token where none of a session is in it.
+    /// As [`session_of`] says.
     session: SessionId,
 }
 

@@ -1,7 +1,7 @@
 //! Messages of HTTP/1.1 on a connection (RFC 9112): what the side towards clients and the side towards services share.
 //!
-//! Both are our own, without tasks, channels or copies between a socket and the stage that decides, because a request
-//! passes here on its way in and out. Where a client's message ends, and its fields, is for
+//! Both are our own, without tasks or channels between a socket and the stage that decides, because a request passes
+//! here on its way in and out. Where a client's message ends, and its fields, is for
 //! [`crate::server::head_guard`] to say, and where an answer ends for [`crate::upstream`]; both read field lines with
 //! [`split`]. Nothing here does I/O but [`Room::fill`] and [`Outgoing::poll_write`].
 
@@ -101,4 +101,49 @@ fn copy(
     ready!(Pin::new(io).poll_read(cx, &mut place))?;
     buffer.extend_from_slice(place.filled());
     Poll::Ready(Ok(place.filled().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use bytes::BytesMut;
+
+    use super::{MOST_ROOM, Room, scratch, take};
+
+    /// What `fill` reads of `source`, in pieces.
+    fn pieces(mut source: &[u8]) -> Vec<usize> {
+        let (mut room, mut buffer) = (Room::default(), BytesMut::new());
+        let mut lengths = Vec::new();
+        loop {
+            match room.fill(&mut Context::from_waker(Waker::noop()), &mut source, &mut buffer) {
+                Poll::Ready(Ok(0)) => return lengths,
+                Poll::Ready(Ok(length)) => {
+                    assert_eq!(take(&mut buffer, length).len(), length);
+                    lengths.push(length);
+                }
+                outcome => panic!("{outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_came_is_all_that_is_kept() {
+        let (mut room, mut buffer) = (Room::default(), BytesMut::new());
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut source = &b"GET / HTTP/1.1\r\n\r\n"[..];
+        assert!(matches!(room.fill(&mut cx, &mut source, &mut buffer), Poll::Ready(Ok(18))));
+        assert_eq!(buffer.capacity(), 18);
+        let head = take(&mut buffer, 18);
+        assert_eq!((&head[..], buffer.capacity()), (&b"GET / HTTP/1.1\r\n\r\n"[..], 0));
+    }
+
+    #[test]
+    fn a_body_that_keeps_coming_is_read_in_greater_pieces() {
+        let lengths = pieces(&vec![b'x'; 1024 * 1024]);
+        assert_eq!(lengths.iter().sum::<usize>(), 1024 * 1024);
+        assert_eq!(lengths[0], scratch::READ);
+        assert!(lengths.iter().any(|length| *length > scratch::READ * 4));
+        assert!(lengths.iter().all(|length| *length <= 2 * MOST_ROOM), "{lengths:?}");
+    }
 }

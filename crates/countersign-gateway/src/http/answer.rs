@@ -1,5 +1,7 @@
 //! An answer on its way to a client.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
@@ -15,7 +17,7 @@ pub struct Answer<B> {
 }
 
 /// What comes before the body of an answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Head {
     /// The status.
     pub status: StatusCode,
@@ -23,6 +25,14 @@ pub struct Head {
     pub reason: Option<Bytes>,
     /// The fields.
     pub fields: Fields,
+}
+
+impl fmt::Debug for Head {
+    /// Without the reason, in which a service may say anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, fields, .. } = self;
+        f.debug_struct("Head").field("status", status).field("fields", fields).finish_non_exhaustive()
+    }
 }
 
 impl<B> Answer<B> {

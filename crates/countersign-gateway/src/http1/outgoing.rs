@@ -169,6 +169,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_written_leaves_no_buffer_behind() {
+        let (mut out, mut cx) = (Outgoing::default(), Context::from_waker(Waker::noop()));
+        out.buffer().extend_from_slice(b"GET / HTTP/1.1\r\n\r\n");
+        // The last is the first.
+        let mut slow = Taking(vec![usize::MAX, 0, 3], Vec::new());
+        assert!(out.poll_write(&mut cx, &mut slow).is_pending());
+        assert!(out.has_begun() && out.buffer.capacity() > 0, "the rest waits with it");
+        assert!(out.poll_write(&mut cx, &mut slow).is_ready());
+        assert_eq!((out.buffer.capacity(), &slow.1[..]), (0, &b"GET / HTTP/1.1\r\n\r\n"[..]));
+    }
+
     /// Takes everything and keeps it until it was flushed so often.
     struct Keeping(usize);
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use countersign::{
-    KeyId, SessionId, TokenRefusal, VerifiedClaims, Verifier,
+    KeyId, TokenRefusal, VerifiedClaims, Verifier,
     jws::{MAX_BYTES, Unverified},
     tower::has_access_token,
 };
@@ -15,7 +15,7 @@ use crate::{
     credential::OwnedCredential,
     decision::{Decision, Forward, Refuse},
     error::Refusal,
-    guard::{Guard, IdentityHeaders, IdentityTooLarge},
+    guard::{Guard, IdentityHeaders, IdentityTooLarge, session_of},
     keyring::SignedToken,
     permit::{Unmet, meet},
     revocation::Lease,
@@ -94,8 +94,7 @@ fn let_through(
     token: &str,
     claims: VerifiedClaims,
 ) -> Result<Decision, Refuse> {
-    let session = claims.session().map_or_else(|| claims.token_id().as_str().into(), SessionId::clone);
-    let refuse = |refusal| Refuse::on(route, refusal).of(&session);
+    let refuse = |refusal| Refuse::on(route, refusal).of(&session_of(&claims));
     meets(guard, &claims).map_err(|unmet| refuse(TokenRefusal::from(unmet).into()))?;
     let identity = IdentityHeaders::of(&guard.headers, &claims)
         .map_err(|IdentityTooLarge| refuse(Refusal::IdentityTooLarge))?;

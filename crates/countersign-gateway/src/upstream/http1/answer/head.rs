@@ -17,7 +17,7 @@ use crate::{
 const MAX_NAME_BYTES: usize = 64 * 1024 - 1;
 
 /// As much of a head as was read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct HeadReader {
     status: Option<StatusLine>,
     lines: Lines,
@@ -29,7 +29,6 @@ pub(super) struct HeadReader {
 }
 
 /// A whole head.
-#[derive(Debug)]
 pub(super) struct Complete {
     pub(super) status: StatusLine,
     pub(super) fields: Fields,
@@ -37,7 +36,6 @@ pub(super) struct Complete {
 }
 
 /// What the first line says.
-#[derive(Debug, Clone)]
 pub(super) struct StatusLine {
     pub(super) version: Version,
     pub(super) status: StatusCode,
