@@ -20,9 +20,17 @@ pub(crate) const OUT_OF_ORDER: &[(&str, &str, &str)] = &[
         "identity",
         "what was understood is compared with what was known",
     ),
-    ("crates/countersign-gateway/src/session/cache.rs", "identity", "an entry holds what was understood"),
-    ("crates/countersign-gateway/src/session/cache.rs", "issue", "a token is kept with its policy"),
-    ("crates/countersign-gateway/src/session/cache.rs", "keyring", "an entry holds the tokens signed for it"),
+    (
+        "crates/countersign-gateway/src/session/cache/entry.rs",
+        "identity",
+        "an entry holds what was understood",
+    ),
+    ("crates/countersign-gateway/src/session/cache/entry.rs", "issue", "a token is kept with its policy"),
+    (
+        "crates/countersign-gateway/src/session/cache/entry.rs",
+        "keyring",
+        "an entry holds the tokens signed for it",
+    ),
 ];
 
 /// Packages that are built in two versions: name, reason.
