@@ -3,19 +3,41 @@
 /// Name and trimmed value of a line without its line end. No white space before the name or the colon, no folded line,
 /// no control character.
 pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = memchr::memchr(b':', line)?;
-    let (name, value) = (line.get(..colon)?, line.get(colon + 1..)?);
-    (is_token(name) && !has_control(value)).then(|| (name, trim(value)))
+    let end_of_name = line.iter().position(|byte| !is_token_byte(*byte))?;
+    let (name, rest) = line.split_at_checked(end_of_name)?;
+    let [b':', value @ ..] = rest else { return None };
+    (!name.is_empty() && !has_control(value)).then(|| (name, trim(value)))
 }
 
 /// Whether there is a control character other than a tab.
 pub(crate) fn has_control(text: &[u8]) -> bool {
-    // Without early exit the compiler makes wide instructions of it.
-    text.iter().fold(false, |seen, byte| seen | (*byte < 0x20 && *byte != b'\t') | (*byte == 0x7F))
+    // Blocks of one size are looked at in a few wide instructions, and the last may overlap the one before it.
+    if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
+        let (blocks, _) = text.as_chunks::<16>();
+        blocks.iter().skip(1).fold(is_bad(first) | is_bad(last), |seen, block| seen | is_bad(block))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        is_bad(first) | is_bad(last)
+    } else {
+        text.iter().fold(false, |seen, byte| seen | is_control(*byte))
+    }
+}
+
+fn is_bad<const N: usize>(block: &[u8; N]) -> bool {
+    block.iter().fold(false, |seen, byte| seen | is_control(*byte))
+}
+
+const fn is_control(byte: u8) -> bool {
+    ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7F)
 }
 
 /// Removes optional white space: spaces and tabs alone (RFC 9110 §5.6.3).
-fn trim(mut value: &[u8]) -> &[u8] {
+fn trim(value: &[u8]) -> &[u8] {
+    // Almost every sender writes one space.
+    let value = value.strip_prefix(b" ").unwrap_or(value);
+    if let [b'!'..=b'~', .., b'!'..=b'~'] = value { value } else { trim_all(value) }
+}
+
+fn trim_all(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
@@ -54,7 +76,9 @@ const TOKEN: [bool; 256] = {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_name, is_token_byte, split};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::{has_control, is_name, is_token_byte, split};
 
     #[test]
     fn a_name_is_itself_in_any_case_and_nothing_else() {
@@ -91,6 +115,24 @@ mod tests {
         ] {
             let expected = expected.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             assert_eq!(split(line.as_bytes()), expected, "{line:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_control_character_is_found_wherever_it_stands(mut text in vec(0x20..0x7F_u8, 0..70), at: prop::sample::Index, byte: u8) {
+            prop_assert!(!has_control(&text));
+            if !text.is_empty() {
+                let at = at.index(text.len());
+                text[at] = byte;
+                prop_assert_eq!(has_control(&text), byte.is_ascii_control() && byte != b'\t');
+            }
+        }
+
+        #[test]
+        fn a_value_is_trimmed_of_spaces_and_tabs(before in "[ \t]{0,3}", value in "([!-~]([!-~ \t]{0,40}[!-~])?)?", after in "[ \t]{0,3}") {
+            let line = format!("x-name:{before}{value}{after}");
+            prop_assert_eq!(split(line.as_bytes()), Some((&b"x-name"[..], value.as_bytes())));
         }
     }
 }

@@ -73,8 +73,11 @@ pub(crate) fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Ite
 /// A length as it is said: digits, perhaps with white space around them.
 pub(crate) fn length(text: &[u8]) -> Option<u64> {
     let digits = text.trim_ascii();
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
+    let more = |number: u64, digit: &u8| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, more) }
 }
 
 /// Whether the sender of a head with these `Connection` fields leaves the connection open after the message
@@ -94,6 +97,27 @@ mod tests {
 
     fn is_persistent(version: Version, headers: &HeaderMap) -> bool {
         super::is_persistent(version, super::values(headers, header::CONNECTION))
+    }
+
+    #[test]
+    fn a_length_is_digits() {
+        for (text, expected) in [
+            (&b"0"[..], Some(0)),
+            (b" 0017\t", Some(17)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b"99999999999999999999", None),
+            (b"", None),
+            (b" ", None),
+            (b"+5", None),
+            (b"-5", None),
+            (b"5 5", None),
+            (b"5,5", None),
+            (b"5:", None),
+            (b"\xb2", None),
+        ] {
+            assert_eq!(super::length(text), expected, "{}", text.escape_ascii());
+        }
     }
 
     #[test]
