@@ -4,8 +4,11 @@
 //! plain second reading of RFC 6265 §5.4 says what there is to find.
 
 use countersign_gateway::{
+    config::resolved::Limits,
     credential::{CredentialRules, MAX_CREDENTIAL_BYTES},
     error::Refusal,
+    http::{Fields, Parts},
+    server::RequestReader,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -24,24 +27,41 @@ pub fn run(input: &[u8]) {
     }
     for bearer in [false, true] {
         let rules = CredentialRules { cookie: Some(NAME.to_owned()), bearer };
-        judge(&rules, &headers, bearer);
-        let mut left = headers.clone();
-        rules.remove_cookie(&mut left);
-        left.remove(header::AUTHORIZATION);
-        assert_eq!(rules.find(&left), Ok(None), "something was left");
-        assert_eq!(others(&left), others(&headers), "another cookie was touched");
+        for mut fields in [Some(headers.clone().into()), read(&headers)].into_iter().flatten() {
+            judge(&rules, &fields, bearer);
+            let before = others(&fields);
+            rules.remove_cookie(&mut fields);
+            fields.remove(b"authorization");
+            assert_eq!(rules.find(&fields), Ok(None), "something was left");
+            assert_eq!(others(&fields), before, "another cookie was touched");
+        }
     }
 }
 
-fn judge(rules: &CredentialRules, headers: &HeaderMap, bearer: bool) {
-    let values: Vec<_> = cookies(headers)
+/// The same fields as HTTP/1.1 brings them, if it does.
+fn read(headers: &HeaderMap) -> Option<Fields> {
+    let mut reader = RequestReader::new(&Limits::DEFAULT);
+    let text = reader.buffer();
+    text.extend_from_slice(b"GET / HTTP/1.1\r\nhost: shop.example\r\n");
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b":", value.as_bytes(), b"\r\n"] {
+            text.extend_from_slice(part);
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    let mut parts = Parts::default();
+    matches!(reader.next_head(&mut parts), Ok(true)).then_some(parts.fields)
+}
+
+fn judge(rules: &CredentialRules, fields: &Fields, bearer: bool) {
+    let values: Vec<_> = cookies(fields)
         .into_iter()
         .filter(|(name, _)| name == NAME.as_bytes())
         .map(|(_, value)| value)
         .collect();
-    match rules.find(headers) {
+    match rules.find(fields) {
         Ok(Some(found)) => {
-            let value = found.expose().as_bytes();
+            let value = found.expose();
             assert!(!value.is_empty() && value.len() <= MAX_CREDENTIAL_BYTES);
             assert!(value.iter().all(u8::is_ascii_graphic));
             assert!(values.iter().all(|other| other == value), "another value of the cookie was passed over");
@@ -56,10 +76,10 @@ fn judge(rules: &CredentialRules, headers: &HeaderMap, bearer: bool) {
     }
 }
 
-fn cookies(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn cookies(fields: &Fields) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut cookies = Vec::new();
-    for field in headers.get_all(header::COOKIE) {
-        for piece in field.as_bytes().split(|byte| *byte == b';') {
+    for field in fields.all(b"cookie") {
+        for piece in field.split(|byte| *byte == b';') {
             let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
                 Some(at) => (&piece[..at], &piece[at + 1..]),
                 None => (&b""[..], piece),
@@ -70,9 +90,9 @@ fn cookies(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
     cookies
 }
 
-fn others(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn others(fields: &Fields) -> Vec<(Vec<u8>, Vec<u8>)> {
     let keep = |(name, value): &(Vec<u8>, Vec<u8>)| {
         name != NAME.as_bytes() && !(name.is_empty() && value.is_empty())
     };
-    cookies(headers).into_iter().filter(keep).collect()
+    cookies(fields).into_iter().filter(keep).collect()
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use countersign_gateway::{
     config::resolved::Limits,
     error::Refusal,
+    http::Parts,
     server::{
         RequestReader,
         head_guard::{Follow, Outcome},
@@ -76,7 +77,7 @@ pub fn run(input: &[u8]) {
 pub fn through_reader(stream: &[u8], piece: usize) -> Vec<Read> {
     let mut reader = RequestReader::new(&Limits::DEFAULT);
     let mut reads: Vec<Read> = Vec::new();
-    let (mut head, ()) = Request::new(()).into_parts();
+    let mut head = Parts::default();
     for part in stream.chunks(piece) {
         reader.buffer().extend_from_slice(part);
         loop {

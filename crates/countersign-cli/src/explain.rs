@@ -9,9 +9,10 @@ use countersign_gateway::{
     credential::{CredentialKind, OwnedCredential},
     entropy::SystemEntropy,
     gateway::rehearse,
+    http::Parts,
     translate::explain::{End, Explained, TokenSent},
 };
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header, request};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
 use serde_json::{Value, json};
 
 use crate::{
@@ -56,7 +57,7 @@ fn complain(problem: &str, exit: Exit) -> Exit {
 }
 
 /// The head of the request, as HTTP/1.1 brings it.
-fn request(arguments: &ExplainArguments, config: &Config) -> Result<request::Parts, String> {
+fn request(arguments: &ExplainArguments, config: &Config) -> Result<Parts, String> {
     let (host, target) = target(&arguments.url, config)?;
     let method = Method::from_bytes(arguments.method.as_bytes())
         .map_err(|_| format!("`{}` is no method", arguments.method))?;
@@ -79,7 +80,7 @@ fn request(arguments: &ExplainArguments, config: &Config) -> Result<request::Par
         };
     }
     let request = request.body(()).map_err(|_| "this cannot be a request".to_owned())?;
-    Ok(request.into_parts().0)
+    Ok(request.into_parts().0.into())
 }
 
 /// Host and request target; of a path alone the host is the issuer's.
@@ -118,8 +119,9 @@ fn credential(arguments: &ExplainArguments, config: &Config) -> Result<Option<Ow
     live::of_text(CredentialKind::Cookie, text.expose(), "standard input", config).map(Some)
 }
 
-fn as_text(screen: Screen, parts: &request::Parts, explained: &Explained) -> String {
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+fn as_text(screen: Screen, parts: &Parts, explained: &Explained) -> String {
+    let host =
+        parts.fields.first(b"host").and_then(|host| std::str::from_utf8(host).ok()).unwrap_or_default();
     let mut text = screen.heading(&format!("{} {host}{}", parts.method, parts.uri)).trim_start().to_owned();
     for step in &explained.steps {
         let mark = match (step.refusal, step.is_unseen) {

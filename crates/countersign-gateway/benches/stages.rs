@@ -16,19 +16,20 @@ use countersign_gateway::{
     clock::{Clock, Moment, Now},
     config::{
         Config, Environment, FileContent,
-        resolved::{Requirements, RingAlgorithm, TranslateConfig},
+        resolved::{Limits, Requirements, RingAlgorithm, TranslateConfig},
     },
     credential::{CredentialRules, OwnedCredential},
     entropy::SystemEntropy,
-    http::{host, path},
+    http::{Parts, host, path},
     identity::Mapping,
     issue::{self, PolicyId, TokenPolicy},
     keyring::{KeyRingHandle, RingKeeper, RingSettings, Witness, schedule::Policy, seal::Sealer},
     observe::{Observer, SourceLabel},
     permit::permit,
     route::{Demands, Kind, RouteTable},
+    server::RequestReader,
     session::{
-        Memory, Parts, Rules, Sessions,
+        self, Memory, Rules, Sessions,
         gate::Places,
         key::SessionKeyer,
         source::{Answer, Asking, Source, Verdict},
@@ -38,7 +39,6 @@ use countersign_gateway::{
     translate::{Translation, Warm},
 };
 use criterion::Criterion;
-use http::{Request, request};
 use serde_json::json;
 
 const NOW: Now = Now { wall: UnixTime::from_secs(1_800_000_000), monotonic: Moment::from_millis(1_000) };
@@ -78,7 +78,7 @@ fn stages(criterion: &mut Criterion) {
     let answer = answer();
     let mapping = Mapping::new(&config().claims);
     let identity = mapping.identity(&answer).unwrap();
-    let credential = translation.credentials.find(&parts.headers).unwrap().unwrap();
+    let credential = translation.credentials.find(&parts.fields).unwrap().unwrap();
     let demands = demands(&translation);
     let ring = translation.keyring.load_full();
     let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
@@ -89,12 +89,12 @@ fn stages(criterion: &mut Criterion) {
         b.iter(|| {
             let path = black_box(parts.uri.path());
             path::check_target(&parts.method, path).unwrap();
-            let host = host::check(&parts.uri, &parts.headers, parts.version).unwrap();
+            let host = host::check(&parts.uri, &parts.fields, parts.version).unwrap();
             black_box(translation.routes.find(&host, path).is_some())
         });
     });
     criterion.bench_function("credential", |b| {
-        b.iter(|| black_box(translation.credentials.find(black_box(&parts.headers)).is_ok()));
+        b.iter(|| black_box(translation.credentials.find(black_box(&parts.fields)).is_ok()));
     });
     criterion.bench_function("session: key", |b| b.iter(|| black_box(keyer.key(black_box(&credential)))));
     let key = keyer.key(&credential);
@@ -132,16 +132,18 @@ fn unexpected(warm: &Warm) -> ! {
 }
 
 /// A request as a browser sends it.
-fn parts(target: &str) -> request::Parts {
-    let request = Request::get(target)
-        .header("host", "shop.example")
-        .header("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-        .header("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
-        .header("accept-language", "en-US,en;q=0.5")
-        .header("accept-encoding", "gzip, deflate, br")
-        .header("cookie", "theme=dark; SESSION=n57CliVQkUz1JBgl4qbY7mMFdiU9jScRst8NkxskGYC; lang=en")
-        .header("sec-fetch-site", "same-origin");
-    request.body(()).unwrap().into_parts().0
+fn parts(target: &str) -> Parts {
+    let (mut reader, mut parts) = (RequestReader::new(&Limits::DEFAULT), Parts::default());
+    let fields = "Host: shop.example\r\n\
+        User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
+        Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
+        Accept-Language: en-US,en;q=0.5\r\n\
+        Accept-Encoding: gzip, deflate, br\r\n\
+        Cookie: theme=dark; SESSION=n57CliVQkUz1JBgl4qbY7mMFdiU9jScRst8NkxskGYC; lang=en\r\n\
+        Sec-Fetch-Site: same-origin\r\n";
+    reader.buffer().extend_from_slice(format!("GET {target} HTTP/1.1\r\n{fields}\r\n").as_bytes());
+    assert!(reader.next_head(&mut parts).unwrap());
+    parts
 }
 
 fn answer() -> Answer {
@@ -176,7 +178,7 @@ fn translation() -> Translation {
     let config = config();
     let clock = Arc::new(Standing);
     let n = |n| NonZeroUsize::new(n).unwrap();
-    let sessions = Sessions::new(Parts {
+    let sessions = Sessions::new(session::Parts {
         rules: Rules {
             recheck: Duration::from_secs(30),
             max_age: Duration::from_secs(8 * 3600),

@@ -12,11 +12,14 @@ use std::{fmt, ops::Range};
 use bytes::Bytes;
 use countersign::Secret;
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderValue,
     header::{AUTHORIZATION, COOKIE},
 };
 
-use crate::error::Refusal;
+use crate::{
+    error::Refusal,
+    http::{Fields, Several},
+};
 
 /// The longest accepted credential in bytes.
 pub const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
@@ -35,20 +38,24 @@ pub enum CredentialKind {
 pub struct Credential<'a> {
     /// How it came.
     pub kind: CredentialKind,
-    value: &'a str,
+    /// Visible ASCII.
+    value: &'a [u8],
 }
 
 impl<'a> Credential<'a> {
     /// The value itself. Each use of this name is a place to look at in a review.
     #[must_use]
-    pub const fn expose(&self) -> &'a str {
+    pub const fn expose(&self) -> &'a [u8] {
         self.value
     }
 
     /// A copy that outlives the request.
     #[must_use]
     pub fn to_owned(&self) -> OwnedCredential {
-        OwnedCredential { kind: self.kind, value: Secret::new(self.value.to_owned()) }
+        OwnedCredential {
+            kind: self.kind,
+            value: Secret::new(String::from_utf8_lossy(self.value).into_owned()),
+        }
     }
 }
 
@@ -76,7 +83,7 @@ impl OwnedCredential {
     /// As it stands in a request.
     #[must_use]
     pub fn as_credential(&self) -> Credential<'_> {
-        Credential { kind: self.kind, value: self.value.expose() }
+        Credential { kind: self.kind, value: self.value.expose().as_bytes() }
     }
 }
 
@@ -100,12 +107,12 @@ impl CredentialRules {
     ///
     /// # Errors
     /// [`Refusal::AmbiguousCredential`], [`Refusal::CredentialMalformed`] or [`Refusal::CredentialTooLarge`].
-    pub fn find<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Refusal> {
+    pub fn find<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
         let cookie = match &self.cookie {
-            Some(name) => find_cookie(headers, name.as_bytes())?,
+            Some(name) => find_cookie(fields, name.as_bytes())?,
             None => None,
         };
-        let bearer = if self.bearer { find_bearer(headers)? } else { None };
+        let bearer = if self.bearer { find_bearer(fields)? } else { None };
         match (cookie, bearer) {
             (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
             (Some(value), None) => Ok(Some(Credential { kind: CredentialKind::Cookie, value })),
@@ -118,43 +125,41 @@ impl CredentialRules {
     ///
     /// # Errors
     /// As [`Self::find`].
-    pub fn find_cookie<'a>(&self, headers: &'a HeaderMap) -> Result<Option<Credential<'a>>, Refusal> {
+    pub fn find_cookie<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
         let Some(name) = &self.cookie else { return Ok(None) };
-        let value = find_cookie(headers, name.as_bytes())?;
+        let value = find_cookie(fields, name.as_bytes())?;
         Ok(value.map(|value| Credential { kind: CredentialKind::Cookie, value }))
     }
 
     /// Removes the session cookie from a request, whatever its value; the other cookies stay in their order.
     ///
     /// `Authorization` is an identity header and removed with those.
-    pub fn remove_cookie(&self, headers: &mut HeaderMap) {
+    pub fn remove_cookie(&self, fields: &mut Fields) {
         let Some(name) = &self.cookie else { return };
         let name = name.as_bytes();
-        let lines = || headers.get_all(COOKIE).iter();
-        let mut first = lines();
-        let kept = match (first.next(), first.next()) {
-            (None, _) => return,
-            (Some(line), None) => match the_one(line, name) {
-                Ok(Some(place)) => cut(line.as_bytes(), place),
-                Ok(None) => return,
-                Err(Several) => joined(lines(), name),
-            },
-            (Some(_), Some(_)) if lines().all(|line| matches!(the_one(line, name), Ok(None))) => return,
-            (Some(_), Some(_)) => joined(lines(), name),
+        let found = match fields.only(COOKIE.as_str().as_bytes()) {
+            Ok(None) => return,
+            Ok(Some(line)) => {
+                the_one(line, name).map(|place| place.map(|place| without_separator(line, place)))
+            }
+            Err(Several) => Err(Several),
         };
-        // Every byte was part of a header value before, so the new value is one too.
-        match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
-            Ok(value) if pieces(&value).any(|piece| !piece.is_empty()) => headers.insert(COOKIE, value),
-            _ => headers.remove(COOKIE),
-        };
+        match found {
+            Ok(None) => {}
+            Ok(Some(place)) => {
+                fields.cut(COOKIE.as_str().as_bytes(), place);
+                let left = fields.first(COOKIE.as_str().as_bytes()).unwrap_or_default();
+                if pieces(left).all(<[u8]>::is_empty) {
+                    fields.remove(COOKIE.as_str().as_bytes());
+                }
+            }
+            Err(Several) => join_others(fields, name),
+        }
     }
 }
 
-/// The session cookie stands there more than once.
-struct Several;
-
-/// Where in a `Cookie` field the session cookie stands, between its semicolons.
-fn the_one(line: &HeaderValue, name: &[u8]) -> Result<Option<Range<usize>>, Several> {
+/// Where in a `Cookie` field the session cookie stands, between its semicolons. `Err` if more than once.
+fn the_one(line: &[u8], name: &[u8]) -> Result<Option<Range<usize>>, Several> {
     let mut found = None;
     for (place, piece) in placed_pieces(line) {
         if value_of(piece, name).is_some() && found.replace(place).is_some() {
@@ -164,45 +169,50 @@ fn the_one(line: &HeaderValue, name: &[u8]) -> Result<Option<Range<usize>>, Seve
     Ok(found)
 }
 
-/// What is left of a `Cookie` field, as it was. The semicolon before goes with a cookie; with the first, the one behind.
-fn cut(line: &[u8], place: Range<usize>) -> Vec<u8> {
-    let before = line.get(..place.start.saturating_sub(1)).unwrap_or_default();
-    let behind = line.get(place.end + usize::from(place.start == 0)..).unwrap_or_default();
-    if place.start == 0 { behind.trim_ascii().to_vec() } else { [before, behind].concat() }
-}
-
-/// The other cookies in one field.
-fn joined<'a>(lines: impl Iterator<Item = &'a HeaderValue>, name: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::new();
-    for piece in lines.flat_map(pieces) {
-        if !piece.is_empty() && value_of(piece, name).is_none() {
-            kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
-            kept.extend_from_slice(piece);
-        }
+/// What goes with a cookie: the semicolon before it; with the first, the one behind it, and white space.
+fn without_separator(line: &[u8], Range { start, end }: Range<usize>) -> Range<usize> {
+    if let Some(semicolon) = start.checked_sub(1) {
+        return semicolon..end;
     }
-    kept
+    let behind = line.get(end + 1..).unwrap_or_default();
+    start..line.len() - behind.trim_ascii_start().len()
 }
 
-fn find_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Result<Option<&'a str>, Refusal> {
+/// Leaves the other cookies in one field, where the session cookie stands in several places or lines.
+fn join_others(fields: &mut Fields, name: &[u8]) {
+    let all = || fields.all(COOKIE.as_str().as_bytes()).flat_map(pieces);
+    if all().all(|piece| value_of(piece, name).is_none()) {
+        return;
+    }
+    let mut kept = Vec::new();
+    for piece in all().filter(|piece| !piece.is_empty() && value_of(piece, name).is_none()) {
+        kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
+        kept.extend_from_slice(piece);
+    }
+    // Every byte was part of a header value before, so the new value is one too.
+    match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
+        Ok(value) if !value.is_empty() => fields.set(COOKIE, value),
+        _ => fields.remove(COOKIE.as_str().as_bytes()),
+    }
+}
+
+fn find_cookie<'a>(fields: &'a Fields, name: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
     let mut found: Option<&[u8]> = None;
-    let all = headers.get_all(COOKIE).iter().flat_map(pieces);
-    for value in all.filter_map(|piece| value_of(piece, name)) {
-        match found {
-            Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
-            _ => found = Some(value),
+    for line in fields.all(COOKIE.as_str().as_bytes()) {
+        for value in pieces(line).filter_map(|piece| value_of(piece, name)) {
+            match found {
+                Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
+                _ => found = Some(value),
+            }
         }
     }
     found.map(|value| checked(value, is_cookie_octet)).transpose()
 }
 
 /// The one token of `Authorization: Bearer`, if there is one.
-pub(crate) fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let Some(first) = all.next() else { return Ok(None) };
-    if all.next().is_some() {
-        return Err(Refusal::AmbiguousCredential);
-    }
-    let bytes = first.as_bytes();
+pub(crate) fn find_bearer(fields: &Fields) -> Result<Option<&[u8]>, Refusal> {
+    let found = fields.only(AUTHORIZATION.as_str().as_bytes());
+    let Some(bytes) = found.map_err(|Several| Refusal::AmbiguousCredential)? else { return Ok(None) };
     match bytes.split_at_checked(6) {
         Some((scheme, b"")) if scheme.eq_ignore_ascii_case(b"bearer") => Ok(None),
         Some((scheme, [b' ', token @ ..])) if scheme.eq_ignore_ascii_case(b"bearer") => {
@@ -214,24 +224,22 @@ pub(crate) fn find_bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> 
     }
 }
 
-fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&str, Refusal> {
+fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&[u8], Refusal> {
     if value.len() > MAX_CREDENTIAL_BYTES {
         return Err(Refusal::CredentialTooLarge);
     }
     // Without early exit the compiler makes wide instructions of it.
     let is_credential = !value.is_empty() && value.iter().fold(true, |good, byte| good & allowed(*byte));
-    let text = if is_credential { std::str::from_utf8(value).ok() } else { None };
-    text.ok_or(Refusal::CredentialMalformed)
+    if is_credential { Ok(value) } else { Err(Refusal::CredentialMalformed) }
 }
 
 /// What stands between the semicolons of a `Cookie` field, trimmed.
-fn pieces(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     placed_pieces(line).map(|(_, piece)| piece)
 }
 
 /// The same, with the places between the semicolons.
-fn placed_pieces(line: &HeaderValue) -> impl Iterator<Item = (Range<usize>, &[u8])> {
-    let line = line.as_bytes();
+fn placed_pieces(line: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
     let mut start = 0;
     std::iter::from_fn(move || {
         let rest = line.get(start..)?;

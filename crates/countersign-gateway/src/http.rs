@@ -12,11 +12,13 @@ mod fields;
 pub(crate) mod form;
 pub mod headers;
 pub mod host;
+mod parts;
 pub mod path;
 pub mod problem;
 
-pub(crate) use self::fields::{Lines, put_line};
+pub(crate) use self::fields::{Lines, Several, put_line};
 pub use self::{
     answer::{Answer, Head},
     fields::Fields,
+    parts::Parts,
 };

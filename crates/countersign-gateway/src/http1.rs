@@ -23,11 +23,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 pub(crate) use encoder::Encoder;
 pub(crate) use field_line::{has_control, is_token, is_token_byte, split};
-pub(crate) use fields::{Seen, is_persistent, length, parsed, put_field, read_fields, values};
+pub(crate) use fields::{Seen, is_persistent, length, parsed, put_field, read_fields};
 pub(crate) use outgoing::Outgoing;
 
 /// Header fields of a message, at most.
 pub(crate) const MAX_FIELDS: usize = 100;
+
+/// Longest name of a field in bytes: `http` takes none that is longer, and so no message over HTTP/2.
+pub(crate) const MAX_NAME_BYTES: usize = 64 * 1024 - 1;
 
 /// Room for a read, at most.
 const MOST_ROOM: usize = 128 * 1024;

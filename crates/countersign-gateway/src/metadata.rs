@@ -19,11 +19,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use countersign::{Issuer, KeySet, KeySetError, UnixTime};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header, uri::InvalidUri};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header, uri::InvalidUri};
 use serde::Serialize;
 
 use crate::{
     error::Refusal,
+    http::Fields,
     keyring::{KeyRing, KeyView},
     observe::KeyPhase,
 };
@@ -172,30 +173,24 @@ impl Document {
     ///
     /// # Errors
     /// [`Refusal::MethodNotAllowed`] for anything but GET and HEAD.
-    pub fn answer(&self, method: &Method, headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
+    pub fn answer(&self, method: &Method, fields: &Fields) -> Result<Response<Bytes>, Refusal> {
         let head = match *method {
             Method::GET => false,
             Method::HEAD => true,
             _ => return Err(Refusal::MethodNotAllowed),
         };
-        let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| self.is_among(value));
+        let known = fields.has_entity_tag(self.etag.as_bytes());
         let mut response = Response::new(if head || known { Bytes::new() } else { self.body.clone() });
-        let fields = response.headers_mut();
-        fields.insert(header::CACHE_CONTROL, CACHE_CONTROL);
-        fields.insert(header::ETAG, self.etag.clone());
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
+        headers.insert(header::ETAG, self.etag.clone());
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            fields.insert(header::CONTENT_TYPE, self.media_type.clone());
-            fields.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            headers.insert(header::CONTENT_TYPE, self.media_type.clone());
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         }
         Ok(response)
-    }
-
-    fn is_among(&self, value: &HeaderValue) -> bool {
-        let Ok(value) = value.to_str() else { return false };
-        let mut tags = value.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|tag| tag == "*" || tag.as_bytes() == self.etag.as_bytes())
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use countersign::{
     Role, UnixTime,
     revocation::{Cursor, Epoch},
@@ -17,6 +18,8 @@ use crate::{
     config::resolved::{
         Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol,
     },
+    http::{Fields, Lines},
+    http1::split,
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     route::Demands,
@@ -25,6 +28,19 @@ use crate::{
         StoreError, StoredRevocations, memory::MemoryStore,
     },
 };
+
+/// The fields of a head that was read over HTTP/1.1.
+pub(crate) fn fields(fields: &[(&str, &str)]) -> Fields {
+    let text: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = BytesMut::from(&*text);
+    let mut lines = Lines::default();
+    for line in text.split_terminator("\r\n") {
+        let at = line.as_ptr().addr() - text.as_ptr().addr();
+        let (name, value) = split(&head[at..at + line.len()]).unwrap();
+        lines.push(&head, name, value);
+    }
+    lines.within(head)
+}
 
 pub(crate) fn route(path: &str) -> RouteConfig {
     RouteConfig {

@@ -12,7 +12,6 @@ mod signing;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use countersign::{Standing, TokenRefusal};
-use http::request;
 use tokio::time::sleep;
 
 use crate::{
@@ -21,7 +20,7 @@ use crate::{
     decision::{Decision, Forward, Pass, Refuse, Remove},
     entropy::Entropy,
     error::Refusal,
-    http::{cors, csrf, headers::asks_for_upgrade, host, path},
+    http::{Parts, cors, csrf, headers::asks_for_upgrade, host, path},
     keyring::{KeyRing, KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
@@ -107,14 +106,14 @@ impl Ask {
 impl Translation {
     /// Decides what can be decided from memory.
     #[must_use]
-    pub fn warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Warm {
+    pub fn warm(&self, parts: &Parts, client: IpAddr, now: Now) -> Warm {
         match self.try_warm(parts, client, now) {
             Ok(warm) => warm,
             Err(refuse) => Warm::Decided(Decision::Refuse(refuse)),
         }
     }
 
-    fn try_warm(&self, parts: &request::Parts, client: IpAddr, now: Now) -> Result<Warm, Refuse> {
+    fn try_warm(&self, parts: &Parts, client: IpAddr, now: Now) -> Result<Warm, Refuse> {
         let route = self.route(parts)?;
         let refuse = |refusal| Refuse::on(route, refusal);
         let pass = |remove| Ok(Warm::Decided(Decision::Pass(Pass { route: Arc::clone(route), remove })));
@@ -128,11 +127,11 @@ impl Translation {
         };
         if let Some(tokens) = &self.page_tokens
             && let Some(presented) =
-                tokens.presented(&parts.headers, &self.keyring.load(), now).map_err(refuse)?
+                tokens.presented(&parts.fields, &self.keyring.load(), now).map_err(refuse)?
         {
             return self.warm_presented((route, demands), &presented, (parts, client), now);
         }
-        let credential = self.credentials.find(&parts.headers).map_err(refuse)?;
+        let credential = self.credentials.find(&parts.fields).map_err(refuse)?;
         let credential = credential.ok_or_else(|| refuse(Refusal::CredentialMissing))?;
         self.check_csrf(&credential, route, parts).map_err(refuse)?;
         let key = self.sessions.keyer.key(&credential);
@@ -164,12 +163,12 @@ impl Translation {
 
     /// The translate or guarded route that a preflight asks about. It carries no credential, so no other stage has a say.
     #[must_use]
-    pub(crate) fn route_for_preflight(&self, parts: &request::Parts) -> Option<&Arc<Route>> {
-        if !cors::is_preflight(&parts.method, &parts.headers) || parts.uri.path().starts_with(OWN_PATHS) {
+    pub(crate) fn route_for_preflight(&self, parts: &Parts) -> Option<&Arc<Route>> {
+        if !cors::is_preflight(&parts.method, &parts.fields) || parts.uri.path().starts_with(OWN_PATHS) {
             return None;
         }
         let path = parts.uri.path();
-        let host = host::check(&parts.uri, &parts.headers, parts.version).ok()?;
+        let host = host::check(&parts.uri, &parts.fields, parts.version).ok()?;
         let route = self.routes.find(&host, path)?;
         let is_canonical = path::check_target(&parts.method, path).is_ok();
         let is_decided_here = matches!(route.kind, Kind::Guard(_) | Kind::Translate(_))
@@ -178,10 +177,10 @@ impl Translation {
     }
 
     /// Host, path and method → route.
-    fn route(&self, parts: &request::Parts) -> Result<&Arc<Route>, Refuse> {
+    fn route(&self, parts: &Parts) -> Result<&Arc<Route>, Refuse> {
         let path = parts.uri.path();
         let canonical = path::check_target(&parts.method, path).is_ok();
-        let host = host::check(&parts.uri, &parts.headers, parts.version).map_err(Refuse::without_route)?;
+        let host = host::check(&parts.uri, &parts.fields, parts.version).map_err(Refuse::without_route)?;
         if path.starts_with(OWN_PATHS) {
             return Err(Refuse::without_route(Refusal::NoRoute));
         }
@@ -197,12 +196,7 @@ impl Translation {
     }
 
     /// Only a cookie is sent by a browser on its own; a bearer token is put there by a script that has it.
-    fn check_csrf(
-        &self,
-        credential: &Credential<'_>,
-        route: &Route,
-        parts: &request::Parts,
-    ) -> Result<(), Refusal> {
+    fn check_csrf(&self, credential: &Credential<'_>, route: &Route, parts: &Parts) -> Result<(), Refusal> {
         if credential.kind == CredentialKind::Bearer {
             return Ok(());
         }
@@ -211,7 +205,7 @@ impl Translation {
             allowed_origins: &route.config.allowed_origins,
             require_countersign_header: route.config.require_countersign_header,
         };
-        csrf::check(&parts.method, &parts.headers, &rules, asks_for_upgrade(parts.version, &parts.headers))
+        csrf::check(&parts.method, &parts.fields, &rules, asks_for_upgrade(parts.version, &parts.fields))
     }
 
     /// Starts to ask again for a session that is served meanwhile.

@@ -90,8 +90,8 @@ fn refused_by_us(config: &Config, live: &OwnedCredential) -> Option<Item> {
     };
     let value = HeaderValue::try_from(before + live.value.expose()).ok()?;
     let rules = CredentialRules { cookie: config.session.cookie.clone(), bearer: config.session.bearer };
-    let text = match rules.find(&HeaderMap::from_iter([(name, value)])) {
-        Ok(Some(found)) if found.expose() == live.value.expose() => return None,
+    let text = match rules.find(&HeaderMap::from_iter([(name, value)]).into()) {
+        Ok(Some(found)) if found.expose() == live.value.expose().as_bytes() => return None,
         Ok(_) => "the gateway finds another credential in what you gave".to_owned(),
         Err(refusal) => format!(
             "the gateway refuses every request with what you gave (`{}`): {}. Quotes, commas and backslashes are in none",

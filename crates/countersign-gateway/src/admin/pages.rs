@@ -38,7 +38,7 @@ pub(super) async fn key_set(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response<Body>, StatusCode> {
-    let answer = admin.0.metadata.load().key_set().answer(&method, &headers);
+    let answer = admin.0.metadata.load().key_set().answer(&method, &headers.into());
     answer.map(|response| response.map(Body::from)).map_err(|refusal| refusal.row().status)
 }
 

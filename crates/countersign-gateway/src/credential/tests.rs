@@ -1,26 +1,37 @@
-use http::{
-    HeaderMap, HeaderValue,
-    header::{AUTHORIZATION, COOKIE},
-};
+use http::{HeaderMap, HeaderValue, header::COOKIE};
 use proptest::prelude::*;
 
 use super::{Credential, CredentialKind, CredentialRules};
-use crate::error::Refusal;
+use crate::{error::Refusal, http::Fields, testing::fields};
 
-fn cookies(lines: &[&str]) -> HeaderMap {
+/// As HTTP/1.1 brings them.
+fn cookies(lines: &[&str]) -> Fields {
+    fields(&lines.iter().map(|line| ("Cookie", *line)).collect::<Vec<_>>())
+}
+
+/// As HTTP/2 brings them.
+fn cookies_of_http2(lines: &[&str]) -> Fields {
     let mut headers = HeaderMap::new();
     for line in lines {
         headers.append(COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
-    headers
+    headers.into()
 }
 
 fn rules(bearer: bool) -> CredentialRules {
     CredentialRules { cookie: Some("SESSION".to_owned()), bearer }
 }
 
-fn found(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    Ok(rules(false).find(headers)?.as_ref().map(Credential::expose))
+fn found(fields: &Fields) -> Result<Option<&str>, Refusal> {
+    Ok(rules(false).find(fields)?.as_ref().map(text))
+}
+
+fn text<'a>(credential: &Credential<'a>) -> &'a str {
+    std::str::from_utf8(credential.expose()).unwrap()
+}
+
+fn left_of(fields: &Fields) -> Vec<&str> {
+    fields.all(b"cookie").map(|line| std::str::from_utf8(line).unwrap()).collect()
 }
 
 #[test]
@@ -56,15 +67,15 @@ fn a_value_no_server_sets_is_malformed() {
 
 #[test]
 fn bearer_counts_only_where_it_is_accepted() {
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer opaque-1"));
-    assert_eq!(rules(false).find(&headers), Ok(None));
-    let credential = rules(true).find(&headers).unwrap().unwrap();
-    assert_eq!((credential.kind, credential.expose()), (CredentialKind::Bearer, "opaque-1"));
+    let bearer = ("authorization", "Bearer opaque-1");
+    let alone = fields(&[bearer]);
+    assert_eq!(rules(false).find(&alone), Ok(None));
+    let credential = rules(true).find(&alone).unwrap().unwrap();
+    assert_eq!((credential.kind, text(&credential)), (CredentialKind::Bearer, "opaque-1"));
 
-    headers.insert(COOKIE, HeaderValue::from_static("SESSION=abc"));
-    assert_eq!(rules(true).find(&headers), Err(Refusal::AmbiguousCredential));
-    assert_eq!(rules(false).find(&headers).unwrap().unwrap().expose(), "abc");
+    let both = fields(&[bearer, ("cookie", "SESSION=abc")]);
+    assert_eq!(rules(true).find(&both), Err(Refusal::AmbiguousCredential));
+    assert_eq!(rules(false).find(&both).unwrap().as_ref().map(text), Some("abc"));
 }
 
 #[test]
@@ -81,16 +92,13 @@ fn bearer_has_one_form() {
         ("Bearer a,b", Err(Refusal::CredentialMalformed)),
         ("Bearer \u{e9}", Err(Refusal::CredentialMalformed)),
     ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        let fields = fields(&[("Authorization", value)]);
         let rules = rules(true);
-        let got = rules.find(&headers).map(|found| found.map(|credential| credential.expose()));
+        let got = rules.find(&fields).map(|found| found.as_ref().map(text));
         assert_eq!(got, expected, "{value}");
     }
-    let mut headers = HeaderMap::new();
-    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
-    headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
-    assert_eq!(rules(true).find(&headers), Err(Refusal::AmbiguousCredential));
+    let twice = fields(&[("authorization", "Bearer abc"), ("authorization", "Bearer abc")]);
+    assert_eq!(rules(true).find(&twice), Err(Refusal::AmbiguousCredential));
 }
 
 #[test]
@@ -110,10 +118,10 @@ fn only_the_session_cookie_is_removed() {
         (&["a=1", "SESSION=x;b=2"], Some("a=1; b=2")),
         (&["a=1", "b=2"], Some("a=1")),
     ] {
-        let mut headers = cookies(before);
-        rules(false).remove_cookie(&mut headers);
-        let left = headers.get(COOKIE).map(|value| value.to_str().unwrap());
-        assert_eq!(left, after, "{before:?}");
+        for mut fields in [cookies(before), cookies_of_http2(before)] {
+            rules(false).remove_cookie(&mut fields);
+            assert_eq!(left_of(&fields).first().copied(), after, "{before:?}");
+        }
     }
 }
 
@@ -123,10 +131,16 @@ proptest! {
         lines in proptest::collection::vec("[ -~]{0,40}|(a=b; )?SESSION ?=[ -~]{0,20}(;[ -~]{0,20})?", 0..4),
     ) {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let mut headers = cookies(&lines);
-        let _ = rules(true).find(&headers);
-        rules(true).remove_cookie(&mut headers);
-        prop_assert_eq!(rules(true).find(&headers), Ok(None));
+        for mut fields in [cookies(&lines), cookies_of_http2(&lines)] {
+            let _ = rules(true).find(&fields);
+            rules(true).remove_cookie(&mut fields);
+            prop_assert_eq!(rules(true).find(&fields), Ok(None));
+            let mut written = Vec::new();
+            fields.put(&mut written, |_, _| true);
+            let again = String::from_utf8(written).unwrap();
+            let again: Vec<_> = again.split_terminator("\r\n").map(|line| line.strip_prefix("cookie: ").unwrap()).collect();
+            prop_assert_eq!(again, left_of(&fields));
+        }
     }
 
     /// The rule once more, by another way: pieces between semicolons, a name before the first `=`, white space around both.
@@ -140,7 +154,7 @@ proptest! {
             pieces().filter(is_ours).filter_map(|piece| Some(piece.split_once('=')?.1.trim_ascii())).collect();
         let all = values.len();
         values.dedup();
-        let mut headers = cookies(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
         let expected = match values[..] {
             [] => Ok(None),
             [""] => Err(Refusal::CredentialMalformed),
@@ -148,24 +162,27 @@ proptest! {
             [value] => Ok(Some(value)),
             _ => Err(Refusal::AmbiguousCredential),
         };
-        prop_assert_eq!(found(&headers), expected);
-        rules(false).remove_cookie(&mut headers);
-        let left: Vec<_> = headers.get_all(COOKIE).iter().map(|line| line.to_str().unwrap().to_owned()).collect();
-        if all == 0 {
-            prop_assert_eq!(left, lines);
-        } else {
-            let kept: Vec<_> = pieces().filter(|piece| !piece.is_empty() && !is_ours(piece)).collect();
-            let left: Vec<_> = left.iter().flat_map(|line| line.split(';')).map(str::trim_ascii).collect();
-            let left: Vec<_> = left.into_iter().filter(|piece| !piece.is_empty()).collect();
-            prop_assert_eq!(left, kept);
+        for (mut fields, are_trimmed) in [(cookies(&lines), true), (cookies_of_http2(&lines), false)] {
+            prop_assert_eq!(found(&fields), expected);
+            rules(false).remove_cookie(&mut fields);
+            let left = left_of(&fields);
+            if all == 0 {
+                let trimmed = |line: &&str| if are_trimmed { line.trim_matches([' ', '\t']) } else { line }.to_owned();
+                prop_assert_eq!(left, lines.iter().map(trimmed).collect::<Vec<_>>());
+            } else {
+                let kept: Vec<_> = pieces().filter(|piece| !piece.is_empty() && !is_ours(piece)).collect();
+                let left: Vec<_> = left.iter().flat_map(|line| line.split(';')).map(str::trim_ascii).collect();
+                let left: Vec<_> = left.into_iter().filter(|piece| !piece.is_empty()).collect();
+                prop_assert_eq!(left, kept);
+            }
         }
     }
 
     #[test]
     fn nothing_shows_the_value(value in "[a-z]{12}") {
-        let headers = cookies(&[&format!("SESSION={value}")]);
+        let fields = cookies(&[&format!("SESSION={value}")]);
         let rules = rules(false);
-        let credential = rules.find(&headers).unwrap().unwrap();
+        let credential = rules.find(&fields).unwrap().unwrap();
         let shown = format!("{credential:?} {:?}", credential.to_owned());
         prop_assert!(!shown.contains(&value));
     }

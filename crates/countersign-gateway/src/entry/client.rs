@@ -2,26 +2,27 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 use super::forwarded::Scheme;
+use crate::http::Fields;
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_FOR: &[u8] = b"x-forwarded-for";
+const X_FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";
 
 /// The client's address: the peer, or, if the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that
 /// is not one. A chain that cannot be read ends where it becomes unreadable.
 #[must_use]
-pub fn address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+pub fn address(peer: IpAddr, fields: &Fields, trusted_proxies: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|net| net.contains(address));
     if trusted_proxies.is_empty() || !is_trusted(&peer) {
         return peer;
     }
     let mut nearest = peer;
-    for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-        for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
+    let lines: Vec<&[u8]> = fields.all(X_FORWARDED_FOR).collect();
+    for value in lines.into_iter().rev() {
+        for hop in value.rsplit(|byte| *byte == b',') {
             if hop.trim_ascii().is_empty() {
                 continue;
             }
@@ -38,16 +39,14 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> 
 /// The scheme the client used: that of its connection to us, or, if the peer is a trusted proxy, the one that it names in
 /// `X-Forwarded-Proto`. What is neither `http` nor `https`, or both, says nothing.
 #[must_use]
-pub fn scheme(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet], own: Scheme) -> Scheme {
+pub fn scheme(peer: IpAddr, fields: &Fields, trusted_proxies: &[IpNet], own: Scheme) -> Scheme {
     let peer = peer.to_canonical();
     if !trusted_proxies.iter().any(|net| net.contains(&peer)) {
         return own;
     }
-    let mut lines = headers.get_all(X_FORWARDED_PROTO).iter();
-    let said = lines.next().map(|line| line.as_bytes().trim_ascii());
-    match (said, lines.next()) {
-        (Some(said), None) if said.eq_ignore_ascii_case(b"https") => Scheme::Https,
-        (Some(said), None) if said.eq_ignore_ascii_case(b"http") => Scheme::Http,
+    match fields.only(X_FORWARDED_PROTO).map(|line| line.map(<[u8]>::trim_ascii)) {
+        Ok(Some(said)) if said.eq_ignore_ascii_case(b"https") => Scheme::Https,
+        Ok(Some(said)) if said.eq_ignore_ascii_case(b"http") => Scheme::Http,
         _ => own,
     }
 }
@@ -63,18 +62,14 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue};
-
     use super::{Scheme, address, scheme};
+    use crate::testing::fields;
 
     #[test]
     fn a_trusted_proxy_names_the_scheme() {
         let said = |peer: &str, lines: &[&str], own| {
-            let mut headers = HeaderMap::new();
-            for line in lines {
-                headers.append("x-forwarded-proto", HeaderValue::from_str(line).unwrap());
-            }
-            scheme(peer.parse().unwrap(), &headers, &["192.0.2.0/24".parse().unwrap()], own)
+            let lines: Vec<_> = lines.iter().map(|line| ("x-forwarded-proto", *line)).collect();
+            scheme(peer.parse().unwrap(), &fields(&lines), &["192.0.2.0/24".parse().unwrap()], own)
         };
         assert_eq!(said("192.0.2.1", &["https"], Scheme::Http), Scheme::Https);
         assert_eq!(said("::ffff:192.0.2.1", &["HTTP"], Scheme::Https), Scheme::Http);
@@ -90,12 +85,9 @@ mod tests {
     }
 
     fn seen(peer: &str, lines: &[&str], trusted: &[&str]) -> String {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append("x-forwarded-for", HeaderValue::from_str(line).unwrap());
-        }
+        let lines: Vec<_> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
         let trusted: Vec<_> = trusted.iter().map(|net| net.parse().unwrap()).collect();
-        address(peer.parse().unwrap(), &headers, &trusted).to_string()
+        address(peer.parse().unwrap(), &fields(&lines), &trusted).to_string()
     }
 
     #[test]

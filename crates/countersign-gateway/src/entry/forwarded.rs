@@ -5,9 +5,9 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
+use http::{HeaderName, HeaderValue};
 
-use crate::upstream::Added;
+use crate::{http::Fields, upstream::Added};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -23,12 +23,12 @@ pub enum Scheme {
 }
 
 /// Adds the three fields. `rendered` is the client's address, rendered once for each connection.
-pub fn add(added: &mut Added, headers: &HeaderMap, rendered: HeaderValue, scheme: Scheme) {
+pub fn add(added: &mut Added, fields: &Fields, rendered: HeaderValue, scheme: Scheme) {
     let scheme = match scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",
     };
-    added.extend(headers.get(HOST).cloned().map(|host| (HOST_NAME, host)));
+    added.extend(fields.value(b"host").map(|host| (HOST_NAME, host)));
     added.push((FOR, rendered));
     added.push((PROTO, HeaderValue::from_static(scheme)));
 }
@@ -41,16 +41,18 @@ pub fn render(address: IpAddr) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, header::HOST};
-
     use super::{Added, Scheme, add, render};
+    use crate::testing::fields;
 
     #[test]
     fn the_three_fields_are_added() {
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static("shop.example"));
         let mut added = Added::new();
-        add(&mut added, &headers, render("2001:db8::1".parse().unwrap()), Scheme::Https);
+        add(
+            &mut added,
+            &fields(&[("host", "shop.example")]),
+            render("2001:db8::1".parse().unwrap()),
+            Scheme::Https,
+        );
         let said: Vec<_> =
             added.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         let expected = [

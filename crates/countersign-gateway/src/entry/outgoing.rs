@@ -5,27 +5,28 @@
 //! sent. HTTP/1.1 refuses one.
 
 use http::{
-    HeaderMap, HeaderValue, Uri, Version,
-    header::{CONTENT_LENGTH, COOKIE, HOST},
-    request,
+    HeaderValue, Uri, Version,
+    header::{COOKIE, HOST},
     uri::PathAndQuery,
 };
 
-use crate::{error::Refusal, route::Route};
+use crate::{
+    error::Refusal,
+    http::{Fields, Parts, Several},
+    http1::length,
+    route::Route,
+};
 
 /// The length that the head tells. HTTP/1.1 heads have passed the head guard; HTTP/2 may still say one length twice, or
 /// in a form that the next reader takes for another number.
 ///
 /// # Errors
 /// [`Refusal::Framing`] for two fields, and for anything but digits without a leading zero.
-pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
-    let mut values = headers.get_all(CONTENT_LENGTH).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(CONTENT_LENGTH) { Err(Refusal::Framing) } else { Ok(None) };
-    };
-    let digits = value.as_bytes();
+pub fn content_length(fields: &Fields) -> Result<Option<u64>, Refusal> {
+    let only = fields.only(b"content-length").map_err(|Several| Refusal::Framing)?;
+    let Some(digits) = only else { return Ok(None) };
     let is_plain = digits.iter().all(u8::is_ascii_digit) && (digits == b"0" || !digits.starts_with(b"0"));
-    let length = value.to_str().ok().filter(|_| is_plain).and_then(|text| text.parse().ok());
+    let length = if is_plain { length(digits) } else { None };
     length.map(Some).ok_or(Refusal::Framing)
 }
 
@@ -33,14 +34,14 @@ pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::Bug`] if what is left of a valid target after the prefix is not a target.
-pub fn prepare(parts: &mut request::Parts, route: &Route) -> Result<(), Refusal> {
+pub fn prepare(parts: &mut Parts, route: &Route) -> Result<(), Refusal> {
     if let Some(authority) = parts.uri.authority() {
         // RFC 9112 §3.2.2 and RFC 9113 §8.3.1: the authority of the target overrules `Host`.
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::HostInvalid)?;
-        parts.headers.insert(HOST, host);
+        parts.fields.set(HOST, host);
     }
     if parts.version == Version::HTTP_2 {
-        join_cookies(&mut parts.headers);
+        join_cookies(&mut parts.fields);
     }
     parts.version = Version::HTTP_11;
     if route.config.strip_prefix {
@@ -53,16 +54,13 @@ pub fn prepare(parts: &mut request::Parts, route: &Route) -> Result<(), Refusal>
 }
 
 /// A client may split the cookie over several fields (RFC 9113 §8.2.3); HTTP/1.1 knows one.
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut values = headers.get_all(COOKIE).iter();
-    let (Some(first), Some(_)) = (values.next(), values.next()) else { return };
-    let mut joined = first.as_bytes().to_vec();
-    for value in headers.get_all(COOKIE).iter().skip(1) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(value.as_bytes());
-    }
-    if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
-        headers.insert(COOKIE, value);
+fn join_cookies(fields: &mut Fields) {
+    let name = COOKIE.as_str().as_bytes();
+    if fields.only(name) == Err(Several) {
+        let joined = fields.all(name).collect::<Vec<_>>().join(&b"; "[..]);
+        if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
+            fields.set(COOKIE, value);
+        }
     }
 }
 
@@ -80,11 +78,12 @@ mod tests {
     use super::{content_length, prepare};
     use crate::{
         error::Refusal,
+        http::Parts,
         route::RouteTable,
-        testing::{policy, route},
+        testing::{fields, policy, route},
     };
 
-    fn prepared(uri: &str, version: Version, strip: bool) -> http::request::Parts {
+    fn prepared(uri: &str, version: Version, strip: bool) -> Parts {
         let mut config = route("/orders/");
         config.strip_prefix = strip;
         let table = RouteTable::new(&[config], policy);
@@ -93,7 +92,7 @@ mod tests {
             .header("cookie", "a=1")
             .header("cookie", "b=2")
             .header("host", "spoofed.example");
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let mut parts = Parts::from(request.body(()).unwrap().into_parts().0);
         prepare(&mut parts, table.find("x", "/orders/").unwrap()).unwrap();
         parts
     }
@@ -102,8 +101,8 @@ mod tests {
     fn absolute_form_becomes_origin_form_and_overrules_host() {
         let parts = prepared("http://shop.example:81/orders/7?x=%2F", Version::HTTP_11, false);
         assert_eq!(parts.uri.to_string(), "/orders/7?x=%2F");
-        assert_eq!(parts.headers["host"], "shop.example:81");
-        assert_eq!(parts.headers.get_all("cookie").iter().count(), 2);
+        assert_eq!(parts.fields.only(b"host"), Ok(Some(&b"shop.example:81"[..])));
+        assert_eq!(parts.fields.all(b"cookie").count(), 2);
     }
 
     #[test]
@@ -118,11 +117,8 @@ mod tests {
             (&[""], Err(Refusal::Framing)),
             (&["99999999999999999999"], Err(Refusal::Framing)),
         ] {
-            let mut headers = http::HeaderMap::new();
-            for value in values {
-                headers.append("content-length", value.parse().unwrap());
-            }
-            assert_eq!(content_length(&headers), expected, "{values:?}");
+            let values: Vec<_> = values.iter().map(|value| ("content-length", *value)).collect();
+            assert_eq!(content_length(&fields(&values)), expected, "{values:?}");
         }
     }
 
@@ -130,8 +126,8 @@ mod tests {
     fn http2_becomes_http1() {
         let parts = prepared("https://shop.example/orders/7", Version::HTTP_2, false);
         assert_eq!((parts.uri.to_string().as_str(), parts.version), ("/orders/7", Version::HTTP_11));
-        assert_eq!(parts.headers["host"], "shop.example");
-        assert_eq!(parts.headers["cookie"], "a=1; b=2");
+        assert_eq!(parts.fields.only(b"host"), Ok(Some(&b"shop.example"[..])));
+        assert_eq!(parts.fields.only(b"cookie"), Ok(Some(&b"a=1; b=2"[..])));
     }
 
     #[test]

@@ -20,12 +20,12 @@ pub use self::script::Script;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, header, request};
+use http::{HeaderValue, Method, Response, header};
 
 use crate::{
     config::resolved::BrowserConfig,
     error::Refusal,
-    http::{Fields, cors, csrf, host},
+    http::{Fields, Parts, cors, csrf, host},
     translate::Translation,
 };
 
@@ -109,12 +109,12 @@ impl SessionEndpoints {
     pub async fn answer(
         &self,
         translation: &Translation,
-        parts: &request::Parts,
+        parts: &Parts,
         client: IpAddr,
     ) -> Result<Response<Bytes>, Refusal> {
         let endpoint = endpoint_of(parts)?;
-        if endpoint.is_for_scripts() && cors::is_preflight(&parts.method, &parts.headers) {
-            return self.preflight(endpoint, &parts.headers);
+        if endpoint.is_for_scripts() && cors::is_preflight(&parts.method, &parts.fields) {
+            return self.preflight(endpoint, &parts.fields);
         }
         check_request(endpoint, parts)?;
         if endpoint.is_for_scripts() {
@@ -123,17 +123,17 @@ impl SessionEndpoints {
         let query = parts.uri.query();
         match endpoint {
             Endpoint::Done => login::done(query),
-            Endpoint::LogOut => log_out::answer(self, translation, &parts.headers, client).await,
+            Endpoint::LogOut => log_out::answer(self, translation, &parts.fields, client).await,
             Endpoint::Login => login::login(&self.config, &self.own_origin, query),
             Endpoint::Renew | Endpoint::Session => session::answer(self, translation, parts, client).await,
-            Endpoint::Script(script) => script.answer(&parts.headers),
+            Endpoint::Script(script) => script.answer(&parts.fields),
         }
     }
 
     /// Sets what every answer under [`PREFIX`] has, refusals included.
-    pub fn dress(&self, parts: &request::Parts, answer: &mut Fields) {
+    pub fn dress(&self, parts: &Parts, answer: &mut Fields) {
         let endpoint = Endpoint::at(parts.uri.path());
-        let is_preflight = cors::is_preflight(&parts.method, &parts.headers);
+        let is_preflight = cors::is_preflight(&parts.method, &parts.fields);
         // A script alone says something else, where it is answered with.
         if !answer.has(b"etag") {
             answer.set(header::CACHE_CONTROL, NO_STORE);
@@ -150,35 +150,35 @@ impl SessionEndpoints {
         if is_for_scripts {
             answer.set(header::VARY, VARY);
         }
-        if let Some(origin) = cors::allowed_origin(&parts.headers, &self.config.allowed_origins) {
-            cors::allow(answer, origin);
+        if let Some(origin) = cors::allowed_origin(&parts.fields, &self.config.allowed_origins) {
+            cors::allow(answer, &origin);
         }
     }
 
     /// Where a request that was refused is sent instead, if the operator wants that: a navigation for lack of a
     /// session goes to the log-in, unless it comes straight from there. A request of a script never does.
     #[must_use]
-    pub fn detour(&self, refusal: Refusal, parts: &request::Parts) -> Option<HeaderValue> {
+    pub fn detour(&self, refusal: Refusal, parts: &Parts) -> Option<HeaderValue> {
         let may_help = matches!(refusal, Refusal::CredentialMissing | Refusal::SessionEnded);
         if !self.config.redirect || !may_help || !is_navigation(parts) {
             return None;
         }
-        if login::comes_from_done(&parts.headers, &self.own_origin) {
+        if login::comes_from_done(&parts.fields, &self.own_origin) {
             return None;
         }
         login::detour(parts.uri.path_and_query()?.as_str())
     }
 
-    fn preflight(&self, endpoint: Endpoint, headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
-        let origin = cors::allowed_origin(headers, &self.config.allowed_origins).ok_or(Refusal::Csrf)?;
+    fn preflight(&self, endpoint: Endpoint, fields: &Fields) -> Result<Response<Bytes>, Refusal> {
+        let origin = cors::allowed_origin(fields, &self.config.allowed_origins).ok_or(Refusal::Csrf)?;
         let methods = HeaderValue::from_static(endpoint.methods());
         Ok(cors::preflight(origin, methods, Some(REQUEST_HEADERS)))
     }
 
     /// A page of ours asks, and by a script.
-    fn check_page(&self, parts: &request::Parts) -> Result<(), Refusal> {
-        csrf::check_page(&parts.headers, &self.page_rules(), self.is_our_host(parts))?;
-        csrf::check_countersign_header(&parts.headers)
+    fn check_page(&self, parts: &Parts) -> Result<(), Refusal> {
+        csrf::check_page(&parts.fields, &self.page_rules(), self.is_our_host(parts))?;
+        csrf::check_countersign_header(&parts.fields)
     }
 
     fn page_rules(&self) -> csrf::CsrfRules<'_> {
@@ -190,33 +190,32 @@ impl SessionEndpoints {
     }
 
     /// A page of an allowed origin may be served by us as well, under that name.
-    fn is_our_host(&self, parts: &request::Parts) -> bool {
-        let is_of = |origin: &str| host::is_of_origin(&parts.uri, &parts.headers, parts.version, origin);
+    fn is_our_host(&self, parts: &Parts) -> bool {
+        let is_of = |origin: &str| host::is_of_origin(&parts.uri, &parts.fields, parts.version, origin);
         is_of(&self.own_origin) || self.config.allowed_origins.iter().any(|origin| is_of(origin))
     }
 }
 
-fn endpoint_of(parts: &request::Parts) -> Result<Endpoint, Refusal> {
-    host::check(&parts.uri, &parts.headers, parts.version)?;
+fn endpoint_of(parts: &Parts) -> Result<Endpoint, Refusal> {
+    host::check(&parts.uri, &parts.fields, parts.version)?;
     Endpoint::at(parts.uri.path()).ok_or(Refusal::NoRoute)
 }
 
 /// What holds for every endpoint, whoever asks.
-fn check_request(endpoint: Endpoint, parts: &request::Parts) -> Result<(), Refusal> {
+fn check_request(endpoint: Endpoint, parts: &Parts) -> Result<(), Refusal> {
     if !endpoint.allows(&parts.method) {
         return Err(Refusal::MethodNotAllowed);
     }
-    check_body(&parts.headers)
+    check_body(&parts.fields)
 }
 
 /// Whether a browser asks for a page to show (Fetch Metadata); of an older one, whether it wants HTML.
-fn is_navigation(parts: &request::Parts) -> bool {
+fn is_navigation(parts: &Parts) -> bool {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    let is = |name: &str, value: &str| parts.headers.get(name).is_some_and(|found| found == value);
-    let is_page = match parts.headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate" && is("sec-fetch-dest", "document"),
-        None => parts.headers.get_all(header::ACCEPT).iter().any(|accept| {
-            let mut kinds = accept.as_bytes().split(|byte| matches!(byte, b',' | b';'));
+    let is_page = match parts.fields.first(b"sec-fetch-mode") {
+        Some(mode) => mode == b"navigate" && parts.fields.first(b"sec-fetch-dest") == Some(b"document"),
+        None => parts.fields.all(b"accept").any(|accept| {
+            let mut kinds = accept.split(|byte| matches!(byte, b',' | b';'));
             kinds.any(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"text/html"))
         }),
     };
@@ -224,10 +223,10 @@ fn is_navigation(parts: &request::Parts) -> bool {
 }
 
 /// No endpoint reads a body; a small one is left unread, so that a client that always sends one is not broken.
-fn check_body(headers: &HeaderMap) -> Result<(), Refusal> {
-    match super::outgoing::content_length(headers)? {
+fn check_body(fields: &Fields) -> Result<(), Refusal> {
+    match super::outgoing::content_length(fields)? {
         Some(length) if length > MAX_BODY_BYTES => Err(Refusal::BodyTooLarge),
-        _ if headers.contains_key(header::TRANSFER_ENCODING) => Err(Refusal::BodyTooLarge),
+        _ if fields.has(b"transfer-encoding") => Err(Refusal::BodyTooLarge),
         _ => Ok(()),
     }
 }

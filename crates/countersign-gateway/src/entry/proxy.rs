@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use countersign::{SessionId, UnixTime};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header, request};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -28,7 +28,7 @@ use crate::{
     decision::{Decision, Refuse, Remove},
     error::Refusal,
     http::{
-        Answer, Fields, Head, cors,
+        Answer, Fields, Head, Parts, cors,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
             holds, strip_request, strip_response,
@@ -138,14 +138,14 @@ impl Proxy {
 impl Handler for Proxy {
     async fn handle(
         &self,
-        parts: &mut request::Parts,
+        parts: &mut Parts,
         body: &mut Inbound,
         connection: &Arc<Connection>,
         worker: &Arc<Worker>,
     ) -> Answer<Outbound> {
         let Some(own) = self.workers.get(worker.index) else { return Response::new(Outbound::Empty).into() };
         let snapshot = self.snapshot.load_full();
-        let client = client::address(connection.peer.ip(), &parts.headers, &snapshot.trusted_proxies);
+        let client = client::address(connection.peer.ip(), &parts.fields, &snapshot.trusted_proxies);
         self.call(&snapshot, own, connection, worker, client).answer(parts, body).await
     }
 
@@ -170,7 +170,7 @@ impl Handler for Proxy {
 }
 
 impl Call<'_> {
-    async fn answer(&self, parts: &mut request::Parts, body: &mut Inbound) -> Answer<Outbound> {
+    async fn answer(&self, parts: &mut Parts, body: &mut Inbound) -> Answer<Outbound> {
         if parts.version == Version::HTTP_2
             && let Some(refusal) = head_guard::fault_in(parts, self.snapshot.limits.header_count)
         {
@@ -222,9 +222,9 @@ impl Call<'_> {
     }
 
     /// The key set and the metadata, which stand before every route.
-    fn own_document(&self, parts: &request::Parts) -> Option<Response<Outbound>> {
+    fn own_document(&self, parts: &Parts) -> Option<Response<Outbound>> {
         let documents = self.metadata.load();
-        let answer = documents.at(parts.uri.path())?.answer(&parts.method, &parts.headers);
+        let answer = documents.at(parts.uri.path())?.answer(&parts.method, &parts.fields);
         let response = match answer {
             Ok(document) => document.map(Outbound::from),
             Err(refusal) => {
@@ -238,12 +238,12 @@ impl Call<'_> {
     }
 
     /// A browser asks whether a page of an origin that the route allows may send a request.
-    fn route_preflight(&self, parts: &request::Parts) -> Option<Answer<Outbound>> {
+    fn route_preflight(&self, parts: &Parts) -> Option<Answer<Outbound>> {
         let route = self.snapshot.translation.route_for_preflight(parts)?;
-        let origin = cors::allowed_origin(&parts.headers, &route.config.allowed_origins)?;
+        let origin = cors::allowed_origin(&parts.fields, &route.config.allowed_origins)?;
         let label = label_of(route);
         self.observer.metrics().request(label);
-        let mut response = match cors::requested_names(&parts.headers) {
+        let mut response = match cors::requested_names(&parts.fields) {
             Ok(names) => cors::preflight(origin, route.methods(), names).map(Outbound::from),
             Err(refusal) => return Some(self.refuse(&Refuse::on(route, refusal), parts)),
         };
@@ -253,7 +253,7 @@ impl Call<'_> {
     }
 
     /// What pages ask for themselves.
-    async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &request::Parts) -> Answer<Outbound> {
+    async fn own_endpoint(&self, endpoints: &SessionEndpoints, parts: &Parts) -> Answer<Outbound> {
         self.observer.metrics().request(RouteLabel::Own);
         let response = match endpoints.answer(&self.snapshot.translation, parts, self.client).await {
             Ok(answer) => {
@@ -273,12 +273,7 @@ impl Call<'_> {
     }
 
     /// Sends the request on and brings the answer back.
-    async fn forward(
-        &self,
-        parts: &mut request::Parts,
-        body: &mut Inbound,
-        passage: &Passage,
-    ) -> Answer<Outbound> {
+    async fn forward(&self, parts: &mut Parts, body: &mut Inbound, passage: &Passage) -> Answer<Outbound> {
         let route = &*passage.route;
         let label = label_of(route);
         self.observer.metrics().request(label);
@@ -287,7 +282,7 @@ impl Call<'_> {
             Err(refusal) => return self.refuse(&passage.refuse(refusal), parts),
         };
         let cookie = self.legacy_cookie(parts, passage);
-        let reader = self.reader(&parts.headers, route);
+        let reader = self.reader(&parts.fields, route);
         let added = self.rewrite(parts, passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
@@ -367,17 +362,17 @@ impl Call<'_> {
             return Err(UpstreamError::Unreachable(Unreachable::Protocol));
         };
         *request.body = request.body.emptied();
-        request.parts.headers.remove(header::CONTENT_LENGTH);
-        request.parts.headers.remove(header::TRAILER);
+        request.parts.fields.remove(b"content-length");
+        request.parts.fields.remove(b"trailer");
         self.worker.upstreams.upgrade(target, request, client, term).await
     }
 
     /// The session cookie of a request that goes to the old application with it.
-    fn legacy_cookie(&self, parts: &request::Parts, passage: &Passage) -> Option<OwnedCredential> {
+    fn legacy_cookie(&self, parts: &Parts, passage: &Passage) -> Option<OwnedCredential> {
         if passage.remove != Remove::IdentityHeaders {
             return None;
         }
-        let credential = self.snapshot.translation.credentials.find(&parts.headers).ok()??;
+        let credential = self.snapshot.translation.credentials.find(&parts.fields).ok()??;
         (credential.kind == CredentialKind::Cookie).then(|| credential.to_owned())
     }
 
@@ -393,15 +388,14 @@ impl Call<'_> {
     }
 
     /// What only this protocol can ask for: a body of a length, an upgrade, a target in some form.
-    fn admit(&self, parts: &mut request::Parts, route: &Route) -> Result<UpgradeRule, Refusal> {
-        let upgrade = match (asks_for_upgrade(parts.version, &parts.headers), route.config.upgrade) {
+    fn admit(&self, parts: &mut Parts, route: &Route) -> Result<UpgradeRule, Refusal> {
+        let upgrade = match (asks_for_upgrade(parts.version, &parts.fields), route.config.upgrade) {
             (true, true) => UpgradeRule::Keep,
             (true, false) => return Err(Refusal::UpgradeNotAllowed),
             (false, _) => UpgradeRule::Remove,
         };
-        let length = outgoing::content_length(&parts.headers)?;
-        let has_body =
-            length.is_some_and(|length| length > 0) || parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let length = outgoing::content_length(&parts.fields)?;
+        let has_body = length.is_some_and(|length| length > 0) || parts.fields.has(b"transfer-encoding");
         // Its body would be the first bytes of the next request on that connection, or of the other protocol.
         if upgrade == UpgradeRule::Keep && has_body {
             return Err(Refusal::Framing);
@@ -415,18 +409,18 @@ impl Call<'_> {
     }
 
     /// Takes from the head what the service must not see. What is ours goes with it.
-    fn rewrite(&self, parts: &mut request::Parts, passage: &Passage, upgrade: UpgradeRule) -> Added {
+    fn rewrite(&self, parts: &mut Parts, passage: &Passage, upgrade: UpgradeRule) -> Added {
         let credential = match passage.remove {
             Remove::Credential => CredentialRule::Remove,
             Remove::IdentityHeaders => CredentialRule::Keep,
         };
         let own = if self.connection.tls { Scheme::Https } else { Scheme::Http };
         let (peer, trusted) = (self.connection.peer.ip(), &*self.snapshot.trusted_proxies);
-        let scheme = client::scheme(peer, &parts.headers, trusted, own);
+        let scheme = client::scheme(peer, &parts.fields, trusted, own);
         let (allow, remove) = (passage.route.allowed_headers(), &*passage.route.config.remove_headers);
-        strip_request(&mut parts.headers, &RequestRules { allow, remove, credential, upgrade });
+        strip_request(&mut parts.fields, &RequestRules { allow, remove, credential, upgrade });
         if passage.remove == Remove::Credential {
-            self.snapshot.translation.credentials.remove_cookie(&mut parts.headers);
+            self.snapshot.translation.credentials.remove_cookie(&mut parts.fields);
         }
         let address = if self.connection.peer.ip().to_canonical() == self.client {
             self.connection.peer_value()
@@ -434,10 +428,10 @@ impl Call<'_> {
             forwarded::render(self.client)
         };
         if let Some(identity) = &passage.identity {
-            identity.set(&mut parts.headers);
+            identity.set(&mut parts.fields);
         }
         let mut added = Added::new();
-        forwarded::add(&mut added, &parts.headers, address, scheme);
+        forwarded::add(&mut added, &parts.fields, address, scheme);
         added
     }
 
@@ -482,7 +476,7 @@ impl Call<'_> {
     }
 
     /// Answers a request that reached no service, and was counted as one that came in.
-    fn refuse(&self, refuse: &Refuse, parts: &request::Parts) -> Answer<Outbound> {
+    fn refuse(&self, refuse: &Refuse, parts: &Parts) -> Answer<Outbound> {
         let Refuse { refusal, route, session } = refuse;
         let label = route.as_deref().map_or(RouteLabel::None, label_of);
         self.observe_refusal(*refusal, route.as_deref(), session.as_ref(), None);
@@ -499,20 +493,20 @@ impl Call<'_> {
         }
         let mut answer = Answer::from(response);
         if let Some(route) = route {
-            self.reader(&parts.headers, route).apply(&mut answer.head.fields);
+            self.reader(&parts.fields, route).apply(&mut answer.head.fields);
         }
         self.observer.metrics().answered(label, answer.head.status);
         answer
     }
 
     /// The page that is to read the answer.
-    fn reader(&self, headers: &HeaderMap, route: &Route) -> Reader {
-        let (Some(origin), Kind::Translate(_)) = (headers.get(header::ORIGIN), &route.kind) else {
+    fn reader(&self, fields: &Fields, route: &Route) -> Reader {
+        let (Some(origin), Kind::Translate(_)) = (fields.first(b"origin"), &route.kind) else {
             return Reader::Ours;
         };
-        match cors::allowed_origin(headers, &route.config.allowed_origins) {
-            Some(origin) => Reader::Allowed(origin.clone()),
-            None if origin == self.snapshot.translation.own_origin.as_str() => Reader::Ours,
+        match cors::allowed_origin(fields, &route.config.allowed_origins) {
+            Some(origin) => Reader::Allowed(origin),
+            None if origin == self.snapshot.translation.own_origin.as_bytes() => Reader::Ours,
             None => Reader::Foreign,
         }
     }
@@ -536,7 +530,7 @@ impl Call<'_> {
         }));
     }
 
-    fn write_line(&self, parts: &request::Parts, passage: &Passage, answer: &Answer<Outbound>) {
+    fn write_line(&self, parts: &Parts, passage: &Passage, answer: &Answer<Outbound>) {
         let Some(lines) = self.observer.requests() else { return };
         let length = http_body::Body::size_hint(&answer.body).exact().unwrap_or(0);
         lines.push(&RequestLine {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use countersign::Secret;
-use http::{StatusCode, request};
+use http::StatusCode;
 
 use super::{
     StartError,
@@ -18,6 +18,7 @@ use crate::{
     entry::own::{self, SessionEndpoints},
     error::Refusal,
     guard::TrustedIssuer,
+    http::Parts,
     keyring::{
         KeyRingHandle, RingFault, RingKeeper, RingSettings, Witness,
         seal::{KEY_BYTES, Sealer},
@@ -50,7 +51,7 @@ impl Rehearsal {
     /// Says for one request which stage decides what, in the order of the proxy: our own documents, our own
     /// endpoints, the routes. Asks the authorization server if the request gets that far, and the gateway that runs, if
     /// one does, what is revoked.
-    pub async fn explain(&self, parts: &request::Parts) -> Explained {
+    pub async fn explain(&self, parts: &Parts) -> Explained {
         // Without its keys every token is answered 503, which is what is said then.
         if let Some(issuer) = &self.guard
             && issuer.follow().is_ok()
@@ -60,7 +61,7 @@ impl Rehearsal {
         let path = parts.uri.path();
         if let Some(document) = self.metadata.at(path) {
             let name = if path == KEY_SET_PATH { "key set" } else { "metadata" };
-            let end = document.answer(&parts.method, &parts.headers).map(|_| End::Answered(StatusCode::OK));
+            let end = document.answer(&parts.method, &parts.fields).map(|_| End::Answered(StatusCode::OK));
             let end = end
                 .map_err(|refusal| ("document", refusal, format!("{} is not among GET, HEAD", parts.method)));
             let says = format!("the gateway's own: its {name}, for everybody");

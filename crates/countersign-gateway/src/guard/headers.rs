@@ -14,9 +14,12 @@
 use std::fmt::Write as _;
 
 use countersign::{Role, VerifiedClaims};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
-use crate::config::resolved::{IdentityFact, IdentityHeader};
+use crate::{
+    config::resolved::{IdentityFact, IdentityHeader},
+    http::Fields,
+};
 
 /// Longest names and values together: 4 KiB.
 pub const MAX_IDENTITY_BYTES: usize = 4_096;
@@ -50,9 +53,9 @@ impl IdentityHeaders {
     }
 
     /// Sets them, each in the place of all others of its name.
-    pub fn set(&self, headers: &mut HeaderMap) {
+    pub fn set(&self, fields: &mut Fields) {
         for (name, value) in &self.0 {
-            headers.insert(name.clone(), value.clone());
+            fields.set(name.clone(), value.clone());
         }
     }
 

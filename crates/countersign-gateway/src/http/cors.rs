@@ -7,13 +7,14 @@
 //!    minutes.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
-use super::Fields;
+use super::{Fields, Several};
 use crate::error::Refusal;
 
 /// The longest list of header names that a preflight may ask for.
 const MAX_REQUESTED_BYTES: usize = 1024;
+const ORIGIN: &[u8] = b"origin";
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Countersign-Decision, Countersign-Forwarded, Countersign-Refused, Retry-After, WWW-Authenticate",
@@ -25,22 +26,19 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 
 /// The `Origin` of a request, if it is one of those allowed.
 #[must_use]
-pub fn allowed_origin<'a>(headers: &'a HeaderMap, allowed: &[String]) -> Option<&'a HeaderValue> {
+pub fn allowed_origin(fields: &Fields, allowed: &[String]) -> Option<HeaderValue> {
     if allowed.is_empty() {
         return None;
     }
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let (Some(origin), None) = (origins.next(), origins.next()) else { return None };
-    let is_allowed = origin != "null" && allowed.iter().any(|allowed| origin == allowed.as_str());
-    is_allowed.then_some(origin)
+    let origin = fields.only(ORIGIN).ok().flatten()?;
+    let is_allowed = origin != b"null" && allowed.iter().any(|allowed| origin == allowed.as_bytes());
+    HeaderValue::from_bytes(origin).ok().filter(|_| is_allowed)
 }
 
 /// Whether a browser asks if it may send a request (Fetch §3.2.2).
 #[must_use]
-pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key(header::ORIGIN)
-        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+pub fn is_preflight(method: &Method, fields: &Fields) -> bool {
+    *method == Method::OPTIONS && fields.has(ORIGIN) && fields.has(b"access-control-request-method")
 }
 
 /// Lets a page of that origin read an answer. What the answer said about it before is replaced; what it exposes
@@ -59,11 +57,11 @@ pub fn withdraw(answer: &mut Fields) {
 
 /// The answer to a preflight of an allowed origin.
 #[must_use]
-pub fn preflight(origin: &HeaderValue, methods: HeaderValue, names: Option<HeaderValue>) -> Response<Bytes> {
+pub fn preflight(origin: HeaderValue, methods: HeaderValue, names: Option<HeaderValue>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
     if let Some(names) = names {
@@ -79,16 +77,15 @@ pub fn preflight(origin: &HeaderValue, methods: HeaderValue, names: Option<Heade
 ///
 /// # Errors
 /// [`Refusal::ParameterInvalid`]: several fields, more than 1 KiB, or something that is not a list of names.
-pub fn requested_names(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
-    let mut values = headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS).iter();
-    let (value, None) = (values.next(), values.next()) else { return Err(Refusal::ParameterInvalid) };
-    let Some(value) = value else { return Ok(None) };
+pub fn requested_names(fields: &Fields) -> Result<Option<HeaderValue>, Refusal> {
+    let only = fields.only(b"access-control-request-headers");
+    let Some(value) = only.map_err(|Several| Refusal::ParameterInvalid)? else { return Ok(None) };
     let is_name = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
-    let is_list = value.is_empty() || value.as_bytes().split(|byte| *byte == b',').all(is_name);
+    let is_list = value.is_empty() || value.split(|byte| *byte == b',').all(is_name);
     if value.len() > MAX_REQUESTED_BYTES || !is_list {
         return Err(Refusal::ParameterInvalid);
     }
-    Ok(Some(value.clone()))
+    HeaderValue::from_bytes(value).map(Some).map_err(|_| Refusal::ParameterInvalid)
 }
 
 /// In one field: some caches read only one.
@@ -108,18 +105,10 @@ fn vary_by_origin(answer: &mut Fields) {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+    use http::{HeaderMap, HeaderValue, Method, header};
 
     use super::{allow, allowed_origin, is_preflight, requested_names};
-    use crate::{error::Refusal, http::Fields};
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in fields {
-            map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        map
-    }
+    use crate::{error::Refusal, http::Fields, testing::fields as head};
 
     #[test]
     fn an_origin_is_allowed_by_its_bytes() {
@@ -134,28 +123,28 @@ mod tests {
             (&[("origin", "https://app.example https://app.example")], false),
             (&[("origin", "https://app.example"), ("origin", "https://app.example")], false),
         ] {
-            assert_eq!(allowed_origin(&headers(fields), &allowed).is_some(), expected, "{fields:?}");
+            assert_eq!(allowed_origin(&head(fields), &allowed).is_some(), expected, "{fields:?}");
         }
-        assert_eq!(allowed_origin(&headers(&[("origin", "https://app.example")]), &[]), None);
+        assert_eq!(allowed_origin(&head(&[("origin", "https://app.example")]), &[]), None);
     }
 
     #[test]
     fn a_preflight_has_three_marks() {
         let full = [("origin", "https://a"), ("access-control-request-method", "PUT")];
-        assert!(is_preflight(&Method::OPTIONS, &headers(&full)));
-        assert!(!is_preflight(&Method::GET, &headers(&full)));
-        assert!(!is_preflight(&Method::OPTIONS, &headers(&full[..1])));
-        assert!(!is_preflight(&Method::OPTIONS, &headers(&full[1..])));
+        assert!(is_preflight(&Method::OPTIONS, &head(&full)));
+        assert!(!is_preflight(&Method::GET, &head(&full)));
+        assert!(!is_preflight(&Method::OPTIONS, &head(&full[..1])));
+        assert!(!is_preflight(&Method::OPTIONS, &head(&full[1..])));
     }
 
     #[test]
     fn what_the_service_said_is_replaced() {
-        let mut fields = Fields::from(headers(&[
+        let mut fields = head(&[
             ("access-control-allow-origin", "*"),
             ("access-control-expose-headers", "X-Total"),
             ("vary", "Cookie"),
             ("vary", "Accept"),
-        ]));
+        ]);
         allow(&mut fields, &HeaderValue::from_static("https://app.example"));
         allow(&mut fields, &HeaderValue::from_static("https://app.example"));
         let answer = HeaderMap::from(fields);
@@ -169,17 +158,13 @@ mod tests {
     #[test]
     fn a_preflight_asks_for_few_names() {
         let name = "access-control-request-headers";
-        let of = |value: &str| {
-            let mut map = HeaderMap::new();
-            map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
-            requested_names(&map)
-        };
-        assert_eq!(requested_names(&HeaderMap::new()), Ok(None));
+        let of = |value: &str| requested_names(&head(&[(name, value)]));
+        assert_eq!(requested_names(&Fields::default()), Ok(None));
         assert!(of("countersign, x-request-id").unwrap().is_some());
         assert!(of("").unwrap().is_some());
         for bad in ["a b", "a,,b", "x: y", &"x".repeat(1025)] {
             assert_eq!(of(bad), Err(Refusal::ParameterInvalid), "{bad}");
         }
-        assert_eq!(requested_names(&headers(&[(name, "a"), (name, "b")])), Err(Refusal::ParameterInvalid));
+        assert_eq!(requested_names(&head(&[(name, "a"), (name, "b")])), Err(Refusal::ParameterInvalid));
     }
 }

@@ -13,8 +13,9 @@
 //!
 //! Call it only when the credential is the cookie: nobody can make a browser send a bearer token.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::Method;
 
+use super::{Fields, Several};
 use crate::error::Refusal;
 
 /// What counts as one of our pages.
@@ -37,19 +38,19 @@ pub struct CsrfRules<'a> {
 /// [`Refusal::Csrf`] or [`Refusal::CountersignHeaderMissing`].
 pub fn check(
     method: &Method,
-    headers: &HeaderMap,
+    fields: &Fields,
     rules: &CsrfRules<'_>,
     is_upgrade: bool,
 ) -> Result<(), Refusal> {
     if is_safe(method) && !is_upgrade {
         return Ok(());
     }
-    if !from_our_page(headers, rules)? {
+    if !from_our_page(fields, rules)? {
         return Err(Refusal::Csrf);
     }
     // A browser's WebSocket cannot set a header; its proof is the origin.
     if rules.require_countersign_header && !is_upgrade {
-        check_countersign_header(headers)?;
+        check_countersign_header(fields)?;
     }
     Ok(())
 }
@@ -63,11 +64,11 @@ pub fn check(
 ///
 /// # Errors
 /// [`Refusal::Csrf`].
-pub fn check_page(headers: &HeaderMap, rules: &CsrfRules<'_>, host_is_ours: bool) -> Result<(), Refusal> {
-    let site = only(headers, &SEC_FETCH_SITE)?;
-    let is_ours = match only(headers, &header::ORIGIN)? {
-        Some(origin) => rules.knows(origin.as_bytes()),
-        None => host_is_ours && site.is_some_and(|site| site == "same-origin"),
+pub fn check_page(fields: &Fields, rules: &CsrfRules<'_>, host_is_ours: bool) -> Result<(), Refusal> {
+    let site = only(fields, SEC_FETCH_SITE)?;
+    let is_ours = match only(fields, ORIGIN)? {
+        Some(origin) => rules.knows(origin),
+        None => host_is_ours && site.is_some_and(|site| site == b"same-origin"),
     };
     if is_ours { Ok(()) } else { Err(Refusal::Csrf) }
 }
@@ -81,9 +82,9 @@ pub(crate) fn missing(own_origin: &str) -> String {
 ///
 /// # Errors
 /// [`Refusal::CountersignHeaderMissing`].
-pub fn check_countersign_header(headers: &HeaderMap) -> Result<(), Refusal> {
-    match only(headers, &COUNTERSIGN) {
-        Ok(Some(value)) if value == "1" => Ok(()),
+pub fn check_countersign_header(fields: &Fields) -> Result<(), Refusal> {
+    match only(fields, b"countersign") {
+        Ok(Some(b"1")) => Ok(()),
         _ => Err(Refusal::CountersignHeaderMissing),
     }
 }
@@ -92,13 +93,13 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn from_our_page(headers: &HeaderMap, rules: &CsrfRules<'_>) -> Result<bool, Refusal> {
-    let site = only(headers, &SEC_FETCH_SITE)?;
-    let origin = only(headers, &header::ORIGIN)?;
-    if site.is_some_and(|site| site == "same-origin") {
+fn from_our_page(fields: &Fields, rules: &CsrfRules<'_>) -> Result<bool, Refusal> {
+    let site = only(fields, SEC_FETCH_SITE)?;
+    let origin = only(fields, ORIGIN)?;
+    if site.is_some_and(|site| site == b"same-origin") {
         return Ok(true);
     }
-    let Some(origin) = origin.map(HeaderValue::as_bytes) else { return Ok(false) };
+    let Some(origin) = origin else { return Ok(false) };
     Ok(rules.knows(origin))
 }
 
@@ -112,32 +113,19 @@ impl CsrfRules<'_> {
 }
 
 /// The value of a header that may occur once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    if values.next().is_some() { Err(Refusal::Csrf) } else { Ok(first) }
+fn only<'a>(fields: &'a Fields, name: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
+    fields.only(name).map_err(|Several| Refusal::Csrf)
 }
 
-static COUNTERSIGN: HeaderName = HeaderName::from_static("countersign");
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const ORIGIN: &[u8] = b"origin";
+const SEC_FETCH_SITE: &[u8] = b"sec-fetch-site";
 
 #[cfg(test)]
 mod tests {
     use super::{CsrfRules, check, check_countersign_header, check_page};
-    use crate::error::Refusal;
-    use http::{HeaderMap, HeaderName, HeaderValue, Method};
+    use http::Method;
 
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        fields
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .fold(HeaderMap::new(), |mut map, (name, value)| {
-                map.append(name, value);
-                map
-            })
-    }
+    use crate::{error::Refusal, testing::fields as head};
 
     fn verdict(
         method: &Method,
@@ -150,7 +138,7 @@ mod tests {
             allowed_origins: &allowed,
             require_countersign_header: false,
         };
-        check(method, &headers(fields), &rules, is_upgrade)
+        check(method, &head(fields), &rules, is_upgrade)
     }
 
     #[test]
@@ -224,24 +212,24 @@ mod tests {
         ] {
             for (host_is_ours, passes) in [(true, on_our_host), (false, elsewhere)] {
                 let expected = if passes { Ok(()) } else { Err(Refusal::Csrf) };
-                assert_eq!(check_page(&headers(fields), &rules, host_is_ours), expected, "{fields:?}");
+                assert_eq!(check_page(&head(fields), &rules, host_is_ours), expected, "{fields:?}");
             }
         }
     }
 
     #[test]
     fn the_static_header_is_exactly_one_one() {
-        let good = headers(&[("countersign", "1")]);
+        let good = head(&[("countersign", "1")]);
         assert_eq!(check_countersign_header(&good), Ok(()));
         for fields in [&[][..], &[("countersign", "0")], &[("countersign", "1"), ("countersign", "1")]] {
-            assert_eq!(check_countersign_header(&headers(fields)), Err(Refusal::CountersignHeaderMissing));
+            assert_eq!(check_countersign_header(&head(fields)), Err(Refusal::CountersignHeaderMissing));
         }
         let rules =
             CsrfRules { own_origin: "https://a", allowed_origins: &[], require_countersign_header: true };
-        let mut fields = headers(&[("origin", "https://a")]);
+        let fields = head(&[("origin", "https://a")]);
         assert_eq!(check(&Method::POST, &fields, &rules, false), Err(Refusal::CountersignHeaderMissing));
         assert_eq!(check(&Method::GET, &fields, &rules, true), Ok(()));
-        fields.insert("countersign", HeaderValue::from_static("1"));
+        let fields = head(&[("origin", "https://a"), ("countersign", "1")]);
         assert_eq!(check(&Method::POST, &fields, &rules, false), Ok(()));
     }
 }

@@ -1,8 +1,8 @@
-//! The fields of an answer.
+//! The fields of a message.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Header fields, in their order. Those that were read over HTTP/1.1 lie where they were read: names and values are
@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// A head has few fields, and most of them are looked at once: a list is the cheaper map. Names are in lower case.
 #[derive(Clone, Default)]
 pub struct Fields {
-    head: Bytes,
+    head: BytesMut,
     lines: Vec<Line>,
     own: Vec<(HeaderName, HeaderValue)>,
 }
@@ -37,6 +37,10 @@ struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Lines(Vec<Line>);
 
+/// There are several fields where there may be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Several;
+
 /// Lines there is room for from the first.
 const LINES: usize = 8;
 
@@ -52,6 +56,25 @@ impl Place {
 
     fn in_head(self, head: &[u8]) -> &[u8] {
         head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl Line {
+    /// Takes `place` out of the value. What follows it moves up, and a line end behind that.
+    fn cut(&mut self, head: &mut [u8], place: Range<usize>) {
+        let Some(value) = head.get_mut(self.value.start as usize..self.value.end as usize) else { return };
+        if place.is_empty() || place.end > value.len() {
+            return;
+        }
+        value.copy_within(place.end.., place.start);
+        let left = value.len() - place.len();
+        if let Some(behind) = value.get_mut(left..) {
+            for (byte, end) in behind.iter_mut().zip(b"\r\n") {
+                *byte = *end;
+            }
+        }
+        self.value.end -= u32::try_from(place.len()).unwrap_or_default();
+        self.is_plain &= place.len() >= 2;
     }
 }
 
@@ -72,6 +95,13 @@ impl Lines {
         self.0.push(Line { name, value, is_plain });
     }
 
+    /// None so far, in the place of those of a message that is over.
+    pub(crate) fn in_place_of(over: &mut Fields) -> Self {
+        let mut lines = std::mem::take(over).lines;
+        lines.clear();
+        Self(lines)
+    }
+
     /// With the head they were found in.
     pub(crate) fn within(self, mut head: BytesMut) -> Fields {
         for line in &self.0 {
@@ -79,7 +109,7 @@ impl Lines {
                 name.make_ascii_lowercase();
             }
         }
-        Fields { head: head.freeze(), lines: self.0, own: Vec::new() }
+        Fields { head, lines: self.0, own: Vec::new() }
     }
 }
 
@@ -102,14 +132,38 @@ impl Fields {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
+    /// The value of the only field of that name. `Err` where there are several.
+    pub(crate) fn only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
+        let mut all = self.iter().filter(|(found, _)| *found == name);
+        let first = all.next().map(|(_, value)| value);
+        if all.next().is_some() { Err(Several) } else { Ok(first) }
+    }
+
+    /// The first value of one name, to be used elsewhere.
+    #[must_use]
+    pub fn value(&self, name: &[u8]) -> Option<HeaderValue> {
+        let is_named = |line: &&Line| line.name.in_head(&self.head) == name;
+        if let Some(line) = self.lines.iter().find(is_named) {
+            return HeaderValue::from_bytes(line.value.in_head(&self.head)).ok();
+        }
+        self.own.iter().find(|(found, _)| found.as_str().as_bytes() == name).map(|(_, value)| value.clone())
+    }
+
     /// Whether there is a field of that name.
     #[must_use]
     pub fn has(&self, name: &[u8]) -> bool {
         self.first(name).is_some()
     }
 
+    /// Whether one of the entity tags of `If-None-Match` is this one, or any will do (RFC 9110 §13.1.2).
+    pub(crate) fn has_entity_tag(&self, own: &[u8]) -> bool {
+        let tags = self.all(b"if-none-match").flat_map(|line| line.split(|byte| *byte == b','));
+        let mut tags = tags.map(<[u8]>::trim_ascii).map(|tag| tag.strip_prefix(b"W/").unwrap_or(tag));
+        tags.any(|tag| tag == b"*" || tag == own)
+    }
+
     /// How long the head is that was read.
-    pub(crate) const fn head_bytes(&self) -> usize {
+    pub(crate) fn head_bytes(&self) -> usize {
         self.head.len()
     }
 
@@ -135,6 +189,26 @@ impl Fields {
     /// Removes every field of that name.
     pub fn remove(&mut self, name: &[u8]) {
         self.retain(|found, _| found != name);
+    }
+
+    /// Removes all fields. Nothing of the head is kept.
+    pub fn clear(&mut self) {
+        self.head = BytesMut::new();
+        self.lines.clear();
+        self.own.clear();
+    }
+
+    /// Takes `place` out of the only value of that name, where it stands.
+    pub(crate) fn cut(&mut self, name: &[u8], place: Range<usize>) {
+        let Self { head, lines, own } = self;
+        if let Some(line) = lines.iter_mut().find(|line| line.name.in_head(head) == name) {
+            line.cut(head, place);
+        } else if let Some((_, value)) = own.iter_mut().find(|(found, _)| found.as_str().as_bytes() == name) {
+            let text = value.as_bytes();
+            let around = [text.get(..place.start), text.get(place.end..)].map(Option::unwrap_or_default);
+            // What is left of a value is one.
+            *value = HeaderValue::from_bytes(&around.concat()).unwrap_or(HeaderValue::from_static(""));
+        }
     }
 
     /// One more field, whether there is one of that name or not.
@@ -204,6 +278,7 @@ impl From<HeaderMap> for Fields {
 impl From<Fields> for HeaderMap {
     fn from(fields: Fields) -> Self {
         let Fields { head, lines, own } = fields;
+        let head = head.freeze();
         let mut map = Self::with_capacity(lines.len() + own.len());
         for line in lines {
             let value = head.slice_ref(line.value.in_head(&head));

@@ -6,20 +6,19 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
-use http::{HeaderMap, HeaderValue, Uri, Version, header};
+use http::{Uri, Version};
 
+use super::{Fields, Several};
 use crate::error::Refusal;
 
 /// The host of a request: lower case, without port, IPv6 in brackets. Borrowed unless a letter had to be lowered.
 ///
 /// # Errors
 /// [`Refusal::HostInvalid`]: none, several, malformed, or contradicted by the request target.
-pub fn check<'a>(uri: &'a Uri, headers: &'a HeaderMap, version: Version) -> Result<Cow<'a, str>, Refusal> {
-    let mut values = headers.get_all(header::HOST).iter();
-    let field = match (values.next(), values.next()) {
-        (Some(value), None) => Some(parse(value.as_bytes()).ok_or(Refusal::HostInvalid)?),
-        (None, _) => None,
-        (Some(_), Some(_)) => return Err(Refusal::HostInvalid),
+pub fn check<'a>(uri: &'a Uri, fields: &'a Fields, version: Version) -> Result<Cow<'a, str>, Refusal> {
+    let field = match fields.only(HOST).map_err(|Several| Refusal::HostInvalid)? {
+        Some(value) => Some(parse(value).ok_or(Refusal::HostInvalid)?),
+        None => None,
     };
     let target = match uri.authority() {
         Some(authority) => Some(parse(authority.as_str().as_bytes()).ok_or(Refusal::HostInvalid)?),
@@ -48,13 +47,13 @@ pub fn is_valid(value: &[u8]) -> bool {
 
 /// Whether a request is for the host and port of an origin: `https://shop.example`. False for what [`check`] refuses.
 #[must_use]
-pub fn is_of_origin(uri: &Uri, headers: &HeaderMap, version: Version, origin: &str) -> bool {
-    if check(uri, headers, version).is_err() {
+pub fn is_of_origin(uri: &Uri, fields: &Fields, version: Version, origin: &str) -> bool {
+    if check(uri, fields, version).is_err() {
         return false;
     }
     let sent = match uri.authority() {
         Some(authority) => Some(authority.as_str().as_bytes()),
-        None => headers.get(header::HOST).map(HeaderValue::as_bytes),
+        None => fields.first(HOST),
     };
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     match (parse(authority.as_bytes()), sent.and_then(parse)) {
@@ -62,6 +61,8 @@ pub fn is_of_origin(uri: &Uri, headers: &HeaderMap, version: Version, origin: &s
         _ => false,
     }
 }
+
+const HOST: &[u8] = b"host";
 
 /// Host and port as they were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,16 +152,15 @@ const MAX_HOST_BYTES: usize = 255;
 #[cfg(test)]
 mod tests {
     use super::{check, is_valid};
-    use crate::error::Refusal;
-    use http::{HeaderMap, HeaderValue, Uri, Version, header};
     use std::borrow::Cow;
 
+    use http::{Uri, Version};
+
+    use crate::{error::Refusal, testing::fields};
+
     fn verdict(uri: &str, hosts: &[&str], version: Version) -> Result<String, Refusal> {
-        let mut headers = HeaderMap::new();
-        for host in hosts {
-            headers.append(header::HOST, HeaderValue::from_str(host).unwrap());
-        }
-        check(&uri.parse::<Uri>().unwrap(), &headers, version).map(Cow::into_owned)
+        let hosts: Vec<_> = hosts.iter().map(|host| ("Host", *host)).collect();
+        check(&uri.parse::<Uri>().unwrap(), &fields(&hosts), version).map(Cow::into_owned)
     }
 
     #[test]
@@ -180,10 +180,9 @@ mod tests {
 
     #[test]
     fn a_lower_case_host_is_borrowed() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, HeaderValue::from_static("shop.example:80"));
+        let fields = fields(&[("host", "shop.example:80")]);
         let uri = Uri::from_static("/");
-        assert!(matches!(check(&uri, &headers, Version::HTTP_11), Ok(Cow::Borrowed("shop.example"))));
+        assert!(matches!(check(&uri, &fields, Version::HTTP_11), Ok(Cow::Borrowed("shop.example"))));
     }
 
     #[test]

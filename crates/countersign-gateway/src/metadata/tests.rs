@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign::{Audience, Secret, UnixTime};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::{KEY_SET_PATH, Metadata, MetadataError};
@@ -9,12 +9,14 @@ use crate::{
     config::resolved::RingAlgorithm,
     entropy::SystemEntropy,
     error::Refusal,
+    http::Fields,
     keyring::{
         KeyRing, RingKeeper, RingSettings, Witness,
         schedule::{KEY_LEAD, KEY_SET_MAX_AGE, Policy, ROTATION},
         seal::Sealer,
     },
     store::memory::MemoryStore,
+    testing,
 };
 
 const START: UnixTime = UnixTime::from_secs(1_800_000_000);
@@ -136,7 +138,7 @@ fn documents_are_where_the_issuer_says() {
 fn answers_are_cacheable_and_conditional() {
     let metadata = rendered(ISSUER);
     let document = metadata.at(KEY_SET_PATH).unwrap();
-    let get = document.answer(&Method::GET, &HeaderMap::new()).unwrap();
+    let get = document.answer(&Method::GET, &Fields::default()).unwrap();
     assert_eq!(get.status(), StatusCode::OK);
     assert_eq!(get.body(), document.body());
     let age = format!("public, max-age={}", KEY_SET_MAX_AGE.as_secs());
@@ -144,7 +146,7 @@ fn answers_are_cacheable_and_conditional() {
     assert_eq!(get.headers()[header::CONTENT_TYPE], "application/jwk-set+json");
     assert_eq!(get.headers()[header::CONTENT_LENGTH], document.body().len().to_string());
 
-    let head = document.answer(&Method::HEAD, &HeaderMap::new()).unwrap();
+    let head = document.answer(&Method::HEAD, &Fields::default()).unwrap();
     assert!(head.body().is_empty());
     assert_eq!(head.headers(), get.headers());
 
@@ -157,14 +159,13 @@ fn answers_are_cacheable_and_conditional() {
         ("\"other\"".to_owned(), 200),
         (etag.trim_matches('"').to_owned(), 200),
     ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::IF_NONE_MATCH, HeaderValue::try_from(&condition).unwrap());
-        let answer = document.answer(&Method::GET, &headers).unwrap();
+        let fields = testing::fields(&[("if-none-match", &condition)]);
+        let answer = document.answer(&Method::GET, &fields).unwrap();
         assert_eq!(answer.status(), status, "{condition}");
         assert_eq!(answer.body().is_empty(), status == 304);
         assert_eq!(answer.headers()[header::CACHE_CONTROL], age);
     }
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-        assert_eq!(document.answer(&method, &HeaderMap::new()).unwrap_err(), Refusal::MethodNotAllowed);
+        assert_eq!(document.answer(&method, &Fields::default()).unwrap_err(), Refusal::MethodNotAllowed);
     }
 }

@@ -11,12 +11,12 @@ use std::{
 };
 
 use countersign::UnixTime;
-use http::{HeaderValue, request::Parts};
+use http::HeaderValue;
 
 use super::Outbound;
 use crate::{
     error::Refusal,
-    http::Answer,
+    http::{Answer, Parts},
     observe::Observer,
     upstream::{Inbound, Pools},
 };

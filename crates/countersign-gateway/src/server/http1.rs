@@ -21,7 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri, request};
+use http::{StatusCode, Uri};
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     error::Refusal,
-    http::{Answer, Head},
+    http::{Answer, Head, Parts},
     http1::Outgoing,
     upstream::{BodyError, Deadline, Inbound},
 };
@@ -118,7 +118,7 @@ struct Serving<'a, H> {
     scope: &'a Scope<H>,
     deadline: &'a Arc<Deadline>,
     /// The request under way.
-    request: request::Parts,
+    request: Parts,
 }
 
 pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
@@ -169,8 +169,7 @@ async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>
 
 impl<'a, H: Handler> Serving<'a, H> {
     fn new(wire: &Wire, scope: &'a Scope<H>, deadline: &'a Arc<Deadline>) -> Self {
-        let (request, ()) = Request::new(()).into_parts();
-        Self { wire: wire.clone(), scope, deadline, request }
+        Self { wire: wire.clone(), scope, deadline, request: Parts::default() }
     }
 
     async fn requests(&mut self) -> End {
@@ -258,9 +257,9 @@ impl<'a, H: Handler> Serving<'a, H> {
         Ok(transfer.framed.is_some_and(|framed| framed.keeps))
     }
 
-    /// Keeps no byte of a request while the client thinks, but the map.
+    /// Keeps no byte of a request while the client thinks, but the list of its lines.
     fn forget(&mut self) {
-        self.request.headers.clear();
+        self.request.fields.clear();
         self.request.uri = Uri::default();
         self.request.extensions.clear();
     }

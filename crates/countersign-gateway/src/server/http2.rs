@@ -30,7 +30,10 @@ use super::{
     io::Io,
     watch::{Situation, Watch},
 };
-use crate::upstream::{Deadline, Inbound};
+use crate::{
+    http::Parts,
+    upstream::{Deadline, Inbound},
+};
 
 /// Streams we had to reset for the client's errors.
 const LOCAL_RESETS: usize = 1024;
@@ -48,7 +51,8 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         async move {
             let limits = &scope.limits;
             let deadline = Arc::new(Deadline::default());
-            let (mut parts, incoming) = request.into_parts();
+            let (parts, incoming) = request.into_parts();
+            let mut parts = Parts::from(parts);
             let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
             let Scope { shared, connection, .. } = &*scope;
             let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;

@@ -195,7 +195,6 @@ mod tests {
     use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
     use countersign::{Secret, UnixTime};
-    use http::{HeaderMap, HeaderValue, header::COOKIE};
 
     use super::{Entry, Freshness, Place, SessionCache};
     use crate::{
@@ -214,10 +213,9 @@ mod tests {
     }
 
     fn key(cookie: &str) -> SessionKey {
-        let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, HeaderValue::from_str(&format!("S={cookie}")).unwrap());
+        let fields = testing::fields(&[("cookie", &format!("S={cookie}"))]);
         let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: false };
-        let credential = rules.find(&headers).unwrap().unwrap();
+        let credential = rules.find(&fields).unwrap().unwrap();
         SessionKeyer::new(&Secret::new([1; 32]), b"").key(&credential)
     }
 

@@ -151,7 +151,7 @@ impl SessionKeyer {
     /// The key of a credential. What is hashed for each request is short: a kind, a length and the credential.
     #[must_use]
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
-        let value = credential.expose().as_bytes();
+        let value = credential.expose();
         let [a, b, c, d, e, f, g, h] = (value.len() as u64).to_be_bytes();
         self.hashed(&[tag_of(credential.kind), a, b, c, d, e, f, g, h], value)
     }
@@ -225,17 +225,15 @@ fn to_array(tag: &hmac::Tag) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use countersign::Secret;
-    use http::{HeaderMap, HeaderValue, header};
     use proptest::prelude::*;
 
     use super::{SessionKey, SessionKeyer};
-    use crate::credential::CredentialRules;
+    use crate::{credential::CredentialRules, testing};
 
-    fn key(secret: u8, settings: &[u8], name: header::HeaderName, value: &str) -> SessionKey {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, HeaderValue::from_str(value).unwrap());
+    fn key(secret: u8, settings: &[u8], name: &str, value: &str) -> SessionKey {
+        let fields = testing::fields(&[(name, value)]);
         let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: true };
-        let credential = rules.find(&headers).unwrap().unwrap();
+        let credential = rules.find(&fields).unwrap().unwrap();
         SessionKeyer::new(&Secret::new([secret; 32]), settings).key(&credential)
     }
 
@@ -247,9 +245,9 @@ mod tests {
         ) {
             let of = |secret, settings: &str, bearer, value: &str| {
                 let (name, value) = if bearer {
-                    (header::AUTHORIZATION, format!("Bearer {value}"))
+                    ("authorization", format!("Bearer {value}"))
                 } else {
-                    (header::COOKIE, format!("S={value}"))
+                    ("cookie", format!("S={value}"))
                 };
                 key(secret, settings.as_bytes(), name, &value)
             };
@@ -262,8 +260,7 @@ mod tests {
     #[test]
     fn a_session_is_named_by_the_servers_name_alone_and_else_by_user_and_credential() {
         let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
-        let (k1, k2) =
-            (key(1, b"settings", header::COOKIE, "S=one"), key(1, b"settings", header::COOKIE, "S=two"));
+        let (k1, k2) = (key(1, b"settings", "cookie", "S=one"), key(1, b"settings", "cookie", "S=two"));
         let id = |subject: &str, sid, key| keyer.session_id(&subject.into(), sid, key);
         assert_eq!(id("alice", Some("sid-1"), &k1), id("alice", Some("sid-1"), &k2));
         assert_eq!(id("alice", Some("sid-1"), &k1), keyer.named_session_id("sid-1"));
@@ -276,7 +273,7 @@ mod tests {
 
     #[test]
     fn another_way_of_asking_has_other_keys_and_the_same_names() {
-        let (one, other) = (key(1, b"one", header::COOKIE, "S=x"), key(1, b"other", header::COOKIE, "S=x"));
+        let (one, other) = (key(1, b"one", "cookie", "S=x"), key(1, b"other", "cookie", "S=x"));
         assert_ne!(one, other);
         assert_ne!(one.name(), other.name());
         let id = |settings, key| {
@@ -290,7 +287,7 @@ mod tests {
         #[test]
         fn no_name_is_made_in_both_ways(subject in "[a-z]{0,4}", cookie in "[a-z]{1,4}", sid: String) {
             let keyer = SessionKeyer::new(&Secret::new([1; 32]), b"settings");
-            let key = key(1, b"settings", header::COOKIE, &format!("S={cookie}"));
+            let key = key(1, b"settings", "cookie", &format!("S={cookie}"));
             let by_credential = keyer.session_id(&subject.as_str().into(), None, &key);
             prop_assert_ne!(by_credential, keyer.named_session_id(&sid));
         }

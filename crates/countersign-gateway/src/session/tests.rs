@@ -11,7 +11,6 @@ use std::{
 };
 
 use countersign::{Secret, UnixTime};
-use http::{HeaderMap, HeaderValue, header::COOKIE};
 use serde_json::json;
 
 use super::{
@@ -30,6 +29,7 @@ use crate::{
     identity::Mapping,
     observe::{Observer, SourceLabel},
     tasks::Tasks,
+    testing,
 };
 
 mod changed;
@@ -146,10 +146,9 @@ impl House {
     }
 
     fn ask(&self, cookie: &str) -> (SessionKey, OwnedCredential) {
-        let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, HeaderValue::from_str(&format!("S={cookie}")).unwrap());
+        let fields = testing::fields(&[("cookie", &format!("S={cookie}"))]);
         let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: false };
-        let credential = rules.find(&headers).unwrap().unwrap();
+        let credential = rules.find(&fields).unwrap().unwrap();
         (self.sessions.keyer.key(&credential), credential.to_owned())
     }
 

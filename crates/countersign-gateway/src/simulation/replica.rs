@@ -206,6 +206,7 @@ impl Replica {
         let keyring = self.keyring.clone();
         let request = Request::get("/orders/1").header("host", "shop.example");
         let (parts, ()) = request.header("cookie", format!("S={cookie}")).body(()).unwrap().into_parts();
+        let parts = parts.into();
         async move {
             let published_before = names(&keyring.load(), clock.now().wall);
             let decision = match translation.warm(&parts, CLIENT, clock.now()) {

@@ -9,7 +9,7 @@ use std::{fmt::Write as _, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Claims, Role, SessionId, TokenId, TokenRefusal, UnixTime};
-use http::{HeaderMap, StatusCode, header::UPGRADE, request};
+use http::StatusCode;
 
 use super::{Translation, guarded};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     entropy::Entropy,
     error::Refusal,
     guard::{Guard, IdentityHeaders},
-    http::path,
+    http::{Fields, Parts, path},
     identity::Identity,
     issue,
     permit::{Permit, permit},
@@ -114,7 +114,7 @@ impl Step {
 impl Translation {
     /// Says for one request which stage decides what. Asks the authorization server if the request gets that far, and the
     /// gateway that runs on `state_dir` what is revoked; without one nothing is said about that.
-    pub async fn explain(&self, parts: &request::Parts, state_dir: Option<&Path>) -> Explained {
+    pub async fn explain(&self, parts: &Parts, state_dir: Option<&Path>) -> Explained {
         let mut steps = Vec::new();
         let end = self.explain_to(parts, state_dir, &mut steps).await;
         Explained::new(steps, end)
@@ -123,11 +123,11 @@ impl Translation {
     /// The stages of an endpoint of our own: the session of the cookie, and nothing else. With when it ends.
     pub(crate) async fn explain_page_session(
         &self,
-        headers: &HeaderMap,
+        fields: &Fields,
         state_dir: Option<&Path>,
         steps: &mut Vec<Step>,
     ) -> Result<UnixTime, Stopped> {
-        let credential = self.credentials.find_cookie(headers).map_err(refused("credential"))?;
+        let credential = self.credentials.find_cookie(fields).map_err(refused("credential"))?;
         let credential = credential.ok_or_else(|| {
             let cookie = self.credentials.cookie.as_deref().unwrap_or_default();
             ("credential", Refusal::CredentialMissing, format!("the request has no cookie `{cookie}`"))
@@ -161,12 +161,12 @@ impl Translation {
     fn explain_guarded(
         &self,
         guard: Option<&Guard>,
-        parts: &request::Parts,
+        parts: &Parts,
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let stopped = |stage| move |refusal: TokenRefusal| refused(stage)(refusal.into());
         let guard = guard.ok_or_else(|| stopped("guard")(TokenRefusal::KeysUnavailable))?;
-        let token = guarded::bearer(&parts.headers, parts.uri.query()).map_err(stopped("credential"))?;
+        let token = guarded::bearer(&parts.fields, parts.uri.query()).map_err(stopped("credential"))?;
         steps.push(Step::passed("credential", format!("bearer token, {} characters", token.len())));
         let judged = guard.verifier.verify_at(token.as_bytes(), self.clock.now().wall);
         let claims = judged
@@ -185,7 +185,7 @@ impl Translation {
 
     async fn explain_to(
         &self,
-        parts: &request::Parts,
+        parts: &Parts,
         state_dir: Option<&Path>,
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
@@ -197,7 +197,7 @@ impl Translation {
             return self.explain_guarded(guard.as_ref(), parts, steps);
         }
         let Kind::Translate(demands) = &route.kind else { return Ok(End::Passed) };
-        let credential = self.credentials.find(&parts.headers).map_err(refused("credential"))?;
+        let credential = self.credentials.find(&parts.fields).map_err(refused("credential"))?;
         let credential = credential.ok_or_else(|| {
             ("credential", Refusal::CredentialMissing, format!("the request has no {}", self.wanted()))
         })?;
@@ -306,7 +306,7 @@ impl Translation {
         answer.ends.unwrap_or_else(|| now.wall.saturating_add(self.sessions.rules.max_age))
     }
 
-    fn why_not_own_page(&self, refusal: Refusal, parts: &request::Parts) -> String {
+    fn why_not_own_page(&self, refusal: Refusal, parts: &Parts) -> String {
         let why = match refusal {
             Refusal::Csrf => crate::http::csrf::missing(&self.own_origin),
             other => other.row().text.to_owned(),
@@ -342,7 +342,7 @@ async fn explain_revocation(
 ) -> Result<Step, Stopped> {
     let question = Question::Session(AskedSession {
         bearer: credential.kind == CredentialKind::Bearer,
-        credential: credential.expose().to_owned(),
+        credential: String::from_utf8_lossy(credential.expose()).into_owned(),
         subject: identity.subject.clone(),
         organisation: identity.organisation.as_ref().map(|organisation| organisation.as_str().to_owned()),
         server_sid: identity.server_sid.as_deref().map(ToOwned::to_owned),
@@ -385,7 +385,7 @@ fn describe(route: &Route) -> String {
     text
 }
 
-fn why_no_route(parts: &request::Parts, refusal: Refusal) -> String {
+fn why_no_route(parts: &Parts, refusal: Refusal) -> String {
     match (refusal, path::check_target(&parts.method, parts.uri.path())) {
         (Refusal::PathNotCanonical, Err(why)) => format!("the path is not canonical: {why}"),
         (Refusal::NoRoute, _) => format!("no route begins as `{}` does", parts.uri.path()),
@@ -394,11 +394,11 @@ fn why_no_route(parts: &request::Parts, refusal: Refusal) -> String {
     }
 }
 
-fn why_own_page(credential: &Credential<'_>, parts: &request::Parts) -> String {
+fn why_own_page(credential: &Credential<'_>, parts: &Parts) -> String {
     if credential.kind == CredentialKind::Bearer {
         return "a bearer token is not sent by a browser on its own".to_owned();
     }
-    let upgrade = if parts.headers.contains_key(UPGRADE) { " with Upgrade" } else { "" };
+    let upgrade = if parts.fields.has(b"upgrade") { " with Upgrade" } else { "" };
     if parts.method.is_safe() && upgrade.is_empty() {
         format!("{} changes nothing: no proof needed", parts.method)
     } else {

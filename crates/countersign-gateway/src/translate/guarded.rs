@@ -7,7 +7,6 @@ use countersign::{
     jws::{MAX_BYTES, Unverified},
     tower::has_access_token,
 };
-use http::{HeaderMap, header::AUTHORIZATION, request};
 
 use super::{Ask, Translation, Warm};
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     decision::{Decision, Forward, Refuse},
     error::Refusal,
     guard::{Guard, IdentityHeaders, IdentityTooLarge, session_of},
+    http::{Fields, Parts, Several},
     keyring::SignedToken,
     permit::{Unmet, meet},
     revocation::Lease,
@@ -27,11 +27,11 @@ impl Translation {
     pub(super) fn warm_guarded(
         &self,
         (route, guard): (&Arc<Route>, &Guard),
-        (parts, client): (&request::Parts, IpAddr),
+        (parts, client): (&Parts, IpAddr),
         now: Now,
     ) -> Result<Warm, Refuse> {
         let refuse = |refusal: TokenRefusal| Refuse::on(route, Refusal::from(refusal));
-        let token = bearer(&parts.headers, parts.uri.query()).map_err(refuse)?;
+        let token = bearer(&parts.fields, parts.uri.query()).map_err(refuse)?;
         match guard.verifier.verify_at(token.as_bytes(), now.wall) {
             Ok(claims) => let_through(route, guard, token, claims).map(Warm::Decided),
             Err(TokenRefusal::KeyUnknown) => {
@@ -69,13 +69,11 @@ impl Translation {
 
 /// The token of a request, the text after `Bearer `; what it is, is for the verifier to say. A second one in the query
 /// is one too many: the service may prefer it (RFC 6750 §2).
-pub(super) fn bearer<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, TokenRefusal> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(TokenRefusal::TokenMissing)?;
-    if values.next().is_some() {
-        return Err(TokenRefusal::TokenAmbiguous);
-    }
-    let text = value.to_str().map_err(|_| TokenRefusal::TokenMalformed)?;
+pub(super) fn bearer<'a>(fields: &'a Fields, query: Option<&str>) -> Result<&'a str, TokenRefusal> {
+    let only = fields.only(b"authorization").map_err(|Several| TokenRefusal::TokenAmbiguous)?;
+    let value = only.ok_or(TokenRefusal::TokenMissing)?;
+    let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
+    let text = text.ok_or(TokenRefusal::TokenMalformed)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("Bearer") {
         return Err(TokenRefusal::TokenMissing);

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use countersign::Standing;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
 use tokio::time::timeout;
 
 use super::{
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::Refusal,
+    http::Fields,
     keyring::SignedToken,
     observe::RevocationReason,
     revocation::{Demand, Unrecorded},
@@ -58,8 +59,8 @@ impl Translation {
     ///
     /// # Errors
     /// [`Refusal::CredentialMissing`] without the cookie, and what a look-up can come to.
-    pub async fn page_session(&self, headers: &HeaderMap, client: IpAddr) -> Result<PageSession, Refusal> {
-        let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
+    pub async fn page_session(&self, fields: &Fields, client: IpAddr) -> Result<PageSession, Refusal> {
+        let credential = self.credentials.find_cookie(fields)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
         let known = self.sessions.cache().find(&key);
         let known =
@@ -75,7 +76,7 @@ impl Translation {
         }
         // One that has come to its end is what a page renews with; it proves nothing, and contradicts nothing.
         let ring = self.keyring.load_full();
-        let presented = self.page_tokens.as_ref().map(|tokens| tokens.presented(headers, &ring, now));
+        let presented = self.page_tokens.as_ref().map(|tokens| tokens.presented(fields, &ring, now));
         if let Some(Ok(Some(presented))) = presented
             && !presented.is_of(&entry)
         {
@@ -123,8 +124,8 @@ impl Translation {
     /// # Errors
     /// [`Refusal::CredentialMissing`] without the cookie; [`Refusal::RevocationUnsettled`] if it cannot be recorded in
     /// time; an outage, if the session is not known here.
-    pub async fn log_out(&self, headers: &HeaderMap, client: IpAddr) -> Result<LoggedOut, Refusal> {
-        let credential = self.credentials.find_cookie(headers)?.ok_or(Refusal::CredentialMissing)?;
+    pub async fn log_out(&self, fields: &Fields, client: IpAddr) -> Result<LoggedOut, Refusal> {
+        let credential = self.credentials.find_cookie(fields)?.ok_or(Refusal::CredentialMissing)?;
         let key = self.sessions.keyer.key(&credential);
         let done =
             |server_session, is_durable| Ok(LoggedOut { server_session, is_durable, set_cookie: None });

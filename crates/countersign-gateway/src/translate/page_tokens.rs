@@ -13,7 +13,6 @@ use std::{fmt, net::IpAddr, num::NonZeroUsize, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use countersign::{Audience, Issuer, KeySet, Standing, TokenRefusal, UnixTime, VerifiedClaims, Verifier};
-use http::{HeaderMap, request};
 use quick_cache::{UnitWeighter, sync::Cache};
 
 use super::{Ask, Translation, Warm, signing::Until};
@@ -22,6 +21,7 @@ use crate::{
     credential::{Credential, find_bearer},
     decision::{Decision, Refuse},
     error::Refusal,
+    http::{Fields, Parts},
     issue::PolicyId,
     keyring::KeyRing,
     permit::permit,
@@ -96,18 +96,17 @@ impl PageTokens {
     /// The token of a request, verified; `None` if it carries none.
     pub(super) fn presented(
         &self,
-        headers: &HeaderMap,
+        fields: &Fields,
         ring: &KeyRing,
         now: Now,
     ) -> Result<Option<Presented>, Refusal> {
-        let Some(token) = find_bearer(headers)? else { return Ok(None) };
+        let Some(token) = find_bearer(fields)? else { return Ok(None) };
         let verifying = self.verifying(ring, now)?;
-        let verified =
-            verifying.verifier.verify_at(token.as_bytes(), now.wall).map_err(|refusal| match refusal {
-                TokenRefusal::KeysUnavailable => Refusal::KeysUnavailable,
-                TokenRefusal::TokenExpired => Refusal::TokenExpired,
-                _ => Refusal::TokenInvalid,
-            })?;
+        let verified = verifying.verifier.verify_at(token, now.wall).map_err(|refusal| match refusal {
+            TokenRefusal::KeysUnavailable => Refusal::KeysUnavailable,
+            TokenRefusal::TokenExpired => Refusal::TokenExpired,
+            _ => Refusal::TokenInvalid,
+        })?;
         // No clock differs from itself: the verifier's leeway is for replicas.
         if verified.expires() <= now.wall {
             return Err(Refusal::TokenExpired);
@@ -143,11 +142,11 @@ impl Translation {
         &self,
         (route, demands): (&Arc<Route>, &Demands),
         presented: &Presented,
-        (parts, client): (&request::Parts, IpAddr),
+        (parts, client): (&Parts, IpAddr),
         now: Now,
     ) -> Result<Warm, Refuse> {
         let refuse = |refusal| Refuse::on(route, refusal);
-        let cookie = self.credentials.find_cookie(&parts.headers).map_err(refuse)?;
+        let cookie = self.credentials.find_cookie(&parts.fields).map_err(refuse)?;
         let key = match &cookie {
             Some(cookie) => self.sessions.keyer.key(cookie),
             None => self.key_of(presented).ok_or_else(|| refuse(self.lost(presented)))?,

@@ -138,7 +138,7 @@ impl House {
             request = request.header("cookie", format!("S={cookie}"));
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        self.translation.warm(&parts, CLIENT, self.clock.now())
+        self.translation.warm(&parts.into(), CLIENT, self.clock.now())
     }
 
     async fn decide(&self, path: &str, cookie: &str) -> Decision {
@@ -331,9 +331,8 @@ fn kept_ledger_on(store: testing::Breakable, clock: &Arc<ManualClock>) -> (Arc<L
 impl House {
     /// A request that has passed the warm path: the session is known and fresh, and a token is missing.
     async fn without_token(&self, cookie: &str) -> (SessionKey, Arc<Entry>, Box<Ask>) {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("cookie", http::HeaderValue::from_str(&format!("S={cookie}")).unwrap());
-        let session = self.translation.page_session(&headers, CLIENT).await.unwrap();
+        let fields = testing::fields(&[("cookie", &format!("S={cookie}"))]);
+        let session = self.translation.page_session(&fields, CLIENT).await.unwrap();
         let Warm::Cold(ask) = self.warm("GET", "/orders/", cookie) else { panic!("it has a token") };
         (session.key, session.entry, ask)
     }
@@ -393,9 +392,8 @@ async fn the_log_out_of_a_session_that_has_ended_is_durable_when_everything_is()
         // As the server's "no" does it of a session that another gateway has known.
         let target = Target::IssuedTo("s".into());
         ledger.revoke_later(Demand::new(target, RevocationReason::ServerSaidNo), clock.now().wall).unwrap();
-        let mut headers = http::HeaderMap::new();
-        headers.insert("cookie", http::HeaderValue::from_static("S=nobody"));
-        let logged_out = house.translation.log_out(&headers, CLIENT).await.unwrap();
+        let logged_out =
+            house.translation.log_out(&testing::fields(&[("cookie", "S=nobody")]), CLIENT).await.unwrap();
         assert_eq!((logged_out.server_session, logged_out.is_durable), (ServerSession::Ended, is_durable));
     }
 }

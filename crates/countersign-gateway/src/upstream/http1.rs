@@ -112,7 +112,7 @@ impl Client {
         let mut unsent = encoder.is_over() && body.is_end_stream();
         if !unsent {
             // A body that was begun cannot be given back.
-            parts.headers.clear();
+            parts.fields.clear();
             let body = body.take();
             self.sending = (!encoder.is_over()).then_some(Sending { body, encoder });
         }
@@ -127,7 +127,7 @@ impl Client {
                 Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
                 Poll::Ready(Ok(())) if unsent => {
                     unsent = false;
-                    parts.headers.clear();
+                    parts.fields.clear();
                 }
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }

@@ -12,12 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, Uri,
-    header::{self, AUTHORIZATION},
-    request::Parts,
-    uri,
-};
+use http::{HeaderName, HeaderValue, Request, Response, Uri, header::AUTHORIZATION, uri};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -33,7 +28,10 @@ use super::{
     Added, Deadline, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
     origin::Origin,
 };
-use crate::config::resolved::{UpstreamOrigin, UpstreamProtocol};
+use crate::{
+    config::resolved::{UpstreamOrigin, UpstreamProtocol},
+    http::{Fields, Parts},
+};
 
 /// Connections of one worker to one origin, at most.
 const CONNECTIONS: usize = 4;
@@ -177,7 +175,7 @@ fn take(parts: &mut Parts, added: &[(HeaderName, HeaderValue)], body: &mut Inbou
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.uri.clone();
     *request.version_mut() = parts.version;
-    *request.headers_mut() = std::mem::take(&mut parts.headers);
+    *request.headers_mut() = std::mem::take(&mut parts.fields).into();
     for (name, value) in added {
         request.headers_mut().insert(name, value.clone());
     }
@@ -191,9 +189,9 @@ fn put_back(
     body: &mut Inbound,
 ) {
     let (head, unsent) = request.into_parts();
-    parts.headers = head.headers;
+    parts.fields = head.headers.into();
     for (name, _) in added {
-        parts.headers.remove(name);
+        parts.fields.remove(name.as_str().as_bytes());
     }
     *body = unsent;
 }
@@ -234,7 +232,7 @@ fn copy(request: &Request<Inbound>) -> Option<Request<Inbound>> {
 pub(super) fn with_pseudo_headers(request: &mut Parts, origin: &Origin) -> Result<(), UpstreamError> {
     let malformed = |_| UpstreamError::Unreachable(Unreachable::Protocol);
     // Of a request that comes back unsent it is in the target already.
-    let named = host(&mut request.headers).or_else(|| request.uri.authority().cloned());
+    let named = host(&mut request.fields).or_else(|| request.uri.authority().cloned());
     let authority = named.map_or_else(|| authority_of(&origin.key), Ok)?;
     let mut parts = std::mem::take(&mut request.uri).into_parts();
     parts.scheme = Some(if origin.key.protocol == UpstreamProtocol::Tls {
@@ -251,8 +249,10 @@ pub(super) fn with_pseudo_headers(request: &mut Parts, origin: &Origin) -> Resul
     Ok(())
 }
 
-fn host(headers: &mut HeaderMap) -> Option<uri::Authority> {
-    headers.remove(header::HOST).and_then(|host| uri::Authority::try_from(host.as_bytes()).ok())
+fn host(fields: &mut Fields) -> Option<uri::Authority> {
+    let host = fields.first(b"host").and_then(|host| uri::Authority::try_from(host).ok());
+    fields.remove(b"host");
+    host
 }
 
 fn authority_of(origin: &UpstreamOrigin) -> Result<uri::Authority, UpstreamError> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{StatusCode, Uri, Version, header, request::Parts, uri};
+use http::{StatusCode, Uri, Version, header, uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     tunnel::Tunnels,
 };
 use crate::{
-    http::Answer,
+    http::{Answer, Parts},
     observe::{Observer, UpstreamEvent},
 };
 
@@ -255,10 +255,10 @@ pub(super) fn into_origin_form(request: &mut Parts) -> Result<(), UpstreamError>
     let malformed = UpstreamError::Unreachable(Unreachable::Protocol);
     let parts = std::mem::take(&mut request.uri).into_parts();
     if let Some(authority) = parts.authority
-        && !request.headers.contains_key(header::HOST)
+        && !request.fields.has(b"host")
     {
         let host = header::HeaderValue::from_str(authority.as_str()).map_err(|_| malformed)?;
-        request.headers.insert(header::HOST, host);
+        request.fields.add(header::HOST, host);
     }
     let path = parts.path_and_query.unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
     request.uri = Uri::from(path);

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::Inbound;
+use crate::http::Parts;
 
 /// What the gateway says besides: the caller's address, host and scheme.
 pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional},
     select,
@@ -89,7 +89,7 @@ impl Pools {
         let lease = term.and_then(|term| term.lease);
         let ends = Ends { idle: limits.idle_timeout, until, lease };
         let deadline = Arc::clone(request.body.deadline());
-        let asked = request.parts.headers.get(header::UPGRADE).cloned();
+        let asked = request.parts.fields.value(b"upgrade");
         into_origin_form(request.parts)?;
         // What a service does with an upgrade it refuses is its own affair: the connection is used for nothing else.
         connection.keep(0);

@@ -20,9 +20,10 @@ use super::ALLOCATOR;
 const HEAD: &[u8] = b"POST /orders/7 HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=0123456789abcdef\r\n\
     Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nChecksum: 7\r\n\r\n";
 
-fn fields(names_and_values: &[(&'static str, &'static str)]) -> HeaderMap {
+fn fields(names_and_values: &[(&'static str, &'static str)]) -> Fields {
     let fields = names_and_values.iter();
-    fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    let fields = fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    fields.collect::<HeaderMap>().into()
 }
 
 /// What a request goes through before and after it is decided, when there is nothing to object to.
@@ -34,11 +35,8 @@ pub(super) fn nothing_is_allocated() {
         ("te", "trailers"),
         ("x-request-id", "7"),
     ]);
-    let mut answer = Fields::from(fields(&[
-        ("content-type", "text/plain"),
-        ("cache-control", "no-store"),
-        ("vary", "Accept, Cookie"),
-    ]));
+    let mut answer =
+        fields(&[("content-type", "text/plain"), ("cache-control", "no-store"), ("vary", "Accept, Cookie")]);
     let token = HeaderValue::from_static("Bearer 0123456789");
     let request_rules = RequestRules {
         allow: &[],

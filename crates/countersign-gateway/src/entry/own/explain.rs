@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use http::{StatusCode, header, request};
+use http::{StatusCode, header};
 
 use super::{Endpoint, SessionEndpoints, check_request, endpoint_of, login, query};
 use crate::{
     config::resolved::BrowserMode,
     error::Refusal,
-    http::cors,
+    http::{Parts, cors},
     translate::{
         Translation,
         explain::{End, Explained, Step, Stopped, refused, span},
@@ -19,12 +19,7 @@ use crate::{
 impl SessionEndpoints {
     /// Says for one request under [`PREFIX`](super::PREFIX) what its endpoint decides. Asks the authorization server
     /// if the request gets that far.
-    pub async fn explain(
-        &self,
-        translation: &Translation,
-        parts: &request::Parts,
-        state_dir: &Path,
-    ) -> Explained {
+    pub async fn explain(&self, translation: &Translation, parts: &Parts, state_dir: &Path) -> Explained {
         let mut steps = Vec::new();
         let end = self.explain_to(translation, (parts, state_dir), &mut steps).await;
         Explained::new(steps, end)
@@ -33,12 +28,12 @@ impl SessionEndpoints {
     async fn explain_to(
         &self,
         translation: &Translation,
-        (parts, state_dir): (&request::Parts, &Path),
+        (parts, state_dir): (&Parts, &Path),
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let endpoint =
             endpoint_of(parts).map_err(|refusal| ("endpoint", refusal, why_none(parts, refusal)))?;
-        if endpoint.is_for_scripts() && cors::is_preflight(&parts.method, &parts.headers) {
+        if endpoint.is_for_scripts() && cors::is_preflight(&parts.method, &parts.fields) {
             return self.explain_preflight(endpoint, parts, steps);
         }
         check_request(endpoint, parts)
@@ -73,10 +68,10 @@ impl SessionEndpoints {
     fn explain_preflight(
         &self,
         endpoint: Endpoint,
-        parts: &request::Parts,
+        parts: &Parts,
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
-        self.preflight(endpoint, &parts.headers).map_err(|refusal| {
+        self.preflight(endpoint, &parts.fields).map_err(|refusal| {
             ("origin", refusal, "a preflight of an origin that is not allowed".to_owned())
         })?;
         steps.push(Step::passed("origin", format!("a preflight for {}", endpoint.methods())));
@@ -87,12 +82,12 @@ impl SessionEndpoints {
         &self,
         endpoint: Endpoint,
         translation: &Translation,
-        (parts, state_dir): (&request::Parts, &Path),
+        (parts, state_dir): (&Parts, &Path),
         steps: &mut Vec<Step>,
     ) -> Result<End, Stopped> {
         let is_log_out = endpoint == Endpoint::LogOut;
         let audience = if is_log_out { None } else { self.audience(parts)? };
-        let session = translation.explain_page_session(&parts.headers, Some(state_dir), steps).await;
+        let session = translation.explain_page_session(&parts.fields, Some(state_dir), steps).await;
         let left = match session {
             Ok(ends) => ends.saturating_since(translation.clock.now().wall),
             // What is no session needs no log-out.
@@ -125,7 +120,7 @@ impl SessionEndpoints {
         Ok(End::Answered(StatusCode::OK))
     }
 
-    fn audience(&self, parts: &request::Parts) -> Result<Option<String>, Stopped> {
+    fn audience(&self, parts: &Parts) -> Result<Option<String>, Stopped> {
         let audience = query::parameter(parts.uri.query(), "audience").map_err(refused("endpoint"))?;
         match (self.config.mode, &audience) {
             (BrowserMode::Cookie, Some(_)) => Err(refused("token")(Refusal::AudienceNotAllowed)),
@@ -148,14 +143,14 @@ impl SessionEndpoints {
     }
 }
 
-fn why_none(parts: &request::Parts, refusal: Refusal) -> String {
+fn why_none(parts: &Parts, refusal: Refusal) -> String {
     match refusal {
         Refusal::NoRoute => format!("`{}` is none of the gateway's own", parts.uri.path()),
         _ => refusal.row().text.to_owned(),
     }
 }
 
-fn why_not_so(endpoint: Endpoint, parts: &request::Parts, refusal: Refusal) -> String {
+fn why_not_so(endpoint: Endpoint, parts: &Parts, refusal: Refusal) -> String {
     match refusal {
         Refusal::MethodNotAllowed => format!("{} is not among {}", parts.method, endpoint.methods()),
         _ => refusal.row().text.to_owned(),

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use serde::Serialize;
 
 use super::{SessionEndpoints, session::json};
 use crate::{
     error::Refusal,
+    http::Fields,
     translate::{ServerSession, Translation},
 };
 
@@ -28,10 +29,10 @@ struct Body<'a> {
 pub(super) async fn answer(
     endpoints: &SessionEndpoints,
     translation: &Translation,
-    headers: &HeaderMap,
+    fields: &Fields,
     client: IpAddr,
 ) -> Result<Response<Bytes>, Refusal> {
-    let done = translation.log_out(headers, client).await?;
+    let done = translation.log_out(fields, client).await?;
     let server_session = match done.server_session {
         ServerSession::Alive => "alive",
         ServerSession::Ended => "ended",

@@ -8,10 +8,14 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::query;
-use crate::{config::resolved::BrowserConfig, error::Refusal, http::form::percent_encoded};
+use crate::{
+    config::resolved::BrowserConfig,
+    error::Refusal,
+    http::{Fields, form::percent_encoded},
+};
 
 /// The longest path to come back to, in bytes, decoded.
 const MAX_RETURN_BYTES: usize = 2048;
@@ -122,9 +126,8 @@ pub(super) fn done(query: Option<&str>) -> Result<Response<Bytes>, Refusal> {
 
 /// Whether a navigation comes straight from a log-in. Sending it there again would go round for ever when the old
 /// server thinks that the user is logged in and we do not.
-pub(super) fn comes_from_done(headers: &HeaderMap, own_origin: &str) -> bool {
-    let referrer = headers.get(header::REFERER).map(HeaderValue::as_bytes);
-    let path = referrer.and_then(|referrer| referrer.strip_prefix(own_origin.as_bytes()));
+pub(super) fn comes_from_done(fields: &Fields, own_origin: &str) -> bool {
+    let path = fields.first(b"referer").and_then(|referrer| referrer.strip_prefix(own_origin.as_bytes()));
     path.is_some_and(|path| path.starts_with(super::PREFIX.as_bytes()))
 }
 

@@ -8,10 +8,10 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::PREFIX;
-use crate::error::Refusal;
+use crate::{error::Refusal, http::Fields};
 
 static BANNER_TAG: LazyLock<String> = LazyLock::new(|| tag_of(Script::Banner.content()));
 static CLIENT_TAG: LazyLock<String> = LazyLock::new(|| tag_of(Script::Client.content()));
@@ -67,21 +67,18 @@ impl Script {
     }
 
     /// The script, or 304 if the client has it.
-    pub(super) fn answer(self, headers: &HeaderMap) -> Result<Response<Bytes>, Refusal> {
+    pub(super) fn answer(self, fields: &Fields) -> Result<Response<Bytes>, Refusal> {
         let own = self.tag();
-        let is_known = headers.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-            let tags = value.to_str().unwrap_or_default().split(',');
-            tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == own)
-        });
+        let is_known = fields.has_entity_tag(own.as_bytes());
         let body = if is_known { Bytes::new() } else { Bytes::from_static(self.content()) };
         let mut response = Response::new(body);
-        let fields = response.headers_mut();
-        fields.insert(header::ETAG, HeaderValue::from_str(own).map_err(|_| Refusal::Bug)?);
-        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, HeaderValue::from_str(own).map_err(|_| Refusal::Bug)?);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
         }
         Ok(response)
     }

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header, request};
+use http::{HeaderValue, Response, header};
 use serde::Serialize;
 
 use super::{SessionEndpoints, draft_key::draft_key, query};
 use crate::{
-    config::resolved::BrowserMode, error::Refusal, identity::Identity, keyring::SignedToken,
+    config::resolved::BrowserMode, error::Refusal, http::Parts, identity::Identity, keyring::SignedToken,
     translate::Translation,
 };
 
@@ -54,11 +54,11 @@ impl<'a> User<'a> {
 pub(super) async fn answer(
     endpoints: &SessionEndpoints,
     translation: &Translation,
-    parts: &request::Parts,
+    parts: &Parts,
     client: IpAddr,
 ) -> Result<Response<Bytes>, Refusal> {
     let audience = query::parameter(parts.uri.query(), "audience")?;
-    let session = translation.page_session(&parts.headers, client).await?;
+    let session = translation.page_session(&parts.fields, client).await?;
     let token = match (endpoints.config.mode, &audience) {
         (BrowserMode::Cookie, None) => None,
         (BrowserMode::Cookie, Some(_)) => return Err(Refusal::AudienceNotAllowed),

@@ -7,7 +7,10 @@ use proptest::prelude::{Strategy, any, proptest};
 use serde_json::json;
 
 use super::{IdentityHeaders, IdentityTooLarge, MAX_IDENTITY_BYTES, joined};
-use crate::config::resolved::{IdentityFact, IdentityHeader};
+use crate::{
+    config::resolved::{IdentityFact, IdentityHeader},
+    http::Fields,
+};
 
 const ALL: &[(IdentityFact, &str)] = &[
     (IdentityFact::Actor, "x-actor"),
@@ -40,8 +43,9 @@ fn shown(claims: &VerifiedClaims) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.append("x-user-id", "mallory".parse().unwrap());
     headers.append("x-user-id", "mallory".parse().unwrap());
-    IdentityHeaders::of(&all(), claims).unwrap().set(&mut headers);
-    headers
+    let mut fields = Fields::from(headers);
+    IdentityHeaders::of(&all(), claims).unwrap().set(&mut fields);
+    fields.into()
 }
 
 #[test]

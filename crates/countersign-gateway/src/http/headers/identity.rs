@@ -1,7 +1,5 @@
 //! The table of names a client may not use.
 
-use http::HeaderName;
-
 /// What happens to a request header of this name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disposition {
@@ -123,8 +121,7 @@ pub const REMOVED: &[Pattern] = {
 
 /// What happens to a request header of this name.
 #[must_use]
-pub fn disposition(name: &HeaderName) -> Disposition {
-    let name = name.as_str().as_bytes();
+pub fn disposition(name: &[u8]) -> Disposition {
     let is_plain = name.iter().all(|byte| PLAIN.get(usize::from(*byte)).copied().unwrap_or(false));
     if !is_plain {
         return disposition_of_alias(name);

@@ -9,10 +9,9 @@ pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
 }
 
-/// Whether one of the values of `name` has `member`, in any case.
-pub(super) fn has_member(headers: &HeaderMap, name: &HeaderName, member: &[u8]) -> bool {
-    let values = headers.get_all(name).iter().map(HeaderValue::as_bytes);
-    values.flat_map(members).any(|found| found.eq_ignore_ascii_case(member))
+/// Whether a list value has `member`, in any case.
+pub(super) fn has_member(value: &[u8], member: &[u8]) -> bool {
+    members(value).any(|found| found.eq_ignore_ascii_case(member))
 }
 
 /// Names to remove after a pass over a map that cannot be changed while it is read.

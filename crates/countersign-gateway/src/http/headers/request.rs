@@ -4,8 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
 use super::{
     Disposition, disposition,
-    list::{Names, has_member, members, remove_all, remove_connection},
+    list::{has_member, members, named, remove_all, remove_connection},
 };
+use crate::http::Fields;
 
 /// What one route lets through.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +49,15 @@ pub enum UpgradeRule {
 /// gateway's back. Clients offer them unasked, so the offer is ignored rather than refused (RFC 9110 §7.8 lets a
 /// server ignore it).
 #[must_use]
-pub fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::UPGRADE).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let mut protocols = members(value.as_bytes());
+pub fn asks_for_upgrade(version: Version, fields: &Fields) -> bool {
+    let Ok(Some(value)) = fields.only(UPGRADE) else { return false };
+    let mut protocols = members(value);
     let (Some(protocol), None) = (protocols.next(), protocols.next()) else { return false };
     let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
     let is_http = [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|http| name.eq_ignore_ascii_case(http));
-    version == Version::HTTP_11 && !is_http && has_member(headers, &header::CONNECTION, b"upgrade")
+    version == Version::HTTP_11
+        && !is_http
+        && fields.all(CONNECTION).any(|options| has_member(options, b"upgrade"))
 }
 
 /// Removes what a service must not see: fields named by `Connection`, hop-by-hop fields (RFC 9110 §7.6.1), and what
@@ -63,37 +65,55 @@ pub fn asks_for_upgrade(version: Version, headers: &HeaderMap) -> bool {
 /// `Trailer` stays, as the trailers do.
 ///
 /// Set our own fields afterwards. Allocates nothing when there is nothing to remove.
-pub fn strip_request(headers: &mut HeaderMap, rules: &RequestRules<'_>) {
-    let mut doomed = Names::new();
-    let mut has_connection = false;
-    let mut has_te = false;
-    for name in headers.keys() {
-        if goes(name, rules) {
-            match *name {
-                header::CONNECTION => has_connection = true,
-                header::TE => has_te = true,
-                _ => doomed.push(name.clone()),
-            }
-        }
-    }
-    if has_te && !is_trailers_alone(headers) {
-        if has_member(headers, &header::TE, b"trailers") {
-            headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        } else {
-            headers.remove(header::TE);
-        }
-    }
+pub fn strip_request(fields: &mut Fields, rules: &RequestRules<'_>) {
     let upgrade = match rules.upgrade {
-        UpgradeRule::Keep => headers.get(header::UPGRADE).cloned(),
+        UpgradeRule::Keep => fields.value(UPGRADE),
         UpgradeRule::Remove => None,
     };
-    if has_connection {
-        remove_connection(headers);
+    let mut doomed = Vec::new();
+    let mut trailers = Trailers::NotTaken;
+    fields.retain(|name, value| match name {
+        CONNECTION => {
+            doomed.extend(named(value));
+            false
+        }
+        TE => trailers.note(value),
+        _ => !goes(name, rules),
+    });
+    if !doomed.is_empty() {
+        // There may be as many as the head has bytes for.
+        doomed.sort_unstable();
+        let is_doomed = |name: &[u8]| doomed.binary_search_by(|doomed| (**doomed).cmp(name)).is_ok();
+        fields.retain(|name, _| name == TE || !is_doomed(name));
     }
-    remove_all(headers, doomed);
+    if trailers == Trailers::Taken {
+        fields.add(header::TE, HeaderValue::from_static("trailers"));
+    }
     if let Some(upgrade) = upgrade {
-        headers.insert(header::UPGRADE, upgrade);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.add(header::UPGRADE, upgrade);
+        fields.add(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+}
+
+/// What a request's `TE` says of trailers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    NotTaken,
+    Taken,
+    /// They are taken, and a field that stays says that alone.
+    Said,
+}
+
+impl Trailers {
+    /// Takes one `TE` field. Whether it stays.
+    fn note(&mut self, value: &[u8]) -> bool {
+        let says_that_alone = value == b"trailers" && *self != Self::Said;
+        if says_that_alone {
+            *self = Self::Said;
+        } else if *self == Self::NotTaken && has_member(value, b"trailers") {
+            *self = Self::Taken;
+        }
+        says_that_alone
     }
 }
 
@@ -103,7 +123,9 @@ pub fn strip_request_trailers(trailers: &mut HeaderMap, rules: &RequestRules<'_>
     remove_connection(trailers);
     let doomed = trailers
         .keys()
-        .filter(|name| goes(name, rules) || is_no_trailer(name) || **name == header::AUTHORIZATION)
+        .filter(|name| {
+            goes(name.as_str().as_bytes(), rules) || is_no_trailer(name) || **name == header::AUTHORIZATION
+        })
         .cloned()
         .collect();
     remove_all(trailers, doomed);
@@ -134,20 +156,18 @@ pub(super) fn is_no_trailer(name: &HeaderName) -> bool {
         )
 }
 
-fn goes(name: &HeaderName, rules: &RequestRules<'_>) -> bool {
+fn goes(name: &[u8], rules: &RequestRules<'_>) -> bool {
+    let is_among = |names: &[HeaderName]| names.iter().any(|listed| listed.as_str().as_bytes() == name);
     let listed = match disposition(name) {
-        Disposition::Alias => !rules.allow.contains(name),
+        Disposition::Alias => !is_among(rules.allow),
         Disposition::HopByHop => true,
-        Disposition::Identity => {
-            !(rules.credential == CredentialRule::Keep && *name == header::AUTHORIZATION)
-        }
+        Disposition::Identity => !(rules.credential == CredentialRule::Keep && name == b"authorization"),
         Disposition::Keep => false,
         Disposition::MethodOverride => rules.credential == CredentialRule::Remove,
     };
-    listed || rules.remove.contains(name)
+    listed || is_among(rules.remove)
 }
 
-fn is_trailers_alone(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(header::TE).iter();
-    matches!((values.next(), values.next()), (Some(value), None) if value == "trailers")
-}
+const CONNECTION: &[u8] = b"connection";
+const TE: &[u8] = b"te";
+const UPGRADE: &[u8] = b"upgrade";

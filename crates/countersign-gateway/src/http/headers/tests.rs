@@ -5,7 +5,7 @@ use super::{
     VaryBy, asks_for_upgrade, disposition, strip_request, strip_request_trailers, strip_response,
     strip_response_trailers,
 };
-use crate::http::Fields;
+use crate::{http::Fields, testing::fields as head};
 
 const REQUEST: RequestRules<'_> = RequestRules {
     allow: &[],
@@ -39,9 +39,12 @@ fn text(headers: &HeaderMap) -> Vec<String> {
 }
 
 fn stripped(fields: &[(&str, &str)], rules: &RequestRules<'_>) -> Vec<String> {
-    let mut headers = map(fields);
-    strip_request(&mut headers, rules);
-    text(&headers)
+    let (mut read, mut decoded) = (head(fields), Fields::from(map(fields)));
+    strip_request(&mut read, rules);
+    strip_request(&mut decoded, rules);
+    let (read, decoded) = (text(&read.into()), text(&decoded.into()));
+    assert_eq!(read, decoded, "over HTTP/1.1 and HTTP/2");
+    read
 }
 
 fn answered(fields: &[(&str, &str)], rules: &ResponseRules<'_>) -> Vec<String> {
@@ -75,10 +78,14 @@ fn every_pattern_is_found_in_every_spelling() {
         };
         for separator in ["-", "_", ".", "~", "!"] {
             let spelled = pattern.replace('-', separator);
-            assert_eq!(disposition(&name(&spelled)), expected, "{spelled}");
-            assert_eq!(disposition(&name(&spelled.to_uppercase())), expected, "{spelled}");
+            assert_eq!(disposition(spelled.as_bytes()), expected, "{spelled}");
+            assert_eq!(disposition(name(&spelled.to_uppercase()).as_str().as_bytes()), expected, "{spelled}");
             if is_prefix {
-                assert_eq!(disposition(&name(&format!("{spelled}{separator}more"))), expected, "{spelled}");
+                assert_eq!(
+                    disposition(format!("{spelled}{separator}more").as_bytes()),
+                    expected,
+                    "{spelled}"
+                );
             }
         }
     }
@@ -89,10 +96,10 @@ fn other_names_pass_or_are_aliases() {
     for kept in
         ["accept", "cookie", "x-request-id", "x-use", "traceparent", "countersign", "content-type", "--x"]
     {
-        assert_eq!(disposition(&name(kept)), Disposition::Keep, "{kept}");
+        assert_eq!(disposition(kept.as_bytes()), Disposition::Keep, "{kept}");
     }
     for alias in ["x_request_id", "content.length", "transfer+", "_", "x!y", "cookie_"] {
-        assert_eq!(disposition(&name(alias)), Disposition::Alias, "{alias}");
+        assert_eq!(disposition(alias.as_bytes()), Disposition::Alias, "{alias}");
     }
 }
 
@@ -107,10 +114,7 @@ fn ordinary_fields_pass_untouched() {
         ("te", "trailers"),
         ("content-length", "3"),
     ];
-    let mut headers = map(&fields);
-    let before = text(&headers);
-    strip_request(&mut headers, &REQUEST);
-    assert_eq!(text(&headers), before);
+    assert_eq!(stripped(&fields, &REQUEST), text(&map(&fields)));
 }
 
 #[test]
@@ -171,18 +175,9 @@ fn connection_removes_what_it_names_and_nothing_of_ours() {
         ("te", "gzip, Trailers"),
         ("accept", "*/*"),
     ];
-    let mut headers = map(&fields);
-    strip_request(&mut headers, &REQUEST);
-    headers.insert("authorization", HeaderValue::from_static("Bearer ours"));
     assert_eq!(
-        text(&headers),
-        [
-            "accept: */*",
-            "authorization: Bearer ours",
-            "content-length: 3",
-            "host: shop.example",
-            "te: trailers"
-        ]
+        stripped(&fields, &REQUEST),
+        ["accept: */*", "content-length: 3", "host: shop.example", "te: trailers"]
     );
     assert_eq!(stripped(&[("te", "gzip")], &REQUEST), [""; 0]);
 }
@@ -198,7 +193,7 @@ fn an_upgrade_passes_only_when_kept() {
 
 #[test]
 fn what_counts_as_an_upgrade() {
-    let asks = |fields: &[(&str, &str)], version| asks_for_upgrade(version, &map(fields));
+    let asks = |fields: &[(&str, &str)], version| asks_for_upgrade(version, &head(fields));
     let upgrade = ("connection", "keep-alive, Upgrade");
     assert!(asks(&[upgrade, ("upgrade", "websocket")], Version::HTTP_11));
     assert!(asks(&[upgrade, ("upgrade", "SPDY/3.1")], Version::HTTP_11));

@@ -6,12 +6,12 @@ use std::{
 };
 
 use countersign::UnixTime;
-use http::{HeaderValue, Method, StatusCode, Version, header, request};
+use http::{Method, StatusCode, Version};
 use http_body::SizeHint;
 
 use crate::{
-    http::{Fields, Head, put_line},
-    http1::{Encoder, Seen, is_persistent, length, values},
+    http::{Fields, Head, Parts, put_line},
+    http1::{Encoder, Seen, is_persistent, length},
 };
 
 /// What a request says about its answer.
@@ -31,18 +31,17 @@ impl Asked {
         Self { version: Version::HTTP_11, is_head: false, keeps: false, takes_trailers: false, waits: false };
 
     /// Of a request.
-    pub(super) fn by(request: &request::Parts, seen: Seen) -> Self {
-        let says = |name, value: &str| {
-            let field: Option<&HeaderValue> = request.headers.get(name);
-            field.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+    pub(super) fn by(request: &Parts, seen: Seen) -> Self {
+        let says = |name: &[u8], value: &[u8]| {
+            request.fields.first(name).is_some_and(|said| said.eq_ignore_ascii_case(value))
         };
-        let connection = seen.connection.then(|| values(&request.headers, header::CONNECTION));
+        let connection = request.fields.all(b"connection").filter(|_| seen.connection);
         Self {
             version: request.version,
             is_head: request.method == Method::HEAD,
-            keeps: is_persistent(request.version, connection.into_iter().flatten()),
-            takes_trailers: seen.te && says(header::TE, "trailers"),
-            waits: seen.expect && request.version == Version::HTTP_11 && says(header::EXPECT, "100-continue"),
+            keeps: is_persistent(request.version, connection),
+            takes_trailers: seen.te && says(b"te", b"trailers"),
+            waits: seen.expect && request.version == Version::HTTP_11 && says(b"expect", b"100-continue"),
         }
     }
 }
@@ -205,13 +204,13 @@ mod tests {
     use super::{super::reader::RequestReader, Asked, Encoder, put};
     use crate::{
         config::resolved::Limits,
-        http::{Answer, Head},
+        http::{Answer, Head, Parts},
     };
 
     fn asked(head: &'static str) -> Asked {
         let mut reader = RequestReader::new(&Limits::DEFAULT);
         reader.buffer().extend_from_slice(head.as_bytes());
-        let (mut parts, ()) = http::Request::new(()).into_parts();
+        let mut parts = Parts::default();
         assert!(reader.next_head(&mut parts).unwrap());
         Asked::by(&parts, reader.seen())
     }

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Method, Uri, Version, request};
+use http::{HeaderMap, Method, Uri, Version};
 use http_body::Frame;
 use httparse::Status;
 
@@ -11,7 +11,8 @@ use super::super::head_guard::{Follow, HeadParts, Piece};
 use crate::{
     config::resolved::Limits,
     error::Refusal,
-    http1::{MAX_FIELDS, Seen, parsed, read_fields, take},
+    http::{Lines, Parts},
+    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, parsed, read_fields, take},
 };
 
 /// Divides the bytes of one connection into heads and bodies, as [`Follow`] says where they end.
@@ -38,14 +39,14 @@ impl RequestReader {
     ///
     /// # Errors
     /// What the head is refused for. Nothing after it is a request.
-    pub fn next_head(&mut self, place: &mut request::Parts) -> Result<bool, Refusal> {
+    pub fn next_head(&mut self, place: &mut Parts) -> Result<bool, Refusal> {
         if self.read.is_empty() {
             return Ok(false);
         }
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
-                let head = take(&mut self.read, length).freeze();
-                self.seen = read_request(&head, self.follow.head(), place)?;
+                let head = take(&mut self.read, length);
+                self.seen = read_request(head, self.follow.head(), place)?;
                 Ok(true)
             }
             Piece::Wait => Ok(false),
@@ -107,18 +108,24 @@ impl fmt::Debug for RequestReader {
 }
 
 /// The request of a head whose parts are known.
-fn read_request(head: &Bytes, at: &HeadParts, into: &mut request::Parts) -> Result<Seen, Refusal> {
+fn read_request(head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<Seen, Refusal> {
     let part = |range: &Range<usize>| head.get(range.clone()).unwrap_or_default();
     into.method = Method::from_bytes(part(&at.method)).map_err(|_| Refusal::RequestLineMalformed)?;
-    let target = head.slice_ref(part(&at.target));
-    into.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::RequestLineMalformed)?;
+    into.uri = Uri::try_from(part(&at.target)).map_err(|_| Refusal::RequestLineMalformed)?;
     into.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
     into.extensions.clear();
-    if !into.headers.is_empty() {
-        into.headers.clear();
+    let mut lines = Lines::in_place_of(&mut into.fields);
+    let mut seen = Seen::default();
+    for (name, value) in &at.fields {
+        let (name, value) = (part(name), part(value));
+        if name.len() > MAX_NAME_BYTES {
+            return Err(Refusal::HeaderMalformed);
+        }
+        seen.note(name);
+        lines.push(&head, name, value);
     }
-    let all = at.fields.iter().map(|(name, value)| (part(name), part(value)));
-    read_fields(all, head, &mut into.headers).map_err(|_| Refusal::HeaderMalformed)
+    into.fields = lines.within(head);
+    Ok(seen)
 }
 
 fn trailers(section: &Bytes) -> Result<Option<Frame<Bytes>>, Refusal> {

@@ -9,7 +9,6 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use countersign::UnixTime;
-use http::request;
 use http_body::{Frame, SizeHint};
 use tokio::io::AsyncWrite;
 
@@ -21,7 +20,7 @@ use super::{
 use crate::{
     config::resolved::Limits,
     error::Refusal,
-    http::Head,
+    http::{Head, Parts},
     http1::{Outgoing, Room},
     upstream::BodyError,
 };
@@ -135,7 +134,7 @@ impl Messages {
     pub(super) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        place: &mut request::Parts,
+        place: &mut Parts,
     ) -> Poll<Result<Begun, NoRequest>> {
         loop {
             if self.reader.next_head(place).map_err(NoRequest::Refused)? {

@@ -1,11 +1,12 @@
 use std::sync::atomic::Ordering;
 
-use http::{Request, request};
+use http::Request;
 
 use super::{End, Explained};
 use crate::{
     clock::Clock,
     decision::Decision,
+    http::Parts,
     testing,
     translate::{
         Warm,
@@ -13,15 +14,15 @@ use crate::{
     },
 };
 
-fn parts(method: &str, path: &str, headers: &[(&str, &str)]) -> request::Parts {
+fn parts(method: &str, path: &str, headers: &[(&str, &str)]) -> Parts {
     let mut request = Request::builder().method(method).uri(path).header("host", "shop.example");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(()).unwrap().into_parts().0
+    request.body(()).unwrap().into_parts().0.into()
 }
 
-async fn decide(house: &House, parts: &request::Parts) -> Decision {
+async fn decide(house: &House, parts: &Parts) -> Decision {
     match house.translation.warm(parts, CLIENT, house.clock.now()) {
         Warm::Decided(decision) | Warm::Refresh(decision, _) => decision,
         Warm::Cold(ask) => house.translation.cold(*ask).await,

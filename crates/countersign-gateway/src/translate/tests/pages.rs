@@ -48,13 +48,15 @@ fn headers(cookie: Option<&str>, token: Option<&SignedToken>) -> HeaderMap {
 
 impl House {
     async fn page_token(&self, cookie: &str) -> Arc<SignedToken> {
-        let session = self.translation.page_session(&headers(Some(cookie), None), CLIENT).await.unwrap();
+        let session =
+            self.translation.page_session(&headers(Some(cookie), None).into(), CLIENT).await.unwrap();
         self.translation.page_token(&session, None).await.unwrap()
     }
 
     async fn presented(&self, cookie: Option<&str>, token: &SignedToken) -> Result<Forward, Refusal> {
         let (mut parts, ()) = Request::post("/orders/").body(()).unwrap().into_parts();
         parts.headers = headers(cookie, Some(token));
+        let parts = parts.into();
         let decision = match self.translation.warm(&parts, CLIENT, self.clock.now()) {
             Warm::Decided(decision) => decision,
             Warm::Refresh(decision, ask) => {
@@ -124,7 +126,7 @@ async fn a_token_stands_until_its_end_without_the_cookie_and_no_longer() {
         assert_eq!(house.presented(cookie, &token).await.unwrap_err(), Refusal::TokenExpired);
     }
     // It is what a page renews with, beside the cookie.
-    let ended = headers(Some("alice"), Some(&token));
+    let ended = headers(Some("alice"), Some(&token)).into();
     assert!(house.translation.page_session(&ended, CLIENT).await.is_ok());
 }
 
@@ -148,7 +150,7 @@ async fn a_token_of_another_session_opens_nothing() {
     let (alice, bob) = (house.page_token("alice").await, house.page_token("bob").await);
     assert_eq!(house.presented(Some("bob"), &alice).await.unwrap_err(), Refusal::AmbiguousCredential);
     assert_eq!(claims(&house.presented(None, &bob).await.unwrap())["sub"], "bob");
-    let both = headers(Some("bob"), Some(&alice));
+    let both = headers(Some("bob"), Some(&alice)).into();
     let refused = house.translation.page_session(&both, CLIENT).await.unwrap_err();
     assert_eq!(refused, Refusal::AmbiguousCredential);
     // The cookie is not known yet: it is asked about first.

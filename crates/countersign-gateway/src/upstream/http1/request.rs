@@ -1,10 +1,13 @@
 //! The head of a request as a service gets it.
 
-use http::{HeaderName, HeaderValue, header, request};
+use http::{HeaderName, HeaderValue, header};
 use http_body::Body as _;
 
 use super::super::Inbound;
-use crate::http1::{Encoder, put_field, values};
+use crate::{
+    http::{Fields, Parts},
+    http1::{Encoder, length, put_field},
+};
 
 /// Appends the head of a request in origin form, and says how its body is framed.
 ///
@@ -12,25 +15,23 @@ use crate::http1::{Encoder, put_field, values};
 /// another request than the client made.
 pub(super) fn put_head(
     out: &mut Vec<u8>,
-    parts: &mut request::Parts,
+    parts: &mut Parts,
     (added, authorization): (&[(HeaderName, HeaderValue)], Option<&HeaderValue>),
     body: &Inbound,
 ) -> Encoder {
-    let encoder = frame(parts, body);
+    let encoder = frame(&mut parts.fields, body);
     out.extend_from_slice(parts.method.as_str().as_bytes());
     out.push(b' ');
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in &parts.headers {
-        put_field(out, name, value);
-    }
+    parts.fields.put(out, |_, _| true);
     if let Some(authorization) = authorization {
-        debug_assert!(!parts.headers.contains_key(header::AUTHORIZATION), "two tokens");
+        debug_assert!(!parts.fields.has(b"authorization"), "two tokens");
         put_field(out, &header::AUTHORIZATION, authorization);
     }
     for (name, value) in added {
-        debug_assert!(!parts.headers.contains_key(name), "{name} is said twice");
+        debug_assert!(!parts.fields.has(name.as_str().as_bytes()), "{name} is said twice");
         put_field(out, name, value);
     }
     out.extend_from_slice(b"\r\n");
@@ -38,26 +39,29 @@ pub(super) fn put_head(
 }
 
 /// Makes the head say how long the body is, once.
-fn frame(request::Parts { headers, .. }: &mut request::Parts, body: &Inbound) -> Encoder {
+fn frame(fields: &mut Fields, body: &Inbound) -> Encoder {
+    let says_chunks = fields.has(TRANSFER_ENCODING);
+    let said = fields.first(CONTENT_LENGTH);
     if body.is_end_stream() {
-        headers.remove(header::TRANSFER_ENCODING);
         // Whoever promises a body that does not come has the next request taken for it.
-        if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0") {
-            headers.remove(header::CONTENT_LENGTH);
+        let promises = said.is_some_and(|length| length != b"0");
+        if says_chunks || promises {
+            fields.retain(|name, _| name != TRANSFER_ENCODING && !(promises && name == CONTENT_LENGTH));
         }
         return Encoder::NONE;
     }
-    let said = headers.get(header::CONTENT_LENGTH);
-    let said = said.and_then(|length| length.to_str().ok()?.parse().ok());
+    let said = said.and_then(length);
+    fields.retain(|name, _| name != TRANSFER_ENCODING && name != CONTENT_LENGTH);
     if let Some(length) = said.or_else(|| body.size_hint().exact()) {
-        headers.remove(header::TRANSFER_ENCODING);
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        fields.add(header::CONTENT_LENGTH, HeaderValue::from(length));
         return Encoder::Length(length);
     }
-    headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    Encoder::chunked(values(headers, header::TRAILER))
+    fields.add(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    Encoder::chunked(fields.all(b"trailer"))
 }
+
+const CONTENT_LENGTH: &[u8] = b"content-length";
+const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +74,8 @@ mod tests {
         let request = Request::post("/a?b=c").header("host", "x").header("X-Two", "1").header("x-two", "2");
         let request = request.header("content-length", "0").header("transfer-encoding", "chunked");
         let mut out = Vec::new();
-        let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        let (parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        let mut parts = parts.into();
         let token = HeaderValue::from_static("Bearer x");
         let encoder = put_head(&mut out, &mut parts, (&[], Some(&token)), &body);
         assert_eq!(encoder, Encoder::NONE);
@@ -84,7 +89,8 @@ mod tests {
     fn no_length_is_promised_for_a_body_that_is_none() {
         let request = Request::post("/").header("host", "x").header("content-length", "5");
         let mut out = Vec::new();
-        let (mut parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        let (parts, body) = request.body(Inbound::none()).unwrap().into_parts();
+        let mut parts = parts.into();
         assert_eq!(put_head(&mut out, &mut parts, (&[], None), &body), Encoder::NONE);
         assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }

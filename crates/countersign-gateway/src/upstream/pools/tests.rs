@@ -51,7 +51,8 @@ async fn what_comes_back_unsent_is_sent_once_more() {
     let pools = Pools::new(0, observer);
     let send = async |path: &str| {
         let request = Request::post(path).header("host", "x").body(Inbound::none()).unwrap();
-        let (mut parts, mut body) = request.into_parts();
+        let (parts, mut body) = request.into_parts();
+        let mut parts = parts.into();
         let response = pools
             .send(
                 &target,

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::{
     io::AsyncWriteExt,
@@ -19,7 +19,7 @@ use crate::server::{
 };
 use countersign_gateway::{
     error::Refusal,
-    http::Answer,
+    http::{Answer, Parts},
     server::{Connection, Handler, Outbound, Worker},
     upstream::Inbound,
 };

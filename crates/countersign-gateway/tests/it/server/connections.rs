@@ -185,7 +185,7 @@ async fn connections_are_spread_over_the_workers() {
     impl countersign_gateway::server::Handler for Which {
         async fn handle(
             &self,
-            _: &mut http::request::Parts,
+            _: &mut countersign_gateway::http::Parts,
             _: &mut countersign_gateway::upstream::Inbound,
             _: &std::sync::Arc<countersign_gateway::server::Connection>,
             worker: &std::sync::Arc<countersign_gateway::server::Worker>,

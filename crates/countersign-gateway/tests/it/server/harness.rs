@@ -7,7 +7,7 @@ use countersign::SystemClock;
 use countersign_gateway::{
     config::resolved::{Limits, UpstreamOrigin, UpstreamProtocol},
     error::Refusal,
-    http::Answer,
+    http::{Answer, Parts},
     observe::{Gauges, Metrics, Observer, audit::AuditLog},
     server::{
         Certificates, Connection, Drained, Handler, Outbound, Running, Settings, Upgrading, Worker, bind,
@@ -15,7 +15,7 @@ use countersign_gateway::{
     },
     upstream::{Inbound, Registry, Target, UpstreamRequest},
 };
-use http::{Response, header, request::Parts};
+use http::{Response, header};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -36,7 +36,7 @@ impl Handler for Forward {
         worker: &Arc<Worker>,
     ) -> Answer<Outbound> {
         if let Some(authority) = parts.uri.authority().cloned() {
-            parts.headers.insert(header::HOST, authority.as_str().parse().unwrap());
+            parts.fields.set(header::HOST, authority.as_str().parse().unwrap());
         }
         let outcome = if let Some(client) = Upgrading::take(&mut parts.extensions) {
             *body = body.emptied();
@@ -50,7 +50,7 @@ impl Handler for Forward {
                 )
                 .await
         } else {
-            parts.headers.remove(header::CONNECTION);
+            parts.fields.remove(b"connection");
             worker
                 .upstreams
                 .send(&self.0, UpstreamRequest { parts, added: &[], authorization: None, body })

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use countersign_gateway::{
     config::resolved::UpstreamProtocol,
     error::Refusal,
-    http::Answer,
+    http::{Answer, Parts},
     server::{Connection, Handler, Outbound, Worker},
     upstream::{Inbound, Target, UpstreamRequest},
 };
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -113,7 +113,8 @@ impl Handler for Behind {
                 yield_now().await;
             }
             let own = Request::post(path).header("host", "x").body(body.emptied()).unwrap();
-            let (mut parts, mut body) = own.into_parts();
+            let (parts, mut body) = own.into_parts();
+            let mut parts = Parts::from(parts);
             match worker
                 .upstreams
                 .send(

@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
 use proptest::prelude::*;
 
 use super::{SCRIPT, comes_from_done, detour, done, is_return_path, login};
@@ -6,7 +6,8 @@ use crate::{
     config::resolved::{BrowserConfig, BrowserMode},
     entry::own::query,
     error::Refusal,
-    http::form::percent_encoded,
+    http::{Fields, form::percent_encoded},
+    testing,
 };
 
 const ORIGIN: &str = "https://shop.example";
@@ -150,11 +151,13 @@ fn who_comes_from_the_log_in_is_known() {
         ("https://shop.example.evil.example/.countersign/done", false),
         ("https://sso.example/.countersign/done", false),
     ] {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::REFERER, HeaderValue::from_static(referrer));
-        assert_eq!(comes_from_done(&headers, ORIGIN), expected, "{referrer}");
+        assert_eq!(
+            comes_from_done(&testing::fields(&[("referer", referrer)]), ORIGIN),
+            expected,
+            "{referrer}"
+        );
     }
-    assert!(!comes_from_done(&HeaderMap::new(), ORIGIN));
+    assert!(!comes_from_done(&Fields::default(), ORIGIN));
 }
 
 #[test]

@@ -10,11 +10,8 @@ use memchr::memchr;
 use super::UpstreamError;
 use crate::{
     http::{Fields, Lines},
-    http1::{MAX_FIELDS, Seen, has_control, split, take},
+    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, has_control, split, take},
 };
-
-/// Longest name of a field in bytes: `http` takes none that is longer, and so no answer over HTTP/2.
-const MAX_NAME_BYTES: usize = 64 * 1024 - 1;
 
 /// As much of a head as was read.
 #[derive(Default)]
