@@ -26,7 +26,7 @@ pub fn run(input: &[u8]) {
         }
     }
     for bearer in [false, true] {
-        let rules = CredentialRules { cookie: Some(NAME.to_owned()), bearer };
+        let rules = CredentialRules::new(Some(NAME), bearer);
         for mut fields in [Some(headers.clone().into()), read(&headers)].into_iter().flatten() {
             judge(&rules, &fields, bearer);
             let before = others(&fields);

@@ -202,7 +202,7 @@ fn translation() -> Translation {
         routes: RouteTable::new(&config.routes, |translate: &TranslateConfig| {
             policy(translate.audience.as_str())
         }),
-        credentials: CredentialRules { cookie: Some("SESSION".to_owned()), bearer: false },
+        credentials: CredentialRules::new(Some("SESSION"), false),
         own_origin: "https://shop.example".to_owned(),
         sessions: Arc::new(sessions),
         page_tokens: None,

@@ -7,6 +7,8 @@
 //! 4. A cookie value is made of cookie-octets (RFC 6265 §4.1.1) without quotes, a bearer token of b64token
 //!    characters (RFC 6750 §2.1): every other byte could be read in two ways.
 
+mod cookie;
+
 use std::{fmt, ops::Range};
 
 use bytes::Bytes;
@@ -16,6 +18,7 @@ use http::{
     header::{AUTHORIZATION, COOKIE},
 };
 
+use self::cookie::{CookieName, Found};
 use crate::{
     error::Refusal,
     http::{Fields, Several},
@@ -96,26 +99,39 @@ impl fmt::Debug for OwnedCredential {
 /// Where credentials are looked for.
 #[derive(Debug, Clone)]
 pub struct CredentialRules {
-    /// Name of the session cookie, compared exactly.
-    pub cookie: Option<String>,
-    /// Opaque bearer tokens are accepted.
-    pub bearer: bool,
+    cookie: Option<CookieName>,
+    bearer: bool,
 }
 
 impl CredentialRules {
+    /// In the cookie of this name, compared exactly, and as opaque bearer tokens where they are accepted.
+    #[must_use]
+    pub fn new(cookie: Option<&str>, bearer: bool) -> Self {
+        Self { cookie: cookie.map(CookieName::new), bearer }
+    }
+
+    /// Name of the session cookie.
+    #[must_use]
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_ref().map(CookieName::as_str)
+    }
+
+    /// Whether opaque bearer tokens are accepted.
+    #[must_use]
+    pub const fn bearer(&self) -> bool {
+        self.bearer
+    }
+
     /// Finds the credential of a request.
     ///
     /// # Errors
     /// [`Refusal::AmbiguousCredential`], [`Refusal::CredentialMalformed`] or [`Refusal::CredentialTooLarge`].
     pub fn find<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
-        let cookie = match &self.cookie {
-            Some(name) => find_cookie(fields, name.as_bytes())?,
-            None => None,
-        };
+        let cookie = self.find_cookie(fields)?;
         let bearer = if self.bearer { find_bearer(fields)? } else { None };
         match (cookie, bearer) {
             (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
-            (Some(value), None) => Ok(Some(Credential { kind: CredentialKind::Cookie, value })),
+            (Some(cookie), None) => Ok(Some(cookie)),
             (None, Some(value)) => Ok(Some(Credential { kind: CredentialKind::Bearer, value })),
             (None, None) => Ok(None),
         }
@@ -127,7 +143,16 @@ impl CredentialRules {
     /// As [`Self::find`].
     pub fn find_cookie<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
         let Some(name) = &self.cookie else { return Ok(None) };
-        let value = find_cookie(fields, name.as_bytes())?;
+        let mut one: Option<&[u8]> = None;
+        for line in fields.all(NAME) {
+            for Found { value, .. } in name.all_in(line) {
+                match one {
+                    Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
+                    _ => one = Some(value),
+                }
+            }
+        }
+        let value = one.map(|value| checked(value, is_cookie_octet)).transpose()?;
         Ok(value.map(|value| Credential { kind: CredentialKind::Cookie, value }))
     }
 
@@ -136,21 +161,12 @@ impl CredentialRules {
     /// `Authorization` is an identity header and removed with those.
     pub fn remove_cookie(&self, fields: &mut Fields) {
         let Some(name) = &self.cookie else { return };
-        let name = name.as_bytes();
-        let found = match fields.only(COOKIE.as_str().as_bytes()) {
-            Ok(None) => return,
-            Ok(Some(line)) => {
-                the_one(line, name).map(|place| place.map(|place| without_separator(line, place)))
-            }
-            Err(Several) => Err(Several),
-        };
-        match found {
+        match the_one(fields, name) {
             Ok(None) => {}
             Ok(Some(place)) => {
-                fields.cut(COOKIE.as_str().as_bytes(), place);
-                let left = fields.first(COOKIE.as_str().as_bytes()).unwrap_or_default();
-                if pieces(left).all(<[u8]>::is_empty) {
-                    fields.remove(COOKIE.as_str().as_bytes());
+                fields.cut(NAME, place);
+                if fields.first(NAME).is_none_or(|left| pieces(left).all(<[u8]>::is_empty)) {
+                    fields.remove(NAME);
                 }
             }
             Err(Several) => join_others(fields, name),
@@ -158,16 +174,19 @@ impl CredentialRules {
     }
 }
 
-/// Where in a `Cookie` field the session cookie stands, between its semicolons. `Err` if more than once.
-fn the_one(line: &[u8], name: &[u8]) -> Result<Option<Range<usize>>, Several> {
-    let mut found = None;
-    for (place, piece) in placed_pieces(line) {
-        if value_of(piece, name).is_some() && found.replace(place).is_some() {
-            return Err(Several);
-        }
+/// Where in the only `Cookie` field the session cookie stands, with what goes with it. `Err` if it stands there more than
+/// once, or there are several fields.
+fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<Range<usize>>, Several> {
+    let Some(line) = fields.only(NAME)? else { return Ok(None) };
+    let mut found = name.all_in(line);
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(Several),
+        (one, None) => Ok(one.map(|one| without_separator(line, one.place))),
     }
-    Ok(found)
 }
+
+/// As it is looked for.
+const NAME: &[u8] = b"cookie";
 
 /// What goes with a cookie: the semicolon before it; with the first, the one behind it, and white space.
 fn without_separator(line: &[u8], Range { start, end }: Range<usize>) -> Range<usize> {
@@ -178,35 +197,27 @@ fn without_separator(line: &[u8], Range { start, end }: Range<usize>) -> Range<u
     start..line.len() - behind.trim_ascii_start().len()
 }
 
-/// Leaves the other cookies in one field, where the session cookie stands in several places or lines.
-fn join_others(fields: &mut Fields, name: &[u8]) {
-    let all = || fields.all(COOKIE.as_str().as_bytes()).flat_map(pieces);
-    if all().all(|piece| value_of(piece, name).is_none()) {
+/// Leaves the other cookies in one field, where the session cookie stands in several places, or may in several lines.
+fn join_others(fields: &mut Fields, name: &CookieName) {
+    if fields.all(NAME).all(|line| name.all_in(line).next().is_none()) {
         return;
     }
     let mut kept = Vec::new();
-    for piece in all().filter(|piece| !piece.is_empty() && value_of(piece, name).is_none()) {
+    let is_another = |piece: &&[u8]| !piece.is_empty() && name.all_in(piece).next().is_none();
+    for piece in fields.all(NAME).flat_map(pieces).filter(is_another) {
         kept.extend_from_slice(if kept.is_empty() { b"" } else { b"; " });
         kept.extend_from_slice(piece);
     }
     // Every byte was part of a header value before, so the new value is one too.
     match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
         Ok(value) if !value.is_empty() => fields.set(COOKIE, value),
-        _ => fields.remove(COOKIE.as_str().as_bytes()),
+        _ => fields.remove(NAME),
     }
 }
 
-fn find_cookie<'a>(fields: &'a Fields, name: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
-    let mut found: Option<&[u8]> = None;
-    for line in fields.all(COOKIE.as_str().as_bytes()) {
-        for value in pieces(line).filter_map(|piece| value_of(piece, name)) {
-            match found {
-                Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
-                _ => found = Some(value),
-            }
-        }
-    }
-    found.map(|value| checked(value, is_cookie_octet)).transpose()
+/// What stands between the semicolons of a `Cookie` field, trimmed.
+fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii)
 }
 
 /// The one token of `Authorization: Bearer`, if there is one.
@@ -231,32 +242,6 @@ fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&[u8], Refusal>
     // Without early exit the compiler makes wide instructions of it.
     let is_credential = !value.is_empty() && value.iter().fold(true, |good, byte| good & allowed(*byte));
     if is_credential { Ok(value) } else { Err(Refusal::CredentialMalformed) }
-}
-
-/// What stands between the semicolons of a `Cookie` field, trimmed.
-fn pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    placed_pieces(line).map(|(_, piece)| piece)
-}
-
-/// The same, with the places between the semicolons.
-fn placed_pieces(line: &[u8]) -> impl Iterator<Item = (Range<usize>, &[u8])> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let rest = line.get(start..)?;
-        let length = memchr::memchr(b';', rest).unwrap_or(rest.len());
-        let place = start..start + length;
-        start = place.end + 1;
-        Some((place, rest.get(..length)?.trim_ascii()))
-    })
-}
-
-/// The value of a piece that is the cookie `name`, which holds neither `=` nor white space. A piece without `=` is a value
-/// without a name, as browsers treat it.
-fn value_of<'a>(piece: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    match piece.strip_prefix(name)?.trim_ascii_start() {
-        [b'=', value @ ..] => Some(value.trim_ascii_start()),
-        _ => None,
-    }
 }
 
 /// Whether a text can be the value of the session cookie.

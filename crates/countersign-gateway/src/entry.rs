@@ -2,8 +2,7 @@
 
 pub mod client;
 pub mod decision_id;
-pub mod forwarded;
-mod legacy;
+pub mod legacy;
 pub mod outgoing;
 pub mod own;
 mod passage;

@@ -19,7 +19,7 @@ use crate::{
         Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol,
     },
     http::{Fields, Lines},
-    http1::split,
+    http1::{place_of, split},
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
     route::Demands,
@@ -32,12 +32,13 @@ use crate::{
 /// The fields of a head that was read over HTTP/1.1.
 pub(crate) fn fields(fields: &[(&str, &str)]) -> Fields {
     let text: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = BytesMut::from(&*text);
+    let mut head = BytesMut::from(&*text);
     let mut lines = Lines::default();
     for line in text.split_terminator("\r\n") {
         let at = line.as_ptr().addr() - text.as_ptr().addr();
         let (name, value) = split(&head[at..at + line.len()]).unwrap();
-        lines.push(&head, name, value);
+        let (name, value) = (place_of(name, &head), place_of(value, &head));
+        lines.push(&mut head, name, value);
     }
     lines.within(head)
 }

@@ -89,7 +89,7 @@ fn refused_by_us(config: &Config, live: &OwnedCredential) -> Option<Item> {
         CredentialKind::Cookie => (header::COOKIE, format!("{}=", config.session.cookie.as_deref()?)),
     };
     let value = HeaderValue::try_from(before + live.value.expose()).ok()?;
-    let rules = CredentialRules { cookie: config.session.cookie.clone(), bearer: config.session.bearer };
+    let rules = CredentialRules::new(config.session.cookie.as_deref(), config.session.bearer);
     let text = match rules.find(&HeaderMap::from_iter([(name, value)]).into()) {
         Ok(Some(found)) if found.expose() == live.value.expose().as_bytes() => return None,
         Ok(_) => "the gateway finds another credential in what you gave".to_owned(),

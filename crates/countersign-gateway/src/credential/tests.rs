@@ -19,7 +19,7 @@ fn cookies_of_http2(lines: &[&str]) -> Fields {
 }
 
 fn rules(bearer: bool) -> CredentialRules {
-    CredentialRules { cookie: Some("SESSION".to_owned()), bearer }
+    CredentialRules::new(Some("SESSION"), bearer)
 }
 
 fn found(fields: &Fields) -> Result<Option<&str>, Refusal> {

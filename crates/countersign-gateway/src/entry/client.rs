@@ -4,8 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-use super::forwarded::Scheme;
-use crate::http::Fields;
+use crate::{http::Fields, upstream::Scheme};
 
 const X_FORWARDED_FOR: &[u8] = b"x-forwarded-for";
 const X_FORWARDED_PROTO: &[u8] = b"x-forwarded-proto";

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::{
     client,
     decision_id::{DecisionId, DecisionIds},
-    forwarded::{self, Scheme},
     legacy::{self, Fate},
     outgoing,
     own::{self, SessionEndpoints},
@@ -40,7 +39,9 @@ use crate::{
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
-    upstream::{Added, Body, Inbound, Target, Term, Unreachable, UpstreamError, UpstreamRequest},
+    upstream::{
+        self, Body, Forwarded, Inbound, Scheme, Target, Term, Unreachable, UpstreamError, UpstreamRequest,
+    },
 };
 
 /// Everything the proxy needs under one configuration. A request keeps the snapshot it began with.
@@ -283,7 +284,7 @@ impl Call<'_> {
         };
         let cookie = self.legacy_cookie(parts, passage);
         let reader = self.reader(&parts.fields, route);
-        let added = self.rewrite(parts, passage, upgrade);
+        let forwarded = self.rewrite(parts, passage, upgrade);
         if !route.config.remove_headers.is_empty() {
             body.also_remove(&route.config.remove_headers);
         }
@@ -296,13 +297,13 @@ impl Call<'_> {
         let authorization = passage.authorization();
         let sent = match upgrade {
             UpgradeRule::Remove => {
-                let request = UpstreamRequest { parts, added: &added, authorization, body };
+                let request = UpstreamRequest { parts, forwarded: Some(&forwarded), authorization, body };
                 self.worker.upstreams.send(target, request).await
             }
             UpgradeRule::Keep => {
                 let term =
                     self.last_moment(passage).map(|until| Term { until, lease: passage.lease.clone() });
-                let request = UpstreamRequest { parts, added: &added, authorization, body };
+                let request = UpstreamRequest { parts, forwarded: Some(&forwarded), authorization, body };
                 Box::pin(self.tunnel(target, request, term)).await
             }
         };
@@ -379,7 +380,7 @@ impl Call<'_> {
     /// What the old application did to the session cookie happened to the session.
     fn follow_cookie(&self, cookie: OwnedCredential, answer: &Fields) {
         let translation = &self.snapshot.translation;
-        let Some(name) = &translation.credentials.cookie else { return };
+        let Some(name) = translation.credentials.cookie() else { return };
         match legacy::fate_of(answer, name, cookie.value.expose(), self.now.wall) {
             Some(Fate::Deleted) => translation.sessions.taken_away(cookie, self.client),
             Some(Fate::Replaced) => translation.sessions.replaced(cookie, self.client),
@@ -409,7 +410,7 @@ impl Call<'_> {
     }
 
     /// Takes from the head what the service must not see. What is ours goes with it.
-    fn rewrite(&self, parts: &mut Parts, passage: &Passage, upgrade: UpgradeRule) -> Added {
+    fn rewrite(&self, parts: &mut Parts, passage: &Passage, upgrade: UpgradeRule) -> Forwarded {
         let credential = match passage.remove {
             Remove::Credential => CredentialRule::Remove,
             Remove::IdentityHeaders => CredentialRule::Keep,
@@ -425,14 +426,12 @@ impl Call<'_> {
         let address = if self.connection.peer.ip().to_canonical() == self.client {
             self.connection.peer_value()
         } else {
-            forwarded::render(self.client)
+            upstream::render(self.client)
         };
         if let Some(identity) = &passage.identity {
             identity.set(&mut parts.fields);
         }
-        let mut added = Added::new();
-        forwarded::add(&mut added, &parts.fields, address, scheme);
-        added
+        Forwarded { address, scheme }
     }
 
     /// Takes from the answer what the client must not see, and sets what is ours.
@@ -444,13 +443,13 @@ impl Call<'_> {
             (Kind::Legacy | Kind::Public, _) => CacheRule::Untouched,
         };
         let credentials = &self.snapshot.translation.credentials;
-        let own_cookie = credentials.cookie.as_deref();
+        let own_cookie = credentials.cookie();
         let rules = ResponseRules {
             session_cookie: own_cookie.filter(|_| passage.remove == Remove::Credential),
             token: passage.authorization(),
             cache,
             vary: if matches!(route.kind, Kind::Guard(_))
-                || credentials.bearer
+                || credentials.bearer()
                 || self.snapshot.translation.page_tokens.is_some()
             {
                 VaryBy::CookieAndAuthorization

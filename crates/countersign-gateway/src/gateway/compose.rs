@@ -81,7 +81,7 @@ impl Household {
                 |translate| policies.of(translate),
                 |guarded| guard(trusted?, config, guarded),
             ),
-            credentials: CredentialRules { cookie: session.cookie.clone(), bearer: session.bearer },
+            credentials: CredentialRules::new(session.cookie.as_deref(), session.bearer),
             own_origin: origin_of(config.issuer.as_str()).to_owned(),
             sessions: Arc::new(sessions),
             page_tokens: self.page_tokens(config, &policies),

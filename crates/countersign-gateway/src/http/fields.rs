@@ -1,9 +1,13 @@
 //! The fields of a message.
 
+mod lower_case;
+
 use std::{fmt, ops::Range};
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use self::lower_case::make_lower_case;
 
 /// Header fields, in their order. Those that were read over HTTP/1.1 lie where they were read: names and values are
 /// places in the bytes of the head, and go on from there. Behind them stands what came otherwise, and what the gateway
@@ -15,7 +19,12 @@ pub struct Fields {
     head: BytesMut,
     lines: Vec<Line>,
     own: Vec<(HeaderName, HeaderValue)>,
+    marks: Marks,
 }
+
+/// Which names may be there: most of those that are looked for are not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks(u64);
 
 /// A field line of a head.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +44,10 @@ struct Place {
 
 /// The field lines of a head that is still being read.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(Vec<Line>);
+pub(crate) struct Lines {
+    lines: Vec<Line>,
+    marks: Marks,
+}
 
 /// There are several fields where there may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +57,16 @@ pub(crate) struct Several;
 const LINES: usize = 8;
 
 impl Place {
-    /// The place of `part`, which is a part of `head`; of a head too long for that, nowhere.
-    fn of(part: &[u8], head: &[u8]) -> Self {
-        let start = part.as_ptr().addr().wrapping_sub(head.as_ptr().addr());
-        match (u32::try_from(start), u32::try_from(start.wrapping_add(part.len()))) {
+    /// Of a head too long for that, nowhere.
+    fn of(range: &Range<usize>) -> Self {
+        match (u32::try_from(range.start), u32::try_from(range.end)) {
             (Ok(start), Ok(end)) => Self { start, end },
             _ => Self::default(),
         }
+    }
+
+    const fn length(self) -> usize {
+        self.end.wrapping_sub(self.start) as usize
     }
 
     fn in_head(self, head: &[u8]) -> &[u8] {
@@ -59,7 +74,29 @@ impl Place {
     }
 }
 
+impl Marks {
+    /// A bit for a name in lower case, which other names have too.
+    const fn of(name: &[u8]) -> u64 {
+        match name {
+            [first, ..] => 1 << ((*first as usize ^ name.len().wrapping_mul(3)) % 64),
+            [] => 0,
+        }
+    }
+
+    const fn add(&mut self, name: &[u8]) {
+        self.0 |= Self::of(name);
+    }
+
+    const fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::of(name) != 0
+    }
+}
+
 impl Line {
+    fn is_named(&self, name: &[u8], head: &[u8]) -> bool {
+        self.name.length() == name.len() && self.name.in_head(head) == name
+    }
+
     /// Takes `place` out of the value. What follows it moves up, and a line end behind that.
     fn cut(&mut self, head: &mut [u8], place: Range<usize>) {
         let Some(value) = head.get_mut(self.value.start as usize..self.value.end as usize) else { return };
@@ -81,35 +118,34 @@ impl Line {
 impl Lines {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.lines.len()
     }
 
-    /// One more line: name and value are parts of `head`.
-    pub(crate) fn push(&mut self, head: &[u8], name: &[u8], value: &[u8]) {
-        let (name, value) = (Place::of(name, head), Place::of(value, head));
-        let is_plain = head.get(name.end as usize..value.start as usize) == Some(b": ")
-            && head.get(value.end as usize..).is_some_and(|rest| rest.starts_with(b"\r\n"));
-        if self.0.capacity() == 0 {
-            self.0.reserve(LINES);
+    /// One more line, with its name and its value at these places of `head`. The name is put in lower case there.
+    pub(crate) fn push(&mut self, head: &mut [u8], name: Range<usize>, value: Range<usize>) {
+        let is_plain = head.get(name.end..value.start) == Some(b": ")
+            && head.get(value.end..).is_some_and(|rest| rest.starts_with(b"\r\n"));
+        let line = Line { name: Place::of(&name), value: Place::of(&value), is_plain };
+        if let Some(name) = head.get_mut(name) {
+            make_lower_case(name);
+            self.marks.add(name);
         }
-        self.0.push(Line { name, value, is_plain });
+        if self.lines.capacity() == 0 {
+            self.lines.reserve(LINES);
+        }
+        self.lines.push(line);
     }
 
     /// None so far, in the place of those of a message that is over.
     pub(crate) fn in_place_of(over: &mut Fields) -> Self {
-        let mut lines = std::mem::take(over).lines;
+        let mut lines = std::mem::take(&mut over.lines);
         lines.clear();
-        Self(lines)
+        Self { lines, marks: Marks::default() }
     }
 
     /// With the head they were found in.
-    pub(crate) fn within(self, mut head: BytesMut) -> Fields {
-        for line in &self.0 {
-            if let Some(name) = head.get_mut(line.name.start as usize..line.name.end as usize) {
-                name.make_ascii_lowercase();
-            }
-        }
-        Fields { head, lines: self.0, own: Vec::new() }
+    pub(crate) fn within(self, head: BytesMut) -> Fields {
+        Fields { head, lines: self.lines, own: Vec::new(), marks: self.marks }
     }
 }
 
@@ -123,30 +159,61 @@ impl Fields {
 
     /// The values of one name, which is in lower case.
     pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(found, _)| *found == name).map(|(_, value)| value)
+        let (lines, own) = self.may_be_named(name);
+        let lines = lines.iter().filter(move |line| line.is_named(name, &self.head));
+        let own = own.iter().filter(move |(found, _)| found.as_str().as_bytes() == name);
+        lines.map(|line| line.value.in_head(&self.head)).chain(own.map(|(_, value)| value.as_bytes()))
+    }
+
+    /// Where a name is looked for: nowhere, for most.
+    #[inline]
+    fn may_be_named(&self, name: &[u8]) -> (&[Line], &[(HeaderName, HeaderValue)]) {
+        if self.marks.may_have(name) { (&self.lines, &self.own) } else { (&[], &[]) }
     }
 
     /// The first value of one name.
     #[must_use]
+    #[inline]
     pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
-        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+        if self.marks.may_have(name) { self.search(name) } else { None }
+    }
+
+    fn search(&self, name: &[u8]) -> Option<&[u8]> {
+        let Self { lines, own, .. } = self;
+        match lines.iter().find(|line| line.is_named(name, &self.head)) {
+            Some(line) => Some(line.value.in_head(&self.head)),
+            None => own
+                .iter()
+                .find(|(found, _)| found.as_str().as_bytes() == name)
+                .map(|(_, value)| value.as_bytes()),
+        }
     }
 
     /// The value of the only field of that name. `Err` where there are several.
     pub(crate) fn only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
-        let mut all = self.iter().filter(|(found, _)| *found == name);
-        let first = all.next().map(|(_, value)| value);
-        if all.next().is_some() { Err(Several) } else { Ok(first) }
+        let (lines, own) = self.may_be_named(name);
+        let mut found = None;
+        for line in lines.iter().filter(|line| line.is_named(name, &self.head)) {
+            if found.replace(line.value.in_head(&self.head)).is_some() {
+                return Err(Several);
+            }
+        }
+        for (_, value) in own.iter().filter(|(found, _)| found.as_str().as_bytes() == name) {
+            if found.replace(value.as_bytes()).is_some() {
+                return Err(Several);
+            }
+        }
+        Ok(found)
     }
 
     /// The first value of one name, to be used elsewhere.
     #[must_use]
     pub fn value(&self, name: &[u8]) -> Option<HeaderValue> {
-        let is_named = |line: &&Line| line.name.in_head(&self.head) == name;
-        if let Some(line) = self.lines.iter().find(is_named) {
+        let (lines, own) = self.may_be_named(name);
+        if let Some(line) = lines.iter().find(|line| line.is_named(name, &self.head)) {
             return HeaderValue::from_bytes(line.value.in_head(&self.head)).ok();
         }
-        self.own.iter().find(|(found, _)| found.as_str().as_bytes() == name).map(|(_, value)| value.clone())
+        own.iter().find(|(found, _)| found.as_str().as_bytes() == name).map(|(_, value)| value.clone())
     }
 
     /// Whether there is a field of that name.
@@ -188,7 +255,9 @@ impl Fields {
 
     /// Removes every field of that name.
     pub fn remove(&mut self, name: &[u8]) {
-        self.retain(|found, _| found != name);
+        if self.marks.may_have(name) {
+            self.retain(|found, _| found != name);
+        }
     }
 
     /// Removes all fields. Nothing of the head is kept.
@@ -196,12 +265,13 @@ impl Fields {
         self.head = BytesMut::new();
         self.lines.clear();
         self.own.clear();
+        self.marks = Marks::default();
     }
 
     /// Takes `place` out of the only value of that name, where it stands.
     pub(crate) fn cut(&mut self, name: &[u8], place: Range<usize>) {
-        let Self { head, lines, own } = self;
-        if let Some(line) = lines.iter_mut().find(|line| line.name.in_head(head) == name) {
+        let Self { head, lines, own, .. } = self;
+        if let Some(line) = lines.iter_mut().find(|line| line.is_named(name, head)) {
             line.cut(head, place);
         } else if let Some((_, value)) = own.iter_mut().find(|(found, _)| found.as_str().as_bytes() == name) {
             let text = value.as_bytes();
@@ -213,6 +283,7 @@ impl Fields {
 
     /// One more field, whether there is one of that name or not.
     pub fn add(&mut self, name: HeaderName, value: HeaderValue) {
+        self.marks.add(name.as_str().as_bytes());
         self.own.push((name, value));
     }
 
@@ -264,20 +335,22 @@ pub(crate) fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 impl From<HeaderMap> for Fields {
     fn from(map: HeaderMap) -> Self {
-        let mut own = Vec::with_capacity(map.len());
+        let mut fields = Self { own: Vec::with_capacity(map.len()), ..Self::default() };
         let mut last = None;
         // Only the first of several values has the name.
         for (name, value) in map {
             last = name.or(last);
-            own.extend(last.clone().map(|name| (name, value)));
+            if let Some(name) = &last {
+                fields.add(name.clone(), value);
+            }
         }
-        Self { own, ..Self::default() }
+        fields
     }
 }
 
 impl From<Fields> for HeaderMap {
     fn from(fields: Fields) -> Self {
-        let Fields { head, lines, own } = fields;
+        let Fields { head, lines, own, .. } = fields;
         let head = head.freeze();
         let mut map = Self::with_capacity(lines.len() + own.len());
         for line in lines {

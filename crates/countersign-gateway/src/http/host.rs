@@ -97,15 +97,19 @@ fn parse(value: &[u8]) -> Option<HostPort<'_>> {
 /// The length of the name that the value begins with: labels that are not empty, with single dots between them.
 fn name_length(value: &[u8]) -> Option<usize> {
     let mut last = Letter::Dot;
-    let mut length = 0;
-    for byte in value {
-        match (last, LETTERS.get(usize::from(*byte)).copied().unwrap_or(Letter::None)) {
-            (Letter::Dot, Letter::Dot) => return None,
-            (_, Letter::None) => break,
-            (_, letter) => last = letter,
+    let mut rest = value;
+    while let [byte, behind @ ..] = rest {
+        let letter = LETTERS.get(usize::from(*byte)).copied().unwrap_or(Letter::None);
+        if letter == Letter::None {
+            break;
         }
-        length += 1;
+        if letter == Letter::Dot && last == Letter::Dot {
+            return None;
+        }
+        last = letter;
+        rest = behind;
     }
+    let length = value.len() - rest.len();
     (last == Letter::OfLabel && length <= MAX_HOST_BYTES).then_some(length)
 }
 

@@ -1,5 +1,7 @@
 //! Field lines (RFC 9112 §5): one reader for both sides, which repairs nothing.
 
+use std::ops::Range;
+
 /// Name and trimmed value of a line without its line end. No white space before the name or the colon, no folded line,
 /// no control character.
 pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -7,6 +9,12 @@ pub(crate) fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, rest) = line.split_at_checked(end_of_name)?;
     let [b':', value @ ..] = rest else { return None };
     (!name.is_empty() && !has_control(value)).then(|| (name, trim(value)))
+}
+
+/// Where a part of some bytes is in them.
+pub(crate) fn place_of(part: &[u8], whole: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    start..start.saturating_add(part.len())
 }
 
 /// Whether there is a control character other than a tab.

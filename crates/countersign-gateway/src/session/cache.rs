@@ -214,7 +214,7 @@ mod tests {
 
     fn key(cookie: &str) -> SessionKey {
         let fields = testing::fields(&[("cookie", &format!("S={cookie}"))]);
-        let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: false };
+        let rules = CredentialRules::new(Some("S"), false);
         let credential = rules.find(&fields).unwrap().unwrap();
         SessionKeyer::new(&Secret::new([1; 32]), b"").key(&credential)
     }

@@ -232,7 +232,7 @@ mod tests {
 
     fn key(secret: u8, settings: &[u8], name: &str, value: &str) -> SessionKey {
         let fields = testing::fields(&[(name, value)]);
-        let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: true };
+        let rules = CredentialRules::new(Some("S"), true);
         let credential = rules.find(&fields).unwrap().unwrap();
         SessionKeyer::new(&Secret::new([secret; 32]), settings).key(&credential)
     }

@@ -147,7 +147,7 @@ impl House {
 
     fn ask(&self, cookie: &str) -> (SessionKey, OwnedCredential) {
         let fields = testing::fields(&[("cookie", &format!("S={cookie}"))]);
-        let rules = CredentialRules { cookie: Some("S".to_owned()), bearer: false };
+        let rules = CredentialRules::new(Some("S"), false);
         let credential = rules.find(&fields).unwrap().unwrap();
         (self.sessions.keyer.key(&credential), credential.to_owned())
     }

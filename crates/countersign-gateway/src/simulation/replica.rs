@@ -373,7 +373,7 @@ fn translation(
     });
     Arc::new(Translation {
         routes: RouteTable::new(&[testing::route("/orders/")], testing::policy),
-        credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
+        credentials: CredentialRules::new(Some("S"), false),
         own_origin: ISSUER.to_owned(),
         sessions: Arc::new(sessions),
         page_tokens: None,

@@ -129,7 +129,7 @@ impl Translation {
     ) -> Result<UnixTime, Stopped> {
         let credential = self.credentials.find_cookie(fields).map_err(refused("credential"))?;
         let credential = credential.ok_or_else(|| {
-            let cookie = self.credentials.cookie.as_deref().unwrap_or_default();
+            let cookie = self.credentials.cookie().unwrap_or_default();
             ("credential", Refusal::CredentialMissing, format!("the request has no cookie `{cookie}`"))
         })?;
         steps.push(Step::passed("credential", self.found(&credential)));
@@ -316,7 +316,7 @@ impl Translation {
 
     /// What a request could carry.
     fn wanted(&self) -> String {
-        match (&self.credentials.cookie, self.credentials.bearer) {
+        match (self.credentials.cookie(), self.credentials.bearer()) {
             (Some(cookie), true) => format!("cookie `{cookie}` and no bearer token"),
             (Some(cookie), false) => format!("cookie `{cookie}`"),
             (None, _) => "bearer token".to_owned(),
@@ -325,7 +325,7 @@ impl Translation {
 
     fn found(&self, credential: &Credential<'_>) -> String {
         let length = credential.expose().len();
-        match (credential.kind, &self.credentials.cookie) {
+        match (credential.kind, self.credentials.cookie()) {
             (CredentialKind::Cookie, Some(cookie)) => format!("cookie `{cookie}`, {length} characters"),
             (CredentialKind::Cookie, None) => format!("cookie, {length} characters"),
             (CredentialKind::Bearer, _) => format!("bearer token, {length} characters"),

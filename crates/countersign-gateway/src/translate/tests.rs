@@ -119,7 +119,7 @@ fn house_with(ledger: Arc<Ledger>, clock: Arc<ManualClock>) -> House {
     });
     let translation = Translation {
         routes: RouteTable::new(&routes, testing::policy),
-        credentials: CredentialRules { cookie: Some("S".to_owned()), bearer: false },
+        credentials: CredentialRules::new(Some("S"), false),
         own_origin: "https://shop.example".to_owned(),
         sessions: Arc::new(sessions),
         page_tokens: None,

@@ -42,6 +42,8 @@ pub(super) struct Client {
     out: Outgoing,
     /// The body of the request, as long as it is not sent.
     sending: Option<Sending>,
+    /// Why the body of the request ended before its end, for who reads the answer.
+    failed: Option<BodyError>,
     /// Informational answers so far.
     announced: u8,
     /// It may be used again once the answer is over.
@@ -83,6 +85,7 @@ impl Client {
             room: Room::default(),
             out: Outgoing::default(),
             sending: None,
+            failed: None,
             announced: 0,
             keeps: true,
             used: Instant::now(),
@@ -97,7 +100,7 @@ impl Client {
     /// request was passed on. Fields and body are taken, unless nothing of the request could be written.
     pub(super) async fn exchange(
         &mut self,
-        UpstreamRequest { parts, added, authorization, body }: UpstreamRequest<'_>,
+        UpstreamRequest { parts, forwarded, authorization, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         limit: Duration,
         now: Instant,
@@ -107,7 +110,7 @@ impl Client {
         self.keeps = true;
         self.announced = 0;
         let is_head = parts.method == Method::HEAD;
-        let encoder = request::put_head(self.out.buffer(), parts, (added, authorization), body);
+        let encoder = request::put_head(self.out.buffer(), parts, (forwarded, authorization), body);
         let mut first = Some(now);
         let mut unsent = encoder.is_over() && body.is_end_stream();
         if !unsent {
@@ -196,17 +199,30 @@ impl Client {
         }
     }
 
+    /// Sends what is left of the request, as far as it goes.
+    pub(super) fn send_on(&mut self, cx: &mut Context<'_>) {
+        if self.sending.is_some() || !self.out.is_empty() {
+            match self.poll_send(cx) {
+                Poll::Ready(Err(stopped)) => {
+                    self.stop_sending();
+                    self.failed = match stopped {
+                        Stopped::Body(error) => Some(error),
+                        Stopped::Refused => None,
+                    };
+                }
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+        }
+    }
+
     /// The next piece of the answer. What is left of the request is sent on the way.
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.sending.is_some() || !self.out.is_empty() {
-            match self.poll_send(cx) {
-                Poll::Ready(Err(Stopped::Body(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(Err(Stopped::Refused)) => self.stop_sending(),
-                Poll::Ready(Ok(())) | Poll::Pending => {}
-            }
+        self.send_on(cx);
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
         }
         loop {
             match self.reader.next_of_body() {
@@ -257,6 +273,9 @@ impl Client {
         #[cfg(test)]
         if self.overlooks {
             return true;
+        }
+        if let Some(is_quiet) = self.stream.is_quiet() {
+            return is_quiet;
         }
         // Whatever else this task has read already: an answer must not be missed for want of budget.
         let look = pin!(unconstrained(poll_fn(|cx| self.poll_fill(cx))));

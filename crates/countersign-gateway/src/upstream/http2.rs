@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderName, HeaderValue, Request, Response, Uri, header::AUTHORIZATION, uri};
+use http::{HeaderValue, Request, Response, Uri, header::AUTHORIZATION, uri};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
 use super::{
-    Added, Deadline, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
+    Deadline, Forwarded, Inbound, Stream, UpstreamError, UpstreamRequest, error::Unreachable, http1::Failure,
     origin::Origin,
 };
 use crate::{
@@ -107,15 +107,13 @@ pub(super) struct Waits {
 impl Client {
     pub(super) async fn exchange(
         &mut self,
-        UpstreamRequest { parts, added, authorization, body }: UpstreamRequest<'_>,
+        UpstreamRequest { parts, forwarded, authorization, body }: UpstreamRequest<'_>,
         deadline: &Deadline,
         body_deadline: &Deadline,
         waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
-        let added: Added =
-            added.iter().cloned().chain(authorization.map(|token| (AUTHORIZATION, token.clone()))).collect();
-        let sent = take(parts, &added, body);
+        let sent = take(parts, (forwarded, authorization), body);
         let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));
         let outcome = poll_fn(|cx| {
@@ -138,7 +136,7 @@ impl Client {
         };
         match returned {
             Some(returned) => {
-                put_back(returned, parts, &added, body);
+                put_back(returned, parts, (forwarded, authorization), body);
                 Err(Failure::Unsent)
             }
             None => sorted,
@@ -170,14 +168,21 @@ fn sort(
 }
 
 /// The request as hyper wants it. Method and target stay where they are, too.
-fn take(parts: &mut Parts, added: &[(HeaderName, HeaderValue)], body: &mut Inbound) -> Request<Inbound> {
+fn take(
+    parts: &mut Parts,
+    (forwarded, authorization): (Option<&Forwarded>, Option<&HeaderValue>),
+    body: &mut Inbound,
+) -> Request<Inbound> {
     let mut request = Request::new(body.take());
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.uri.clone();
     *request.version_mut() = parts.version;
     *request.headers_mut() = std::mem::take(&mut parts.fields).into();
-    for (name, value) in added {
-        request.headers_mut().insert(name, value.clone());
+    if let Some(forwarded) = forwarded {
+        forwarded.set(request.headers_mut(), parts.uri.authority().map(uri::Authority::as_str));
+    }
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(AUTHORIZATION, authorization.clone());
     }
     request
 }
@@ -185,14 +190,17 @@ fn take(parts: &mut Parts, added: &[(HeaderName, HeaderValue)], body: &mut Inbou
 fn put_back(
     request: Request<Inbound>,
     parts: &mut Parts,
-    added: &[(HeaderName, HeaderValue)],
+    (forwarded, authorization): (Option<&Forwarded>, Option<&HeaderValue>),
     body: &mut Inbound,
 ) {
-    let (head, unsent) = request.into_parts();
-    parts.fields = head.headers.into();
-    for (name, _) in added {
-        parts.fields.remove(name.as_str().as_bytes());
+    let (mut head, unsent) = request.into_parts();
+    if forwarded.is_some() {
+        Forwarded::unset(&mut head.headers);
     }
+    if authorization.is_some() {
+        head.headers.remove(AUTHORIZATION);
+    }
+    parts.fields = head.headers.into();
     *body = unsent;
 }
 

@@ -2,23 +2,18 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue};
-use smallvec::SmallVec;
+use http::HeaderValue;
 
-use super::Inbound;
+use super::{Forwarded, Inbound};
 use crate::http::Parts;
-
-/// What the gateway says besides: the caller's address, host and scheme.
-pub type Added = SmallVec<[(HeaderName, HeaderValue); 4]>;
 
 /// A request on its way to a service. It lies where it was read; its fields and its body are taken when they are sent.
 pub struct UpstreamRequest<'a> {
     /// Path and query it is to be sent with, a `Host` field, and what else of the client's fields goes on. Scheme,
     /// authority, version and what HTTP/2 wants otherwise is seen to when it is sent.
     pub parts: &'a mut Parts,
-    /// Fields of the gateway's own, none of which is in `parts`: over HTTP/1.1 they are written behind those, and never
-    /// enter a map.
-    pub added: &'a [(HeaderName, HeaderValue)],
+    /// What the service is told of the client's connection, none of which is in `parts`.
+    pub forwarded: Option<&'a Forwarded>,
     /// The `Authorization` of the gateway's own, in place of the client's: where there is one, `parts` has none.
     pub authorization: Option<&'a HeaderValue>,
     /// The body.
@@ -28,8 +23,8 @@ pub struct UpstreamRequest<'a> {
 impl UpstreamRequest<'_> {
     /// The same, for one more attempt.
     pub(super) const fn again(&mut self) -> UpstreamRequest<'_> {
-        let Self { parts, added, authorization, body } = self;
-        UpstreamRequest { parts, added, authorization: *authorization, body }
+        let Self { parts, forwarded, authorization, body } = self;
+        UpstreamRequest { parts, forwarded: *forwarded, authorization: *authorization, body }
     }
 }
 

@@ -19,6 +19,20 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl Stream {
+    /// Whether nothing was received that is not read yet, not even the end, as far as can be told without asking the
+    /// kernel. Encrypted, only reading tells.
+    pub(super) fn is_quiet(&self) -> Option<bool> {
+        match self {
+            // Where it is not known to be readable, this is no system call; and what is read is never looked at.
+            Self::Plain(stream) => {
+                Some(stream.try_read(&mut [0]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock))
+            }
+            Self::Tls(_) => None,
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {

@@ -3,15 +3,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use proptest::{collection::vec, prelude::*};
 
 use super::{Fields, Lines};
-use crate::http1::split;
+use crate::http1::{place_of, split};
 
 /// The fields of a head of these lines, line ends included.
 fn read(lines: &[String]) -> Fields {
-    let head = BytesMut::from(&*format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.concat()));
+    let text = format!("HTTP/1.1 200 OK\r\n{}\r\n", lines.concat());
+    let mut head = BytesMut::from(&*text);
     let mut found = Lines::default();
-    for line in head[..].split(|byte| *byte == b'\n').skip(1) {
+    for line in text.as_bytes().split(|byte| *byte == b'\n').skip(1) {
         if let Some((name, value)) = split(line.strip_suffix(b"\r").unwrap_or(line)) {
-            found.push(&head, name, value);
+            let place = |part| place_of(part, text.as_bytes());
+            found.push(&mut head, place(name), place(value));
         }
     }
     assert_eq!(found.len(), lines.len());
@@ -103,6 +105,14 @@ proptest! {
         prop_assert_eq!(written(&fields, |_, _| true), expected(removed).collect::<String>());
         let map = HeaderMap::from(fields.clone());
         prop_assert_eq!(map.len(), fields.len());
+        for (name, _) in fields.iter() {
+            let all: Vec<_> = fields.iter().filter(|(found, _)| *found == name).map(|(_, value)| value).collect();
+            prop_assert_eq!(fields.all(name).collect::<Vec<_>>(), &all[..]);
+            prop_assert_eq!(fields.first(name), all.first().copied());
+            prop_assert_eq!(fields.only(name).ok(), (all.len() == 1).then(|| Some(all[0])));
+            let other = [name, b"-longer-"].concat();
+            prop_assert!(!fields.has(&other) && fields.only(&other) == Ok(None) && fields.all(&other).next().is_none());
+        }
         for (name, value) in fields.iter() {
             let name = std::str::from_utf8(name).unwrap();
             prop_assert!(map.get_all(name).iter().any(|mapped| mapped.as_bytes() == value));

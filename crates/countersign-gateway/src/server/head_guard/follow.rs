@@ -10,7 +10,11 @@ use super::{
     field::{Body, Fields, take_trailer},
     request_line::{self, Minor, RequestLine},
 };
-use crate::{config::resolved::Limits, error::Refusal, http1::is_token_byte};
+use crate::{
+    config::resolved::Limits,
+    error::Refusal,
+    http1::{is_token_byte, place_of},
+};
 
 /// Knows at every byte of a connection whether it belongs to a head or a body, and whether it may pass.
 ///
@@ -39,12 +43,6 @@ pub struct HeadParts {
     pub fields: SmallVec<[(Range<usize>, Range<usize>); 8]>,
     /// The version is HTTP/1.0.
     pub is_old: bool,
-}
-
-/// Where a part of some bytes is in them.
-fn part(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
-    start..start + part.len()
 }
 
 /// What became of some bytes.
@@ -249,14 +247,14 @@ impl Follow {
                 }
                 State::Fields(_, fields) => {
                     let (name, value) = fields.take(line, self.max_fields)?;
-                    self.head.fields.push((part(bytes, name), part(bytes, value)));
+                    self.head.fields.push((place_of(name, bytes), place_of(value, bytes)));
                 }
                 _ if line.is_empty() => {}
                 _ => {
                     let RequestLine { method, target, minor } = request_line::parse(line)?;
                     self.head.fields.clear();
-                    self.head.method = part(bytes, method);
-                    self.head.target = part(bytes, target);
+                    self.head.method = place_of(method, bytes);
+                    self.head.target = place_of(target, bytes);
                     self.head.is_old = minor == Minor::Zero;
                     self.state = State::Fields(minor, Fields::default());
                 }

@@ -1,6 +1,6 @@
 //! What a client sends, divided into requests, without I/O.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Method, Uri, Version};
@@ -108,21 +108,21 @@ impl fmt::Debug for RequestReader {
 }
 
 /// The request of a head whose parts are known.
-fn read_request(head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<Seen, Refusal> {
-    let part = |range: &Range<usize>| head.get(range.clone()).unwrap_or_default();
-    into.method = Method::from_bytes(part(&at.method)).map_err(|_| Refusal::RequestLineMalformed)?;
-    into.uri = Uri::try_from(part(&at.target)).map_err(|_| Refusal::RequestLineMalformed)?;
+fn read_request(mut head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<Seen, Refusal> {
+    let method = head.get(at.method.clone()).unwrap_or_default();
+    into.method = Method::from_bytes(method).map_err(|_| Refusal::RequestLineMalformed)?;
+    let target = head.get(at.target.clone()).unwrap_or_default();
+    into.uri = Uri::try_from(target).map_err(|_| Refusal::RequestLineMalformed)?;
     into.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
     into.extensions.clear();
     let mut lines = Lines::in_place_of(&mut into.fields);
     let mut seen = Seen::default();
     for (name, value) in &at.fields {
-        let (name, value) = (part(name), part(value));
         if name.len() > MAX_NAME_BYTES {
             return Err(Refusal::HeaderMalformed);
         }
-        seen.note(name);
-        lines.push(&head, name, value);
+        seen.note(head.get(name.clone()).unwrap_or_default());
+        lines.push(&mut head, name.clone(), value.clone());
     }
     into.fields = lines.within(head);
     Ok(seen)

@@ -1,9 +1,9 @@
 //! The head of a request as a service gets it.
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use http_body::Body as _;
 
-use super::super::Inbound;
+use super::super::{Forwarded, Inbound};
 use crate::{
     http::{Fields, Parts},
     http1::{Encoder, length, put_field},
@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn put_head(
     out: &mut Vec<u8>,
     parts: &mut Parts,
-    (added, authorization): (&[(HeaderName, HeaderValue)], Option<&HeaderValue>),
+    (forwarded, authorization): (Option<&Forwarded>, Option<&HeaderValue>),
     body: &Inbound,
 ) -> Encoder {
     let encoder = frame(&mut parts.fields, body);
@@ -30,9 +30,8 @@ pub(super) fn put_head(
         debug_assert!(!parts.fields.has(b"authorization"), "two tokens");
         put_field(out, &header::AUTHORIZATION, authorization);
     }
-    for (name, value) in added {
-        debug_assert!(!parts.fields.has(name.as_str().as_bytes()), "{name} is said twice");
-        put_field(out, name, value);
+    if let Some(forwarded) = forwarded {
+        forwarded.put(out, &parts.fields);
     }
     out.extend_from_slice(b"\r\n");
     encoder
@@ -77,7 +76,7 @@ mod tests {
         let (parts, body) = request.body(Inbound::none()).unwrap().into_parts();
         let mut parts = parts.into();
         let token = HeaderValue::from_static("Bearer x");
-        let encoder = put_head(&mut out, &mut parts, (&[], Some(&token)), &body);
+        let encoder = put_head(&mut out, &mut parts, (None, Some(&token)), &body);
         assert_eq!(encoder, Encoder::NONE);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
@@ -91,7 +90,7 @@ mod tests {
         let mut out = Vec::new();
         let (parts, body) = request.body(Inbound::none()).unwrap().into_parts();
         let mut parts = parts.into();
-        assert_eq!(put_head(&mut out, &mut parts, (&[], None), &body), Encoder::NONE);
+        assert_eq!(put_head(&mut out, &mut parts, (None, None), &body), Encoder::NONE);
         assert_eq!(String::from_utf8(out).unwrap(), "POST / HTTP/1.1\r\nhost: x\r\n\r\n");
     }
 }

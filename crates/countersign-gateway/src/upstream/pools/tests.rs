@@ -56,7 +56,7 @@ async fn what_comes_back_unsent_is_sent_once_more() {
         let response = pools
             .send(
                 &target,
-                UpstreamRequest { parts: &mut parts, added: &[], authorization: None, body: &mut body },
+                UpstreamRequest { parts: &mut parts, forwarded: None, authorization: None, body: &mut body },
             )
             .await
             .unwrap();

@@ -44,7 +44,7 @@ impl Handler for Forward {
                 .upstreams
                 .upgrade(
                     &self.0,
-                    UpstreamRequest { parts, added: &[], authorization: None, body },
+                    UpstreamRequest { parts, forwarded: None, authorization: None, body },
                     client,
                     None,
                 )
@@ -53,7 +53,7 @@ impl Handler for Forward {
             parts.fields.remove(b"connection");
             worker
                 .upstreams
-                .send(&self.0, UpstreamRequest { parts, added: &[], authorization: None, body })
+                .send(&self.0, UpstreamRequest { parts, forwarded: None, authorization: None, body })
                 .await
         };
         match outcome {

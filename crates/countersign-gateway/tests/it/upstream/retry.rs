@@ -119,7 +119,12 @@ impl Handler for Behind {
                 .upstreams
                 .send(
                     &self.target,
-                    UpstreamRequest { parts: &mut parts, added: &[], authorization: None, body: &mut body },
+                    UpstreamRequest {
+                        parts: &mut parts,
+                        forwarded: None,
+                        authorization: None,
+                        body: &mut body,
+                    },
                 )
                 .await
             {

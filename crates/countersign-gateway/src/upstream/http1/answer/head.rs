@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::UpstreamError;
 use crate::{
     http::{Fields, Lines},
-    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, has_control, split, take},
+    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, has_control, place_of, split, take},
 };
 
 /// As much of a head as was read.
@@ -65,6 +65,7 @@ impl HeadReader {
                     return Err(UpstreamError::Malformed);
                 }
                 self.seen.note(name);
+                let (name, value) = (place_of(name, bytes), place_of(value, bytes));
                 self.lines.push(bytes, name, value);
             }
         }
