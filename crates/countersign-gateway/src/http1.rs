@@ -49,16 +49,32 @@ impl Default for Room {
 }
 
 impl Room {
-    /// For the next head, whatever was read before. A buffer that has grown is let go.
+    /// For the next head, whatever was read before. A buffer that has grown is let go, and the beginning of a head in it
+    /// gets one of its own.
     pub(crate) fn reset(&mut self, buffer: &mut BytesMut) {
         self.0 = scratch::READ;
-        if buffer.is_empty() && buffer.capacity() > 0 {
-            *buffer = BytesMut::new();
+        if buffer.capacity() > 2 * scratch::READ.max(buffer.len())
+            || buffer.is_empty() && buffer.capacity() > 0
+        {
+            *buffer = BytesMut::from(&buffer[..]);
         }
     }
 
-    /// Reads what there is. Zero: the other end has said all it had to say.
+    /// Reads what there is. Zero: the other end has said all it had to say. While nothing comes, no buffer is kept for it.
     pub(crate) fn fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut (impl AsyncRead + Unpin),
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        let read = self.read(cx, io, buffer);
+        if read.is_pending() && buffer.is_empty() && buffer.capacity() > 0 {
+            *buffer = BytesMut::new();
+        }
+        read
+    }
+
+    fn read(
         &mut self,
         cx: &mut Context<'_>,
         io: &mut (impl AsyncRead + Unpin),
@@ -108,9 +124,14 @@ fn copy(
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll, Waker};
+    use std::{
+        io,
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
 
     use bytes::BytesMut;
+    use tokio::io::{AsyncRead, ReadBuf};
 
     use super::{MOST_ROOM, Room, scratch, take};
 
@@ -139,6 +160,52 @@ mod tests {
         assert_eq!(buffer.capacity(), 18);
         let head = take(&mut buffer, 18);
         assert_eq!((&head[..], buffer.capacity()), (&b"GET / HTTP/1.1\r\n\r\n"[..], 0));
+    }
+
+    /// Gives so many bytes in each read, in turn; none means not now.
+    struct Giving(Vec<usize>);
+
+    impl AsyncRead for Giving {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            place: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match self.0.pop() {
+                Some(0) | None => Poll::Pending,
+                Some(length) => {
+                    place.put_slice(&vec![b'x'; length.min(place.remaining())]);
+                    Poll::Ready(Ok(()))
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_while_nothing_comes_whatever_came_before() {
+        let mut cx = Context::from_waker(Waker::noop());
+        // The last is the first: a burst, nothing, little, nothing.
+        let mut giving = Giving(vec![0, 100, 0, 100_000, 100_000, 100_000, 100_000]);
+        let (mut room, mut buffer) = (Room::default(), BytesMut::new());
+        let mut waits = 0;
+        while !giving.0.is_empty() {
+            if let Poll::Ready(read) = room.fill(&mut cx, &mut giving, &mut buffer) {
+                drop(take(&mut buffer, read.unwrap()));
+            } else {
+                waits += 1;
+                assert_eq!(buffer.capacity(), 0);
+            }
+        }
+        assert_eq!(waits, 2);
+    }
+
+    #[test]
+    fn the_beginning_of_a_head_does_not_hold_the_memory_of_a_body() {
+        let mut buffer = BytesMut::with_capacity(MOST_ROOM);
+        buffer.extend_from_slice(b"G");
+        Room::default().reset(&mut buffer);
+        assert_eq!(&buffer[..], b"G");
+        assert!(buffer.capacity() < scratch::READ);
     }
 
     #[test]

@@ -50,6 +50,7 @@ What no key changes.
 | HTTP/2 streams a client resets before they are taken | 20; 1,000 on a connection of `trusted_proxies` | the connection ends |
 | HTTP/2 streams that end by a client's errors | 1,024 | the connection ends |
 | HTTP/2 answer waiting for a client, for each stream | 64 KiB | the service is not read on |
+| what a client sends after its last answer over HTTP/1.1 | read away for 2 s, until it closes | the connection is closed |
 | first request of a connection that is open when a drain begins | 1 s | the connection is closed |
 | connections that a worker opens to one upstream at once | 64 | the request waits |
 | waiting for one's turn to connect | 15 × `limits.connect_timeout` | 502 `upstream_unreachable` |

@@ -99,6 +99,8 @@ pub(super) struct Activity {
     blocked: AtomicBool,
     /// How often the client took something.
     taken: AtomicUsize,
+    /// Part of a head has arrived (HTTP/1.1).
+    head: AtomicBool,
 }
 
 impl Activity {
@@ -122,6 +124,15 @@ impl Activity {
     /// Notes how flushing went, which is no progress by itself: there may have been nothing to flush.
     pub(super) fn flushed<T>(&self, outcome: &Poll<T>) {
         self.blocked.store(outcome.is_pending(), Ordering::Relaxed);
+    }
+
+    /// Notes whether part of a head has arrived.
+    pub(super) fn note_head(&self, has_begun: bool) {
+        self.head.store(has_begun, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_begun_head(&self) -> bool {
+        self.head.load(Ordering::Relaxed)
     }
 
     pub(super) fn taken(&self) -> usize {

@@ -16,7 +16,7 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -49,12 +49,17 @@ use crate::{
 
 /// For the last words to a client that was too slow.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// After the last answer, what the client still sends is read away for so long, until it closes too. Bytes that meet a
+/// closed socket would reset the connection, and the client might never see its answer (RFC 9112 §9.6).
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// As it should.
+    /// As it should: nothing more is to come.
     Good,
+    /// As it should, with an answer after which we read no more. The client may still send.
+    Answered,
     /// It has left HTTP.
     Left,
     /// The client went away in the middle of a message.
@@ -125,8 +130,9 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let wire = Wire::new(io, &scope.limits);
     let deadline = Arc::new(Deadline::default());
     let served = run(&wire, &scope, &deadline).await;
+    let mut lingers = matches!(served, Ok(End::Answered));
     match served {
-        Ok(End::Good) => {}
+        Ok(End::Good | End::Answered) => {}
         Ok(End::Left) => return,
         Ok(end) => scope.note_broken(match end {
             End::Gone => "the client went away in the middle of a message",
@@ -136,11 +142,14 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             scope.note_late(late);
             if late == Late::Head && wire.lock().has_begun_head() {
                 let mut last = Serving::new(&wire, &scope, &deadline);
-                let _ = timeout(GOODBYE, last.refuse(Refusal::HeaderTimeout)).await;
+                lingers = timeout(GOODBYE, last.refuse(Refusal::HeaderTimeout)).await == Ok(End::Answered);
             }
         }
     }
-    let _ = timeout(GOODBYE, poll_fn(|cx| wire.lock().poll_close(cx))).await;
+    let _ = timeout(GOODBYE, poll_fn(|cx| wire.lock().poll_shutdown(cx))).await;
+    let linger = if lingers { LINGER } else { Duration::ZERO };
+    let _ = timeout(linger, poll_fn(|cx| wire.lock().poll_discard(cx))).await;
+    wire.lock().close();
 }
 
 /// Serves requests until the connection ends, or is late with something.
@@ -160,7 +169,7 @@ async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>
             return Poll::Ready(Ok(end));
         }
         let activity = &scope.connection.activity;
-        let head_begun = activity.open() == 0 && wire.lock().has_begun_head();
+        let head_begun = activity.open() == 0 && activity.has_begun_head();
         let situation = Situation { head_begun, draining: drain.has_begun() };
         watch.poll(cx, activity, deadline, situation).map(Err)
     })
@@ -177,7 +186,7 @@ impl<'a, H: Handler> Serving<'a, H> {
             match poll_fn(|cx| self.poll_request(cx)).await {
                 Ok(begun) => match self.answer(begun).await {
                     Ok(true) => {}
-                    Ok(false) => return End::Good,
+                    Ok(false) => return End::Answered,
                     Err(end) => return end,
                 },
                 Err(NoRequest::End) => return End::Good,
@@ -190,11 +199,13 @@ impl<'a, H: Handler> Serving<'a, H> {
     /// The next request. After the drain has begun there is none behind the first, unless it was on its way already.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<Begun, NoRequest>> {
         let mut messages = self.wire.lock();
-        let is_idle = self.scope.connection.activity.begun() > 0 && !messages.has_begun_head();
-        if is_idle && self.scope.shared.drain.has_begun() {
+        let activity = &self.scope.connection.activity;
+        if activity.begun() > 0 && self.scope.shared.drain.has_begun() && !messages.has_begun_head() {
             return Poll::Ready(Err(NoRequest::End));
         }
-        messages.poll_head(cx, &mut self.request)
+        let head = messages.poll_head(cx, &mut self.request);
+        activity.note_head(head.is_pending() && messages.has_begun_head());
+        head
     }
 
     /// Answers a request. Whether another may follow.
@@ -211,7 +222,10 @@ impl<'a, H: Handler> Serving<'a, H> {
                 self.hand_over(handover);
                 Err(End::Left)
             }
-            _ => Ok(keeps && self.wire.lock().give_up_body()),
+            _ => {
+                let is_at_next = body.is_none() || self.wire.lock().give_up_body();
+                Ok(keeps && is_at_next)
+            }
         }
     }
 
@@ -246,7 +260,7 @@ impl<'a, H: Handler> Serving<'a, H> {
         let answer = shared.handler.refuse(refusal, connection, &shared.worker);
         let sent = self.send(answer, Asked::REFUSED).await;
         drop(open);
-        sent.map_or_else(|end| end, |_| End::Good)
+        sent.map_or_else(|end| end, |_| End::Answered)
     }
 
     /// Sends an answer. Whether the connection is kept after it.
@@ -302,7 +316,12 @@ impl<'a, H: Handler> Serving<'a, H> {
                 continue;
             }
             if !messages.out.is_empty() {
-                ready!(messages.poll_write(cx)).map_err(|_| End::Gone)?;
+                let Poll::Ready(written) = messages.poll_write(cx) else {
+                    drop(messages);
+                    body.send_request_on(cx);
+                    return Poll::Pending;
+                };
+                written.map_err(|_| End::Gone)?;
                 transfer.has_room = true;
             }
             match transfer.progress {

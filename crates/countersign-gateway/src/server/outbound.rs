@@ -21,6 +21,15 @@ pub enum Outbound {
     Upstream(Body),
 }
 
+impl Outbound {
+    /// Passes on what is left of the request while nothing of the answer is read.
+    pub(super) fn send_request_on(&mut self, cx: &mut Context<'_>) {
+        if let Self::Upstream(body) = self {
+            body.send_request_on(cx);
+        }
+    }
+}
+
 impl From<Bytes> for Outbound {
     fn from(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }

@@ -228,6 +228,14 @@ impl Body {
         }
     }
 
+    /// Passes on what is left of the request while nothing of the answer is read: the client may take none of it before
+    /// all of its request was taken.
+    pub(crate) fn send_request_on(&mut self, cx: &mut Context<'_>) {
+        if let State::Flowing(Source::Http1(client), _) = &mut self.0 {
+            client.send_on(cx);
+        }
+    }
+
     /// The connection is kept if the answer is at its end.
     fn finish(&mut self) {
         if let State::Flowing(source, _) = std::mem::replace(&mut self.0, State::Over) {

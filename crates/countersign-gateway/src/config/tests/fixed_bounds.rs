@@ -47,6 +47,10 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
         &[("server/http2.rs", "SEND_BUFFER: usize = 64 * 1024;")],
     ),
     (
+        "| what a client sends after its last answer over HTTP/1.1 | read away for 2 s, until it closes |",
+        &[("server/http1.rs", "LINGER: Duration = Duration::from_secs(2);")],
+    ),
+    (
         "| first request of a connection that is open when a drain begins | 1 s |",
         &[("server/watch.rs", "LAST_CHANCE: Duration = Duration::from_secs(1);")],
     ),

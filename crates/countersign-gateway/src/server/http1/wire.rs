@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use countersign::UnixTime;
 use http_body::{Frame, SizeHint};
 use tokio::io::AsyncWrite;
@@ -262,14 +262,28 @@ impl Messages {
         self.failed.is_none() && !self.reader.is_body_over()
     }
 
-    /// Ends the connection, and takes it.
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(io) = &mut self.io {
-            let _ = ready!(Pin::new(&mut *io).poll_shutdown(cx));
-            discard_unread(io, self.reader.buffer());
+    /// Says that nothing more will be sent.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.io {
+            Some(io) => Pin::new(io).poll_shutdown(cx).map(drop),
+            None => Poll::Ready(()),
         }
+    }
+
+    /// Reads away what the client sends, until it sends nothing more.
+    pub(super) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.reader.buffer().clear();
+            match ready!(self.poll_fill(cx)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Closes the connection, whoever still holds a body of it.
+    pub(super) fn close(&mut self) {
         self.io = None;
-        Poll::Ready(())
     }
 
     /// The connection after it has left HTTP, with what was read from it.
@@ -282,19 +296,6 @@ impl Messages {
         match &mut self.io {
             Some(io) => self.room.fill(cx, io, self.reader.buffer()),
             None => Poll::Ready(Ok(0)),
-        }
-    }
-}
-
-/// Reads away what has come in already. Closing a socket with unread bytes resets the connection, and the client may
-/// then never see its answer (RFC 9112 §9.6). Does not wait.
-fn discard_unread(io: &mut Io, read: &mut BytesMut) {
-    let mut discarded = 0;
-    while discarded < DISCARDED_BYTES {
-        read.clear();
-        match Room::default().fill(&mut Context::from_waker(Waker::noop()), io, read) {
-            Poll::Ready(Ok(length @ 1..)) => discarded += length,
-            _ => return,
         }
     }
 }

@@ -149,6 +149,75 @@ async fn a_client_that_reads_slowly_gets_everything() {
     assert!(started.elapsed() > 2 * LIMIT, "not slow enough to say anything");
 }
 
+/// What a client sends to a socket that is closed resets the connection, and takes away what it has not read yet.
+#[tokio::test]
+async fn an_answer_arrives_though_the_client_goes_on_sending() {
+    const LENGTH: usize = 1024 * 1024;
+    let service = Recorder::start(|mut socket, _, record| async move {
+        while record.take(&mut socket).await.is_some() {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+            socket.write_all(head.as_bytes()).await.unwrap();
+            socket.write_all(&vec![b'x'; LENGTH]).await.unwrap();
+        }
+    })
+    .await;
+    let gateway = Plan::limits(|limits| limits.body_bytes = 5).start(&[http1(service.address)]);
+    for last in [
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+        "GET / HTTP/1.1\r\nbad line\r\n\r\n",
+        "GET /\r\n\r\n",
+    ] {
+        let mut client = gateway.connect().await;
+        let both = format!("GET / HTTP/1.1\r\nHost: x\r\n\r\n{last}");
+        client.write_all(both.as_bytes()).await.unwrap();
+        let (mut read, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+        loop {
+            // The rest of the request that is refused, a little at a time.
+            let _ = client.write_all(b"bbbb").await;
+            match soon(client.read(&mut buffer)).await {
+                Ok(0) => break,
+                Ok(length) => read.extend_from_slice(&buffer[..length]),
+                Err(error) => panic!("{error} after {} bytes", read.len()),
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let answers = String::from_utf8_lossy(&read);
+        assert!(read.len() > LENGTH, "{} bytes before {last}", read.len());
+        assert!(answers.contains("HTTP/1.1 4"), "the refusal of {last}");
+    }
+}
+
+/// A service that answers before it has read, and a client that sends before it reads.
+#[tokio::test]
+async fn an_upload_goes_on_while_the_client_takes_nothing_of_the_answer() {
+    const LENGTH: usize = 16 * 1024 * 1024;
+    let service = Recorder::start(|mut socket, _, _| async move {
+        let (mut reading, mut writing) = socket.split();
+        let answer = async {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+            writing.write_all(head.as_bytes()).await.unwrap();
+            writing.write_all(&vec![b'x'; LENGTH]).await.unwrap();
+        };
+        let (mut taken, mut buffer) = (0, vec![0; 64 * 1024]);
+        let take = async {
+            while taken < LENGTH {
+                taken += reading.read(&mut buffer).await.unwrap();
+            }
+        };
+        tokio::join!(answer, take);
+        rest(&mut socket).await;
+    })
+    .await;
+    let gateway = Plan::limits(|limits| limits.body_bytes = 0).start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {LENGTH}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    soon(client.write_all(&vec![b'y'; LENGTH])).await.unwrap();
+    let (head, body) = soon(answer(&mut client)).await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(body.len(), LENGTH);
+}
+
 #[tokio::test]
 async fn a_malformed_head_gets_an_answer() {
     let service = Recorder::answering(OK).await;
