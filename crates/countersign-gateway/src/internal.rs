@@ -48,6 +48,7 @@ use self::{
 };
 
 pub use logout::LogoutReceiver;
+pub use own_token::OwnTokens;
 pub use serve::{Listening, serve};
 
 /// What the pages of the listener are made of. Cheap to clone.
@@ -61,6 +62,8 @@ pub struct Internal {
     pub ledger: Arc<Ledger>,
     /// Whose tokens are given back, asked about and exchanged.
     pub keyring: Arc<KeyRingHandle>,
+    /// Which tokens are theirs.
+    pub own: Arc<OwnTokens>,
     /// Whose log-out tokens are believed, once the listener is open.
     pub logout: Arc<OnceLock<LogoutReceiver>>,
     /// How often they are.

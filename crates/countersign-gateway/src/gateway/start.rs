@@ -24,7 +24,7 @@ use crate::{
     entropy::{Entropy, NoEntropy},
     entry::{decision_id::DecisionIds, proxy::Proxy},
     guard::TrustedIssuer,
-    internal::{Internal, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
+    internal::{Internal, OwnTokens, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
     keyring::{KeyRingHandle, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
     metadata::{Metadata, MetadataHandle},
     observe::{
@@ -224,6 +224,7 @@ fn internal_pages(config: &Config, household: &Household) -> Internal {
         feed: Arc::new(feed),
         ledger: Arc::clone(ledger),
         keyring: Arc::clone(keyring),
+        own: Arc::new(OwnTokens::new(Arc::clone(keyring), Arc::clone(ledger))),
         logout: Arc::default(),
         pace: Arc::default(),
         derived: Arc::new(ArcSwap::from_pointee(DerivedTokens::from(&config.token))),

@@ -179,7 +179,7 @@ async fn grant(
         return Err(Denied::Target);
     }
     internal.pace.take(&client.id, client.exchanges_per_second, now).map_err(Denied::TooOften)?;
-    let presented = own_token::verify(internal, token, own, now).map_err(Denied::Request)?;
+    let presented = internal.own.verify(token, own, now).map_err(Denied::Request)?;
     let terms = **internal.derived.load();
     let mut derived = derive(&presented, client, audience, scope, now)?;
     derived.claims.exp = derived.claims.exp.min(now.saturating_add(terms.lifetime));
