@@ -204,7 +204,8 @@ fn open_household(
     let answers = shared_answers(config, directory, clock, &observer)?;
     let household = Household {
         memory: Arc::new(memory(config).with_ledger(ledger).with_shared(answers)),
-        keyring: Arc::new(keyring),
+        // One for each thread that serves: a storm of them takes half of the processors.
+        keyring: Arc::new(keyring.signing_at_once(config.workers)),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
         guard: ArcSwapOption::from(trusted(config)),
         registry: Arc::new(Registry::new(config.workers)),

@@ -303,12 +303,8 @@ async fn sign(
         let signed = ring.sign_with(claims, &payload, now);
         signed.map(|signed| (derived, signed))
     };
-    let signed = if is_slow {
-        let _place = internal.pace.slow.acquire().await.map_err(|_| Denied::Unavailable("bug"))?;
-        tokio::task::spawn_blocking(sign).await.map_err(|_| Denied::Unavailable("bug"))?
-    } else {
-        sign()
-    };
+    let signed =
+        if is_slow { internal.pace.slow.make(sign).await.ok_or(Denied::Unavailable("bug"))? } else { sign() };
     signed.map_err(|_| Denied::Unavailable("keys_unavailable"))
 }
 
