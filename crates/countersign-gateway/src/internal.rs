@@ -11,7 +11,7 @@
 //!
 //! 1. Every request but a log-out token proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
 //!    of it does not hold is not told.
-//! 2. A stream of a client that a reload takes out, or that has another secret or key since, ends with the next heartbeat.
+//! 2. A stream of a client that a reload takes out, or that has another secret or key since, ends within a second.
 //! 3. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
 
 pub mod clients;
@@ -48,6 +48,7 @@ use self::{
 };
 
 pub use logout::LogoutReceiver;
+pub use own_token::OwnTokens;
 pub use serve::{Listening, serve};
 
 /// What the pages of the listener are made of. Cheap to clone.
@@ -61,6 +62,8 @@ pub struct Internal {
     pub ledger: Arc<Ledger>,
     /// Whose tokens are given back, asked about and exchanged.
     pub keyring: Arc<KeyRingHandle>,
+    /// Which tokens are theirs.
+    pub own: Arc<OwnTokens>,
     /// Whose log-out tokens are believed, once the listener is open.
     pub logout: Arc<OnceLock<LogoutReceiver>>,
     /// How often they are.

@@ -25,10 +25,11 @@ mod mending;
 mod records;
 pub mod schedule;
 pub mod seal;
+mod slow;
 mod watch;
 mod witness;
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use countersign::{
@@ -46,6 +47,7 @@ use self::{
 
 pub use fault::RingFault;
 pub use keeper::{RingKeeper, RingSettings};
+pub use slow::SlowSigning;
 pub use watch::PhaseWatch;
 pub use witness::{Seen, Witness};
 
@@ -170,8 +172,8 @@ impl KeyRing {
         signing.map(|key| key.key).ok_or(SignError::NoKey)
     }
 
-    /// Whether a signature for that audience takes long enough (RSA: about a millisecond) to be made on the
-    /// blocking pool.
+    /// Whether a signature for that audience takes long enough (RSA: about a millisecond) to be made by
+    /// [`SlowSigning`].
     #[must_use]
     pub fn is_slow(&self, audience: &Audience, now: UnixTime) -> bool {
         self.signer_for(audience, now).is_ok_and(|key| key.algorithm() == Algorithm::Rs256)
@@ -270,35 +272,48 @@ impl SignedToken {
 
 /// The ring that is in force. Outlives every reload; replaced whole.
 #[derive(Debug)]
-pub struct KeyRingHandle(ArcSwap<KeyRing>);
+pub struct KeyRingHandle {
+    in_force: ArcSwap<KeyRing>,
+    slow: SlowSigning,
+}
 
 impl KeyRingHandle {
     /// Puts the first ring in force.
     #[must_use]
     pub fn new(ring: KeyRing) -> Self {
-        Self(ArcSwap::from_pointee(ring))
+        Self { in_force: ArcSwap::from_pointee(ring), slow: SlowSigning::new(1) }
+    }
+
+    /// Makes so many slow signatures at once. Without it, one.
+    #[must_use]
+    pub fn signing_at_once(self, slow: NonZeroUsize) -> Self {
+        Self { slow: SlowSigning::new(slow.get()), ..self }
+    }
+
+    /// Where tokens of sessions are signed whose signature takes long.
+    #[must_use]
+    pub const fn slow(&self) -> &SlowSigning {
+        &self.slow
     }
 
     /// The ring in force, without counting a reference: for use within one synchronous function.
     #[must_use]
     pub fn load(&self) -> Guard<Arc<KeyRing>> {
-        self.0.load()
+        self.in_force.load()
     }
 
     /// The ring in force, to keep.
     #[must_use]
     pub fn load_full(&self) -> Arc<KeyRing> {
-        self.0.load_full()
+        self.in_force.load_full()
     }
 
     /// Puts another ring in force, unless the present one is of a later version.
     pub fn replace(&self, ring: KeyRing) {
         let ring = Arc::new(ring);
-        self.0.rcu(
-            |present| {
-                if present.version > ring.version { Arc::clone(present) } else { Arc::clone(&ring) }
-            },
-        );
+        self.in_force.rcu(|present| {
+            if present.version > ring.version { Arc::clone(present) } else { Arc::clone(&ring) }
+        });
     }
 }
 

@@ -67,6 +67,7 @@ use crate::{
 };
 
 pub use memory::Memory;
+pub(crate) use revoking::AT_ONCE;
 
 /// What a look-up is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,18 +10,21 @@ use std::{
 
 use bytes::BytesMut;
 use countersign::{
-    Role, UnixTime,
+    Role, Secret, UnixTime,
     revocation::{Cursor, Epoch},
 };
 
 use crate::{
     config::resolved::{
-        Requirements, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin, UpstreamProtocol,
+        Requirements, RingAlgorithm, RouteConfig, RouteKind, TranslateConfig, UpstreamOrigin,
+        UpstreamProtocol,
     },
+    entropy::SystemEntropy,
     http::{Fields, Lines},
     http1::{place_of, split},
     identity::Identity,
     issue::{PolicyId, TokenPolicy},
+    keyring::{KeyRingHandle, RingKeeper, RingSettings, Witness, schedule::Policy, seal::Sealer},
     route::Demands,
     store::{
         Change, LogoutName, LogoutOutcome, LogoutStanding, RingVersion, SealedRecord, SealedRing, Store,
@@ -112,15 +115,13 @@ pub(crate) fn demands(roles: &[&str]) -> Demands {
 }
 
 /// A ring of its own, with Ed25519 keys because they are made quickly.
-pub(crate) fn keyring(now: UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
-    use countersign::Secret;
+pub(crate) fn keyring(now: UnixTime) -> Arc<KeyRingHandle> {
+    let (keeper, settings) = ring_keeper();
+    Arc::new(KeyRingHandle::new(keeper.open(&settings, now).unwrap()))
+}
 
-    use crate::{
-        config::resolved::RingAlgorithm,
-        entropy::SystemEntropy,
-        keyring::{KeyRingHandle, RingKeeper, RingSettings, Witness, schedule::Policy, seal::Sealer},
-        store::memory::MemoryStore,
-    };
+/// Who keeps such a ring.
+pub(crate) fn ring_keeper() -> (RingKeeper, RingSettings) {
     let sealer = Sealer::new(&Secret::new([7; 32])).unwrap();
     let store = Arc::new(MemoryStore::default());
     let keeper = RingKeeper::new(store, sealer, Witness::memory(), Arc::new(SystemEntropy));
@@ -133,7 +134,7 @@ pub(crate) fn keyring(now: UnixTime) -> Arc<crate::keyring::KeyRingHandle> {
         ),
         shared_secrets: Vec::new(),
     };
-    Arc::new(KeyRingHandle::new(keeper.open(&settings, now).unwrap()))
+    (keeper, settings)
 }
 
 /// A store that can be broken.

@@ -299,7 +299,7 @@ impl Translation {
         Err(Refusal::RevocationUnsettled)
     }
 
-    /// Signs here, or on the blocking pool: an RSA signature takes longer than a worker may stand still.
+    /// Signs here, or where slow signatures are made: an RSA signature takes longer than a worker may stand still.
     async fn sign(
         &self,
         wanted: Wanted,
@@ -309,7 +309,7 @@ impl Translation {
         now: Now,
     ) -> Result<Arc<SignedToken>, Refusal> {
         let is_slow = ring.is_slow(&wanted.demands()?.policy.audience, now.wall);
-        let signer = Signer {
+        let mut signer = Signer {
             ring,
             sessions: Arc::clone(&self.sessions),
             entropy: Arc::clone(&self.entropy),
@@ -318,8 +318,12 @@ impl Translation {
         if !is_slow {
             return signer.sign(&key, entry, &wanted, now);
         }
-        let entry = Arc::clone(entry);
-        let signed = tokio::task::spawn_blocking(move || signer.sign(&key, &entry, &wanted, now));
+        let (entry, keyring, clock) = (Arc::clone(entry), Arc::clone(&self.keyring), Arc::clone(&self.clock));
+        let signed = self.keyring.slow().make(move || {
+            // It may have waited for its turn.
+            signer.ring = keyring.load_full();
+            signer.sign(&key, &entry, &wanted, clock.now())
+        });
         signed.await.unwrap_or(Err(Refusal::Bug))
     }
 

@@ -385,7 +385,7 @@ pub const KEYS: &[Key] = &[
         "Open connections of one client address (of one /64 with IPv6); those beyond are closed as soon as they are \
          accepted. `trusted_proxies` have no such bound: list the proxy that all requests come from."),
     key("limits.header_timeout", Kind::Duration { min: "100ms", max: "5m" }, Absent::Default("\"10s\""),
-        "For the whole header section of a request. Over HTTP/2 `limits.idle_timeout` bounds one that drips in."),
+        "For the whole header section of a request, and over HTTP/2 for its trailers."),
     key("limits.idle_timeout", Kind::Duration { min: "1s", max: "1h" }, Absent::Default("\"60s\""),
         "Between two requests on one connection."),
     key("limits.body_timeout", Kind::Duration { min: "100ms", max: "1h" }, Absent::Default("\"30s\""),

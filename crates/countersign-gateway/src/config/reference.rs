@@ -63,6 +63,7 @@ What no key changes.
 | before the head of a service's answer over HTTP/1.1 | 100 informational answers, 16 empty lines | 502 `upstream_malformed` |
 | trailers of a service's answer over HTTP/1.1, and the line of a chunk's size | 16 KiB | the answer is cut off |
 | a client's connection that is to leave HTTP, once the service agreed | 10 s | the connection is closed |
+| RSA signatures at once | one for each of `workers`; 4 for exchanges | the request waits |
 | `admin_listen` and `control.sock`, each | 64 connections, 16 KiB and 10 s for a head, 30 s for all | the next waits; the connection is closed |
 | `internal_listen` | 1,024 connections, 32 KiB and 10 s for a head, 64 KiB for a form | the next waits; it is refused |
 | revocation feed | 1,000 streams, 16 pieces and 5 s behind for each | refused; the stream is cut |

@@ -24,7 +24,7 @@ use crate::{
     entropy::{Entropy, NoEntropy},
     entry::{decision_id::DecisionIds, proxy::Proxy},
     guard::TrustedIssuer,
-    internal::{Internal, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
+    internal::{Internal, OwnTokens, clients::ClientTable, exchange::DerivedTokens, feed::Feed},
     keyring::{KeyRingHandle, RingKeeper, RingSettings, encryption_key::EncryptionKeySource},
     metadata::{Metadata, MetadataHandle},
     observe::{
@@ -204,7 +204,8 @@ fn open_household(
     let answers = shared_answers(config, directory, clock, &observer)?;
     let household = Household {
         memory: Arc::new(memory(config).with_ledger(ledger).with_shared(answers)),
-        keyring: Arc::new(keyring),
+        // One for each thread that serves: a storm of them takes half of the processors.
+        keyring: Arc::new(keyring.signing_at_once(config.workers)),
         pages: Arc::new(PageIndex::new(config.session.cache_entries)),
         guard: ArcSwapOption::from(trusted(config)),
         registry: Arc::new(Registry::new(config.workers)),
@@ -224,6 +225,7 @@ fn internal_pages(config: &Config, household: &Household) -> Internal {
         feed: Arc::new(feed),
         ledger: Arc::clone(ledger),
         keyring: Arc::clone(keyring),
+        own: Arc::new(OwnTokens::new(Arc::clone(keyring), Arc::clone(ledger))),
         logout: Arc::default(),
         pace: Arc::default(),
         derived: Arc::new(ArcSwap::from_pointee(DerivedTokens::from(&config.token))),

@@ -179,7 +179,7 @@ async fn grant(
         return Err(Denied::Target);
     }
     internal.pace.take(&client.id, client.exchanges_per_second, now).map_err(Denied::TooOften)?;
-    let presented = own_token::verify(internal, token, own, now).map_err(Denied::Request)?;
+    let presented = internal.own.verify(token, own, now).map_err(Denied::Request)?;
     let terms = **internal.derived.load();
     let mut derived = derive(&presented, client, audience, scope, now)?;
     derived.claims.exp = derived.claims.exp.min(now.saturating_add(terms.lifetime));
@@ -303,12 +303,8 @@ async fn sign(
         let signed = ring.sign_with(claims, &payload, now);
         signed.map(|signed| (derived, signed))
     };
-    let signed = if is_slow {
-        let _place = internal.pace.slow.acquire().await.map_err(|_| Denied::Unavailable("bug"))?;
-        tokio::task::spawn_blocking(sign).await.map_err(|_| Denied::Unavailable("bug"))?
-    } else {
-        sign()
-    };
+    let signed =
+        if is_slow { internal.pace.slow.make(sign).await.ok_or(Denied::Unavailable("bug"))? } else { sign() };
     signed.map_err(|_| Denied::Unavailable("keys_unavailable"))
 }
 

@@ -2,8 +2,8 @@
 //!
 //! 1. A stream goes on after its cursor (`Last-Event-ID`, or `after`) or says `reset` and ends: then a snapshot is
 //!    needed. Nothing between a snapshot's cursor and the stream that begins there is missed.
-//! 2. Each second a heartbeat carries the number of the newest event, so that whoever hears none knows that it is
-//!    blind.
+//! 2. Each second a heartbeat carries the number of the last event that was sent, so that whoever hears none knows that it
+//!    is blind. Events that never end do not hold it up; a stream that is behind by more than a second says none.
 //! 3. Each event is signed once, for all who follow.
 //! 4. A stream that does not take what it is sent within [`SLOW`] is cut; it never holds up another.
 //!
@@ -15,6 +15,7 @@
 //! Bounds: [`MAX_STREAMS`], [`PIECES`] waiting for each; one snapshot, kept for [`SNAPSHOT_KEPT`] after it was made or a
 //! further page of it was taken, at most for [`SNAPSHOT_KEPT_AT_MOST`].
 
+mod pulse;
 mod snapshots;
 
 use std::{
@@ -46,10 +47,13 @@ use serde::Deserialize;
 use tokio::{
     select,
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
-use self::snapshots::Snapshots;
+use self::{
+    pulse::{Pulse, Pulses},
+    snapshots::Snapshots,
+};
 use super::{Internal, clients::ClientTable, refuse};
 use crate::{
     config::resolved::ClientConfig,
@@ -66,8 +70,6 @@ pub const MAX_STREAMS: usize = 1000;
 pub const PIECES: usize = 16;
 /// A stream that takes nothing for so long is cut.
 pub const SLOW: Duration = Duration::from_secs(5);
-/// Between two heartbeats.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Signs and sends what the ledger says.
 pub struct Feed {
@@ -254,7 +256,8 @@ pub(super) async fn stream(
     };
     let (pieces, receiver) = mpsc::channel(PIECES);
     let (newest, whose) = (internal.ledger.subscribe(), Whose { client, clients: internal.clients });
-    let sending = Sending { newest, open, cursor, whose, pieces };
+    let pulses = Pulses::new(Instant::now(), *newest.borrow());
+    let sending = Sending { newest, open, cursor, whose, pieces, pulses };
     tokio::spawn(sending.run());
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -270,6 +273,7 @@ struct Sending {
     cursor: Cursor,
     whose: Whose,
     pieces: mpsc::Sender<Bytes>,
+    pulses: Pulses,
 }
 
 /// The client of a stream, and the table that it must be in.
@@ -295,32 +299,24 @@ impl Sending {
     }
 
     async fn send_all(&mut self) -> Result<(), End> {
-        let mut heartbeats = interval(HEARTBEAT_EVERY);
-        heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.newest.mark_unchanged();
             self.catch_up().await?;
             select! {
                 biased;
                 changed = self.newest.changed() => changed.map_err(|_| End::Over)?,
-                _ = heartbeats.tick() => {
-                    if !self.whose.clients.knows_still(&self.whose.client) {
-                        return Err(End::Over);
-                    }
-                    let signed = self.open.feed.heartbeat(&self.cursor).map_err(|Unsignable| End::Over)?;
-                    self.send(format!("event: heartbeat\ndata: {signed}\n\n").into()).await?;
-                }
+                () = sleep_until(self.pulses.look_at()) => {}
             }
         }
     }
 
-    /// Sends everything after the cursor.
+    /// Sends everything after the cursor, and what is due meanwhile.
     async fn catch_up(&mut self) -> Result<(), End> {
         loop {
             let feed = Arc::clone(&self.open.feed);
             let events = feed.ledger.after(&self.cursor).map_err(|_| End::Reset)?;
             if events.is_empty() {
-                return Ok(());
+                return self.tend(self.cursor.seq).await;
             }
             for published in events {
                 let signed = feed.signed(&published).map_err(|Unsignable| End::Over)?;
@@ -328,8 +324,25 @@ impl Sending {
                 self.send(format!("id: {cursor}\nevent: revocation\ndata: {signed}\n\n").into()).await?;
                 self.cursor = cursor.clone();
                 self.open.has_come_to(cursor.seq);
+                let newest = *self.newest.borrow();
+                self.tend(newest).await?;
             }
         }
+    }
+
+    /// Says the heartbeat if it is due, and ends the stream of a client that is one no longer.
+    async fn tend(&mut self, newest: u64) -> Result<(), End> {
+        let now = Instant::now();
+        self.pulses.come_to(self.cursor.seq, newest, now);
+        let pulse = self.pulses.take(now);
+        if pulse != Pulse::GoOn && !self.whose.clients.knows_still(&self.whose.client) {
+            return Err(End::Over);
+        }
+        if pulse == Pulse::Beat {
+            let signed = self.open.feed.heartbeat(&self.cursor).map_err(|Unsignable| End::Over)?;
+            self.send(format!("event: heartbeat\ndata: {signed}\n\n").into()).await?;
+        }
+        Ok(())
     }
 
     async fn send(&self, piece: Bytes) -> Result<(), End> {

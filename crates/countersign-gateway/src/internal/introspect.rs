@@ -46,7 +46,7 @@ pub(super) async fn introspect(
 ) -> Response {
     let Some(token) = form.field("token") else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     let audience = client.audience.as_ref();
-    let claims = audience.and_then(|audience| own_token::verify(&internal, token, audience, now).ok());
+    let claims = audience.and_then(|audience| internal.own.verify(token, audience, now).ok());
     let no_store = [(header::CACHE_CONTROL, "no-store")];
     if claims.is_some() && internal.ledger.is_alone_too_long() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");

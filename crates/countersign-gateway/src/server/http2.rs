@@ -4,9 +4,10 @@
 //! accepted (`max_pending_accept_reset_streams`; 1,000 from a trusted proxy, whose clients share it), or more than 1,024
 //! that we had to reset (`max_local_error_reset_streams`). Extended CONNECT (RFC 8441) is not offered.
 //!
-//! A header section that drips in is bounded by `idle_timeout` alone, and while another stream is open, by what bounds
-//! that one: it holds at most `header_bytes`, and frames that add nothing to it end the connection.
+//! A header section holds at most `header_bytes`, frames that add nothing to it end the connection, and it comes within
+//! `header_timeout` ([`heads`]).
 
+mod heads;
 mod stream;
 
 use std::{
@@ -18,17 +19,20 @@ use std::{
     time::Duration,
 };
 
-use hyper::{rt::Executor, server::conn::http2::Builder, service::service_fn};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use self::stream::{Bounds, Ended, Pieces, Turn};
+use self::{
+    heads::{HeadClock, Heads, Watched},
+    stream::{Bounds, Ended, Pieces, Turn},
+};
 use super::{
-    Handler,
+    Connection, Handler,
     answer::Open,
     connection::Scope,
     io::Io,
-    watch::{Situation, Watch},
+    watch::{Late, Situation, Watch},
 };
 use crate::{
     http::Parts,
@@ -45,22 +49,14 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let limits = scope.limits;
     let turn = Arc::new(Turn::default());
-    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+    let service = service_fn(|request| {
         let open = Open::begin(Arc::clone(&scope.connection));
         let (scope, turn) = (Arc::clone(&scope), Arc::clone(&turn));
-        async move {
-            let limits = &scope.limits;
-            let deadline = Arc::new(Deadline::default());
-            let (parts, incoming) = request.into_parts();
-            let mut parts = Parts::from(parts);
-            let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
-            let Scope { shared, connection, .. } = &*scope;
-            let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
-            let answer = answer.map(|outbound| Pieces::new(open.answer(outbound), turn));
-            Ok::<_, Infallible>(http::Response::from(answer))
-        }
+        async move { Ok::<_, Infallible>(answer(&scope, request, open, turn).await) }
     });
     let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let heads = Arc::new(Heads::default());
+    let io = Watched::new(io, Arc::clone(&heads));
     let streams = Streams { scope: Arc::clone(&scope), turn: Arc::clone(&turn) };
     let mut http = Builder::new(streams)
         .max_concurrent_streams(limits.http2_streams)
@@ -76,6 +72,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
     let mut enabled = false;
     let mut stopping = false;
     let mut watch = Watch::new(&limits);
+    let mut head_clock = HeadClock::new(limits.header_timeout);
     let outcome = poll_fn(|cx| {
         if !enabled {
             enabled = true;
@@ -89,8 +86,12 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         if let outcome @ Poll::Ready(_) = Pin::new(&mut http).poll(cx) {
             return outcome.map(Ok);
         }
-        let situation = Situation { head_begun: false, draining };
-        watch.poll(cx, &scope.connection.activity, &deadline, situation).map(Err)
+        let activity = &scope.connection.activity;
+        if head_clock.poll(cx, &heads, &deadline, activity.is_blocked()).is_ready() {
+            return Poll::Ready(Err(Late::Head));
+        }
+        let situation = Situation { head_begun: heads.under_way().is_some(), draining };
+        watch.poll(cx, activity, &deadline, situation).map(Err)
     })
     .await;
     match outcome {
@@ -102,6 +103,21 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
             let _ = timeout(GOODBYE, http).await;
         }
     }
+}
+
+async fn answer<H: Handler>(
+    scope: &Scope<H>,
+    request: http::Request<Incoming>,
+    open: Open<Arc<Connection>>,
+    turn: Arc<Turn>,
+) -> http::Response<Pieces> {
+    let Scope { shared, connection, limits, .. } = scope;
+    let deadline = Arc::new(Deadline::default());
+    let (parts, incoming) = request.into_parts();
+    let mut parts = Parts::from(parts);
+    let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
+    let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
+    answer.map(|outbound| Pieces::new(open.answer(outbound), turn)).into()
 }
 
 /// Runs streams as tasks of this worker.

@@ -173,7 +173,7 @@ impl Sessions {
 }
 
 /// So many names of sessions are looked at in one go: it takes a millisecond or two.
-const AT_ONCE: usize = 2_000;
+pub(crate) const AT_ONCE: usize = 2_000;
 /// Between two goes.
 const REST: Duration = Duration::from_millis(10);
 

@@ -3,10 +3,13 @@
 use std::{
     net::IpAddr,
     num::NonZeroUsize,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -23,12 +26,13 @@ use super::{
 };
 use crate::{
     clock::{Clock, ManualClock},
-    config::resolved::{ClaimsConfig, Requirements, RouteKind, TranslateConfig},
+    config::resolved::{ClaimsConfig, Requirements, RingAlgorithm, RouteKind, TranslateConfig},
     credential::{CredentialRules, OwnedCredential},
     decision::{Decision, Forward, Remove},
     entropy::SystemEntropy,
     error::{Refusal, SourceError},
     identity::Mapping,
+    keyring::KeyRingHandle,
     observe::{Observer, SourceLabel},
     revocation::{Demand, Keeper, Ledger, Lifetimes, RevocationReason},
     route::RouteTable,
@@ -354,6 +358,36 @@ async fn nothing_is_signed_for_a_session_that_turned_out_to_be_another_on_the_wa
     assert_eq!(house.calls(), 1);
     assert!(matches!(house.translation.cold(*ask).await, Decision::Forward(_)));
     assert_eq!(house.calls(), 2, "the server was asked before");
+}
+
+#[tokio::test]
+async fn a_slow_signature_waits_for_its_turn_and_is_of_the_ring_and_second_in_which_it_is_made() {
+    let mut house = house();
+    let (keeper, mut settings) = testing::ring_keeper();
+    settings.algorithm = RingAlgorithm::Rs256;
+    let begin = UnixTime::from_secs(BEGIN);
+    house.translation.keyring = Arc::new(KeyRingHandle::new(keeper.open(&settings, begin).unwrap()));
+    let before = house.translation.keyring.load().signer(begin).unwrap().key_id().unwrap().clone();
+    let (open, gate) = mpsc::channel::<()>();
+    let mut other = pin!(house.translation.keyring.slow().make(move || gate.recv()));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(other.as_mut().poll(&mut context).is_pending());
+
+    let (_, _, ask) = house.without_token("alice").await;
+    let mut cold = pin!(house.translation.cold(*ask));
+    for _ in 0..3 {
+        assert!(cold.as_mut().poll(&mut context).is_pending(), "another has the only place");
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    }
+    house.clock.advance(Duration::from_secs(5));
+    house.translation.keyring.replace(keeper.retire(&settings, begin, &before).unwrap());
+    open.send(()).unwrap();
+    let (_, decision) = tokio::join!(other, cold);
+    let Decision::Forward(forward) = decision else { panic!("{decision:?}") };
+    assert_eq!(claims(&forward)["iat"], json!(BEGIN + 5));
+    assert!(forward.set.kid().is_some_and(|kid| *kid != before));
+    let served = house.forwarded("/orders/", "alice").await;
+    assert!(Arc::ptr_eq(&served.set, &forward.set), "it is kept");
 }
 
 #[tokio::test(start_paused = true)]

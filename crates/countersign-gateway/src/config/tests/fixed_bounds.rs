@@ -112,6 +112,10 @@ const ROWS: &[(&str, &[(&str, &str)])] = &[
         &[("upstream/tunnel.rs", "SWITCH_TIMEOUT: Duration = Duration::from_secs(10);")],
     ),
     (
+        "| RSA signatures at once | one for each of `workers`; 4 for exchanges |",
+        &[("internal/exchange/pace.rs", "SLOW_AT_ONCE: usize = 4;")],
+    ),
+    (
         "each | 64 connections, 16 KiB and 10 s for a head, 30 s for all |",
         &[
             ("admin/serve.rs", "CONNECTIONS: usize = 64;"),

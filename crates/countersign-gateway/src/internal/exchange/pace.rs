@@ -5,8 +5,8 @@
 //!
 //! 1. In each second of the clock every client has `exchanges_per_second` of its own.
 //! 2. What is asked for in vain counts too, from where a token would be looked at.
-//! 3. RSA signatures are made four at once: they have threads of their own, and many of those would leave little to the
-//!    threads that serve requests.
+//! 3. RSA signatures are made four at once, apart from those of requests: whoever exchanges waits for no log-in, and no
+//!    log-in for exchanges.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,8 @@ use std::{
 };
 
 use countersign::{ClientId, UnixTime};
-use tokio::sync::Semaphore;
+
+use crate::keyring::SlowSigning;
 
 /// RSA signatures at once.
 const SLOW_AT_ONCE: usize = 4;
@@ -24,7 +25,7 @@ const SLOW_AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub struct Pace {
     clients: Mutex<BTreeMap<ClientId, Second>>,
-    pub(super) slow: Semaphore,
+    pub(super) slow: SlowSigning,
 }
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(super) enum TooOften {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { clients: Mutex::default(), slow: Semaphore::new(SLOW_AT_ONCE) }
+        Self { clients: Mutex::default(), slow: SlowSigning::new(SLOW_AT_ONCE) }
     }
 }
 

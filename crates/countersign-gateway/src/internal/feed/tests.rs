@@ -1,5 +1,6 @@
 use std::{
     future::Future as _,
+    ops::RangeInclusive,
     pin::pin,
     sync::{
         Arc, Condvar, Mutex,
@@ -11,13 +12,18 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use countersign::{
     UnixTime,
-    revocation::{Epoch, Target},
+    revocation::{Cursor, Epoch, Target},
 };
 use serde_json::Value;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 
-use super::{Feed, Sending, Whose};
+use super::{Feed, PIECES, Pulses, Sending, Whose};
 use crate::{
     clock::ManualClock,
     config::resolved::{ClientConfig, ClientKnownBy},
@@ -163,10 +169,10 @@ impl countersign::Clock for Moving {
     }
 }
 
-fn fill(ledger: &Ledger, sessions: u64) {
+fn fill(ledger: &Ledger, numbers: RangeInclusive<u64>) {
     let until = NOW.saturating_add(Duration::from_secs(3600));
     let terms = Terms { at: NOW, tokens_until: until, sessions_until: until };
-    ledger.take_in((1..=sessions).map(|seq| {
+    ledger.take_in(numbers.map(|seq| {
         let target = Target::Session(format!("session-{seq:016}").as_str().into());
         let change = Change::Revoked { target, name_of: None, terms, reason: "log_out".to_owned() };
         RevocationRecord { seq, change }
@@ -177,12 +183,12 @@ fn fill(ledger: &Ledger, sessions: u64) {
 async fn a_snapshot_is_there_as_long_as_somebody_takes_its_pages_and_let_go_then() {
     let clock = Arc::new(Moving(AtomicU64::new(0)));
     let (feed, ledger, _) = feed_with(clock.clone(), Arc::new(SystemEntropy));
-    fill(&ledger, 10_001);
+    fill(&ledger, 1..=10_001);
     let first = feed.page(0).await.unwrap().unwrap();
     let second = feed.page(1).await.unwrap().unwrap();
     let pass = async |secs| {
         clock.0.fetch_add(secs, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_secs(secs)).await;
+        sleep(Duration::from_secs(secs)).await;
     };
     for _ in 0..6 {
         pass(6).await;
@@ -208,30 +214,96 @@ fn client(secret: &str) -> ClientConfig {
     }
 }
 
+/// A stream from the beginning, for a client of a table.
+fn stream(feed: &Arc<Feed>, ledger: &Ledger, from: u64) -> (mpsc::Receiver<Bytes>, Arc<ClientTable>) {
+    let proven = client("the secret");
+    let clients = ClientTable::new("https://shop.example".into(), std::slice::from_ref(&proven));
+    let (clients, newest) = (Arc::new(clients), ledger.subscribe());
+    let (pieces, receiver) = mpsc::channel(PIECES);
+    let pulses = Pulses::new(Instant::now(), *newest.borrow());
+    let sending = Sending {
+        open: feed.begin_stream(from).unwrap(),
+        pulses,
+        newest,
+        cursor: Cursor { seq: from, ..ledger.cursor() },
+        whose: Whose { client: Arc::new(proven), clients: Arc::clone(&clients) },
+        pieces,
+    };
+    tokio::spawn(sending.run());
+    (receiver, clients)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_its_client_is_one_no_longer() {
     for after in [Vec::new(), vec![client("another secret")]] {
         let (feed, ledger, _) = feed();
-        let proven = client("the secret");
-        let clients =
-            Arc::new(ClientTable::new("https://shop.example".into(), std::slice::from_ref(&proven)));
-        let (pieces, mut receiver) = tokio::sync::mpsc::channel(16);
-        let sending = Sending {
-            open: feed.begin_stream(0).unwrap(),
-            newest: ledger.subscribe(),
-            cursor: ledger.cursor(),
-            whose: Whose { client: Arc::new(proven.clone()), clients: Arc::clone(&clients) },
-            pieces,
-        };
-        tokio::spawn(sending.run());
+        let (mut receiver, clients) = stream(&feed, &ledger, 0);
         assert!(receiver.recv().await.is_some());
         // Read again, it is the same.
-        clients.replace(&[proven]);
+        clients.replace(&[client("the secret")]);
         assert!(receiver.recv().await.is_some());
         clients.replace(&after);
         assert!(receiver.recv().await.is_none(), "it is not told anything any more");
         assert_eq!(feed.usage().streams, 0);
     }
+}
+
+/// An event in each hundredth of a second, of which a stream that is so many behind takes one at a time.
+struct Storm {
+    receiver: mpsc::Receiver<Bytes>,
+    clients: Arc<ClientTable>,
+    ledger: Arc<Ledger>,
+    newest: u64,
+}
+
+impl Storm {
+    fn begin(behind: u64) -> Self {
+        let (feed, ledger, _) = feed();
+        fill(&ledger, 1..=behind);
+        let (receiver, clients) = stream(&feed, &ledger, 0);
+        Self { receiver, clients, ledger, newest: behind }
+    }
+
+    /// The heartbeats that are heard in so many seconds, or what was heard until the stream ended.
+    async fn heartbeats(&mut self, seconds: u64, goes_on: bool) -> Result<Vec<Duration>, usize> {
+        let (begin, mut heard) = (Instant::now(), Vec::new());
+        for number in 0..100 * seconds {
+            if goes_on {
+                self.newest += 1;
+                fill(&self.ledger, self.newest..=self.newest);
+            }
+            sleep(Duration::from_millis(10)).await;
+            let Some(piece) = self.receiver.recv().await else {
+                return Err(usize::try_from(number).unwrap());
+            };
+            if piece.starts_with(b"event: heartbeat") {
+                heard.push(begin.elapsed());
+            }
+        }
+        Ok(heard)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_never_end_hold_up_no_heartbeat() {
+    let mut storm = Storm::begin(40);
+    let heard = storm.heartbeats(30, true).await.unwrap();
+    assert!((29..=31).contains(&heard.len()), "{heard:?}");
+    let longest = heard.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    assert!(longest < Duration::from_millis(1_500), "{longest:?}");
+    // Nor the end of a client that is one no longer.
+    storm.clients.replace(&[]);
+    let heard = storm.heartbeats(10, true).await.unwrap_err();
+    assert!(heard < 200, "{heard} pieces for a stranger");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_behind_says_no_heartbeat_before_it_has_caught_up() {
+    let mut storm = Storm::begin(3_000);
+    assert_eq!(storm.heartbeats(28, true).await, Ok(Vec::new()), "it would be taken to know everything");
+    let heard = storm.heartbeats(32, false).await.unwrap();
+    let first = *heard.first().unwrap();
+    assert!(first > Duration::from_secs(29) && first <= Duration::from_secs(31), "{first:?}");
 }
 
 /// How long heartbeats and requests wait while a snapshot of a million is made: `cargo test --release -p
@@ -240,8 +312,8 @@ async fn a_stream_ends_when_its_client_is_one_no_longer() {
 #[ignore = "a measurement"]
 async fn a_snapshot_of_a_million_holds_up_neither_heartbeats_nor_requests() {
     let (feed, ledger, _) = feed();
-    fill(&ledger, 1_000_000);
-    let begin = tokio::time::Instant::now();
+    fill(&ledger, 1..=1_000_000);
+    let begin = Instant::now();
     let making = tokio::spawn({
         let feed = Arc::clone(&feed);
         async move { feed.page(0).await.unwrap() }
@@ -261,7 +333,7 @@ async fn a_snapshot_of_a_million_holds_up_neither_heartbeats_nor_requests() {
     let (mut longest, mut last) = (Duration::ZERO, begin.elapsed());
     while !making.is_finished() {
         feed.heartbeat(&ledger.cursor()).unwrap();
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
         longest = longest.max(begin.elapsed() - last);
         last = begin.elapsed();
     }
