@@ -22,6 +22,7 @@ use self::cookie::{CookieName, Found};
 use crate::{
     error::Refusal,
     http::{Fields, Several},
+    http1::all,
 };
 
 /// The longest accepted credential in bytes.
@@ -36,6 +37,13 @@ pub enum CredentialKind {
     Cookie,
 }
 
+/// Where the session cookie stands in the only `Cookie` field of a request, with what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CookiePlace {
+    start: usize,
+    end: usize,
+}
+
 /// A credential inside its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a> {
@@ -43,6 +51,8 @@ pub struct Credential<'a> {
     pub kind: CredentialKind,
     /// Visible ASCII.
     value: &'a [u8],
+    /// Where to cut it out, if that is one place.
+    place: Option<CookiePlace>,
 }
 
 impl<'a> Credential<'a> {
@@ -50,6 +60,12 @@ impl<'a> Credential<'a> {
     #[must_use]
     pub const fn expose(&self) -> &'a [u8] {
         self.value
+    }
+
+    /// Where it stands, if it is a cookie that stands in one place alone.
+    #[must_use]
+    pub const fn place(&self) -> Option<CookiePlace> {
+        self.place
     }
 
     /// A copy that outlives the request.
@@ -86,7 +102,7 @@ impl OwnedCredential {
     /// As it stands in a request.
     #[must_use]
     pub fn as_credential(&self) -> Credential<'_> {
-        Credential { kind: self.kind, value: self.value.expose().as_bytes() }
+        Credential { kind: self.kind, value: self.value.expose().as_bytes(), place: None }
     }
 }
 
@@ -132,7 +148,7 @@ impl CredentialRules {
         match (cookie, bearer) {
             (Some(_), Some(_)) => Err(Refusal::AmbiguousCredential),
             (Some(cookie), None) => Ok(Some(cookie)),
-            (None, Some(value)) => Ok(Some(Credential { kind: CredentialKind::Bearer, value })),
+            (None, Some(value)) => Ok(Some(Credential { kind: CredentialKind::Bearer, value, place: None })),
             (None, None) => Ok(None),
         }
     }
@@ -143,28 +159,39 @@ impl CredentialRules {
     /// As [`Self::find`].
     pub fn find_cookie<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
         let Some(name) = &self.cookie else { return Ok(None) };
-        let mut one: Option<&[u8]> = None;
-        for line in fields.all(NAME) {
-            for Found { value, .. } in name.all_in(line) {
-                match one {
-                    Some(earlier) if earlier != value => return Err(Refusal::AmbiguousCredential),
-                    _ => one = Some(value),
-                }
+        let (value, place) = match fields.only(NAME) {
+            Ok(None) => return Ok(None),
+            Ok(Some(line)) => {
+                let mut all = name.all_in(line);
+                let Some(Found { place, value }) = all.next() else { return Ok(None) };
+                let alone = one_value(value, all)?;
+                (value, alone.then(|| without_separator(line, &place)))
             }
-        }
-        let value = one.map(|value| checked(value, is_cookie_octet)).transpose()?;
-        Ok(value.map(|value| Credential { kind: CredentialKind::Cookie, value }))
+            Err(Several) => {
+                let mut all = fields.all(NAME).flat_map(|line| name.all_in(line));
+                let Some(Found { value, .. }) = all.next() else { return Ok(None) };
+                one_value(value, all)?;
+                (value, None)
+            }
+        };
+        let value = checked(value, is_cookie_octet)?;
+        Ok(Some(Credential { kind: CredentialKind::Cookie, value, place }))
     }
 
-    /// Removes the session cookie from a request, whatever its value; the other cookies stay in their order.
+    /// Removes the session cookie from a request, whatever its value; the other cookies stay in their order. `known` is
+    /// where it was found in the same fields.
     ///
     /// `Authorization` is an identity header and removed with those.
-    pub fn remove_cookie(&self, fields: &mut Fields) {
+    pub fn remove_cookie(&self, fields: &mut Fields, known: Option<CookiePlace>) {
         let Some(name) = &self.cookie else { return };
-        match the_one(fields, name) {
+        match known.map_or_else(|| the_one(fields, name), |known| Ok(Some(known))) {
             Ok(None) => {}
-            Ok(Some(place)) => {
-                fields.cut(NAME, place);
+            Ok(Some(CookiePlace { start, end })) => {
+                fields.cut(NAME, start..end);
+                debug_assert!(
+                    fields.all(NAME).all(|line| name.all_in(line).next().is_none()),
+                    "it is still there"
+                );
                 if fields.first(NAME).is_none_or(|left| pieces(left).all(<[u8]>::is_empty)) {
                     fields.remove(NAME);
                 }
@@ -174,14 +201,26 @@ impl CredentialRules {
     }
 }
 
+/// Whether there is no other cookie of the name. One with another value is one too many.
+fn one_value<'a>(value: &[u8], others: impl Iterator<Item = Found<'a>>) -> Result<bool, Refusal> {
+    let mut alone = true;
+    for other in others {
+        alone = false;
+        if other.value != value {
+            return Err(Refusal::AmbiguousCredential);
+        }
+    }
+    Ok(alone)
+}
+
 /// Where in the only `Cookie` field the session cookie stands, with what goes with it. `Err` if it stands there more than
 /// once, or there are several fields.
-fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<Range<usize>>, Several> {
+fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<CookiePlace>, Several> {
     let Some(line) = fields.only(NAME)? else { return Ok(None) };
     let mut found = name.all_in(line);
     match (found.next(), found.next()) {
         (_, Some(_)) => Err(Several),
-        (one, None) => Ok(one.map(|one| without_separator(line, one.place))),
+        (one, None) => Ok(one.map(|one| without_separator(line, &one.place))),
     }
 }
 
@@ -189,12 +228,12 @@ fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<Range<usize>>, S
 const NAME: &[u8] = b"cookie";
 
 /// What goes with a cookie: the semicolon before it; with the first, the one behind it, and white space.
-fn without_separator(line: &[u8], Range { start, end }: Range<usize>) -> Range<usize> {
+fn without_separator(line: &[u8], &Range { start, end }: &Range<usize>) -> CookiePlace {
     if let Some(semicolon) = start.checked_sub(1) {
-        return semicolon..end;
+        return CookiePlace { start: semicolon, end };
     }
     let behind = line.get(end + 1..).unwrap_or_default();
-    start..line.len() - behind.trim_ascii_start().len()
+    CookiePlace { start, end: line.len() - behind.trim_ascii_start().len() }
 }
 
 /// Leaves the other cookies in one field, where the session cookie stands in several places, or may in several lines.
@@ -210,7 +249,7 @@ fn join_others(fields: &mut Fields, name: &CookieName) {
     }
     // Every byte was part of a header value before, so the new value is one too.
     match HeaderValue::from_maybe_shared(Bytes::from(kept)) {
-        Ok(value) if !value.is_empty() => fields.set(COOKIE, value),
+        Ok(value) if !value.is_empty() => fields.set(&COOKIE, &value),
         _ => fields.remove(NAME),
     }
 }
@@ -235,12 +274,11 @@ pub(crate) fn find_bearer(fields: &Fields) -> Result<Option<&[u8]>, Refusal> {
     }
 }
 
-fn checked(value: &[u8], allowed: impl Fn(u8) -> bool) -> Result<&[u8], Refusal> {
+fn checked(value: &[u8], allowed: impl Fn(u8) -> bool + Copy) -> Result<&[u8], Refusal> {
     if value.len() > MAX_CREDENTIAL_BYTES {
         return Err(Refusal::CredentialTooLarge);
     }
-    // Without early exit the compiler makes wide instructions of it.
-    let is_credential = !value.is_empty() && value.iter().fold(true, |good, byte| good & allowed(*byte));
+    let is_credential = !value.is_empty() && all(value, allowed);
     if is_credential { Ok(value) } else { Err(Refusal::CredentialMalformed) }
 }
 

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use countersign::{SessionId, UnixTime};
 use http::HeaderValue;
 
-use crate::{error::Refusal, guard::IdentityHeaders, keyring::SignedToken, revocation::Lease, route::Route};
+use crate::{
+    credential::CookiePlace, error::Refusal, guard::IdentityHeaders, keyring::SignedToken,
+    revocation::Holder, route::Route,
+};
 
 /// What happens to a request.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct Forward {
     pub route: Arc<Route>,
     /// The token to send, in place of whatever `Authorization` the request had. The session cookie is removed.
     pub set: Arc<SignedToken>,
+    /// Where the session cookie stands, if that is known.
+    pub cookie: Option<CookiePlace>,
     /// Whether the service gets that token. Default true.
     pub sends_token: bool,
     /// What the service is told of the caller in headers of their own.
@@ -36,15 +41,15 @@ pub struct Forward {
     pub set_cookie: Option<HeaderValue>,
     /// When a stream that this request opens has to end: the end of the session.
     pub not_after: UnixTime,
-    /// Until when, if sooner: until the session or that token is revoked.
-    pub lease: Lease,
+    /// Whose it is. A stream ends sooner if the session or that token is revoked.
+    pub holder: Holder,
 }
 
 impl Forward {
     /// Whose session.
     #[must_use]
     pub fn session(&self) -> &SessionId {
-        self.lease.session()
+        self.holder.session()
     }
 }
 

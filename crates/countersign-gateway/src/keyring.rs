@@ -29,7 +29,13 @@ mod slow;
 mod watch;
 mod witness;
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::{ArcSwap, Guard};
 use countersign::{
@@ -274,6 +280,8 @@ impl SignedToken {
 #[derive(Debug)]
 pub struct KeyRingHandle {
     in_force: ArcSwap<KeyRing>,
+    /// That of the ring in force, or, for the moment of a change, of the one before.
+    version: AtomicU64,
     slow: SlowSigning,
 }
 
@@ -281,7 +289,8 @@ impl KeyRingHandle {
     /// Puts the first ring in force.
     #[must_use]
     pub fn new(ring: KeyRing) -> Self {
-        Self { in_force: ArcSwap::from_pointee(ring), slow: SlowSigning::new(1) }
+        let version = AtomicU64::new(ring.version.as_number());
+        Self { in_force: ArcSwap::from_pointee(ring), version, slow: SlowSigning::new(1) }
     }
 
     /// Makes so many slow signatures at once. Without it, one.
@@ -302,6 +311,12 @@ impl KeyRingHandle {
         self.in_force.load()
     }
 
+    /// Which ring is in force, for who needs nothing else of it.
+    #[must_use]
+    pub fn version(&self) -> RingVersion {
+        RingVersion::from_number(self.version.load(Ordering::Acquire))
+    }
+
     /// The ring in force, to keep.
     #[must_use]
     pub fn load_full(&self) -> Arc<KeyRing> {
@@ -314,6 +329,7 @@ impl KeyRingHandle {
         self.in_force.rcu(|present| {
             if present.version > ring.version { Arc::clone(present) } else { Arc::clone(&ring) }
         });
+        self.version.fetch_max(ring.version.as_number(), Ordering::AcqRel);
     }
 }
 

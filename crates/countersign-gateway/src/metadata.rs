@@ -137,6 +137,12 @@ impl Metadata {
         &self.key_set
     }
 
+    /// Whether there may be a document at that path, whoever the issuer is.
+    #[must_use]
+    pub(crate) fn may_be_at(path: &str) -> bool {
+        path.starts_with("/.well-known/") || path.ends_with(OPENID_PATH)
+    }
+
     /// The document at that path of the issuer's origin.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Document> {

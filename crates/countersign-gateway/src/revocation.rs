@@ -35,7 +35,7 @@ pub use self::{
     back_channel::{ExpectedLogout, LoggedOut, LogoutRefused, SeenLogouts, Using, judge_logout},
     demand::{Concerned, Demand, Recorded, Unrecorded},
     keeper::{Keeper, UNENFORCED, UNREADABLE, WENT_BACK},
-    lease::{Concern, LOOK_EVERY, Lease},
+    lease::{Concern, Holder, LOOK_EVERY, Lease},
     ledger::{CannotContinue, FoundGood, Ledger, Lifetimes, Snapshot},
     state::Published,
 };

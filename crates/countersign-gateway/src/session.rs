@@ -53,7 +53,7 @@ use crate::{
         BreakerEvent, CacheResult, KeepAliveResult, LookedUp, LookupOutcome, Observation, Observer,
         SourceLabel,
     },
-    revocation::{Demand, Lease, Ledger, RevocationReason},
+    revocation::{Demand, Holder, Lease, Ledger, RevocationReason},
     session::{
         admission::{Admitted, Former, Found},
         breaker::{Blame, Breaker, Change},
@@ -203,8 +203,8 @@ impl Sessions {
     }
 
     /// The right of a session to open streams.
-    pub(crate) fn lease(&self, entry: Arc<Entry>) -> Lease {
-        Lease::new(entry, &self.memory.ledger)
+    pub(crate) fn lease(&self, holder: &Holder) -> Lease {
+        holder.lease(&self.memory.ledger)
     }
 
     /// Lets go of a session that was revoked. What is known of it is asked anew, and refused again.

@@ -24,12 +24,14 @@ use crate::{
     keyring::{KeyRing, KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
+    revocation::Holder,
     route::{Demands, Kind, Route, RouteTable},
     session::{
         Sessions,
         cache::{Entry, Freshness, KeptToken},
         key::SessionKey,
     },
+    store::RingVersion,
     translate::{
         page_tokens::Presented,
         signing::{Signer, Until, Wanted, Whom, kept},
@@ -149,12 +151,13 @@ impl Translation {
             return Ok(Warm::Cold(ask(None)));
         }
         permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
-        let ring = self.keyring.load();
-        let Some(token) = self.kept_token(&entry, demands, Until::Lifetime, &ring, now) else {
+        let ring = self.keyring.version();
+        let Some(token) = self.kept_token(&entry, demands, Until::Lifetime, ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
         let token = Arc::clone(token);
-        let decision = Decision::Forward(self.forward(route, entry, token, client));
+        let cookie = credential.place();
+        let decision = Decision::Forward(Forward { cookie, ..self.forward(route, entry, token, client) });
         Ok(match freshness {
             Freshness::Aging => Warm::Refresh(decision, ask(None)),
             Freshness::Fresh | Freshness::Stale => Warm::Decided(decision),
@@ -250,7 +253,7 @@ impl Translation {
         };
         permit(&entry.identity, demands).map_err(refuse)?;
         let ring = self.keyring.load_full();
-        let known = self.kept_token(&entry, demands, until, &ring, now).map(Arc::clone);
+        let known = self.kept_token(&entry, demands, until, ring.version(), now).map(Arc::clone);
         let token = match known {
             Some(token) => token,
             None => {
@@ -268,11 +271,10 @@ impl Translation {
         entry: &'a Entry,
         demands: &Demands,
         until: Until,
-        ring: &KeyRing,
+        ring: RingVersion,
         now: Now,
     ) -> Option<&'a Arc<SignedToken>> {
-        let KeptToken { signed, found_good, .. } =
-            kept(entry, &demands.policy, until, ring.version(), now.wall)?;
+        let KeptToken { signed, found_good, .. } = kept(entry, &demands.policy, until, ring, now.wall)?;
         let ledger = self.sessions.ledger();
         let refuses =
             ledger.refuses_kept_token_again(|| entry.concerned(), signed.jti(), signed.iat(), found_good);
@@ -337,11 +339,12 @@ impl Translation {
         Forward {
             route: Arc::clone(route),
             set: token,
+            cookie: None,
             sends_token: true,
             identity: None,
             set_cookie: entry.new_cookie(client),
             not_after: entry.ends,
-            lease: self.sessions.lease(entry),
+            holder: Holder::of_session(entry),
         }
     }
 }

@@ -6,7 +6,10 @@ use memchr::{memchr, memmem::Finder};
 
 /// The name of the session cookie, without `=`, `;` and white space.
 #[derive(Clone)]
-pub(super) struct CookieName(Finder<'static>);
+pub(super) struct CookieName {
+    name: Box<str>,
+    finder: Finder<'static>,
+}
 
 /// A cookie in a field.
 pub(super) struct Found<'a> {
@@ -18,11 +21,11 @@ pub(super) struct Found<'a> {
 
 impl CookieName {
     pub(super) fn new(name: &str) -> Self {
-        Self(Finder::new(name).into_owned())
+        Self { name: name.into(), finder: Finder::new(name).into_owned() }
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        std::str::from_utf8(self.0.needle()).unwrap_or_default()
+    pub(super) const fn as_str(&self) -> &str {
+        &self.name
     }
 
     /// Every cookie of this name in a field, in their order. A piece between semicolons without `=` is a value without a
@@ -31,9 +34,9 @@ impl CookieName {
         let mut searched = 0;
         std::iter::from_fn(move || {
             loop {
-                let at = searched + self.0.find(line.get(searched..)?)?;
+                let at = searched + self.finder.find(line.get(searched..)?)?;
                 // What begins within a name is none.
-                searched = at + self.0.needle().len().max(1);
+                searched = at + self.name.len().max(1);
                 if let Some(found) = self.at(line, at) {
                     return Some(found);
                 }
@@ -46,7 +49,7 @@ impl CookieName {
         let (before, rest) = line.split_at_checked(at)?;
         let before = before.trim_ascii_end();
         let ([] | [.., b';']) = before else { return None };
-        let [b'=', rest @ ..] = rest.get(self.0.needle().len()..)?.trim_ascii_start() else { return None };
+        let [b'=', rest @ ..] = rest.get(self.name.len()..)?.trim_ascii_start() else { return None };
         let (value, behind) = rest.split_at_checked(memchr(b';', rest).unwrap_or(rest.len()))?;
         Some(Found { place: before.len()..line.len() - behind.len(), value: value.trim_ascii() })
     }

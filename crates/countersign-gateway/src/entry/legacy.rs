@@ -43,7 +43,7 @@ mod tests {
     fn fate(fields: &[&str]) -> Option<Fate> {
         let mut answer = Fields::default();
         for field in fields {
-            answer.add(header::SET_COOKIE, HeaderValue::from_str(field).unwrap());
+            answer.add(&header::SET_COOKIE, &HeaderValue::from_str(field).unwrap());
         }
         fate_of(&answer, "SESSION", "old", UnixTime::from_secs(1_800_000_000))
     }

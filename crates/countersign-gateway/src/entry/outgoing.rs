@@ -38,7 +38,7 @@ pub fn prepare(parts: &mut Parts, route: &Route) -> Result<(), Refusal> {
     if let Some(authority) = parts.uri.authority() {
         // RFC 9112 §3.2.2 and RFC 9113 §8.3.1: the authority of the target overrules `Host`.
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::HostInvalid)?;
-        parts.fields.set(HOST, host);
+        parts.fields.set(&HOST, &host);
     }
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.fields);
@@ -59,7 +59,7 @@ fn join_cookies(fields: &mut Fields) {
     if fields.only(name) == Err(Several) {
         let joined = fields.all(name).collect::<Vec<_>>().join(&b"; "[..]);
         if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
-            fields.set(COOKIE, value);
+            fields.set(&COOKIE, &value);
         }
     }
 }

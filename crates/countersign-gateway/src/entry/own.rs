@@ -136,19 +136,19 @@ impl SessionEndpoints {
         let is_preflight = cors::is_preflight(&parts.method, &parts.fields);
         // A script alone says something else, where it is answered with.
         if !answer.has(b"etag") {
-            answer.set(header::CACHE_CONTROL, NO_STORE);
+            answer.set(&header::CACHE_CONTROL, &NO_STORE);
         }
-        answer.set(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        answer.set(&header::X_CONTENT_TYPE_OPTIONS, &NOSNIFF);
         if answer.has(b"allow") {
             let methods = endpoint.map_or("GET, HEAD, POST", Endpoint::methods);
-            answer.set(header::ALLOW, HeaderValue::from_static(methods));
+            answer.set(&header::ALLOW, &HeaderValue::from_static(methods));
         }
         let is_for_scripts = endpoint.is_some_and(Endpoint::is_for_scripts);
         if is_preflight || !is_for_scripts && !matches!(endpoint, Some(Endpoint::Script(_))) {
             return;
         }
         if is_for_scripts {
-            answer.set(header::VARY, VARY);
+            answer.set(&header::VARY, &VARY);
         }
         if let Some(origin) = cors::allowed_origin(&parts.fields, &self.config.allowed_origins) {
             cors::allow(answer, &origin);

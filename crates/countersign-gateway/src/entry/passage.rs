@@ -6,11 +6,12 @@ use countersign::{SessionId, UnixTime};
 use http::HeaderValue;
 
 use crate::{
+    credential::CookiePlace,
     decision::{Forward, Pass, Refuse, Remove},
     error::Refusal,
     guard::IdentityHeaders,
     keyring::SignedToken,
-    revocation::Lease,
+    revocation::Holder,
     route::Route,
 };
 
@@ -18,26 +19,28 @@ use crate::{
 pub(super) struct Passage {
     pub(super) route: Arc<Route>,
     pub(super) remove: Remove,
-    /// The service gets the token that the lease holds.
+    /// Where the session cookie stands, if that is known.
+    pub(super) cookie: Option<CookiePlace>,
+    /// The service gets the token that the holder was given.
     sends_token: bool,
     pub(super) identity: Option<Box<IdentityHeaders>>,
     pub(super) set_cookie: Option<HeaderValue>,
     /// When a stream has to end: at the session's end.
     pub(super) not_after: Option<UnixTime>,
-    /// Until when, if sooner.
-    pub(super) lease: Option<Lease>,
+    /// Whose it is: a stream ends with the right to it.
+    pub(super) holder: Option<Holder>,
 }
 
 impl Passage {
     /// What the service gets as `Authorization`: rendered when the token was signed, shared since.
     pub(super) fn authorization(&self) -> Option<&HeaderValue> {
-        let token = self.lease.as_ref().and_then(Lease::token);
+        let token = self.holder.as_ref().and_then(Holder::token);
         token.filter(|_| self.sends_token).map(SignedToken::header_value)
     }
 
     /// Whose session.
     pub(super) fn session(&self) -> Option<&SessionId> {
-        self.lease.as_ref().map(Lease::session)
+        self.holder.as_ref().map(Holder::session)
     }
 
     /// It is turned away after all.
@@ -51,11 +54,12 @@ impl From<Pass> for Passage {
         Self {
             route,
             remove,
+            cookie: None,
             sends_token: false,
             identity: None,
             set_cookie: None,
             not_after: None,
-            lease: None,
+            holder: None,
         }
     }
 }
@@ -65,11 +69,12 @@ impl From<Forward> for Passage {
         Self {
             route: forward.route,
             remove: Remove::Credential,
+            cookie: forward.cookie,
             sends_token: forward.sends_token,
             identity: forward.identity,
             set_cookie: forward.set_cookie,
             not_after: Some(forward.not_after),
-            lease: Some(forward.lease.opened_with(forward.set)),
+            holder: Some(forward.holder.given(forward.set)),
         }
     }
 }

@@ -34,8 +34,9 @@ use crate::{
         },
         problem::DECISION,
     },
-    metadata::MetadataHandle,
+    metadata::{Metadata, MetadataHandle},
     observe::{CacheResult, Observation, Observer, Refused, RouteLabel, requests::RequestLine},
+    revocation::Lease,
     route::{Kind, Route},
     server::{Connection, Handler, Outbound, Upgrading, Worker, head_guard},
     translate::{Translation, Warm},
@@ -224,6 +225,9 @@ impl Call<'_> {
 
     /// The key set and the metadata, which stand before every route.
     fn own_document(&self, parts: &Parts) -> Option<Response<Outbound>> {
+        if !Metadata::may_be_at(parts.uri.path()) {
+            return None;
+        }
         let documents = self.metadata.load();
         let answer = documents.at(parts.uri.path())?.answer(&parts.method, &parts.fields);
         let response = match answer {
@@ -301,8 +305,7 @@ impl Call<'_> {
                 self.worker.upstreams.send(target, request).await
             }
             UpgradeRule::Keep => {
-                let term =
-                    self.last_moment(passage).map(|until| Term { until, lease: passage.lease.clone() });
+                let term = self.last_moment(passage).map(|until| Term { until, lease: self.lease(passage) });
                 let request = UpstreamRequest { parts, forwarded: Some(&forwarded), authorization, body };
                 Box::pin(self.tunnel(target, request, term)).await
             }
@@ -338,12 +341,18 @@ impl Call<'_> {
         if let Some(last) = self.last_moment(passage) {
             body.end_by(last);
         }
-        if let Some(lease) = &passage.lease {
-            body.hold(lease.clone());
+        if let Some(lease) = self.lease(passage) {
+            body.hold(lease);
         }
         if let Some(authorization) = passage.authorization() {
             body.withhold(authorization.clone());
         }
+    }
+
+    /// The right to a stream that begins now.
+    fn lease(&self, passage: &Passage) -> Option<Lease> {
+        let sessions = &self.snapshot.translation.sessions;
+        passage.holder.as_ref().map(|holder| sessions.lease(holder))
     }
 
     /// When the session of a stream that begins now is over.
@@ -421,7 +430,7 @@ impl Call<'_> {
         let (allow, remove) = (passage.route.allowed_headers(), &*passage.route.config.remove_headers);
         strip_request(&mut parts.fields, &RequestRules { allow, remove, credential, upgrade });
         if passage.remove == Remove::Credential {
-            self.snapshot.translation.credentials.remove_cookie(&mut parts.fields);
+            self.snapshot.translation.credentials.remove_cookie(&mut parts.fields, passage.cookie);
         }
         let address = if self.connection.peer.ip().to_canonical() == self.client {
             self.connection.peer_value()
@@ -467,11 +476,11 @@ impl Call<'_> {
             head.reason = None;
         }
         if let Some(cookie) = &passage.set_cookie {
-            head.fields.add(header::SET_COOKIE, cookie.clone());
-            head.fields.set(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+            head.fields.add(&header::SET_COOKIE, cookie);
+            head.fields.set(&header::CACHE_CONTROL, &HeaderValue::from_static("private, no-store"));
         }
         // What a service says under this name has been taken away.
-        head.fields.add(DECISION.clone(), self.id.to_header_value());
+        head.fields.append(DECISION.as_str().as_bytes(), self.id.as_str().as_bytes());
     }
 
     /// Answers a request that reached no service, and was counted as one that came in.

@@ -55,7 +55,7 @@ impl IdentityHeaders {
     /// Sets them, each in the place of all others of its name.
     pub fn set(&self, fields: &mut Fields) {
         for (name, value) in &self.0 {
-            fields.set(name.clone(), value.clone());
+            fields.set(name, value);
         }
     }
 

@@ -44,9 +44,9 @@ pub fn is_preflight(method: &Method, fields: &Fields) -> bool {
 /// Lets a page of that origin read an answer. What the answer said about it before is replaced; what it exposes
 /// besides stays.
 pub fn allow(answer: &mut Fields, origin: &HeaderValue) {
-    answer.set(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    answer.set(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
-    answer.add(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    answer.set(&header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    answer.set(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS, &TRUE);
+    answer.add(&header::ACCESS_CONTROL_EXPOSE_HEADERS, &EXPOSED);
     vary_by_origin(answer);
 }
 
@@ -100,7 +100,7 @@ fn vary_by_origin(answer: &mut Fields) {
     all.push(b"Origin");
     // What is joined of valid values is valid; should it not be, `*` keeps the answer from being shared.
     let merged = HeaderValue::from_maybe_shared(Bytes::from(all.join(&b", "[..])));
-    answer.set(header::VARY, merged.unwrap_or(HeaderValue::from_static("*")));
+    answer.set(&header::VARY, &merged.unwrap_or(HeaderValue::from_static("*")));
 }
 
 #[cfg(test)]

@@ -4,21 +4,20 @@ mod lower_case;
 
 use std::{fmt, ops::Range};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use self::lower_case::make_lower_case;
 
-/// Header fields, in their order. Those that were read over HTTP/1.1 lie where they were read: names and values are
-/// places in the bytes of the head, and go on from there. Behind them stands what came otherwise, and what the gateway
-/// itself says.
+/// Header fields, in their order: places in a text. Those that were read over HTTP/1.1 lie where they were read, and go on
+/// from there; behind the head stands, as it would be read, what came otherwise and what the gateway itself says.
 ///
 /// A head has few fields, and most of them are looked at once: a list is the cheaper map. Names are in lower case.
 #[derive(Clone, Default)]
 pub struct Fields {
     head: BytesMut,
+    own: Vec<u8>,
     lines: Vec<Line>,
-    own: Vec<(HeaderName, HeaderValue)>,
     marks: Marks,
 }
 
@@ -26,16 +25,26 @@ pub struct Fields {
 #[derive(Debug, Clone, Copy, Default)]
 struct Marks(u64);
 
-/// A field line of a head.
+/// A field line.
 #[derive(Debug, Clone, Copy)]
 struct Line {
     name: Place,
     value: Place,
-    /// It stands in the head as we would write it.
+    text: Text,
+    /// It stands there as we would write it.
     is_plain: bool,
 }
 
-/// Where in a head something is.
+/// Where a line stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    /// In the head that was read.
+    Head,
+    /// Behind it.
+    Own,
+}
+
+/// Where in a text something is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Place {
     start: u32,
@@ -55,6 +64,10 @@ pub(crate) struct Several;
 
 /// Lines there is room for from the first.
 const LINES: usize = 8;
+/// Bytes of fields of our own there is room for from the first.
+const OWN: usize = 192;
+/// What a field takes, more or less.
+const FIELD: usize = 48;
 
 impl Place {
     /// Of a head too long for that, nowhere.
@@ -69,8 +82,8 @@ impl Place {
         self.end.wrapping_sub(self.start) as usize
     }
 
-    fn in_head(self, head: &[u8]) -> &[u8] {
-        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    fn within(self, text: &[u8]) -> &[u8] {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
@@ -93,13 +106,9 @@ impl Marks {
 }
 
 impl Line {
-    fn is_named(&self, name: &[u8], head: &[u8]) -> bool {
-        self.name.length() == name.len() && self.name.in_head(head) == name
-    }
-
     /// Takes `place` out of the value. What follows it moves up, and a line end behind that.
-    fn cut(&mut self, head: &mut [u8], place: Range<usize>) {
-        let Some(value) = head.get_mut(self.value.start as usize..self.value.end as usize) else { return };
+    fn cut(&mut self, text: &mut [u8], place: Range<usize>) {
+        let Some(value) = text.get_mut(self.value.start as usize..self.value.end as usize) else { return };
         if place.is_empty() || place.end > value.len() {
             return;
         }
@@ -125,7 +134,7 @@ impl Lines {
     pub(crate) fn push(&mut self, head: &mut [u8], name: Range<usize>, value: Range<usize>) {
         let is_plain = head.get(name.end..value.start) == Some(b": ")
             && head.get(value.end..).is_some_and(|rest| rest.starts_with(b"\r\n"));
-        let line = Line { name: Place::of(&name), value: Place::of(&value), is_plain };
+        let line = Line { name: Place::of(&name), value: Place::of(&value), text: Text::Head, is_plain };
         if let Some(name) = head.get_mut(name) {
             make_lower_case(name);
             self.marks.add(name);
@@ -145,75 +154,76 @@ impl Lines {
 
     /// With the head they were found in.
     pub(crate) fn within(self, head: BytesMut) -> Fields {
-        Fields { head, lines: self.lines, own: Vec::new(), marks: self.marks }
+        Fields { head, own: Vec::new(), lines: self.lines, marks: self.marks }
     }
 }
 
 impl Fields {
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let read =
-            self.lines.iter().map(|line| (line.name.in_head(&self.head), line.value.in_head(&self.head)));
-        read.chain(self.own.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())))
+        self.lines.iter().map(|line| (self.name_of(line), self.value_of(line)))
     }
 
     /// The values of one name, which is in lower case.
     pub fn all<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        let (lines, own) = self.may_be_named(name);
-        let lines = lines.iter().filter(move |line| line.is_named(name, &self.head));
-        let own = own.iter().filter(move |(found, _)| found.as_str().as_bytes() == name);
-        lines.map(|line| line.value.in_head(&self.head)).chain(own.map(|(_, value)| value.as_bytes()))
-    }
-
-    /// Where a name is looked for: nowhere, for most.
-    #[inline]
-    fn may_be_named(&self, name: &[u8]) -> (&[Line], &[(HeaderName, HeaderValue)]) {
-        if self.marks.may_have(name) { (&self.lines, &self.own) } else { (&[], &[]) }
+        let lines = if self.marks.may_have(name) { &self.lines[..] } else { &[] };
+        lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.value_of(line))
     }
 
     /// The first value of one name.
     #[must_use]
     #[inline]
     pub fn first(&self, name: &[u8]) -> Option<&[u8]> {
-        if self.marks.may_have(name) { self.search(name) } else { None }
-    }
-
-    fn search(&self, name: &[u8]) -> Option<&[u8]> {
-        let Self { lines, own, .. } = self;
-        match lines.iter().find(|line| line.is_named(name, &self.head)) {
-            Some(line) => Some(line.value.in_head(&self.head)),
-            None => own
-                .iter()
-                .find(|(found, _)| found.as_str().as_bytes() == name)
-                .map(|(_, value)| value.as_bytes()),
-        }
+        self.find(name).map(|line| self.value_of(line))
     }
 
     /// The value of the only field of that name. `Err` where there are several.
+    #[inline]
     pub(crate) fn only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
-        let (lines, own) = self.may_be_named(name);
-        let mut found = None;
-        for line in lines.iter().filter(|line| line.is_named(name, &self.head)) {
-            if found.replace(line.value.in_head(&self.head)).is_some() {
-                return Err(Several);
-            }
+        if self.marks.may_have(name) { self.search_only(name) } else { Ok(None) }
+    }
+
+    fn search_only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
+        let mut lines = self.lines.iter().filter(|line| self.is_named(line, name));
+        match (lines.next(), lines.next()) {
+            (_, Some(_)) => Err(Several),
+            (line, None) => Ok(line.map(|line| self.value_of(line))),
         }
-        for (_, value) in own.iter().filter(|(found, _)| found.as_str().as_bytes() == name) {
-            if found.replace(value.as_bytes()).is_some() {
-                return Err(Several);
-            }
-        }
-        Ok(found)
     }
 
     /// The first value of one name, to be used elsewhere.
     #[must_use]
     pub fn value(&self, name: &[u8]) -> Option<HeaderValue> {
-        let (lines, own) = self.may_be_named(name);
-        if let Some(line) = lines.iter().find(|line| line.is_named(name, &self.head)) {
-            return HeaderValue::from_bytes(line.value.in_head(&self.head)).ok();
+        self.first(name).and_then(|value| HeaderValue::from_bytes(value).ok())
+    }
+
+    /// The first line of that name.
+    #[inline]
+    fn find(&self, name: &[u8]) -> Option<&Line> {
+        if self.marks.may_have(name) { self.search(name) } else { None }
+    }
+
+    fn search(&self, name: &[u8]) -> Option<&Line> {
+        self.lines.iter().find(|line| self.is_named(line, name))
+    }
+
+    fn is_named(&self, line: &Line, name: &[u8]) -> bool {
+        line.name.length() == name.len() && self.name_of(line) == name
+    }
+
+    fn name_of(&self, line: &Line) -> &[u8] {
+        line.name.within(self.text_of(line))
+    }
+
+    fn value_of(&self, line: &Line) -> &[u8] {
+        line.value.within(self.text_of(line))
+    }
+
+    fn text_of(&self, line: &Line) -> &[u8] {
+        match line.text {
+            Text::Head => &self.head,
+            Text::Own => &self.own,
         }
-        own.iter().find(|(found, _)| found.as_str().as_bytes() == name).map(|(_, value)| value.clone())
     }
 
     /// Whether there is a field of that name.
@@ -236,21 +246,26 @@ impl Fields {
 
     /// How many fields there are.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.lines.len() + self.own.len()
+    pub const fn len(&self) -> usize {
+        self.lines.len()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.own.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Keeps those fields, by name and value, for which `keeps` is true.
     pub fn retain(&mut self, mut keeps: impl FnMut(&[u8], &[u8]) -> bool) {
-        let head = &self.head;
-        self.lines.retain(|line| keeps(line.name.in_head(head), line.value.in_head(head)));
-        self.own.retain(|(name, value)| keeps(name.as_str().as_bytes(), value.as_bytes()));
+        let Self { head, own, lines, .. } = self;
+        lines.retain(|line| {
+            let text = match line.text {
+                Text::Head => &head[..],
+                Text::Own => own,
+            };
+            keeps(line.name.within(text), line.value.within(text))
+        });
     }
 
     /// Removes every field of that name.
@@ -260,67 +275,78 @@ impl Fields {
         }
     }
 
-    /// Removes all fields. Nothing of the head is kept.
+    /// Removes all fields. Nothing of their text is kept.
     pub fn clear(&mut self) {
         self.head = BytesMut::new();
+        self.own = Vec::new();
         self.lines.clear();
-        self.own.clear();
         self.marks = Marks::default();
     }
 
-    /// Takes `place` out of the only value of that name, where it stands.
+    /// Takes `place` out of the first value of that name, where it stands.
     pub(crate) fn cut(&mut self, name: &[u8], place: Range<usize>) {
-        let Self { head, lines, own, .. } = self;
-        if let Some(line) = lines.iter_mut().find(|line| line.is_named(name, head)) {
-            line.cut(head, place);
-        } else if let Some((_, value)) = own.iter_mut().find(|(found, _)| found.as_str().as_bytes() == name) {
-            let text = value.as_bytes();
-            let around = [text.get(..place.start), text.get(place.end..)].map(Option::unwrap_or_default);
-            // What is left of a value is one.
-            *value = HeaderValue::from_bytes(&around.concat()).unwrap_or(HeaderValue::from_static(""));
+        let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else { return };
+        let Self { head, own, lines, .. } = self;
+        let Some(line) = lines.get_mut(at) else { return };
+        match line.text {
+            Text::Head => line.cut(head, place),
+            Text::Own => line.cut(own, place),
         }
     }
 
     /// One more field, whether there is one of that name or not.
-    pub fn add(&mut self, name: HeaderName, value: HeaderValue) {
-        self.marks.add(name.as_str().as_bytes());
-        self.own.push((name, value));
+    pub fn add(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.append(name.as_str().as_bytes(), value.as_bytes());
+    }
+
+    /// One more field of a name that is in lower case, and a value that is one.
+    pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) {
+        if self.own.capacity() == 0 {
+            self.own.reserve(OWN);
+        }
+        let start = self.own.len();
+        put_line(&mut self.own, name, value);
+        let end = self.own.len().saturating_sub(2);
+        let line = Line {
+            name: Place::of(&(start..start.saturating_add(name.len()))),
+            value: Place::of(&(end.saturating_sub(value.len())..end)),
+            text: Text::Own,
+            is_plain: true,
+        };
+        self.marks.add(name);
+        self.lines.push(line);
     }
 
     /// A field in place of all of its name.
-    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+    pub fn set(&mut self, name: &HeaderName, value: &HeaderValue) {
         self.remove(name.as_str().as_bytes());
         self.add(name, value);
     }
 
     /// Appends the field lines for which `passes` is true, as HTTP/1.1 has them.
     pub(crate) fn put(&self, out: &mut Vec<u8>, mut passes: impl FnMut(&[u8], &[u8]) -> bool) {
-        out.reserve(self.head.len());
+        out.reserve(self.head.len() + self.own.len());
         // Lines that stand together as they are to be written are written together.
-        let mut together = Place::default();
+        let (mut text, mut together) = (&self.head[..], Place::default());
         for line in &self.lines {
-            let (name, value) = (line.name.in_head(&self.head), line.value.in_head(&self.head));
+            let its_text = self.text_of(line);
+            let (name, value) = (line.name.within(its_text), line.value.within(its_text));
             if !passes(name, value) {
                 continue;
             }
             if !line.is_plain {
-                out.extend_from_slice(std::mem::take(&mut together).in_head(&self.head));
+                out.extend_from_slice(std::mem::take(&mut together).within(text));
                 put_line(out, name, value);
                 continue;
             }
-            if together.end != line.name.start {
-                out.extend_from_slice(together.in_head(&self.head));
+            if together.end != line.name.start || !std::ptr::eq(text, its_text) {
+                out.extend_from_slice(together.within(text));
+                text = its_text;
                 together.start = line.name.start;
             }
             together.end = line.value.end + 2;
         }
-        out.extend_from_slice(together.in_head(&self.head));
-        for (name, value) in &self.own {
-            let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-            if passes(name, value) {
-                put_line(out, name, value);
-            }
-        }
+        out.extend_from_slice(together.within(text));
     }
 }
 
@@ -335,14 +361,11 @@ pub(crate) fn put_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 impl From<HeaderMap> for Fields {
     fn from(map: HeaderMap) -> Self {
-        let mut fields = Self { own: Vec::with_capacity(map.len()), ..Self::default() };
-        let mut last = None;
-        // Only the first of several values has the name.
-        for (name, value) in map {
-            last = name.or(last);
-            if let Some(name) = &last {
-                fields.add(name.clone(), value);
-            }
+        let mut fields = Self::default();
+        fields.lines.reserve(map.len());
+        fields.own.reserve(map.len().saturating_mul(FIELD));
+        for (name, value) in &map {
+            fields.add(name, value);
         }
         fields
     }
@@ -350,21 +373,22 @@ impl From<HeaderMap> for Fields {
 
 impl From<Fields> for HeaderMap {
     fn from(fields: Fields) -> Self {
-        let Fields { head, lines, own, .. } = fields;
-        let head = head.freeze();
-        let mut map = Self::with_capacity(lines.len() + own.len());
+        let Fields { head, own, lines, .. } = fields;
+        let (head, own) = (head.freeze(), Bytes::from(own));
+        let mut map = Self::with_capacity(lines.len());
         for line in lines {
-            let value = head.slice_ref(line.value.in_head(&head));
+            let text = match line.text {
+                Text::Head => &head,
+                Text::Own => &own,
+            };
+            let value = text.slice_ref(line.value.within(text));
             let field =
-                (HeaderName::from_bytes(line.name.in_head(&head)), HeaderValue::from_maybe_shared(value));
+                (HeaderName::from_bytes(line.name.within(text)), HeaderValue::from_maybe_shared(value));
             // The parser takes no name and no value that this does not; the fuzz target `answer` holds it to that.
             match field {
                 (Ok(name), Ok(value)) => drop(map.append(name, value)),
                 _ => debug_assert!(false, "a field that no map takes"),
             }
-        }
-        for (name, value) in own {
-            map.append(name, value);
         }
         map
     }

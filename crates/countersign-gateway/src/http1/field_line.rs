@@ -19,19 +19,27 @@ pub(crate) fn place_of(part: &[u8], whole: &[u8]) -> Range<usize> {
 
 /// Whether there is a control character other than a tab.
 pub(crate) fn has_control(text: &[u8]) -> bool {
+    !all(text, |byte| !is_control(byte))
+}
+
+/// Whether all bytes are of a kind, which is decided without branches.
+pub(crate) fn all(text: &[u8], is: impl Fn(u8) -> bool + Copy) -> bool {
     // Blocks of one size are looked at in a few wide instructions, and the last may overlap the one before it.
     if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
         let (blocks, _) = text.as_chunks::<16>();
-        blocks.iter().skip(1).fold(is_bad(first) | is_bad(last), |seen, block| seen | is_bad(block))
+        let both = all_of(first, is) & all_of(last, is);
+        blocks.iter().skip(1).fold(both, |seen, block| seen & all_of(block, is))
     } else if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        is_bad(first) | is_bad(last)
+        all_of(first, is) & all_of(last, is)
     } else {
-        text.iter().fold(false, |seen, byte| seen | is_control(*byte))
+        text.iter().fold(true, |seen, byte| seen & is(*byte))
     }
 }
 
-fn is_bad<const N: usize>(block: &[u8; N]) -> bool {
-    block.iter().fold(false, |seen, byte| seen | is_control(*byte))
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "some thirty instructions of a block, or a call of as many")]
+fn all_of<const N: usize>(block: &[u8; N], is: impl Fn(u8) -> bool) -> bool {
+    block.iter().fold(true, |seen, byte| seen & is(*byte))
 }
 
 const fn is_control(byte: u8) -> bool {

@@ -4,7 +4,7 @@ use countersign::{Audience, Secret, UnixTime};
 use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{KEY_SET_PATH, Metadata, MetadataError};
+use super::{KEY_SET_PATH, Metadata, MetadataError, OPENID_PATH, SERVER_PATH};
 use crate::{
     config::resolved::RingAlgorithm,
     entropy::SystemEntropy,
@@ -131,6 +131,23 @@ fn documents_are_where_the_issuer_says() {
     for issuer in ["", "shop", "/shop"] {
         let rendered = Metadata::render(&issuer.into(), &ring, START);
         assert!(matches!(rendered, Err(MetadataError::Issuer)), "{issuer}");
+    }
+}
+
+#[test]
+fn no_document_is_where_none_may_be() {
+    for issuer in [ISSUER, "https://shop.example/tenants/acme"] {
+        let metadata = rendered(issuer);
+        let path = issuer.trim_start_matches("https://shop.example");
+        for (known, place) in [
+            (KEY_SET_PATH, KEY_SET_PATH.to_owned()),
+            (SERVER_PATH, format!("{SERVER_PATH}{path}")),
+            (OPENID_PATH, format!("{path}{OPENID_PATH}")),
+            (OPENID_PATH, format!("{OPENID_PATH}{path}")),
+        ] {
+            assert!(metadata.at(&place).is_some() && Metadata::may_be_at(&place), "{known} at {place}");
+        }
+        assert!(!Metadata::may_be_at("/orders/7") && !Metadata::may_be_at("/"));
     }
 }
 

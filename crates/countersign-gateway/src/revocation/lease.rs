@@ -35,27 +35,43 @@ pub struct Lease {
     seen: u64,
 }
 
-impl Lease {
-    /// A lease of a session that was just found not to be revoked.
+/// Whose a request is, and what the service was given with it: of this a lease is made, where the answer turns out to be a
+/// stream.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    who: Arc<dyn Concern>,
+    issuer: Issuer,
+    token: Option<Arc<SignedToken>>,
+}
+
+/// Who says what is revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Issuer {
+    /// This gateway.
+    Own,
+    Another,
+}
+
+impl Holder {
+    /// A session that was just found not to be revoked.
     #[must_use]
-    pub fn new(who: Arc<dyn Concern>, ledger: &Arc<Ledger>) -> Self {
-        // A revocation between that finding and this line is found at the first look.
-        Self { who, ledger: Some(Arc::clone(ledger)), token: None, seen: 0 }
+    pub fn of_session(who: Arc<dyn Concern>) -> Self {
+        Self { who, issuer: Issuer::Own, token: None }
     }
 
-    /// A lease of another issuer's token that was just found good.
+    /// Another issuer's token that was just found good.
     #[must_use]
     pub fn of_token(who: Arc<dyn Concern>) -> Self {
-        Self { who, ledger: None, token: None, seen: 0 }
+        Self { who, issuer: Issuer::Another, token: None }
     }
 
-    /// The lease of a stream that the service was given this token for.
+    /// The service is given this token.
     #[must_use]
-    pub fn opened_with(self, token: Arc<SignedToken>) -> Self {
+    pub fn given(self, token: Arc<SignedToken>) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// The token that the service was given.
+    /// The token that the service is given.
     #[must_use]
     pub fn token(&self) -> Option<&SignedToken> {
         self.token.as_deref()
@@ -67,6 +83,19 @@ impl Lease {
         self.who.session()
     }
 
+    /// The right to an open stream. `ledger` is this gateway's.
+    #[must_use]
+    pub fn lease(&self, ledger: &Arc<Ledger>) -> Lease {
+        let ledger = match self.issuer {
+            Issuer::Own => Some(Arc::clone(ledger)),
+            Issuer::Another => None,
+        };
+        // A revocation since the finding is found at the first look.
+        Lease { who: Arc::clone(&self.who), ledger, token: self.token.clone(), seen: 0 }
+    }
+}
+
+impl Lease {
     /// Whether it was revoked.
     pub fn is_over(&mut self) -> bool {
         if let Some(ledger) = &self.ledger {

@@ -18,7 +18,7 @@ use crate::{
     http::{Fields, Parts, Several},
     keyring::SignedToken,
     permit::{Unmet, meet},
-    revocation::Lease,
+    revocation::Holder,
     route::Route,
 };
 
@@ -100,11 +100,12 @@ fn let_through(
     Ok(Decision::Forward(Forward {
         route: Arc::clone(route),
         set: Arc::new(set),
+        cookie: None,
         sends_token: guard.forward_token,
         identity: (!guard.headers.is_empty()).then(|| Box::new(identity)),
         set_cookie: None,
         not_after: claims.expires().saturating_add(Verifier::DEFAULT_LEEWAY),
-        lease: Lease::of_token(guard.issuer.watch(claims)),
+        holder: Holder::of_token(guard.issuer.watch(claims)),
     }))
 }
 

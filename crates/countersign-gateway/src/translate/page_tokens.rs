@@ -184,8 +184,8 @@ impl Translation {
         };
         self.check_presented(presented, &entry, cookie.is_some()).map_err(refuse)?;
         permit(&entry.identity, demands).map_err(|refusal| refuse(refusal).of(&entry.sid))?;
-        let ring = self.keyring.load();
-        let Some(token) = self.kept_token(&entry, demands, until, &ring, now) else {
+        let ring = self.keyring.version();
+        let Some(token) = self.kept_token(&entry, demands, until, ring, now) else {
             return Ok(Warm::Cold(ask(Some(entry))));
         };
         let token = Arc::clone(token);

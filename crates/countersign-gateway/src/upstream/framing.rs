@@ -36,7 +36,7 @@ pub(super) fn settle(fields: &mut Fields, seen: Seen) -> Result<(), UpstreamErro
         return Ok(());
     }
     let one = one_of(fields).ok_or(UpstreamError::Malformed)?;
-    fields.set(header::CONTENT_LENGTH, HeaderValue::from(one));
+    fields.set(&header::CONTENT_LENGTH, &HeaderValue::from(one));
     Ok(())
 }
 
@@ -56,7 +56,7 @@ mod tests {
         let mut seen = Seen::default();
         for (name, value) in fields {
             *(if *name == "content-length" { &mut seen.lengths } else { &mut seen.codings }) += 1;
-            headers.add(name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap());
+            headers.add(&name.parse().unwrap(), &value.parse().unwrap());
         }
         settle(&mut headers, seen)?;
         assert!(headers.all(CONTENT_LENGTH).count() <= 1);

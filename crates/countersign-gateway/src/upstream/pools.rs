@@ -258,7 +258,7 @@ pub(super) fn into_origin_form(request: &mut Parts) -> Result<(), UpstreamError>
         && !request.fields.has(b"host")
     {
         let host = header::HeaderValue::from_str(authority.as_str()).map_err(|_| malformed)?;
-        request.fields.add(header::HOST, host);
+        request.fields.add(&header::HOST, &host);
     }
     let path = parts.path_and_query.unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
     request.uri = Uri::from(path);

@@ -43,9 +43,9 @@ fn lines_are_written_in_one_form() {
 fn a_field_is_set_in_place_of_all_of_its_name() {
     let mut fields = lines(&["Vary: Accept\r\n", "X: y\r\n", "VARY: Origin\r\n"]);
     assert_eq!(fields.all(b"vary").collect::<Vec<_>>(), [b"Accept", b"Origin"]);
-    fields.set(header::VARY, HeaderValue::from_static("Cookie"));
-    fields.add(header::SET_COOKIE, HeaderValue::from_static("a=1"));
-    fields.add(header::SET_COOKIE, HeaderValue::from_static("b=2"));
+    fields.set(&header::VARY, &HeaderValue::from_static("Cookie"));
+    fields.add(&header::SET_COOKIE, &HeaderValue::from_static("a=1"));
+    fields.add(&header::SET_COOKIE, &HeaderValue::from_static("b=2"));
     assert_eq!((fields.len(), fields.first(b"vary")), (4, Some(&b"Cookie"[..])));
     assert_eq!(
         written(&fields, |_, _| true),
@@ -67,14 +67,14 @@ fn a_map_becomes_fields_and_fields_a_map() {
     let mut fields = Fields::from(map.clone());
     assert_eq!(fields.len(), 3);
     assert_eq!(HeaderMap::from(fields.clone()), map);
-    fields.add(header::ETAG, HeaderValue::from_static("e"));
+    fields.add(&header::ETAG, &HeaderValue::from_static("e"));
     assert_eq!(HeaderMap::from(fields).len(), 4);
 }
 
 #[test]
 fn nothing_shows_a_value() {
     let mut fields = lines(&["Set-Cookie: SECRET\r\n"]);
-    fields.add(header::AUTHORIZATION, HeaderValue::from_static("SECRET"));
+    fields.add(&header::AUTHORIZATION, &HeaderValue::from_static("SECRET"));
     assert_eq!(format!("{fields:?}"), r#"["set-cookie", "authorization"]"#);
 }
 

@@ -88,7 +88,7 @@ impl Caching {
         if self.varies {
             vary(fields, by);
         } else {
-            fields.add(header::VARY, by.value());
+            fields.add(&header::VARY, &by.value());
         }
         let said = if self.controls { directives(fields) } else { Said::default() };
         if said.public && !said.unclear && rule == CacheRule::MayBePublic {
@@ -100,7 +100,7 @@ impl Caching {
             if self.controls {
                 fields.remove(CACHE_CONTROL);
             }
-            fields.add(header::CACHE_CONTROL, private);
+            fields.add(&header::CACHE_CONTROL, &private);
         } else {
             merge(fields);
         }
@@ -140,7 +140,7 @@ fn vary(fields: &mut Fields, by: VaryBy) {
         }
     };
     drop(values);
-    fields.set(header::VARY, merged);
+    fields.set(&header::VARY, &merged);
 }
 
 /// What the service said.
@@ -202,5 +202,5 @@ fn merge(fields: &mut Fields) {
     let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
     let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
     let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));
-    fields.set(header::CACHE_CONTROL, merged.unwrap_or(NOT_STORED));
+    fields.set(&header::CACHE_CONTROL, &merged.unwrap_or(NOT_STORED));
 }

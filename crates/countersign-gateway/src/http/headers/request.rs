@@ -87,11 +87,11 @@ pub fn strip_request(fields: &mut Fields, rules: &RequestRules<'_>) {
         fields.retain(|name, _| name == TE || !is_doomed(name));
     }
     if trailers == Trailers::Taken {
-        fields.add(header::TE, HeaderValue::from_static("trailers"));
+        fields.add(&header::TE, &HeaderValue::from_static("trailers"));
     }
     if let Some(upgrade) = upgrade {
-        fields.add(header::UPGRADE, upgrade);
-        fields.add(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.add(&header::UPGRADE, &upgrade);
+        fields.add(&header::CONNECTION, &HeaderValue::from_static("upgrade"));
     }
 }
 

@@ -57,8 +57,8 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
         fields.retain(|name, _| !doomed.iter().any(|doomed| doomed == name));
     }
     if let Some(protocol) = kept {
-        fields.add(header::UPGRADE, protocol);
-        fields.add(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.add(&header::UPGRADE, &protocol);
+        fields.add(&header::CONNECTION, &HeaderValue::from_static("upgrade"));
     }
     caching.apply(fields, rules.cache, rules.vary);
 }

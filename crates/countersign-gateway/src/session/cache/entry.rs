@@ -160,10 +160,12 @@ impl Entry {
     /// stale from `recheck` or the session's end on, and when it is outdated.
     #[must_use]
     pub fn freshness(&self, recheck: Duration, now: Now) -> Freshness {
-        let age = now.monotonic.saturating_since(self.asked_at);
+        // In milliseconds: durations divide.
+        let age = now.monotonic.as_millis().saturating_sub(self.asked_at.as_millis());
+        let recheck = u64::try_from(recheck.as_millis()).unwrap_or(u64::MAX);
         if age >= recheck || self.ends <= now.wall || self.outdated.is_some() {
             Freshness::Stale
-        } else if age >= recheck / 5 * 4 - recheck / 1280 * u32::from(self.spread) {
+        } else if age.saturating_mul(1280) >= recheck.saturating_mul(1024 - u64::from(self.spread)) {
             Freshness::Aging
         } else {
             Freshness::Fresh

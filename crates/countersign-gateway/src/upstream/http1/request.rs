@@ -52,10 +52,10 @@ fn frame(fields: &mut Fields, body: &Inbound) -> Encoder {
     let said = said.and_then(length);
     fields.retain(|name, _| name != TRANSFER_ENCODING && name != CONTENT_LENGTH);
     if let Some(length) = said.or_else(|| body.size_hint().exact()) {
-        fields.add(header::CONTENT_LENGTH, HeaderValue::from(length));
+        fields.add(&header::CONTENT_LENGTH, &HeaderValue::from(length));
         return Encoder::Length(length);
     }
-    fields.add(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    fields.add(&header::TRANSFER_ENCODING, &HeaderValue::from_static("chunked"));
     Encoder::chunked(fields.all(b"trailer"))
 }
 

@@ -36,7 +36,7 @@ impl Handler for Forward {
         worker: &Arc<Worker>,
     ) -> Answer<Outbound> {
         if let Some(authority) = parts.uri.authority().cloned() {
-            parts.fields.set(header::HOST, authority.as_str().parse().unwrap());
+            parts.fields.set(&header::HOST, &authority.as_str().parse().unwrap());
         }
         let outcome = if let Some(client) = Upgrading::take(&mut parts.extensions) {
             *body = body.emptied();
