@@ -1,5 +1,6 @@
 //! The fields of a message.
 
+mod block;
 mod lower_case;
 
 use std::{fmt, ops::Range};
@@ -7,6 +8,7 @@ use std::{fmt, ops::Range};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub(crate) use self::block::Block;
 use self::lower_case::make_lower_case;
 
 /// Header fields, in their order: places in a text. Those that were read over HTTP/1.1 lie where they were read, and go on
@@ -75,6 +77,16 @@ impl Place {
         match (u32::try_from(range.start), u32::try_from(range.end)) {
             (Ok(start), Ok(end)) => Self { start, end },
             _ => Self::default(),
+        }
+    }
+
+    /// The same place of a text that stands behind so many bytes.
+    fn behind(self, length: usize) -> Self {
+        match u32::try_from(length) {
+            Ok(length) => {
+                Self { start: self.start.saturating_add(length), end: self.end.saturating_add(length) }
+            }
+            Err(_) => Self::default(),
         }
     }
 
@@ -301,10 +313,7 @@ impl Fields {
 
     /// One more field of a name that is in lower case, and a value that is one.
     pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) {
-        if self.own.capacity() == 0 {
-            self.own.reserve(OWN);
-        }
-        let start = self.own.len();
+        let start = self.begin_own(name.len().saturating_add(value.len()));
         put_line(&mut self.own, name, value);
         let end = self.own.len().saturating_sub(2);
         let line = Line {
@@ -315,6 +324,14 @@ impl Fields {
         };
         self.marks.add(name);
         self.lines.push(line);
+    }
+
+    /// Makes room behind the head. Where that begins.
+    fn begin_own(&mut self, length: usize) -> usize {
+        if self.own.capacity() == 0 {
+            self.own.reserve(OWN.max(length));
+        }
+        self.own.len()
     }
 
     /// A field in place of all of its name.

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::http::{Fields, put_line};
+use crate::http::Fields;
 
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -37,10 +37,16 @@ impl Forwarded {
     pub(super) fn put(&self, out: &mut Vec<u8>, fields: &Fields) {
         debug_assert!([HOST, FOR, PROTO].iter().all(|name| !fields.has(name.as_str().as_bytes())));
         if let Some(host) = fields.first(b"host") {
-            put_line(out, HOST.as_str().as_bytes(), host);
+            out.extend_from_slice(b"x-forwarded-host: ");
+            out.extend_from_slice(host);
+            out.extend_from_slice(b"\r\n");
         }
-        put_line(out, FOR.as_str().as_bytes(), self.address.as_bytes());
-        put_line(out, PROTO.as_str().as_bytes(), self.scheme.as_str().as_bytes());
+        out.extend_from_slice(b"x-forwarded-for: ");
+        out.extend_from_slice(self.address.as_bytes());
+        out.extend_from_slice(match self.scheme {
+            Scheme::Http => b"\r\nx-forwarded-proto: http\r\n",
+            Scheme::Https => b"\r\nx-forwarded-proto: https\r\n",
+        });
     }
 
     /// Sets the three fields of a request whose host is its target's.

@@ -7,10 +7,14 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 
 use super::list::members;
-use crate::http::Fields;
+use crate::http::{Block, Fields};
 
 const VARY: &[u8] = b"vary";
 const CACHE_CONTROL: &[u8] = b"cache-control";
+
+/// What is said to caches where the service says nothing.
+static BY_COOKIE: Block = Block::of("vary: Cookie\r\ncache-control: private, no-cache\r\n");
+static BY_BOTH: Block = Block::of("vary: Cookie, Authorization\r\ncache-control: private, no-cache\r\n");
 
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NOT_STORED: HeaderValue = HeaderValue::from_static("private, no-store");
@@ -52,6 +56,13 @@ impl VaryBy {
         }
     }
 
+    const fn block(self) -> &'static Block {
+        match self {
+            Self::Cookie => &BY_COOKIE,
+            Self::CookieAndAuthorization => &BY_BOTH,
+        }
+    }
+
     fn names(self) -> impl Iterator<Item = &'static [u8]> {
         self.text().split(", ").map(str::as_bytes)
     }
@@ -84,6 +95,9 @@ impl Caching {
     pub(super) fn apply(&self, fields: &mut Fields, rule: CacheRule, by: VaryBy) {
         if rule == CacheRule::Untouched {
             return;
+        }
+        if !(self.varies || self.controls || self.overrules) {
+            return fields.append_block(by.block());
         }
         if self.varies {
             vary(fields, by);

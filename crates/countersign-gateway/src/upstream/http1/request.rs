@@ -6,7 +6,7 @@ use http_body::Body as _;
 use super::super::{Forwarded, Inbound};
 use crate::{
     http::{Fields, Parts},
-    http1::{Encoder, length, put_field},
+    http1::{Encoder, length},
 };
 
 /// Appends the head of a request in origin form, and says how its body is framed.
@@ -28,7 +28,9 @@ pub(super) fn put_head(
     parts.fields.put(out, |_, _| true);
     if let Some(authorization) = authorization {
         debug_assert!(!parts.fields.has(b"authorization"), "two tokens");
-        put_field(out, &header::AUTHORIZATION, authorization);
+        out.extend_from_slice(b"authorization: ");
+        out.extend_from_slice(authorization.as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
     if let Some(forwarded) = forwarded {
         forwarded.put(out, &parts.fields);
