@@ -44,6 +44,19 @@ pub struct CookiePlace {
     end: usize,
 }
 
+impl CookiePlace {
+    /// Whether the cookie still stands there. Whoever is wrong about that sends the session on.
+    fn is_of(self, name: &CookieName, fields: &Fields) -> bool {
+        let line = fields.only(NAME).ok().flatten().unwrap_or_default();
+        let piece = line.get(self.start..self.end).unwrap_or_default();
+        let piece = piece.strip_prefix(b";").unwrap_or(piece).trim_ascii_start();
+        let rest = piece.strip_prefix(name.as_str().as_bytes());
+        let ends = matches!(line.get(self.end), None | Some(b';'))
+            || (self.start == 0 && piece.trim_ascii_end().ends_with(b";"));
+        ends && rest.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+    }
+}
+
 /// A credential inside its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credential<'a> {
@@ -184,6 +197,7 @@ impl CredentialRules {
     /// `Authorization` is an identity header and removed with those.
     pub fn remove_cookie(&self, fields: &mut Fields, known: Option<CookiePlace>) {
         let Some(name) = &self.cookie else { return };
+        let known = known.filter(|known| known.is_of(name, fields));
         match known.map_or_else(|| the_one(fields, name), |known| Ok(Some(known))) {
             Ok(None) => {}
             Ok(Some(CookiePlace { start, end })) => {

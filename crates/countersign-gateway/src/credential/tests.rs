@@ -192,3 +192,22 @@ proptest! {
         prop_assert!(!shown.contains(&value));
     }
 }
+
+#[test]
+fn a_place_that_is_wrong_is_not_believed() {
+    let rules = rules(false);
+    let place = |line: &str| rules.find_cookie(&cookies(&[line])).unwrap().unwrap().place();
+    let places = ["SESSION=abc", "a=1; SESSION=abc", "a=1; SESSION=abc; b=2", "SESSION=abc; b=2"].map(place);
+    for line in
+        ["x=1; SESSION=secret; yy=2", "SESSION=secret", "a=1;b=2; SESSION=secret", "a=1; SESSION=abcdef"]
+    {
+        for place in places {
+            let mut fields = cookies(&[line]);
+            rules.remove_cookie(&mut fields, place);
+            assert_eq!(rules.find_cookie(&fields), Ok(None), "{line} {place:?}");
+            let mut searched = cookies(&[line]);
+            rules.remove_cookie(&mut searched, None);
+            assert_eq!(left_of(&fields), left_of(&searched), "{line} {place:?}");
+        }
+    }
+}

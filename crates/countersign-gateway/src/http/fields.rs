@@ -6,7 +6,7 @@ mod lower_case;
 use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub(crate) use self::block::Block;
 use self::lower_case::make_lower_case;
@@ -292,10 +292,13 @@ impl Fields {
         self.head = BytesMut::new();
         self.own = Vec::new();
         self.lines.clear();
+        if self.lines.capacity() > 2 * LINES {
+            self.lines = Vec::new();
+        }
         self.marks = Marks::default();
     }
 
-    /// Takes `place` out of the first value of that name, where it stands.
+    /// Takes `place`, which is a place in it, out of the first value of that name, where it stands.
     pub(crate) fn cut(&mut self, name: &[u8], place: Range<usize>) {
         let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else { return };
         let Self { head, own, lines, .. } = self;
@@ -401,14 +404,22 @@ impl From<Fields> for HeaderMap {
             let value = text.slice_ref(line.value.within(text));
             let field =
                 (HeaderName::from_bytes(line.name.within(text)), HeaderValue::from_maybe_shared(value));
-            // The parser takes no name and no value that this does not; the fuzz target `answer` holds it to that.
+            // The parser takes no name and no value that this does not; the fuzz targets `answer` and `http_headers` hold it to that.
             match field {
-                (Ok(name), Ok(value)) => drop(map.append(name, value)),
+                (Ok(name), Ok(mut value)) => {
+                    value.set_sensitive(is_secret(&name));
+                    map.append(name, value);
+                }
                 _ => debug_assert!(false, "a field that no map takes"),
             }
         }
         map
     }
+}
+
+/// What HTTP/2 must never put into a table of names and values (RFC 7541 §7.1.3).
+fn is_secret(name: &HeaderName) -> bool {
+    [header::AUTHORIZATION, header::COOKIE, header::SET_COOKIE].contains(name)
 }
 
 impl fmt::Debug for Fields {

@@ -69,14 +69,6 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
-/// Whether a token is this name, in any case.
-pub(crate) fn is_name(token: &[u8], name: &[u8]) -> bool {
-    debug_assert!(name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-'));
-    // Of all token bytes, this makes a lower-case letter of that letter alone, and a dash of a dash.
-    token.len() == name.len()
-        && token.iter().zip(name).fold(0, |differs, (byte, wanted)| differs | ((byte | 0x20) ^ wanted)) == 0
-}
-
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -94,21 +86,7 @@ const TOKEN: [bool; 256] = {
 mod tests {
     use proptest::{collection::vec, prelude::*};
 
-    use super::{has_control, is_name, is_token_byte, split};
-
-    #[test]
-    fn a_name_is_itself_in_any_case_and_nothing_else() {
-        for byte in (0..=255).filter(|byte| is_token_byte(*byte)) {
-            for wanted in *b"abcdefghijklmnopqrstuvwxyz-" {
-                assert_eq!(
-                    is_name(&[byte], &[wanted]),
-                    byte.eq_ignore_ascii_case(&wanted),
-                    "{byte} {wanted}"
-                );
-            }
-        }
-        assert!(is_name(b"Content-LENGTH", b"content-length") && !is_name(b"te", b"tea"));
-    }
+    use super::{has_control, split};
 
     #[test]
     fn a_line_has_one_form() {

@@ -3,38 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
-use super::field_line::is_name;
 use crate::http::put_line;
 
 /// A field that no map takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadField;
-
-/// Which fields that say something about the connection or the length are in a head.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) connection: bool,
-    pub(crate) expect: bool,
-    /// `Content-Length`, so often.
-    pub(crate) lengths: u8,
-    /// `Transfer-Encoding`, so often.
-    pub(crate) codings: u8,
-    pub(crate) te: bool,
-}
-
-impl Seen {
-    /// Notes a field of that name, a token in any case.
-    pub(crate) fn note(&mut self, name: &[u8]) {
-        match name.len() {
-            2 => self.te |= is_name(name, b"te"),
-            6 => self.expect |= is_name(name, b"expect"),
-            10 => self.connection |= is_name(name, b"connection"),
-            14 if is_name(name, b"content-length") => self.lengths = self.lengths.saturating_add(1),
-            17 if is_name(name, b"transfer-encoding") => self.codings = self.codings.saturating_add(1),
-            _ => {}
-        }
-    }
-}
 
 /// Names and values as `httparse` has found them.
 pub(crate) fn parsed<'a>(
@@ -48,16 +21,14 @@ pub(crate) fn read_fields<'a>(
     fields: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])>,
     head: &Bytes,
     into: &mut HeaderMap,
-) -> Result<Seen, BadField> {
-    let mut seen = Seen::default();
+) -> Result<(), BadField> {
     into.try_reserve(fields.len()).map_err(|_| BadField)?;
     for (name, value) in fields {
-        seen.note(name);
         let name = HeaderName::from_bytes(name).map_err(|_| BadField)?;
         let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| BadField)?;
         into.try_append(name, value).map_err(|_| BadField)?;
     }
-    Ok(seen)
+    Ok(())
 }
 
 /// One field line.

@@ -46,17 +46,24 @@ impl Drain {
 #[derive(Debug)]
 pub(super) struct Gate {
     open: AtomicUsize,
+    /// Of these, so many whose client has all its answers.
+    answered: AtomicUsize,
     empty: Notify,
     observer: Observer,
 }
 
 impl Gate {
     pub(super) fn new(observer: Observer) -> Self {
-        Self { open: AtomicUsize::new(0), empty: Notify::new(), observer }
+        Self { open: AtomicUsize::new(0), answered: AtomicUsize::new(0), empty: Notify::new(), observer }
     }
 
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Connections that would be cut now.
+    pub(super) fn unanswered(&self) -> usize {
+        self.open().saturating_sub(self.answered.load(Ordering::Relaxed))
     }
 
     pub(super) async fn wait_empty(&self) {
@@ -72,6 +79,7 @@ pub(super) struct Ticket {
     gate: Arc<Gate>,
     _permit: OwnedSemaphorePermit,
     seat: Option<Seat>,
+    answered: bool,
 }
 
 impl Ticket {
@@ -83,13 +91,23 @@ impl Ticket {
     pub(super) fn new(gate: &Arc<Gate>, permit: OwnedSemaphorePermit, seat: Option<Seat>) -> Self {
         gate.open.fetch_add(1, Ordering::Relaxed);
         gate.observer.metrics().connection_opened();
-        Self { gate: Arc::clone(gate), _permit: permit, seat }
+        Self { gate: Arc::clone(gate), _permit: permit, seat, answered: false }
+    }
+
+    /// Its client has all its answers, and is only waited for to close.
+    pub(super) fn note_answered(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
+            self.gate.answered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.gate.observer.metrics().connection_closed();
+        if self.answered {
+            self.gate.answered.fetch_sub(1, Ordering::Relaxed);
+        }
         if self.gate.open.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.gate.empty.notify_one();
         }

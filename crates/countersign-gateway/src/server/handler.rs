@@ -18,7 +18,7 @@ use crate::{
     error::Refusal,
     http::{Answer, Parts},
     observe::Observer,
-    upstream::{Inbound, Pools},
+    upstream::{Inbound, Pools, render},
 };
 
 /// Answers requests. One value is shared by all workers.
@@ -75,8 +75,7 @@ impl Worker {
 
 impl Connection {
     pub(super) fn new(peer: SocketAddr, tls: bool) -> Self {
-        let rendered_peer = HeaderValue::try_from(peer.ip().to_canonical().to_string())
-            .unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        let rendered_peer = render(peer.ip().to_canonical());
         Self { peer, tls, rendered_peer, activity: Activity::default() }
     }
 
@@ -99,6 +98,8 @@ pub(super) struct Activity {
     blocked: AtomicBool,
     /// How often the client took something.
     taken: AtomicUsize,
+    /// How often something came from the client.
+    received: AtomicUsize,
     /// Part of a head has arrived (HTTP/1.1).
     head: AtomicBool,
 }
@@ -124,6 +125,15 @@ impl Activity {
     /// Notes how flushing went, which is no progress by itself: there may have been nothing to flush.
     pub(super) fn flushed<T>(&self, outcome: &Poll<T>) {
         self.blocked.store(outcome.is_pending(), Ordering::Relaxed);
+    }
+
+    /// Notes that something came.
+    pub(super) fn note_received(&self) {
+        self.received.store(self.received().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn received(&self) -> usize {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Notes whether part of a head has arrived.

@@ -5,7 +5,8 @@
 //!    upstream is then ended too.
 //! 3. Where messages end, [`super::head_guard`] decides. A bad head is answered in its turn, and is the last.
 //! 4. Time-outs are ours ([`Watch`] and the bodies'), on one timer for each connection.
-//! 5. A header section that is late is answered by the handler, as every refusal is. A connection on which nothing
+//! 5. After the last answer, what the client still sends is read away for [`LINGER`], until it closes.
+//! 6. A header section that is late is answered by the handler, as every refusal is. A connection on which nothing
 //!    came is closed without a word: an answer would be taken for that to a request yet to be sent.
 
 mod head;
@@ -58,7 +59,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 enum End {
     /// As it should: nothing more is to come.
     Good,
-    /// As it should, with an answer after which we read no more. The client may still send.
+    /// As it should, with an answer after which nothing that the client still sends is looked at.
     Answered,
     /// It has left HTTP.
     Left,
@@ -110,7 +111,7 @@ impl Transfer {
         let is_last = is_last || data.is_none();
         if data.is_some_and(|data| encoder.push(data, out).is_err()) {
             self.progress = Progress::CutOff;
-        } else if is_last && (out.has_room() || encoder.is_over()) {
+        } else if is_last && (out.has_room() || encoder.is_over() || trailers.is_some()) {
             let finished = encoder.finish(trailers.as_ref(), out);
             self.progress = if finished.is_ok() { Progress::Done } else { Progress::CutOff };
         }
@@ -147,8 +148,12 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         }
     }
     let _ = timeout(GOODBYE, poll_fn(|cx| wire.lock().poll_shutdown(cx))).await;
-    let linger = if lingers { LINGER } else { Duration::ZERO };
-    let _ = timeout(linger, poll_fn(|cx| wire.lock().poll_discard(cx))).await;
+    if lingers {
+        wire.lock().note_answered();
+        let _ = timeout(LINGER, poll_fn(|cx| wire.lock().poll_discard(cx))).await;
+    } else {
+        wire.lock().discard_read();
+    }
     wire.lock().close();
 }
 
@@ -170,7 +175,8 @@ async fn run<H: Handler>(wire: &Wire, scope: &Scope<H>, deadline: &Arc<Deadline>
         }
         let activity = &scope.connection.activity;
         let head_begun = activity.open() == 0 && activity.has_begun_head();
-        let situation = Situation { head_begun, draining: drain.has_begun() };
+        let received = activity.received();
+        let situation = Situation { head_begun, draining: drain.has_begun(), received };
         watch.poll(cx, activity, deadline, situation).map(Err)
     })
     .await
@@ -253,7 +259,7 @@ impl<'a, H: Handler> Serving<'a, H> {
         .await
     }
 
-    /// Answers a bad head, after which nothing is read.
+    /// Answers a bad head, after which nothing is looked at.
     async fn refuse(&mut self, refusal: Refusal) -> End {
         let open = Open::begin(&*self.scope.connection);
         let Scope { shared, connection, .. } = self.scope;

@@ -90,7 +90,7 @@ pub(super) async fn serve<H: Handler>(io: Io, scope: Arc<Scope<H>>) {
         if head_clock.poll(cx, &heads, &deadline, activity.is_blocked()).is_ready() {
             return Poll::Ready(Err(Late::Head));
         }
-        let situation = Situation { head_begun: heads.under_way().is_some(), draining };
+        let situation = Situation { head_begun: heads.under_way().is_some(), draining, received: 0 };
         watch.poll(cx, activity, &deadline, situation).map(Err)
     })
     .await;

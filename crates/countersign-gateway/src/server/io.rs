@@ -19,7 +19,7 @@ pub(super) struct Io {
     ahead: Bytes,
     stream: Stream,
     connection: Arc<Connection>,
-    _ticket: Ticket,
+    ticket: Ticket,
 }
 
 impl Io {
@@ -29,7 +29,12 @@ impl Io {
         connection: Arc<Connection>,
         ticket: Ticket,
     ) -> Self {
-        Self { ahead, stream, connection, _ticket: ticket }
+        Self { ahead, stream, connection, ticket }
+    }
+
+    /// All answers of the connection were given.
+    pub(super) fn note_answered(&mut self) {
+        self.ticket.note_answered();
     }
 }
 
@@ -37,7 +42,11 @@ impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.ahead.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
+            let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+            if read.is_ready() {
+                this.connection.activity.note_received();
+            }
+            return read;
         }
         let length = this.ahead.len().min(buf.remaining());
         buf.put_slice(&this.ahead.split_to(length));

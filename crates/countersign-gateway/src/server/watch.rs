@@ -32,6 +32,8 @@ pub(super) struct Situation {
     pub(super) head_begun: bool,
     /// The drain has begun.
     pub(super) draining: bool,
+    /// How often something came of a request that may go on while the client takes nothing.
+    pub(super) received: usize,
 }
 
 /// Follows what the connection waits for, and since when.
@@ -40,8 +42,9 @@ pub(super) struct Watch {
     limits: Limits,
     waiting: Waiting,
     since: Option<Instant>,
-    /// Requests begun and pieces of answers taken at the last look: more of either is another wait.
-    progress: (usize, usize),
+    /// Requests begun, pieces of answers taken, and while they are not, what came of an upload at the last look: more of
+    /// any is another wait.
+    progress: (usize, usize, usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +59,7 @@ enum Waiting {
 
 impl Watch {
     pub(super) const fn new(limits: &Limits) -> Self {
-        Self { limits: *limits, waiting: Waiting::First, since: None, progress: (0, 0) }
+        Self { limits: *limits, waiting: Waiting::First, since: None, progress: (0, 0, 0) }
     }
 
     /// Ready when the connection waits for too long. Called after every poll of the connection.
@@ -68,7 +71,8 @@ impl Watch {
         situation: Situation,
     ) -> Poll<Late> {
         let waiting = waiting(activity, situation);
-        let progress = (activity.begun(), activity.taken());
+        let uploaded = if waiting == Waiting::Answer { situation.received } else { 0 };
+        let progress = (activity.begun(), activity.taken(), uploaded);
         if waiting != self.waiting || progress != self.progress {
             self.waiting = waiting;
             self.progress = progress;
@@ -112,8 +116,8 @@ mod tests {
     use super::{Late, Situation, Watch};
     use crate::{config::resolved::Limits, server::handler::Activity, upstream::Deadline};
 
-    const QUIET: Situation = Situation { head_begun: false, draining: false };
-    const HEAD: Situation = Situation { head_begun: true, draining: false };
+    const QUIET: Situation = Situation { head_begun: false, draining: false, received: 0 };
+    const HEAD: Situation = Situation { head_begun: true, draining: false, received: 0 };
 
     async fn outcome(activity: &Activity, situation: Situation) -> (Late, Duration) {
         let (start, deadline, mut watch) =
@@ -154,6 +158,25 @@ mod tests {
         assert!(!late().await);
         advance(Duration::from_secs(5)).await;
         assert!(late().await, "nothing taken for 30 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_may_go_on_sending() {
+        let (activity, deadline) = (Activity::default(), Deadline::default());
+        let mut watch = Watch::new(&Limits::DEFAULT);
+        activity.begin();
+        activity.wrote(&Poll::<()>::Pending);
+        let mut late = async |received| {
+            let situation = Situation { received, ..QUIET };
+            poll_fn(|cx| Poll::Ready(watch.poll(cx, &activity, &deadline, situation).is_ready())).await
+        };
+        for received in 1..10 {
+            assert!(!late(received).await);
+            advance(Duration::from_secs(29)).await;
+        }
+        assert!(!late(9).await);
+        advance(Duration::from_secs(1)).await;
+        assert!(late(9).await, "nothing came or went for 30 s");
     }
 
     #[tokio::test(start_paused = true)]

@@ -57,5 +57,5 @@ pub(super) async fn run<H: Handler>(
         upstreams.close_tunnels();
         let _ = timeout(CUT, gate.wait_empty()).await;
     }
-    gate.open()
+    gate.unanswered()
 }

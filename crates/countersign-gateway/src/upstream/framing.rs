@@ -7,8 +7,8 @@ use http::{HeaderValue, header};
 
 use super::UpstreamError;
 use crate::{
-    http::Fields,
-    http1::{Seen, length},
+    http::{Fields, Several},
+    http1::length,
 };
 
 const CONTENT_LENGTH: &[u8] = b"content-length";
@@ -19,21 +19,19 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
 /// # Errors
 /// [`UpstreamError::Malformed`] for a coding other than chunks, which nobody has taken off the body, and for lengths that
 /// differ or are none.
-pub(super) fn settle(fields: &mut Fields, seen: Seen) -> Result<(), UpstreamError> {
-    if seen.codings > 0 {
-        let is_chunked =
-            fields.first(TRANSFER_ENCODING).is_some_and(|it| it.eq_ignore_ascii_case(b"chunked"));
-        if !is_chunked || seen.codings > 1 {
-            return Err(UpstreamError::Malformed);
-        }
-        if seen.lengths > 0 {
+pub(super) fn settle(fields: &mut Fields) -> Result<(), UpstreamError> {
+    match fields.only(TRANSFER_ENCODING) {
+        Ok(None) => {}
+        Ok(Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => {
             fields.remove(CONTENT_LENGTH);
+            return Ok(());
         }
-        return Ok(());
+        Ok(Some(_)) | Err(Several) => return Err(UpstreamError::Malformed),
     }
-    let Some(first) = fields.first(CONTENT_LENGTH) else { return Ok(()) };
-    if seen.lengths == 1 && !first.is_empty() && first.iter().all(u8::is_ascii_digit) {
-        return Ok(());
+    match fields.only(CONTENT_LENGTH) {
+        Ok(None) => return Ok(()),
+        Ok(Some(one)) if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => return Ok(()),
+        Ok(Some(_)) | Err(Several) => {}
     }
     let one = one_of(fields).ok_or(UpstreamError::Malformed)?;
     fields.set(&header::CONTENT_LENGTH, &HeaderValue::from(one));
@@ -53,12 +51,10 @@ mod tests {
 
     fn settled(fields: &[(&str, &str)]) -> Result<Option<String>, UpstreamError> {
         let mut headers = Fields::default();
-        let mut seen = Seen::default();
         for (name, value) in fields {
-            *(if *name == "content-length" { &mut seen.lengths } else { &mut seen.codings }) += 1;
             headers.add(&name.parse().unwrap(), &value.parse().unwrap());
         }
-        settle(&mut headers, seen)?;
+        settle(&mut headers)?;
         assert!(headers.all(CONTENT_LENGTH).count() <= 1);
         Ok(headers.first(CONTENT_LENGTH).map(|length| String::from_utf8(length.to_vec()).unwrap()))
     }

@@ -3,16 +3,17 @@
 use countersign_gateway::{
     config::resolved::Limits,
     http::{
-        Fields,
+        Fields, Parts,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, strip_request,
             strip_response,
         },
         host, path,
     },
-    server::head_guard::Follow,
+    server::{RequestReader, head_guard::Follow},
+    upstream::AnswerReader,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version};
+use http::{HeaderValue, Uri, Version};
 use stats_alloc::Region;
 
 use super::ALLOCATOR;
@@ -20,23 +21,28 @@ use super::ALLOCATOR;
 const HEAD: &[u8] = b"POST /orders/7 HTTP/1.1\r\nHost: shop.example\r\nCookie: SESSION=0123456789abcdef\r\n\
     Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nChecksum: 7\r\n\r\n";
 
-fn fields(names_and_values: &[(&'static str, &'static str)]) -> Fields {
-    let fields = names_and_values.iter();
-    let fields = fields.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    fields.collect::<HeaderMap>().into()
+const REQUEST: &[u8] =
+    b"GET /orders/7 HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\nCookie: theme=dark\r\n\
+    TE: trailers\r\nX-Request-Id: 7\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n\
+    Vary: Accept, Cookie\r\n\r\n";
+
+fn request() -> Fields {
+    let (mut reader, mut parts) = (RequestReader::new(&Limits::DEFAULT), Parts::default());
+    reader.buffer().extend_from_slice(REQUEST);
+    assert!(reader.next_head(&mut parts).unwrap());
+    parts.fields
+}
+
+fn answer() -> Fields {
+    let mut reader = AnswerReader::default();
+    reader.buffer().extend_from_slice(ANSWER);
+    reader.next_head(false).unwrap().unwrap().head.fields
 }
 
 /// What a request goes through before and after it is decided, when there is nothing to object to.
 pub(super) fn nothing_is_allocated() {
-    let mut request = fields(&[
-        ("host", "shop.example"),
-        ("accept", "*/*"),
-        ("cookie", "theme=dark"),
-        ("te", "trailers"),
-        ("x-request-id", "7"),
-    ]);
-    let mut answer =
-        fields(&[("content-type", "text/plain"), ("cache-control", "no-store"), ("vary", "Accept, Cookie")]);
+    let (mut request, mut answer) = (request(), answer());
     let token = HeaderValue::from_static("Bearer 0123456789");
     let request_rules = RequestRules {
         allow: &[],

@@ -72,6 +72,15 @@ fn a_map_becomes_fields_and_fields_a_map() {
 }
 
 #[test]
+fn what_is_secret_is_marked_for_http2() {
+    let mut fields = lines(&["Cookie: a=1\r\n", "Accept: *\r\n"]);
+    fields.append(b"set-cookie", b"SESSION=2");
+    let map = HeaderMap::from(fields);
+    let marked = |name: &str| map[name].is_sensitive();
+    assert!(marked("cookie") && marked("set-cookie") && !marked("accept"));
+}
+
+#[test]
 fn nothing_shows_a_value() {
     let mut fields = lines(&["Set-Cookie: SECRET\r\n"]);
     fields.add(&header::AUTHORIZATION, &HeaderValue::from_static("SECRET"));
@@ -85,6 +94,7 @@ proptest! {
         parts in vec(("[A-Za-z-]{1,6}", "[ \t]{0,2}", "([!-~\u{a0}]([ -~]{0,8}[!-~])?)?", "[ \t]{0,1}", "\r?\n"), 0..12),
         passing in any::<u16>(),
         removed in any::<u16>(),
+        cut in any::<(prop::sample::Index, prop::sample::Index, prop::sample::Index)>(),
     ) {
         let texts: Vec<_> =
             parts.iter().map(|(name, before, value, after, end)| format!("{name}:{before}{value}{after}{end}")).collect();
@@ -117,5 +127,22 @@ proptest! {
             let name = std::str::from_utf8(name).unwrap();
             prop_assert!(map.get_all(name).iter().any(|mapped| mapped.as_bytes() == value));
         }
+        // A part of one value is cut out where it stands, in the head or behind it, with lines before and after it.
+        fields.append(b"own-before", b"1; 2");
+        let mut said: Vec<_> = fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        let at = cut.0.index(said.len());
+        let name = said[at].0.clone();
+        let first = said.iter().position(|(found, _)| *found == name).unwrap();
+        let value = &mut said[first].1;
+        let (one, other) = (cut.1.index(value.len() + 1), cut.2.index(value.len() + 1));
+        let place = one.min(other)..one.max(other);
+        value.drain(place.clone());
+        fields.cut(&name, place);
+        fields.append(b"own-after", b"3");
+        said.push((b"own-after".to_vec(), b"3".to_vec()));
+        let lines = said.iter().map(|(name, value)| [&name[..], b": ", value, b"\r\n"].concat());
+        let mut out = Vec::new();
+        fields.put(&mut out, |_, _| true);
+        prop_assert_eq!(out, lines.collect::<Vec<_>>().concat());
     }
 }

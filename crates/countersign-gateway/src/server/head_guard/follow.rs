@@ -157,6 +157,13 @@ impl Follow {
         }
     }
 
+    /// Keeps no memory for the parts of a head of many fields.
+    pub fn forget(&mut self) {
+        if self.head.fields.spilled() {
+            self.head = HeadParts::default();
+        }
+    }
+
     /// Where the parts of the last complete head are.
     #[must_use]
     pub const fn head(&self) -> &HeadParts {

@@ -11,7 +11,7 @@ use http_body::SizeHint;
 
 use crate::{
     http::{Fields, Head, Parts, put_line},
-    http1::{Encoder, Seen, is_persistent, length},
+    http1::{Encoder, is_persistent, length},
 };
 
 /// What a request says about its answer.
@@ -31,17 +31,17 @@ impl Asked {
         Self { version: Version::HTTP_11, is_head: false, keeps: false, takes_trailers: false, waits: false };
 
     /// Of a request.
-    pub(super) fn by(request: &Parts, seen: Seen) -> Self {
+    pub(super) fn by(request: &Parts) -> Self {
         let says = |name: &[u8], value: &[u8]| {
             request.fields.first(name).is_some_and(|said| said.eq_ignore_ascii_case(value))
         };
-        let connection = request.fields.all(b"connection").filter(|_| seen.connection);
+        let connection = request.fields.all(b"connection");
         Self {
             version: request.version,
             is_head: request.method == Method::HEAD,
             keeps: is_persistent(request.version, connection),
-            takes_trailers: seen.te && says(b"te", b"trailers"),
-            waits: seen.expect && request.version == Version::HTTP_11 && says(b"expect", b"100-continue"),
+            takes_trailers: says(b"te", b"trailers"),
+            waits: request.version == Version::HTTP_11 && says(b"expect", b"100-continue"),
         }
     }
 }
@@ -212,7 +212,7 @@ mod tests {
         reader.buffer().extend_from_slice(head.as_bytes());
         let mut parts = Parts::default();
         assert!(reader.next_head(&mut parts).unwrap());
-        Asked::by(&parts, reader.seen())
+        Asked::by(&parts)
     }
 
     /// The head of an answer without its date, and whether the connection is kept.

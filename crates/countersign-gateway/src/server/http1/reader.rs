@@ -12,21 +12,20 @@ use crate::{
     config::resolved::Limits,
     error::Refusal,
     http::{Lines, Parts},
-    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, parsed, read_fields, take},
+    http1::{MAX_FIELDS, MAX_NAME_BYTES, parsed, read_fields, take},
 };
 
 /// Divides the bytes of one connection into heads and bodies, as [`Follow`] says where they end.
 pub struct RequestReader {
     read: BytesMut,
     follow: Follow,
-    seen: Seen,
 }
 
 impl RequestReader {
     /// At the start of a connection. Of the limits `header_bytes` and `header_count` are used.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        Self { read: BytesMut::new(), follow: Follow::new(limits), seen: Seen::default() }
+        Self { read: BytesMut::new(), follow: Follow::new(limits) }
     }
 
     /// What was read and is in no request yet: append to it.
@@ -46,7 +45,7 @@ impl RequestReader {
         match self.follow.step(&self.read)? {
             Piece::Head(length) => {
                 let head = take(&mut self.read, length);
-                self.seen = read_request(head, self.follow.head(), place)?;
+                read_request(head, self.follow.head(), place)?;
                 Ok(true)
             }
             Piece::Wait => Ok(false),
@@ -71,9 +70,9 @@ impl RequestReader {
         Ok(None)
     }
 
-    /// What the last head says of connection and length.
-    pub(crate) const fn seen(&self) -> Seen {
-        self.seen
+    /// Keeps nothing of the last head while the next one is waited for.
+    pub(crate) fn forget(&mut self) {
+        self.follow.forget();
     }
 
     /// Whether the body of the last request is over.
@@ -108,7 +107,7 @@ impl fmt::Debug for RequestReader {
 }
 
 /// The request of a head whose parts are known.
-fn read_request(mut head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<Seen, Refusal> {
+fn read_request(mut head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<(), Refusal> {
     let method = head.get(at.method.clone()).unwrap_or_default();
     into.method = Method::from_bytes(method).map_err(|_| Refusal::RequestLineMalformed)?;
     let target = head.get(at.target.clone()).unwrap_or_default();
@@ -116,16 +115,14 @@ fn read_request(mut head: BytesMut, at: &HeadParts, into: &mut Parts) -> Result<
     into.version = if at.is_old { Version::HTTP_10 } else { Version::HTTP_11 };
     into.extensions.clear();
     let mut lines = Lines::in_place_of(&mut into.fields);
-    let mut seen = Seen::default();
     for (name, value) in &at.fields {
         if name.len() > MAX_NAME_BYTES {
             return Err(Refusal::HeaderMalformed);
         }
-        seen.note(head.get(name.clone()).unwrap_or_default());
         lines.push(&mut head, name.clone(), value.clone());
     }
     into.fields = lines.within(head);
-    Ok(seen)
+    Ok(())
 }
 
 fn trailers(section: &Bytes) -> Result<Option<Frame<Bytes>>, Refusal> {

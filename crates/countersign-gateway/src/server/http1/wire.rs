@@ -138,7 +138,7 @@ impl Messages {
     ) -> Poll<Result<Begun, NoRequest>> {
         loop {
             if self.reader.next_head(place).map_err(NoRequest::Refused)? {
-                let asked = Asked::by(place, self.reader.seen());
+                let asked = Asked::by(place);
                 self.number += 1;
                 self.failed = None;
                 let body = (!self.reader.is_body_over()).then_some(self.number);
@@ -147,6 +147,9 @@ impl Messages {
                 return Poll::Ready(Ok(Begun { asked, body, asks_to_leave }));
             }
             self.room.reset(self.reader.buffer());
+            if !self.reader.has_begun_head() {
+                self.reader.forget();
+            }
             match ready!(self.poll_fill(cx)) {
                 Ok(1..) => {}
                 Ok(0) if !self.reader.has_begun_head() => return Poll::Ready(Err(NoRequest::End)),
@@ -267,6 +270,25 @@ impl Messages {
         match &mut self.io {
             Some(io) => Pin::new(io).poll_shutdown(cx).map(drop),
             None => Poll::Ready(()),
+        }
+    }
+
+    /// All answers were given: a drain that does not wait any longer has cut nothing.
+    pub(super) fn note_answered(&mut self) {
+        if let Some(io) = &mut self.io {
+            io.note_answered();
+        }
+    }
+
+    /// Reads away what has come in already, up to [`DISCARDED_BYTES`]. Does not wait.
+    pub(super) fn discard_read(&mut self) {
+        let mut discarded = 0;
+        while discarded < DISCARDED_BYTES {
+            self.reader.buffer().clear();
+            match self.poll_fill(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(length @ 1..)) => discarded += length,
+                _ => return,
+            }
         }
     }
 

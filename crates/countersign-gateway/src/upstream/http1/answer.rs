@@ -14,7 +14,7 @@ use self::head::{Complete, HeadReader, StatusLine};
 use super::super::{UpstreamError, framing};
 use crate::{
     http::{Fields, Head},
-    http1::{MAX_FIELDS, Seen, is_persistent, length, parsed, read_fields, take},
+    http1::{MAX_FIELDS, is_persistent, length, parsed, read_fields, take},
 };
 
 /// Longest header section of an answer in bytes.
@@ -83,7 +83,7 @@ impl AnswerReader {
         if !self.head.has_begun() {
             self.skip_empty_lines()?;
         }
-        let Some(Complete { status, mut fields, seen }) = self.head.read(&mut self.read)? else {
+        let Some(Complete { status, mut fields }) = self.head.read(&mut self.read)? else {
             let may_be_one = self.head.has_begun() || may_begin_head(&self.read);
             let is_short = self.read.len() <= MAX_HEAD_BYTES;
             return if may_be_one && is_short { Ok(None) } else { Err(UpstreamError::Malformed) };
@@ -92,12 +92,12 @@ impl AnswerReader {
             return Err(UpstreamError::Malformed);
         }
         let StatusLine { version, status, reason } = status;
-        let connection = || fields.all(b"connection").filter(|_| seen.connection);
+        let connection = || fields.all(b"connection");
         if connection().any(has_too_many_options) {
             return Err(UpstreamError::Malformed);
         }
         let keeps = is_persistent(version, connection());
-        self.left = left_after(&mut fields, status, version, to_head, seen)?;
+        self.left = left_after(&mut fields, status, version, to_head)?;
         self.extensions = MAX_LINE_BYTES;
         self.skipped = 0;
         let keeps = keeps && self.left != Left::UntilClose;
@@ -175,9 +175,9 @@ fn left_after(
     status: StatusCode,
     version: Version,
     to_head: bool,
-    seen: Seen,
 ) -> Result<Left, UpstreamError> {
-    let says_framing = seen.lengths > 0 || seen.codings > 0;
+    let says_chunks = fields.has(b"transfer-encoding");
+    let says_framing = says_chunks || fields.has(b"content-length");
     if status.is_informational() || status == StatusCode::NO_CONTENT {
         if says_framing {
             fields.retain(|name, _| !matches!(name, b"content-length" | b"transfer-encoding"));
@@ -185,7 +185,7 @@ fn left_after(
         return Ok(Left::Over);
     }
     if says_framing {
-        framing::settle(fields, seen)?;
+        framing::settle(fields)?;
     }
     if to_head || status == StatusCode::NOT_MODIFIED {
         return Ok(Left::Over);
@@ -193,7 +193,7 @@ fn left_after(
     if !says_framing {
         return Ok(Left::UntilClose);
     }
-    if seen.codings > 0 {
+    if says_chunks {
         let is_known = version == Version::HTTP_11;
         return is_known.then_some(Left::Chunks(Chunks::Size)).ok_or(UpstreamError::Malformed);
     }

@@ -168,3 +168,17 @@ async fn an_answer_that_never_comes_is_cut() {
     assert_eq!(soon(gateway.drained()).await.cut, 1);
     assert_eq!(rest(&mut client).await, b"");
 }
+
+/// It has its answer, and only does not close.
+#[tokio::test]
+async fn a_client_that_has_all_its_answers_is_not_cut() {
+    let service = Recorder::answering(OK).await;
+    let plan = Plan::limits(|limits| limits.drain = Duration::from_millis(300));
+    let gateway = plan.start(&[http1(service.address)]);
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    assert!(answer(&mut client).await.unwrap().0.starts_with("HTTP/1.1 200 "));
+    gateway.running().drain();
+    assert_eq!(soon(gateway.drained()).await.cut, 0);
+    drop(client);
+}

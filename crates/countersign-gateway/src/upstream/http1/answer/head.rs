@@ -10,7 +10,7 @@ use memchr::memchr;
 use super::UpstreamError;
 use crate::{
     http::{Fields, Lines},
-    http1::{MAX_FIELDS, MAX_NAME_BYTES, Seen, has_control, place_of, split, take},
+    http1::{MAX_FIELDS, MAX_NAME_BYTES, has_control, place_of, split, take},
 };
 
 /// As much of a head as was read.
@@ -18,7 +18,6 @@ use crate::{
 pub(super) struct HeadReader {
     status: Option<StatusLine>,
     lines: Lines,
-    seen: Seen,
     /// Where the line under way begins.
     line: usize,
     /// Up to here there is no end of it.
@@ -29,7 +28,6 @@ pub(super) struct HeadReader {
 pub(super) struct Complete {
     pub(super) status: StatusLine,
     pub(super) fields: Fields,
-    pub(super) seen: Seen,
 }
 
 /// What the first line says.
@@ -56,15 +54,14 @@ impl HeadReader {
             if self.status.is_none() {
                 self.status = Some(StatusLine::parse(line).ok_or(UpstreamError::Malformed)?);
             } else if line.is_empty() {
-                let Self { status, lines, seen, .. } = std::mem::take(self);
+                let Self { status, lines, .. } = std::mem::take(self);
                 let fields = lines.within(take(bytes, end + 1));
-                return Ok(status.map(|status| Complete { status, fields, seen }));
+                return Ok(status.map(|status| Complete { status, fields }));
             } else {
                 let (name, value) = split(line).ok_or(UpstreamError::Malformed)?;
                 if self.lines.len() == MAX_FIELDS || name.len() > MAX_NAME_BYTES {
                     return Err(UpstreamError::Malformed);
                 }
-                self.seen.note(name);
                 let (name, value) = (place_of(name, bytes), place_of(value, bytes));
                 self.lines.push(bytes, name, value);
             }
