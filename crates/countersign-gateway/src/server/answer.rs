@@ -36,6 +36,13 @@ impl Open<Arc<Connection>> {
     }
 }
 
+impl Counted {
+    /// Passes on what is left of the request while nothing of the answer is read.
+    pub(super) fn send_request_on(&mut self, cx: &mut Context<'_>) {
+        self.outbound.send_request_on(cx);
+    }
+}
+
 impl<C: Deref<Target = Connection>> Drop for Open<C> {
     fn drop(&mut self) {
         self.0.activity.end();

@@ -5,13 +5,14 @@
 //!
 //! 1. An answer notes in its connection's [`Turn`] whom it waits for. A worker has one thread: what was noted while a
 //!    stream was polled is about that stream.
-//! 2. It is given out in pieces that fit one frame, so that a client that takes slowly takes one often enough.
+//! 2. Nor would the rest of its request be passed on, which may be what the client waits for: the task does that.
+//! 3. It is given out in pieces that fit one frame, so that a client that takes slowly takes one often enough.
 
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
@@ -27,9 +28,22 @@ use crate::{server::answer::Counted, upstream::BodyError};
 /// The smallest that a frame may be limited to (RFC 9113 §4.2).
 const PIECE: usize = 16 * 1024;
 
-/// Whom the stream that is polled now waits for.
-#[derive(Debug, Default)]
-pub(super) struct Turn(AtomicU8);
+/// Whom the stream that is polled now waits for, and its answer, if that has just begun.
+#[derive(Default)]
+pub(super) struct Turn {
+    said: AtomicU8,
+    begun: Mutex<Option<Answer>>,
+}
+
+/// An answer that hyper asks for more, and the stream's task passes the request on for.
+#[derive(Clone)]
+struct Answer(Arc<Mutex<Counted>>);
+
+impl Answer {
+    fn lock(&self) -> MutexGuard<'_, Counted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Turn {
     const UNSAID: u8 = 0;
@@ -37,17 +51,30 @@ impl Turn {
     const SERVICE: u8 = 2;
 
     fn say(&self, whom: u8) {
-        self.0.store(whom, Ordering::Relaxed);
+        self.said.store(whom, Ordering::Relaxed);
     }
 
     fn said(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
+        self.said.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, answer: Answer) {
+        *self.begun() = Some(answer);
+    }
+
+    /// The answer that has begun while a stream was polled.
+    fn take_begun(&self) -> Option<Answer> {
+        self.begun().take()
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Option<Answer>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The body of an answer that tells whom it waits for.
 pub(super) struct Pieces {
-    answer: Counted,
+    answer: Answer,
     rest: Bytes,
     turn: Arc<Turn>,
 }
@@ -55,6 +82,8 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn new(answer: Counted, turn: Arc<Turn>) -> Self {
         turn.say(Turn::CLIENT);
+        let answer = Answer(Arc::new(Mutex::new(answer)));
+        turn.begin(answer.clone());
         Self { answer, rest: Bytes::new(), turn }
     }
 }
@@ -69,7 +98,7 @@ impl HttpBody for Pieces {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if this.rest.is_empty() {
-            let Poll::Ready(frame) = Pin::new(&mut this.answer).poll_frame(cx) else {
+            let Poll::Ready(frame) = Pin::new(&mut *this.answer.lock()).poll_frame(cx) else {
                 this.turn.say(Turn::SERVICE);
                 return Poll::Pending;
             };
@@ -88,11 +117,12 @@ impl HttpBody for Pieces {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.answer.is_end_stream()
+        self.rest.is_empty() && self.answer.lock().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (rest, answer) = (u64::try_from(self.rest.len()).unwrap_or(u64::MAX), self.answer.size_hint());
+        let (rest, answer) =
+            (u64::try_from(self.rest.len()).unwrap_or(u64::MAX), self.answer.lock().size_hint());
         let mut hint = SizeHint::new();
         hint.set_lower(answer.lower().saturating_add(rest));
         if let Some(upper) = answer.upper() {
@@ -129,10 +159,16 @@ pub(super) async fn run<F: Future>(stream: F, turn: Arc<Turn>, bounds: Bounds) -
     // Armed for the earliest moment that was ever waited for: a client that takes what there is costs no timer.
     let mut alarm = pin!(sleep_until(over));
     let mut untaken_since = None;
+    let mut answer = None;
     poll_fn(|cx| {
         turn.say(Turn::UNSAID);
-        if stream.as_mut().poll(cx).is_ready() {
+        let is_over = stream.as_mut().poll(cx).is_ready();
+        answer = turn.take_begun().or_else(|| answer.take());
+        if is_over {
             return Poll::Ready(Ended::Complete);
+        }
+        if let (Turn::UNSAID, Some(answer)) = (turn.said(), &answer) {
+            answer.lock().send_request_on(cx);
         }
         let now = Instant::now();
         match turn.said() {

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt, sync::mpsc, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    time::Instant,
+};
 
-use super::frames::{DATA, END_STREAM, End, Field, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, field};
+use super::frames::{DATA, END_STREAM, End, Field, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, field};
 use crate::{
     proxy::house::{House, who},
-    server::{harness::soon, recorder::Recorder},
+    server::{
+        harness::{Plan, http1, soon},
+        recorder::Recorder,
+    },
 };
 
 fn get(path: &str) -> Vec<Field> {
@@ -52,6 +59,41 @@ async fn without_windows(house: &House) -> Raw {
     let mut raw = Raw::open(house.address).await;
     assert!(raw.frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await);
     raw
+}
+
+/// A service that answers before it has read, and a client that opens no window for the answer while it sends.
+#[tokio::test]
+async fn an_upload_goes_on_while_nothing_of_the_answer_is_taken() {
+    const PIECE: usize = 10_000;
+    const PIECES: usize = 5;
+    let (read, mut all_read) = mpsc::unbounded_channel();
+    let service = Recorder::start(move |mut socket, _, _| {
+        let read = read.clone();
+        async move {
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
+            socket.write_all(&vec![b'x'; 500_000]).await.unwrap();
+            let (mut taken, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+            while taken.iter().filter(|byte| **byte == b'U').count() < PIECE * PIECES {
+                let length = socket.read(&mut buffer).await.unwrap();
+                assert_ne!(length, 0, "cut off");
+                taken.extend_from_slice(&buffer[..length]);
+            }
+            read.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    let gateway = Plan::default().start(&[http1(service.address)]);
+    let mut raw = Raw::open(gateway.address).await;
+    assert!(raw.frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await);
+    let head = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/")];
+    raw.headers(1, 0, &head.map(|(name, value)| field(name, value))).await;
+    while raw.next().await.expect("an answer begins").kind != HEADERS {}
+    for _ in 0..PIECES {
+        assert!(raw.frame(DATA, 0, 1, &[b'U'; PIECE]).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    soon(all_read.recv()).await.unwrap();
 }
 
 #[tokio::test]
