@@ -11,7 +11,8 @@
 //!
 //! 1. Every request but a log-out token proves its client ([`clients`]); a proof that does not hold is 401 `invalid_client`, and which part
 //!    of it does not hold is not told.
-//! 2. A stream of a client that a reload takes out, or that has another secret or key since, ends within a second.
+//! 2. A stream of a client that a reload takes out, or that has another secret or key since, ends within a second, also while it
+//!    takes nothing; it gets what waits for it by then, [`feed::PIECES`] at most.
 //! 3. At most 1,024 connections; a request's head within 10 s and its form, at most 64 KiB, within 10 s more.
 
 pub mod clients;

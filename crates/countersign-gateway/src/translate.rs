@@ -21,7 +21,7 @@ use crate::{
     entropy::Entropy,
     error::Refusal,
     http::{Parts, cors, csrf, headers::asks_for_upgrade, host, path},
-    keyring::{KeyRing, KeyRingHandle, SignedToken},
+    keyring::{KeyRingHandle, SignedToken},
     observe::Observer,
     permit::permit,
     revocation::Holder,
@@ -252,14 +252,13 @@ impl Translation {
             None => Until::Lifetime,
         };
         permit(&entry.identity, demands).map_err(refuse)?;
-        let ring = self.keyring.load_full();
-        let known = self.kept_token(&entry, demands, until, ring.version(), now).map(Arc::clone);
+        let ring = self.keyring.load().version();
+        let known = self.kept_token(&entry, demands, until, ring, now).map(Arc::clone);
         let token = match known {
             Some(token) => token,
             None => {
-                let now = self.wait_to_sign(&key, &entry, now).await.map_err(refuse)?;
                 let wanted = Wanted { whom: Whom::Route(Arc::clone(&route)), until };
-                self.sign(wanted, key, &entry, ring, now).await.map_err(refuse)?
+                self.sign_when_settled(&wanted, key, &entry, now).await.map_err(refuse)?
             }
         };
         Ok(Decision::Forward(self.forward(&route, Arc::clone(&entry), token, client)))
@@ -282,15 +281,27 @@ impl Translation {
     }
 
     /// A token that is signed in the second of a revocation of its subject or organisation would be refused: waits
-    /// until that second is over. Who has waited does not know why a session has left the cache meanwhile: that it has
-    /// ended is not remembered for so long.
-    async fn wait_to_sign(&self, key: &SessionKey, entry: &Entry, mut now: Now) -> Result<Now, Refusal> {
+    /// until that second is over, and again where a slow signature got its turn in such a second. Who has waited does not
+    /// know why a session has left the cache meanwhile: that it has ended is not remembered for so long.
+    async fn sign_when_settled(
+        &self,
+        wanted: &Wanted,
+        key: SessionKey,
+        entry: &Arc<Entry>,
+        mut now: Now,
+    ) -> Result<Arc<SignedToken>, Refusal> {
+        let is_there = || self.sessions.cache().find(&key).is_some_and(|entry| entry.outdated.is_none());
         let mut place = None;
         for waits in 0..WAITS_TO_SIGN {
             if self.sessions.ledger().standing_of_token(&entry.concerned(), None, now.wall) == Standing::Good
             {
-                let is_there = waits == 0 || self.sessions.cache().find(key).is_some();
-                return if is_there { Ok(now) } else { Err(Refusal::RevocationUnsettled) };
+                if waits > 0 && !is_there() {
+                    return Err(Refusal::RevocationUnsettled);
+                }
+                match self.sign(wanted.clone(), key, entry, now).await {
+                    Err(Refusal::RevocationUnsettled) if is_there() => {}
+                    outcome => return outcome,
+                }
             }
             if place.is_none() {
                 place = Some(self.sessions.place_to_sign().ok_or(Refusal::RevocationUnsettled)?);
@@ -307,9 +318,9 @@ impl Translation {
         wanted: Wanted,
         key: SessionKey,
         entry: &Arc<Entry>,
-        ring: Arc<KeyRing>,
         now: Now,
     ) -> Result<Arc<SignedToken>, Refusal> {
+        let ring = self.keyring.load_full();
         let is_slow = ring.is_slow(&wanted.demands()?.policy.audience, now.wall);
         let mut signer = Signer {
             ring,

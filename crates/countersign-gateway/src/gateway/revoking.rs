@@ -76,21 +76,37 @@ impl Found {
     }
 }
 
-/// Finds a session by its name. For any other target all have to be looked at: some at a time, because whoever shares
-/// this thread must not wait.
+/// Finds a session by its name. For any other target all have to be looked at.
 async fn find(cache: &SessionCache, target: &Target, now: UnixTime) -> Found {
-    let mut found = Found::default();
-    if let Target::IssuedTo(name) | Target::Session(name) = target {
-        for (_, entry) in cache.find_named(name) {
-            found.add(&entry);
-            found.names.extend(entry.names().cloned());
+    match target {
+        Target::IssuedTo(name) | Target::Session(name) => named(cache, name),
+        Target::All => among_all(cache, |_| true).await,
+        Target::Organisation(organisation) => {
+            among_all(cache, |entry| entry.identity.organisation.as_ref() == Some(organisation)).await
         }
-        return found;
+        Target::Subject(subject) => among_all(cache, |entry| entry.identity.subject == *subject).await,
+        Target::Token(token) => {
+            among_all(cache, |entry| entry.living_tokens(now).any(|living| living == token)).await
+        }
     }
+}
+
+fn named(cache: &SessionCache, name: &SessionId) -> Found {
+    let mut found = Found::default();
+    for (_, entry) in cache.find_named(name) {
+        found.add(&entry);
+        found.names.extend(entry.names().cloned());
+    }
+    found
+}
+
+/// Looks at some at a time, because whoever shares this thread must not wait.
+async fn among_all(cache: &SessionCache, is_concerned: impl Fn(&Entry) -> bool + Send) -> Found {
+    let mut found = Found::default();
     let mut next = Some(Place::default());
     while let Some(place) = next {
         let (some, behind) = cache.some_behind(place, AT_ONCE);
-        some.iter().filter(|entry| concerns(target, entry, now)).for_each(|entry| found.add(entry));
+        some.iter().filter(|entry| is_concerned(entry)).for_each(|entry| found.add(entry));
         next = behind;
         yield_now().await;
     }
@@ -124,17 +140,6 @@ pub(super) fn refusing(sessions: &Sessions, now: UnixTime, question: &Question) 
             (token.session, token.organisation) = (asked.sid.as_ref(), organisation.as_ref());
             ledger.refusing_token(&token, now)
         }
-    }
-}
-
-/// Whether a session, or a living token of it, is the target.
-fn concerns(target: &Target, entry: &Entry, now: UnixTime) -> bool {
-    match target {
-        Target::All => true,
-        Target::Organisation(organisation) => entry.identity.organisation.as_ref() == Some(organisation),
-        Target::IssuedTo(session) | Target::Session(session) => entry.names().any(|name| name == session),
-        Target::Subject(subject) => entry.identity.subject == *subject,
-        Target::Token(token) => entry.living_tokens(now).any(|living| living == token),
     }
 }
 

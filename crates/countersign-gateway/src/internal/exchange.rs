@@ -9,11 +9,13 @@
 //! 5. `derived_from` names the presented token and those that one was exchanged for: where one of them is revoked, by
 //!    its name or because its session has lost power, services refuse the derived one too.
 //! 6. It ends when the presented one ends or after `token.lifetime`, whichever is first. There is no refresh token.
-//! 7. Each client has so many a second, `exchanges_per_second`.
+//! 7. Where a slow signature waits for its turn, all of this is looked at again at its turn, and the token is of that ring
+//!    and second.
+//! 8. Each client has so many a second, `exchanges_per_second`.
 
 mod pace;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -121,10 +123,10 @@ struct Granted<'a> {
 }
 
 /// What is asked for, well-formed.
-struct Asked<'a> {
-    token: &'a str,
+struct Asked {
+    token: String,
     audience: Audience,
-    scope: Option<&'a str>,
+    scope: Option<String>,
     issued: &'static str,
 }
 
@@ -150,7 +152,7 @@ pub(super) async fn exchange(
     State(internal): State<Internal>,
     Proven { form, client, now }: Proven,
 ) -> Response {
-    match grant(&internal, &client, &form, now).await {
+    match grant(&internal, Arc::clone(&client), &form, now).await {
         Ok(response) => response,
         Err(denied) => {
             let (code, reason) = (denied.code(), denied.reason());
@@ -169,30 +171,21 @@ pub(super) async fn exchange(
 
 async fn grant(
     internal: &Internal,
-    client: &ClientConfig,
+    client: Arc<ClientConfig>,
     form: &Form,
     now: UnixTime,
 ) -> Result<Response, Denied> {
-    let Asked { token, audience, scope, issued } = asked(form)?;
-    let own = client.audience.as_ref().ok_or(Denied::Client("no_audience"))?;
-    if !client.exchange.contains(&audience) {
+    let asked = asked(form)?;
+    let issued = asked.issued;
+    if client.audience.is_none() {
+        return Err(Denied::Client("no_audience"));
+    }
+    if !client.exchange.contains(&asked.audience) {
         return Err(Denied::Target);
     }
     internal.pace.take(&client.id, client.exchanges_per_second, now).map_err(Denied::TooOften)?;
-    let presented = internal.own.verify(token, own, now).map_err(Denied::Request)?;
-    let terms = **internal.derived.load();
-    let mut derived = derive(&presented, client, audience, scope, now)?;
-    derived.claims.exp = derived.claims.exp.min(now.saturating_add(terms.lifetime));
-    derived.claims.jti = token_id(internal)?;
-    if internal.ledger.is_alone_too_long() {
-        return Err(Denied::Unavailable("revocations_unread"));
-    }
-    // Services refuse it at once if it was signed in the second of a revocation.
-    if internal.ledger.standing(&revocable(&derived)) == Standing::Revoked {
-        return Err(Denied::Unavailable("revocation_unsettled"));
-    }
-    let (derived, signed) = sign(internal, derived, now).await?;
-    if signed.header_value().len() > terms.header_budget {
+    let (derived, signed) = sign(internal, client, asked, now).await?;
+    if signed.header_value().len() > internal.derived.load().header_budget {
         return Err(Denied::Request("token_too_large"));
     }
     let claims = &derived.claims;
@@ -214,14 +207,14 @@ async fn grant(
             .ok_or(Denied::Unavailable("bug"))?,
         issued_token_type: issued,
         token_type: "Bearer",
-        expires_in: claims.exp.saturating_since(now).as_secs(),
+        expires_in: claims.exp.saturating_since(claims.iat).as_secs(),
         scope: claims.scope.as_deref(),
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(granted)).into_response())
 }
 
 /// Reads the request (RFC 8693 §2.1). Pure.
-fn asked(form: &Form) -> Result<Asked<'_>, Denied> {
+fn asked(form: &Form) -> Result<Asked, Denied> {
     match form.field("grant_type") {
         Some(GRANT) => {}
         Some(_) => return Err(Denied::Grant),
@@ -243,9 +236,9 @@ fn asked(form: &Form) -> Result<Asked<'_>, Denied> {
         return Err(Denied::Target);
     }
     Ok(Asked {
-        token: form.field("subject_token").ok_or(Denied::Request("subject_token"))?,
+        token: form.field("subject_token").ok_or(Denied::Request("subject_token"))?.to_owned(),
         audience: form.field("audience").ok_or(Denied::Request("audience"))?.into(),
-        scope: form.field("scope"),
+        scope: form.field("scope").map(ToOwned::to_owned),
         issued,
     })
 }
@@ -290,22 +283,56 @@ fn names(may_act: &Value, client: &ClientConfig, presented: &VerifiedClaims) -> 
     }) && members.contains_key("sub")
 }
 
+/// Signs here, or where slow signatures are made. One that waits for its turn may wait so long that neither the key nor
+/// what was presented is good any more.
 async fn sign(
     internal: &Internal,
-    derived: Derived,
+    client: Arc<ClientConfig>,
+    asked: Asked,
     now: UnixTime,
 ) -> Result<(Derived, SignedToken), Denied> {
-    let ring = internal.keyring.load_full();
-    let is_slow = ring.is_slow(&derived.claims.aud, now);
-    let sign = move || {
-        let Derived { claims, actors, derived_from, may_act } = &derived;
-        let payload = Payload { claims, act: Act::chain(actors), derived_from, may_act: may_act.as_ref() };
-        let signed = ring.sign_with(claims, &payload, now);
-        signed.map(|signed| (derived, signed))
-    };
-    let signed =
-        if is_slow { internal.pace.slow.make(sign).await.ok_or(Denied::Unavailable("bug"))? } else { sign() };
-    signed.map_err(|_| Denied::Unavailable("keys_unavailable"))
+    let derived = derive_now(internal, &client, &asked, now)?;
+    if !internal.keyring.load().is_slow(&asked.audience, now) {
+        return sign_now(internal, derived);
+    }
+    let here = internal.clone();
+    let signed = internal.pace.slow.make(move || {
+        let derived = derive_now(&here, &client, &asked, here.clock.now())?;
+        sign_now(&here, derived)
+    });
+    signed.await.unwrap_or(Err(Denied::Unavailable("bug")))
+}
+
+/// What is derived from a token that is good at `now`, for a service that takes it.
+fn derive_now(
+    internal: &Internal,
+    client: &ClientConfig,
+    asked: &Asked,
+    now: UnixTime,
+) -> Result<Derived, Denied> {
+    let own = client.audience.as_ref().ok_or(Denied::Client("no_audience"))?;
+    let presented = internal.own.verify(&asked.token, own, now).map_err(Denied::Request)?;
+    let mut derived = derive(&presented, client, asked.audience.clone(), asked.scope.as_deref(), now)?;
+    let lifetime = internal.derived.load().lifetime;
+    derived.claims.exp = derived.claims.exp.min(now.saturating_add(lifetime));
+    derived.claims.jti = token_id(internal)?;
+    if internal.ledger.is_alone_too_long() {
+        return Err(Denied::Unavailable("revocations_unread"));
+    }
+    // Services refuse it at once if it was signed in the second of a revocation.
+    if internal.ledger.standing(&revocable(&derived)) == Standing::Revoked {
+        return Err(Denied::Unavailable("revocation_unsettled"));
+    }
+    Ok(derived)
+}
+
+/// Signs with the key that signs at the second that the token names.
+fn sign_now(internal: &Internal, derived: Derived) -> Result<(Derived, SignedToken), Denied> {
+    let Derived { claims, actors, derived_from, may_act } = &derived;
+    let payload = Payload { claims, act: Act::chain(actors), derived_from, may_act: may_act.as_ref() };
+    let signed = internal.keyring.load_full().sign_with(claims, &payload, claims.iat);
+    let signed = signed.map_err(|_| Denied::Unavailable("keys_unavailable"))?;
+    Ok((derived, signed))
 }
 
 fn revocable(Derived { claims, derived_from, .. }: &Derived) -> Revocable<'_> {

@@ -47,11 +47,11 @@ use serde::Deserialize;
 use tokio::{
     select,
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use self::{
-    pulse::{Pulse, Pulses},
+    pulse::{LOOK_EVERY, Pulse, Pulses},
     snapshots::Snapshots,
 };
 use super::{Internal, clients::ClientTable, refuse};
@@ -282,6 +282,15 @@ struct Whose {
     clients: Arc<ClientTable>,
 }
 
+impl Whose {
+    /// Ready when it is a client no longer.
+    async fn is_gone(&self) {
+        while self.clients.knows_still(&self.client) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
 /// Why a stream ends.
 enum End {
     /// Its client is gone, too slow or one no longer, or nothing can be signed.
@@ -345,8 +354,14 @@ impl Sending {
         Ok(())
     }
 
+    /// Waits for a client that takes slowly, as long as it is one.
     async fn send(&self, piece: Bytes) -> Result<(), End> {
-        match timeout(SLOW, self.pieces.send(piece)).await {
+        let sent = select! {
+            biased;
+            sent = timeout(SLOW, self.pieces.send(piece)) => sent,
+            () = self.whose.is_gone() => return Err(End::Over),
+        };
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Over),
             Err(_) => {

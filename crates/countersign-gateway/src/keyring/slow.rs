@@ -41,29 +41,40 @@ mod tests {
         sync::{
             Arc, Condvar, Mutex,
             atomic::{AtomicUsize, Ordering},
+            mpsc,
         },
         task::{Context, Waker},
+        time::Duration,
     };
 
-    use tokio::task::spawn_blocking;
+    use tokio::{runtime::Builder, task::spawn_blocking, time::timeout};
 
     use super::SlowSigning;
 
-    /// Holds every signature until it is opened.
-    #[derive(Debug, Default)]
+    /// Only a test that fails waits for so long.
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// Tells of every signature that begins, and holds it until it is opened.
+    #[derive(Debug)]
     struct Gate {
         is_open: Mutex<bool>,
         opened: Condvar,
-        begun: AtomicUsize,
+        begun: mpsc::Sender<()>,
         now: AtomicUsize,
         most: AtomicUsize,
     }
 
     impl Gate {
+        fn new() -> (Self, mpsc::Receiver<()>) {
+            let (begun, begins) = mpsc::channel();
+            let (is_open, opened) = (Mutex::default(), Condvar::new());
+            (Self { is_open, opened, begun, now: 0.into(), most: 0.into() }, begins)
+        }
+
         fn pass(&self) {
-            self.begun.fetch_add(1, Ordering::SeqCst);
             let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
             self.most.fetch_max(now, Ordering::SeqCst);
+            self.begun.send(()).unwrap();
             drop(self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
             self.now.fetch_sub(1, Ordering::SeqCst);
         }
@@ -79,39 +90,47 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn only_so_many_are_made_at_once_whoever_goes_away_and_all_in_the_end() {
-        let (signing, gate) = (SlowSigning::new(2), Arc::new(Gate::default()));
-        let opens = Opens(Arc::clone(&gate));
-        let make = |number| {
-            let gate = Arc::clone(&gate);
-            signing.make(move || {
-                gate.pass();
-                number
-            })
-        };
-        let mut context = Context::from_waker(Waker::noop());
-        let mut waiting: Vec<_> = (0..10).map(|number| Box::pin(make(number))).collect();
-        for made in &mut waiting {
-            assert!(made.as_mut().poll(&mut context).is_pending());
-        }
-        // One goes away while it waits, one while a thread is at it.
-        drop(waiting.remove(4));
-        drop(waiting.remove(0));
-        for made in &mut waiting {
-            assert!(made.as_mut().poll(&mut context).is_pending());
-        }
-        // Whatever was handed to the pool until here has begun.
-        spawn_blocking(|| ()).await.unwrap();
-        assert_eq!(gate.begun.load(Ordering::SeqCst), 2);
-        drop(opens);
-        let mut made = Vec::new();
-        for waiting in waiting {
-            made.push(waiting.await.unwrap());
-        }
-        assert_eq!(made, [1, 2, 3, 5, 6, 7, 8, 9]);
-        assert_eq!(gate.begun.load(Ordering::SeqCst), 9, "the one that was begun for nobody, too");
-        assert_eq!(gate.most.load(Ordering::SeqCst), 2);
+    #[test]
+    fn only_so_many_are_made_at_once_whoever_goes_away_and_all_in_the_end() {
+        // Of three threads two stand at the gate: what is handed to the pool then goes through the third, in order.
+        let runtime = Builder::new_current_thread().enable_time().max_blocking_threads(3).build().unwrap();
+        runtime.block_on(async {
+            let (signing, (gate, begins)) = (SlowSigning::new(2), Gate::new());
+            let gate = Arc::new(gate);
+            let opens = Opens(Arc::clone(&gate));
+            let make = |number| {
+                let gate = Arc::clone(&gate);
+                signing.make(move || {
+                    gate.pass();
+                    number
+                })
+            };
+            let mut context = Context::from_waker(Waker::noop());
+            let mut waiting: Vec<_> = (0..10).map(|number| Box::pin(make(number))).collect();
+            for made in &mut waiting {
+                assert!(made.as_mut().poll(&mut context).is_pending());
+            }
+            for _ in 0..2 {
+                begins.recv_timeout(LONG).unwrap();
+            }
+            // One goes away while it waits, one while a thread is at it.
+            drop(waiting.remove(4));
+            drop(waiting.remove(0));
+            for made in &mut waiting {
+                assert!(made.as_mut().poll(&mut context).is_pending());
+            }
+            let third = timeout(LONG, spawn_blocking(|| ())).await;
+            assert!(third.is_ok(), "a third signature has the thread");
+            assert_eq!(begins.try_iter().count(), 0);
+            drop(opens);
+            let mut made = Vec::new();
+            for waiting in waiting {
+                made.push(waiting.await.unwrap());
+            }
+            assert_eq!(made, [1, 2, 3, 5, 6, 7, 8, 9]);
+            assert_eq!(begins.try_iter().count(), 7, "what was begun for nobody was one of the two");
+            assert_eq!(gate.most.load(Ordering::SeqCst), 2);
+        });
     }
 
     #[tokio::test]

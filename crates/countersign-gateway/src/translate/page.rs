@@ -101,9 +101,8 @@ impl Translation {
             Some(audience) => Whom::PageAtService(Arc::clone(tokens.of_service(audience)?)),
         };
         let wanted = Wanted { whom, until: Until::MostOfLifetime };
-        let ring = self.keyring.load_full();
-        let now = self.wait_to_sign(&session.key, &session.entry, self.clock.now()).await?;
-        let signed = self.sign(wanted, session.key, &session.entry, ring, now).await?;
+        let now = self.clock.now();
+        let signed = self.sign_when_settled(&wanted, session.key, &session.entry, now).await?;
         if audience.is_none() {
             tokens.index.remember(self.sessions.keyer.handle(&session.entry.sid), session.key);
         }

@@ -36,7 +36,7 @@ pub(super) enum Until {
 }
 
 /// Who is to get a token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Whom {
     /// A page, to present it here. It says nothing of what may be done.
     Page(Arc<Demands>),
@@ -46,8 +46,8 @@ pub(super) enum Whom {
     Route(Arc<Route>),
 }
 
-/// A token that is wanted.
-#[derive(Debug)]
+/// A token that is wanted. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) whom: Whom,
     pub(super) until: Until,

@@ -19,9 +19,10 @@ use countersign::{
 };
 use http::Request;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
-    Ask, ServerSession, Translation, Warm,
+    Ask, ServerSession, Translation, WAIT_TO_SIGN, Warm,
     signing::{Until, Wanted, Whom},
 };
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
     entropy::SystemEntropy,
     error::{Refusal, SourceError},
     identity::Mapping,
-    keyring::KeyRingHandle,
+    keyring::{KeyRingHandle, RingKeeper, RingSettings},
     observe::{Observer, SourceLabel},
     revocation::{Demand, Keeper, Ledger, Lifetimes, RevocationReason},
     route::RouteTable,
@@ -352,21 +353,38 @@ async fn nothing_is_signed_for_a_session_that_turned_out_to_be_another_on_the_wa
     // Whoever holds the turn to sign finds it so too.
     let route = Arc::clone(ask.route());
     let wanted = Wanted { whom: Whom::Route(route), until: Until::Lifetime };
-    let ring = house.translation.keyring.load_full();
-    let signed = house.translation.sign(wanted, key, &entry, ring, house.clock.now()).await;
+    let begin = Instant::now();
+    let signed = house.translation.sign_when_settled(&wanted, key, &entry, house.clock.now()).await;
     assert_eq!(signed.unwrap_err(), Refusal::RevocationUnsettled);
+    assert_eq!(begin.elapsed(), Duration::ZERO, "it would be in vain to wait");
     assert_eq!(house.calls(), 1);
     assert!(matches!(house.translation.cold(*ask).await, Decision::Forward(_)));
     assert_eq!(house.calls(), 2, "the server was asked before");
 }
 
+/// A ring whose signatures are slow, one at a time.
+fn slow_ring() -> (RingKeeper, RingSettings, Arc<KeyRingHandle>) {
+    let (keeper, mut settings) = testing::ring_keeper();
+    settings.algorithm = RingAlgorithm::Rs256;
+    let ring = keeper.open(&settings, UnixTime::from_secs(BEGIN)).unwrap();
+    (keeper, settings, Arc::new(KeyRingHandle::new(ring)))
+}
+
+/// Tokens of this second and the next are refused; the session is not.
+fn refuse_tokens_of_this_second(ledger: &Ledger, subject: &str) {
+    let (at, until) = (UnixTime::from_secs(BEGIN + 1), UnixTime::from_secs(BEGIN + 3600));
+    let terms = Terms { at, tokens_until: until, sessions_until: UnixTime::from_secs(0) };
+    let target = Target::Subject(subject.into());
+    let change = Change::Revoked { target, name_of: None, terms, reason: "changed".to_owned() };
+    ledger.take_in([RevocationRecord { seq: 1, change }]);
+}
+
 #[tokio::test]
 async fn a_slow_signature_waits_for_its_turn_and_is_of_the_ring_and_second_in_which_it_is_made() {
     let mut house = house();
-    let (keeper, mut settings) = testing::ring_keeper();
-    settings.algorithm = RingAlgorithm::Rs256;
     let begin = UnixTime::from_secs(BEGIN);
-    house.translation.keyring = Arc::new(KeyRingHandle::new(keeper.open(&settings, begin).unwrap()));
+    let (keeper, settings, keyring) = slow_ring();
+    house.translation.keyring = keyring;
     let before = house.translation.keyring.load().signer(begin).unwrap().key_id().unwrap().clone();
     let (open, gate) = mpsc::channel::<()>();
     let mut other = pin!(house.translation.keyring.slow().make(move || gate.recv()));
@@ -391,17 +409,50 @@ async fn a_slow_signature_waits_for_its_turn_and_is_of_the_ring_and_second_in_wh
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_signature_whose_turn_comes_in_the_second_of_a_revocation_waits_as_any_other() {
+    let (_keeper, _settings, keyring) = slow_ring();
+    for goes_on in [true, false] {
+        let clock = Arc::new(ManualClock::at(BEGIN));
+        let ledger = ledger_on(testing::Breakable::default(), &clock);
+        let mut house = house_with(Arc::clone(&ledger), clock);
+        house.translation.keyring = Arc::clone(&keyring);
+        let (_, _, ask) = house.without_token("alice").await;
+        let (open, gate) = mpsc::channel::<()>();
+        let mut other = pin!(keyring.slow().make(move || gate.recv()));
+        let mut cold = pin!(house.translation.cold(*ask));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(other.as_mut().poll(&mut context).is_pending());
+        assert!(cold.as_mut().poll(&mut context).is_pending(), "another has the only place");
+        refuse_tokens_of_this_second(&ledger, "alice");
+        open.send(()).unwrap();
+        let begin = Instant::now();
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            house.clock.advance(if goes_on { Duration::from_secs(5) } else { Duration::ZERO });
+        };
+        let (_, decision, ()) = tokio::join!(other, cold, later);
+        match decision {
+            Decision::Forward(forward) => {
+                assert!(goes_on);
+                assert_eq!(claims(&forward)["iat"], json!(BEGIN + 5));
+                assert_eq!(begin.elapsed(), WAIT_TO_SIGN);
+            }
+            Decision::Refuse(refuse) => {
+                assert_eq!((goes_on, refuse.refusal), (false, Refusal::RevocationUnsettled));
+                assert_eq!(begin.elapsed(), 8 * WAIT_TO_SIGN, "no longer than any other");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_ends_while_its_token_waits_to_be_signed_does_not_come_back() {
     let clock = Arc::new(ManualClock::at(BEGIN));
     let ledger = ledger_on(testing::Breakable::default(), &clock);
     let house = house_with(Arc::clone(&ledger), clock);
     let (key, _, ask) = house.without_token("alice").await;
-    // Tokens of this second are refused; the session is not.
-    let (at, until) = (UnixTime::from_secs(BEGIN + 1), UnixTime::from_secs(BEGIN + 3600));
-    let terms = Terms { at, tokens_until: until, sessions_until: UnixTime::from_secs(0) };
-    let target = Target::Subject("alice".into());
-    let change = Change::Revoked { target, name_of: None, terms, reason: "changed".to_owned() };
-    ledger.take_in([RevocationRecord { seq: 1, change }]);
+    refuse_tokens_of_this_second(&ledger, "alice");
     let cache = house.translation.sessions.cache();
     let ended = async {
         tokio::time::sleep(Duration::from_millis(100)).await;

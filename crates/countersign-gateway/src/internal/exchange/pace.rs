@@ -19,7 +19,7 @@ use countersign::{ClientId, UnixTime};
 use crate::keyring::SlowSigning;
 
 /// RSA signatures at once.
-const SLOW_AT_ONCE: usize = 4;
+pub(super) const SLOW_AT_ONCE: usize = 4;
 
 /// What each client has had in this second.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 use std::{
     num::NonZeroU32,
-    sync::{Arc, atomic::Ordering},
+    pin::pin,
+    sync::{Arc, atomic::Ordering, mpsc},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -19,13 +21,13 @@ use http::{Request, header};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{ACCESS_TOKEN, DerivedTokens, GRANT, JWT, MAX_ACTORS};
+use super::{ACCESS_TOKEN, DerivedTokens, GRANT, JWT, MAX_ACTORS, pace::SLOW_AT_ONCE};
 use crate::{
-    clock::ManualClock,
-    config::resolved::{ClientConfig, ClientKnownBy},
+    clock::{Clock as _, ManualClock},
+    config::resolved::{ClientConfig, ClientKnownBy, RingAlgorithm},
     entropy::SystemEntropy,
     internal::{Internal, OwnTokens, clients::ClientTable, feed::Feed},
-    keyring::KeyRingHandle,
+    keyring::{KeyRingHandle, RingKeeper, RingSettings},
     observe::Observer,
     revocation::{Demand, Ledger, Lifetimes, RevocationReason},
     store::{Store, memory::MemoryStore},
@@ -56,8 +58,10 @@ fn house() -> House {
 }
 
 fn house_on(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> House {
-    let now = UnixTime::from_secs(NOW);
-    let keyring = testing::keyring(now);
+    house_with(testing::keyring(UnixTime::from_secs(NOW)), store, clock)
+}
+
+fn house_with(keyring: Arc<KeyRingHandle>, store: Arc<dyn Store>, clock: Arc<ManualClock>) -> House {
     let lifetimes = Lifetimes {
         token: Duration::from_secs(300),
         session: Duration::from_secs(3600),
@@ -162,8 +166,12 @@ fn form(token: &str, audience: &str) -> String {
 }
 
 fn said(granted: &Value) -> Value {
+    part(granted, 1)
+}
+
+fn part(granted: &Value, number: usize) -> Value {
     let token = granted["access_token"].as_str().unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(number).unwrap()).unwrap()).unwrap()
 }
 
 fn denied(code: &str) -> Result<Value, String> {
@@ -399,6 +407,94 @@ async fn x02_what_was_exchanged_for_a_revoked_token_is_revoked_with_it() {
             .unwrap();
         let refused = service.verify_at(chain[2].as_bytes(), UnixTime::from_secs(NOW)).err();
         assert_eq!(refused, Some(countersign::TokenRefusal::TokenRevoked), "{revoked}");
+    }
+}
+
+#[derive(Debug)]
+struct Wall(Arc<ManualClock>);
+
+impl countersign::Clock for Wall {
+    fn now(&self) -> UnixTime {
+        self.0.now().wall
+    }
+}
+
+/// What an exchange comes to whose slow signature waits for its turn, and something happens meanwhile. What is presented
+/// is by one of the keys.
+async fn after_waiting(
+    ring: &(RingKeeper, RingSettings),
+    by: usize,
+    meanwhile: impl AsyncFnOnce(&House, &Arc<ManualClock>),
+) -> Result<Value, String> {
+    let (keeper, settings) = ring;
+    let now = UnixTime::from_secs(NOW);
+    let keyring = Arc::new(KeyRingHandle::new(keeper.open(settings, now).unwrap()));
+    let clock = Arc::new(ManualClock::at(NOW));
+    let mut house = house_with(keyring, Arc::new(MemoryStore::default()), Arc::clone(&clock));
+    house.internal.clock = Arc::new(Wall(Arc::clone(&clock)));
+    let published = house.keyring.load_full();
+    let by = published.published(now).nth(by).unwrap();
+    let asked = form(&by.key.sign("at+jwt", &claims(|_| {})).unwrap(), "notes");
+    let pace = Arc::clone(&house.internal.pace);
+    let (gates, mut others): (Vec<_>, Vec<_>) = (0..SLOW_AT_ONCE)
+        .map(|_| {
+            let (open, gate) = mpsc::channel::<()>();
+            (open, Box::pin(pace.slow.make(move || gate.recv())))
+        })
+        .unzip();
+    let mut context = Context::from_waker(Waker::noop());
+    for other in &mut others {
+        assert!(other.as_mut().poll(&mut context).is_pending());
+    }
+    let mut exchanged = pin!(house.exchange("orders", &asked));
+    assert!(exchanged.as_mut().poll(&mut context).is_pending(), "others have all places");
+    meanwhile(&house, &clock).await;
+    assert!(exchanged.as_mut().poll(&mut context).is_pending());
+    drop(gates);
+    for other in others {
+        other.await.unwrap().unwrap_err();
+    }
+    exchanged.await
+}
+
+#[tokio::test]
+async fn x02_what_a_slow_signature_waited_for_may_not_be_good_any_more_at_its_turn() {
+    let (keeper, mut settings) = testing::ring_keeper();
+    settings.algorithm = RingAlgorithm::Rs256;
+    let ring = (keeper, settings);
+    let granted = after_waiting(&ring, 0, async |_, clock| clock.advance(Duration::from_secs(5))).await;
+    let granted = granted.unwrap();
+    assert_eq!((&said(&granted)["iat"], &granted["expires_in"]), (&json!(NOW + 5), &json!(95)));
+
+    let late = after_waiting(&ring, 0, async |_, clock| clock.advance(Duration::from_secs(100))).await;
+    assert_eq!(late, denied("invalid_request"), "what was presented has ended");
+
+    // A token of a later second than the revocation would be good: what was presented is not.
+    for target in [Target::Token("presented".into()), Target::Subject("alice".into()), Target::All] {
+        let revoked = after_waiting(&ring, 0, async |house, clock| {
+            let demand = Demand::new(target.clone(), RevocationReason::Operator);
+            house.internal.ledger.revoke(demand, UnixTime::from_secs(NOW)).await.unwrap();
+            clock.advance(Duration::from_secs(5));
+        })
+        .await;
+        assert_eq!(revoked, denied("invalid_request"), "{target:?}");
+    }
+
+    // By the key that signs, and by the next one.
+    for by in 0..2 {
+        let mut kid = None;
+        let retired = after_waiting(&ring, by, async |house, _| {
+            let (keeper, settings) = &ring;
+            let now = UnixTime::from_secs(NOW);
+            kid = house.keyring.load().signer(now).unwrap().key_id().cloned();
+            house.keyring.replace(keeper.retire(settings, now, kid.as_ref().unwrap()).unwrap());
+        })
+        .await;
+        if by == 0 {
+            assert_eq!(retired, denied("invalid_request"), "what was presented is good no more");
+        } else {
+            assert_ne!(json!(kid.unwrap().as_str()), part(&retired.unwrap(), 0)["kid"]);
+        }
     }
 }
 

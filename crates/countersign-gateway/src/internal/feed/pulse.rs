@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two heartbeats.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// Between two heartbeats, and two looks at the client.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream that is behind by more than this says no heartbeat.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
@@ -61,7 +61,7 @@ impl Pulses {
     pub(super) fn take(&mut self, now: Instant) -> Pulse {
         let looks = self.look_at <= now;
         if looks {
-            self.look_at = now + HEARTBEAT_EVERY;
+            self.look_at = now + LOOK_EVERY;
             self.is_due = true;
         }
         let knows_enough = self.complete.is_some_and(|complete| now <= complete + MAX_LAG);

@@ -248,6 +248,23 @@ async fn a_stream_ends_when_its_client_is_one_no_longer() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_taken_ends_with_its_client_too() {
+    let (feed, ledger, _) = feed();
+    fill(&ledger, 1..=100);
+    let (mut receiver, clients) = stream(&feed, &ledger, 0);
+    sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(feed.usage().streams, 1, "it may be slow");
+    clients.replace(&[]);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((feed.usage().streams, feed.usage().cut), (0, 0));
+    let mut pieces = 0;
+    while receiver.recv().await.is_some() {
+        pieces += 1;
+    }
+    assert_eq!(pieces, PIECES, "what waited for it");
+}
+
 /// An event in each hundredth of a second, of which a stream that is so many behind takes one at a time.
 struct Storm {
     receiver: mpsc::Receiver<Bytes>,

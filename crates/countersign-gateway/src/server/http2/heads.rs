@@ -4,7 +4,8 @@
 //!    each section begins and ends. Whether they are good is for h2 to say.
 //! 2. A section is bounded by `header_timeout`, trailers too, whatever else the connection is at: from HEADERS to
 //!    END_HEADERS nothing else may come by it (RFC 9113 §6.10), so that one that drips holds up all other streams.
-//! 3. While the client does not take what it is sent, h2 may not read on: then only what bounds that counts.
+//! 3. While the client does not take what it is sent, h2 may not read on: then only what bounds that counts, and that
+//!    time is none of the section's.
 
 use std::{
     io,
@@ -160,11 +161,13 @@ impl AsyncWrite for Watched {
 pub(super) struct HeadClock {
     limit: Duration,
     since: Option<(usize, Instant)>,
+    /// The last look, if the client took nothing then.
+    blocked: Option<Instant>,
 }
 
 impl HeadClock {
     pub(super) const fn new(limit: Duration) -> Self {
-        Self { limit, since: None }
+        Self { limit, since: None, blocked: None }
     }
 
     /// Ready when a section takes too long. Called after every poll of the connection.
@@ -177,11 +180,13 @@ impl HeadClock {
     ) -> Poll<()> {
         let Some(section) = heads.under_way() else { return Poll::Pending };
         let now = Instant::now();
+        let blocked = self.blocked.take().map(|look| now.saturating_duration_since(look));
         let since = match self.since {
-            Some((same, since)) if same == section => since,
+            Some((same, since)) if same == section => since + blocked.unwrap_or_default(),
             _ => now,
         };
         self.since = Some((section, since));
+        self.blocked = is_blocked.then_some(now);
         if is_blocked { Poll::Pending } else { deadline.poll(cx, now, since + self.limit) }
     }
 }
@@ -266,5 +271,21 @@ mod tests {
         }
         assert_eq!(begin.elapsed(), Duration::from_secs(45 + 12), "the first look after 10 s");
         assert!(!is_late(true).await, "it may not have been read");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_the_client_takes_nothing_is_none_of_the_section() {
+        let (heads, deadline) = (Heads::default(), Deadline::default());
+        let mut clock = HeadClock::new(Duration::from_secs(10));
+        let mut is_late_after = async |seconds, is_blocked| {
+            advance(Duration::from_secs(seconds)).await;
+            poll_fn(|cx| Poll::Ready(clock.poll(cx, &heads, &deadline, is_blocked).is_ready())).await
+        };
+        heads.turn(true);
+        for (seconds, is_blocked) in [(0, false), (6, true), (60, true), (60, false), (1, true), (9, false)] {
+            assert!(!is_late_after(seconds, is_blocked).await, "{seconds}");
+        }
+        assert!(!is_late_after(2, false).await, "nine seconds");
+        assert!(is_late_after(1, false).await, "ten");
     }
 }
