@@ -23,9 +23,9 @@ pub struct Fields {
     marks: Marks,
 }
 
-/// Which names may be there: most of those that are looked for are not.
+/// Which names may be there, as a Bloom filter of one hash: most of those that are looked for are not.
 #[derive(Debug, Clone, Copy, Default)]
-struct Marks(u64);
+pub(crate) struct Marks(u64);
 
 /// A field line.
 #[derive(Debug, Clone, Copy)]
@@ -103,13 +103,23 @@ impl Marks {
     /// A bit for a name in lower case, which other names have too.
     const fn of(name: &[u8]) -> u64 {
         match name {
-            [first, ..] => 1 << ((*first as usize ^ name.len().wrapping_mul(3)) % 64),
+            [first, ..] => Self::bit(*first, name.len()),
             [] => 0,
         }
     }
 
+    const fn bit(first: u8, length: usize) -> u64 {
+        1 << ((first as usize ^ length.wrapping_mul(3)) % 64)
+    }
+
     const fn add(&mut self, name: &[u8]) {
         self.0 |= Self::of(name);
+    }
+
+    /// The same for a name in any case.
+    pub(crate) fn may_have_in_any_case(self, name: &[u8]) -> bool {
+        let bit = |first: &u8| Self::bit(first.to_ascii_lowercase(), name.len());
+        name.first().is_some_and(|first| self.0 & bit(first) != 0)
     }
 
     const fn may_have(self, name: &[u8]) -> bool {
@@ -254,6 +264,11 @@ impl Fields {
     /// How long the head is that was read.
     pub(crate) fn head_bytes(&self) -> usize {
         self.head.len()
+    }
+
+    /// Which names may be there.
+    pub(crate) const fn marks(&self) -> Marks {
+        self.marks
     }
 
     /// How many fields there are.
@@ -401,7 +416,8 @@ impl From<Fields> for HeaderMap {
                 Text::Head => &head,
                 Text::Own => &own,
             };
-            let value = text.slice_ref(line.value.within(text));
+            // What HTTP/1.1 would not take for a part of the value, HTTP/2 forbids (RFC 9113 §8.2.1).
+            let value = text.slice_ref(without_edges(line.value.within(text)));
             let field =
                 (HeaderName::from_bytes(line.name.within(text)), HeaderValue::from_maybe_shared(value));
             // The parser takes no name and no value that this does not; the fuzz targets `answer` and `http_headers` hold it to that.
@@ -415,6 +431,14 @@ impl From<Fields> for HeaderMap {
         }
         map
     }
+}
+
+/// Without spaces and tabs at either end.
+fn without_edges(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 /// What HTTP/2 must never put into a table of names and values (RFC 7541 §7.1.3).

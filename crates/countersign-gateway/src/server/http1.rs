@@ -221,6 +221,10 @@ impl<'a, H: Handler> Serving<'a, H> {
         let handover = asks_to_leave.then(|| Upgrading::offer(&mut self.request.extensions));
         let answer = self.wait_for_answer(body).await?;
         let is_switch = answer.head.status == StatusCode::SWITCHING_PROTOCOLS;
+        // Nobody reads the rest of the body of a request that we have answered ourselves: it says so if it is the last.
+        let is_ours = !matches!(answer.body, Outbound::Upstream(_));
+        let at_next = !is_ours || body.is_none() || self.wire.lock().give_up_unasked_body();
+        let asked = if at_next { asked } else { asked.and_close() };
         let keeps = self.send(answer, asked).await?;
         drop(open);
         match handover {

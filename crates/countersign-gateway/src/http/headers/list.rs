@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
+use crate::http::Marks;
+
 /// The members of one list value, trimmed, without the empty ones. A comma in a quoted string divides too: nothing
 /// here is looked for inside quotes, and a member cut in two is no member we know.
 pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -45,10 +47,12 @@ pub(super) fn remove_connection(headers: &mut HeaderMap) {
     headers.remove(http::header::CONNECTION);
 }
 
-/// The fields that a `Connection` field names, in lower case: none where all of them are dealt with by name anyway.
-pub(super) fn named(connection: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+/// The fields that a `Connection` field names and that may be there, in lower case: none where all of them are dealt with
+/// by name anyway.
+pub(super) fn named(connection: &[u8], there: Marks) -> impl Iterator<Item = Vec<u8>> {
     let is_ordinary = members(connection).all(is_ordinary_option);
-    let options = members(connection).filter(move |option| !is_ordinary && !is_needed(option));
+    let options = members(connection)
+        .filter(move |option| !is_ordinary && there.may_have_in_any_case(option) && !is_needed(option));
     options.map(<[u8]>::to_ascii_lowercase)
 }
 

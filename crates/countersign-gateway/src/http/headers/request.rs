@@ -70,11 +70,12 @@ pub fn strip_request(fields: &mut Fields, rules: &RequestRules<'_>) {
         UpgradeRule::Keep => fields.value(UPGRADE),
         UpgradeRule::Remove => None,
     };
+    let there = fields.marks();
     let mut doomed = Vec::new();
     let mut trailers = Trailers::NotTaken;
     fields.retain(|name, value| match name {
         CONNECTION => {
-            doomed.extend(named(value));
+            doomed.extend(named(value, there));
             false
         }
         TE => trailers.note(value),

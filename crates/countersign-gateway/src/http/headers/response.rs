@@ -37,11 +37,12 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
         UpgradeRule::Remove => None,
     };
     let mut caching = Caching::default();
+    let there = fields.marks();
     let mut doomed = Vec::new();
     fields.retain(|name, value| {
         caching.note(name);
         if name == b"connection" {
-            doomed.extend(named(value));
+            doomed.extend(named(value, there));
             return false;
         }
         if !holds(value, rules) {

@@ -30,6 +30,11 @@ impl Asked {
     pub(super) const REFUSED: Self =
         Self { version: Version::HTTP_11, is_head: false, keeps: false, takes_trailers: false, waits: false };
 
+    /// The same, where no other request can be found behind it.
+    pub(super) const fn and_close(self) -> Self {
+        Self { keeps: false, ..self }
+    }
+
     /// Of a request.
     pub(super) fn by(request: &Parts) -> Self {
         let says = |name: &[u8], value: &[u8]| {

@@ -241,6 +241,11 @@ impl Messages {
         head::put(self.out.buffer(), answer, asked, body, last, now)
     }
 
+    /// The same, before an answer: where the client waits to be asked for its body, it is not asked.
+    pub(super) fn give_up_unasked_body(&mut self) -> bool {
+        self.waits || self.give_up_body()
+    }
+
     /// Nobody reads the rest of the body: whoever holds it still must not read from the connection any more. Whether
     /// the next request can be found behind it without waiting.
     pub(super) fn give_up_body(&mut self) -> bool {

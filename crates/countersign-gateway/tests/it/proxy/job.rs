@@ -59,6 +59,24 @@ async fn refusals_are_problems_with_a_code() {
     assert_eq!(house.received(), Vec::<String>::new());
 }
 
+/// Behind a body that nobody reads, the next request cannot be found (RFC 9112 §9.6).
+#[tokio::test]
+async fn a_refusal_says_whether_it_is_the_last() {
+    let house = House::new().await;
+    let head = |length| {
+        format!("POST /orders/ HTTP/1.1\r\nHost: shop.example\r\n{ALICE}\r\nContent-Length: {length}\r\n")
+    };
+    let last = house.raw(format!("{}\r\n", head(3)).as_bytes()).await;
+    assert!(last.starts_with("HTTP/1.1 403 ") && last.contains("\r\nconnection: close\r\n"), "{last}");
+    let both = format!("{}\r\nabc{}Connection: close\r\n\r\n", head(3), head(0));
+    let answers = house.raw(both.as_bytes()).await;
+    assert_eq!(answers.matches("HTTP/1.1 403 ").count(), 2, "{answers}");
+    assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+    // Who waits to be asked for the body is not asked.
+    let unasked = house.raw(format!("{}Expect: 100-continue\r\n\r\n", head(3)).as_bytes()).await;
+    assert!(unasked.starts_with("HTTP/1.1 403 ") && unasked.contains("connection: close"), "{unasked}");
+}
+
 #[tokio::test]
 async fn public_routes_lose_the_credential_and_legacy_routes_keep_it() {
     let house = House::new().await;
