@@ -108,8 +108,9 @@ impl Marks {
         }
     }
 
+    /// Of the names that are looked for, few share one with a name that is often there.
     const fn bit(first: u8, length: usize) -> u64 {
-        1 << ((first as usize ^ length.wrapping_mul(3)) % 64)
+        1 << (((first as usize).wrapping_mul(5) ^ length.wrapping_mul(7)) % 64)
     }
 
     const fn add(&mut self, name: &[u8]) {

@@ -50,9 +50,17 @@ pub(crate) fn length(text: &[u8]) -> Option<u64> {
 /// (RFC 9112 §9.3).
 pub(crate) fn is_persistent<'a>(version: Version, connection: impl Iterator<Item = &'a [u8]>) -> bool {
     let (mut closes, mut keeps) = (false, version == Version::HTTP_11);
-    for option in connection.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
-        closes |= option.eq_ignore_ascii_case(b"close");
-        keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+    for line in connection {
+        match line {
+            b"close" => closes = true,
+            b"keep-alive" => keeps = true,
+            _ => {
+                for option in line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    closes |= option.eq_ignore_ascii_case(b"close");
+                    keeps |= option.eq_ignore_ascii_case(b"keep-alive");
+                }
+            }
+        }
     }
     keeps && !closes
 }
