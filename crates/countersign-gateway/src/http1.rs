@@ -22,7 +22,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 pub(crate) use encoder::Encoder;
-pub(crate) use field_line::{all, has_control, is_token, is_token_byte, place_of, split};
+pub(crate) use field_line::{all, has_control, is_token, is_token_byte, place_of, split, trim};
 pub(crate) use fields::{is_persistent, length, parsed, put_field, read_fields};
 pub(crate) use outgoing::Outgoing;
 

@@ -1,15 +1,21 @@
 //! The fields of a message.
 
 mod block;
+mod line;
 mod lower_case;
+mod marks;
 
 use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-pub(crate) use self::block::Block;
-use self::lower_case::make_lower_case;
+pub(crate) use self::{block::Block, marks::Marks};
+use self::{
+    line::{Line, Place, Text},
+    lower_case::make_lower_case,
+};
+use crate::http1::trim;
 
 /// Header fields, in their order: places in a text. Those that were read over HTTP/1.1 lie where they were read, and go on
 /// from there; behind the head stands, as it would be read, what came otherwise and what the gateway itself says.
@@ -21,36 +27,6 @@ pub struct Fields {
     own: Vec<u8>,
     lines: Vec<Line>,
     marks: Marks,
-}
-
-/// Which names may be there, as a Bloom filter of one hash: most of those that are looked for are not.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Marks(u64);
-
-/// A field line.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    name: Place,
-    value: Place,
-    text: Text,
-    /// It stands there as we would write it.
-    is_plain: bool,
-}
-
-/// Where a line stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
-    /// In the head that was read.
-    Head,
-    /// Behind it.
-    Own,
-}
-
-/// Where in a text something is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Place {
-    start: u32,
-    end: u32,
 }
 
 /// The field lines of a head that is still being read.
@@ -70,82 +46,6 @@ const LINES: usize = 8;
 const OWN: usize = 192;
 /// What a field takes, more or less.
 const FIELD: usize = 48;
-
-impl Place {
-    /// Of a head too long for that, nowhere.
-    fn of(range: &Range<usize>) -> Self {
-        match (u32::try_from(range.start), u32::try_from(range.end)) {
-            (Ok(start), Ok(end)) => Self { start, end },
-            _ => Self::default(),
-        }
-    }
-
-    /// The same place of a text that stands behind so many bytes.
-    fn behind(self, length: usize) -> Self {
-        match u32::try_from(length) {
-            Ok(length) => {
-                Self { start: self.start.saturating_add(length), end: self.end.saturating_add(length) }
-            }
-            Err(_) => Self::default(),
-        }
-    }
-
-    const fn length(self) -> usize {
-        self.end.wrapping_sub(self.start) as usize
-    }
-
-    fn within(self, text: &[u8]) -> &[u8] {
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
-}
-
-impl Marks {
-    /// A bit for a name in lower case, which other names have too.
-    const fn of(name: &[u8]) -> u64 {
-        match name {
-            [first, ..] => Self::bit(*first, name.len()),
-            [] => 0,
-        }
-    }
-
-    /// Of the names that are looked for, few share one with a name that is often there.
-    const fn bit(first: u8, length: usize) -> u64 {
-        1 << (((first as usize).wrapping_mul(5) ^ length.wrapping_mul(7)) % 64)
-    }
-
-    const fn add(&mut self, name: &[u8]) {
-        self.0 |= Self::of(name);
-    }
-
-    /// The same for a name in any case.
-    pub(crate) fn may_have_in_any_case(self, name: &[u8]) -> bool {
-        let bit = |first: &u8| Self::bit(first.to_ascii_lowercase(), name.len());
-        name.first().is_some_and(|first| self.0 & bit(first) != 0)
-    }
-
-    const fn may_have(self, name: &[u8]) -> bool {
-        self.0 & Self::of(name) != 0
-    }
-}
-
-impl Line {
-    /// Takes `place` out of the value. What follows it moves up, and a line end behind that.
-    fn cut(&mut self, text: &mut [u8], place: Range<usize>) {
-        let Some(value) = text.get_mut(self.value.start as usize..self.value.end as usize) else { return };
-        if place.is_empty() || place.end > value.len() {
-            return;
-        }
-        value.copy_within(place.end.., place.start);
-        let left = value.len() - place.len();
-        if let Some(behind) = value.get_mut(left..) {
-            for (byte, end) in behind.iter_mut().zip(b"\r\n") {
-                *byte = *end;
-            }
-        }
-        self.value.end -= u32::try_from(place.len()).unwrap_or_default();
-        self.is_plain &= place.len() >= 2;
-    }
-}
 
 impl Lines {
     /// How many there are.
@@ -418,7 +318,7 @@ impl From<Fields> for HeaderMap {
                 Text::Own => &own,
             };
             // What HTTP/1.1 would not take for a part of the value, HTTP/2 forbids (RFC 9113 §8.2.1).
-            let value = text.slice_ref(without_edges(line.value.within(text)));
+            let value = text.slice_ref(trim(line.value.within(text)));
             let field =
                 (HeaderName::from_bytes(line.name.within(text)), HeaderValue::from_maybe_shared(value));
             // The parser takes no name and no value that this does not; the fuzz targets `answer` and `http_headers` hold it to that.
@@ -432,14 +332,6 @@ impl From<Fields> for HeaderMap {
         }
         map
     }
-}
-
-/// Without spaces and tabs at either end.
-fn without_edges(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }
 
 /// What HTTP/2 must never put into a table of names and values (RFC 7541 §7.1.3).

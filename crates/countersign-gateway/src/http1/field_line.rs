@@ -47,7 +47,7 @@ const fn is_control(byte: u8) -> bool {
 }
 
 /// Removes optional white space: spaces and tabs alone (RFC 9110 §5.6.3).
-fn trim(value: &[u8]) -> &[u8] {
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
     // Almost every sender writes one space.
     let value = value.strip_prefix(b" ").unwrap_or(value);
     if let [b'!'..=b'~', .., b'!'..=b'~'] = value { value } else { trim_all(value) }

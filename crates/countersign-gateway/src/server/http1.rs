@@ -355,3 +355,27 @@ impl<'a, H: Handler> Serving<'a, H> {
 fn length_of(body: &Outbound) -> SizeHint {
     if body.is_end_stream() { SizeHint::with_exact(0) } else { body.size_hint() }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{Asked, Frame, Framed, Outgoing, Progress, Transfer};
+    use crate::http1::Encoder;
+
+    #[test]
+    fn trailers_behind_a_head_that_leaves_no_room_are_sent() {
+        let mut out = Outgoing::default();
+        out.buffer().extend_from_slice(&vec![b'x'; 20_000]);
+        assert!(!out.has_room());
+        let encoder = Encoder::chunked(std::iter::once(&b"checksum"[..]));
+        let framed = Some(Framed { encoder, keeps: true });
+        let mut transfer =
+            Transfer { asked: Asked::REFUSED, framed, progress: Progress::Going, has_room: false };
+        let mut trailers = HeaderMap::new();
+        trailers.insert("checksum", HeaderValue::from_static("7"));
+        transfer.take(Some(Ok(Frame::trailers(trailers))), false, &mut out);
+        assert_eq!(transfer.progress, Progress::Done);
+        assert!(out.buffer().ends_with(b"x0\r\nchecksum: 7\r\n\r\n"));
+    }
+}

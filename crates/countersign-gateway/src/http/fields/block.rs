@@ -1,6 +1,9 @@
 //! Fields that are known when the program is built.
 
-use super::{Fields, Line, Marks, Place, Text};
+use super::{
+    Fields, Marks,
+    line::{Line, Place, Text},
+};
 
 /// Two field lines, as they are written.
 #[derive(Debug)]
