@@ -21,7 +21,7 @@ use http::{
 use self::cookie::{CookieName, Found};
 use crate::{
     error::Refusal,
-    http::{Fields, Several},
+    http::{Fields, LineNumber, Several},
     http1::all,
 };
 
@@ -40,6 +40,7 @@ pub enum CredentialKind {
 /// Where the session cookie stands in the only `Cookie` field of a request, with what goes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CookiePlace {
+    line: LineNumber,
     start: usize,
     end: usize,
 }
@@ -47,7 +48,7 @@ pub struct CookiePlace {
 impl CookiePlace {
     /// Whether the cookie still stands there. Whoever is wrong about that sends the session on.
     fn is_of(self, name: &CookieName, fields: &Fields) -> bool {
-        let line = fields.only(NAME).ok().flatten().unwrap_or_default();
+        let line = fields.value_in(self.line, NAME).unwrap_or_default();
         let piece = line.get(self.start..self.end).unwrap_or_default();
         let piece = piece.strip_prefix(b";").unwrap_or(piece).trim_ascii_start();
         let rest = piece.strip_prefix(name.as_str().as_bytes());
@@ -172,13 +173,13 @@ impl CredentialRules {
     /// As [`Self::find`].
     pub fn find_cookie<'a>(&self, fields: &'a Fields) -> Result<Option<Credential<'a>>, Refusal> {
         let Some(name) = &self.cookie else { return Ok(None) };
-        let (value, place) = match fields.only(NAME) {
+        let (value, place) = match fields.only_line(NAME) {
             Ok(None) => return Ok(None),
-            Ok(Some(line)) => {
+            Ok(Some((number, line))) => {
                 let mut all = name.all_in(line);
                 let Some(Found { place, value }) = all.next() else { return Ok(None) };
                 let alone = one_value(value, all)?;
-                (value, alone.then(|| without_separator(line, &place)))
+                (value, alone.then(|| without_separator(number, line, &place)))
             }
             Err(Several) => {
                 let mut all = fields.all(NAME).flat_map(|line| name.all_in(line));
@@ -200,13 +201,13 @@ impl CredentialRules {
         let known = known.filter(|known| known.is_of(name, fields));
         match known.map_or_else(|| the_one(fields, name), |known| Ok(Some(known))) {
             Ok(None) => {}
-            Ok(Some(CookiePlace { start, end })) => {
-                fields.cut(NAME, start..end);
+            Ok(Some(CookiePlace { line, start, end })) => {
+                fields.cut(line, start..end);
                 debug_assert!(
                     fields.all(NAME).all(|line| name.all_in(line).next().is_none()),
                     "it is still there"
                 );
-                if fields.first(NAME).is_none_or(|left| pieces(left).all(<[u8]>::is_empty)) {
+                if fields.value_in(line, NAME).is_none_or(has_no_cookie) {
                     fields.remove(NAME);
                 }
             }
@@ -230,11 +231,11 @@ fn one_value<'a>(value: &[u8], others: impl Iterator<Item = Found<'a>>) -> Resul
 /// Where in the only `Cookie` field the session cookie stands, with what goes with it. `Err` if it stands there more than
 /// once, or there are several fields.
 fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<CookiePlace>, Several> {
-    let Some(line) = fields.only(NAME)? else { return Ok(None) };
+    let Some((number, line)) = fields.only_line(NAME)? else { return Ok(None) };
     let mut found = name.all_in(line);
     match (found.next(), found.next()) {
         (_, Some(_)) => Err(Several),
-        (one, None) => Ok(one.map(|one| without_separator(line, &one.place))),
+        (one, None) => Ok(one.map(|one| without_separator(number, line, &one.place))),
     }
 }
 
@@ -242,12 +243,17 @@ fn the_one(fields: &Fields, name: &CookieName) -> Result<Option<CookiePlace>, Se
 const NAME: &[u8] = b"cookie";
 
 /// What goes with a cookie: the semicolon before it; with the first, the one behind it, and white space.
-fn without_separator(line: &[u8], &Range { start, end }: &Range<usize>) -> CookiePlace {
+fn without_separator(number: LineNumber, line: &[u8], &Range { start, end }: &Range<usize>) -> CookiePlace {
     if let Some(semicolon) = start.checked_sub(1) {
-        return CookiePlace { start: semicolon, end };
+        return CookiePlace { line: number, start: semicolon, end };
     }
     let behind = line.get(end + 1..).unwrap_or_default();
-    CookiePlace { start, end: line.len() - behind.trim_ascii_start().len() }
+    CookiePlace { line: number, start, end: line.len() - behind.trim_ascii_start().len() }
+}
+
+/// Whether nothing is left of a `Cookie` field but what stands between cookies.
+fn has_no_cookie(line: &[u8]) -> bool {
+    line.iter().all(|byte| *byte == b';' || byte.is_ascii_whitespace())
 }
 
 /// Leaves the other cookies in one field, where the session cookie stands in several places, or may in several lines.

@@ -16,7 +16,7 @@ mod parts;
 pub mod path;
 pub mod problem;
 
-pub(crate) use self::fields::{Block, Lines, Marks, Several, put_line};
+pub(crate) use self::fields::{Block, LineNumber, Lines, Marks, Several, put_line};
 pub use self::{
     answer::{Answer, Head},
     fields::Fields,

@@ -210,4 +210,20 @@ fn a_place_that_is_wrong_is_not_believed() {
             assert_eq!(left_of(&fields), left_of(&searched), "{line} {place:?}");
         }
     }
+    // The line it stood in is another one, or not the only one.
+    for lines in [
+        &[("cookie", "SESSION=secret"), ("x", "SESSION=abc")][..],
+        &[("x", "SESSION=abc"), ("cookie", "SESSION=secret")],
+    ] {
+        for place in places {
+            let mut fields = fields(lines);
+            rules.remove_cookie(&mut fields, place);
+            assert_eq!(rules.find_cookie(&fields), Ok(None), "{lines:?} {place:?}");
+            assert_eq!(fields.first(b"x"), Some(&b"SESSION=abc"[..]));
+        }
+    }
+    let [place, ..] = places;
+    let mut two = cookies(&["SESSION=abc", "SESSION=abc"]);
+    rules.remove_cookie(&mut two, place);
+    assert_eq!(rules.find_cookie(&two), Ok(None), "two lines, where there was one");
 }

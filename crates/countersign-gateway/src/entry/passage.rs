@@ -50,6 +50,7 @@ impl Passage {
 }
 
 impl From<Pass> for Passage {
+    #[inline]
     fn from(Pass { route, remove }: Pass) -> Self {
         Self {
             route,
@@ -65,6 +66,7 @@ impl From<Pass> for Passage {
 }
 
 impl From<Forward> for Passage {
+    #[inline]
     fn from(forward: Forward) -> Self {
         Self {
             route: forward.route,

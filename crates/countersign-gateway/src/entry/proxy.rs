@@ -30,7 +30,7 @@ use crate::{
         Answer, Fields, Head, Parts, cors,
         headers::{
             CacheRule, CredentialRule, RequestRules, ResponseRules, UpgradeRule, VaryBy, asks_for_upgrade,
-            holds, strip_request, strip_response,
+            holds_token, strip_request, strip_response,
         },
         problem::DECISION,
     },
@@ -428,10 +428,11 @@ impl Call<'_> {
         let (peer, trusted) = (self.connection.peer.ip(), &*self.snapshot.trusted_proxies);
         let scheme = client::scheme(peer, &parts.fields, trusted, own);
         let (allow, remove) = (passage.route.allowed_headers(), &*passage.route.config.remove_headers);
-        strip_request(&mut parts.fields, &RequestRules { allow, remove, credential, upgrade });
+        // First: where the cookie stands is known while no other field has gone.
         if passage.remove == Remove::Credential {
             self.snapshot.translation.credentials.remove_cookie(&mut parts.fields, passage.cookie);
         }
+        strip_request(&mut parts.fields, &RequestRules { allow, remove, credential, upgrade });
         let address = if self.connection.peer.ip().to_canonical() == self.client {
             self.connection.peer_value()
         } else {
@@ -472,7 +473,7 @@ impl Call<'_> {
             },
         };
         strip_response(&mut head.fields, &rules);
-        if head.reason.as_ref().is_some_and(|reason| holds(reason, &rules)) {
+        if head.reason.as_ref().is_some_and(|reason| holds_token(reason, &rules)) {
             head.reason = None;
         }
         if let Some(cookie) = &passage.set_cookie {

@@ -36,6 +36,13 @@ pub(crate) struct Lines {
     marks: Marks,
 }
 
+/// A line of some fields, while none comes and none goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineNumber {
+    number: usize,
+    of: usize,
+}
+
 /// There are several fields where there may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Several;
@@ -103,15 +110,31 @@ impl Fields {
     /// The value of the only field of that name. `Err` where there are several.
     #[inline]
     pub(crate) fn only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
+        Ok(self.only_line(name)?.map(|(_, value)| value))
+    }
+
+    /// The same, with the line that it stands in.
+    #[inline]
+    pub(crate) fn only_line(&self, name: &[u8]) -> Result<Option<(LineNumber, &[u8])>, Several> {
         if self.marks.may_have(name) { self.search_only(name) } else { Ok(None) }
     }
 
-    fn search_only(&self, name: &[u8]) -> Result<Option<&[u8]>, Several> {
-        let mut lines = self.lines.iter().filter(|line| self.is_named(line, name));
+    fn search_only(&self, name: &[u8]) -> Result<Option<(LineNumber, &[u8])>, Several> {
+        let mut lines = self.lines.iter().enumerate().filter(|(_, line)| self.is_named(line, name));
         match (lines.next(), lines.next()) {
             (_, Some(_)) => Err(Several),
-            (line, None) => Ok(line.map(|line| self.value_of(line))),
+            (line, None) => {
+                Ok(line
+                    .map(|(number, line)| (LineNumber { number, of: self.lines.len() }, self.value_of(line))))
+            }
         }
+    }
+
+    /// The value in that line, if it still has that name.
+    pub(crate) fn value_in(&self, LineNumber { number, of }: LineNumber, name: &[u8]) -> Option<&[u8]> {
+        let line =
+            self.lines.get(number).filter(|line| of == self.lines.len() && self.is_named(line, name))?;
+        Some(self.value_of(line))
     }
 
     /// The first value of one name, to be used elsewhere.
@@ -214,11 +237,10 @@ impl Fields {
         self.marks = Marks::default();
     }
 
-    /// Takes `place`, which is a place in it, out of the first value of that name, where it stands.
-    pub(crate) fn cut(&mut self, name: &[u8], place: Range<usize>) {
-        let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else { return };
+    /// Takes `place`, which is a place in it, out of the value in that line, where it stands.
+    pub(crate) fn cut(&mut self, line: LineNumber, place: Range<usize>) {
         let Self { head, own, lines, .. } = self;
-        let Some(line) = lines.get_mut(at) else { return };
+        let Some(line) = lines.get_mut(line.number) else { return };
         match line.text {
             Text::Head => line.cut(head, place),
             Text::Own => line.cut(own, place),

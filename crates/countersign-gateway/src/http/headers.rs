@@ -18,7 +18,7 @@ pub use identity::{Disposition, Pattern, REMOVED, disposition};
 pub use request::{
     CredentialRule, RequestRules, UpgradeRule, asks_for_upgrade, strip_request, strip_request_trailers,
 };
-pub use response::{ResponseRules, holds, strip_response, strip_response_trailers};
+pub use response::{ResponseRules, holds_token, strip_response, strip_response_trailers};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,6 @@ use std::{
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{Secret, SessionId, Subject};
-use smallvec::SmallVec;
 
 use super::shared::AnswerSealer;
 use crate::credential::{Credential, CredentialKind};
@@ -153,21 +152,29 @@ impl SessionKeyer {
     pub fn key(&self, credential: &Credential<'_>) -> SessionKey {
         let value = credential.expose();
         let [a, b, c, d, e, f, g, h] = (value.len() as u64).to_be_bytes();
-        self.hashed(&[tag_of(credential.kind), a, b, c, d, e, f, g, h], value)
+        self.hashed([tag_of(credential.kind), a, b, c, d, e, f, g, h], value)
     }
 
     /// Under what a session is found by our own name for it. As with [`Self::key`], another way of asking has other
     /// handles.
     #[must_use]
     pub fn handle(&self, session: &SessionId) -> SessionKey {
-        self.hashed(&[HANDLE_TAG], session.as_str().as_bytes())
+        self.hashed([HANDLE_TAG], session.as_str().as_bytes())
     }
 
-    fn hashed(&self, prefix: &[u8], text: &[u8]) -> SessionKey {
+    fn hashed<const PREFIX: usize>(&self, prefix: [u8; PREFIX], text: &[u8]) -> SessionKey {
+        let hash = |input: &[u8]| -> [u8; 32] { blake3::keyed_hash(self.credentials.expose(), input).into() };
         // In one piece, on the stack where it is short: a hash of several pieces keeps a state of 2 KB.
-        let mut input = SmallVec::<[u8; 256]>::from_slice(prefix);
-        input.extend_from_slice(text);
-        let mut hash: [u8; 32] = blake3::keyed_hash(self.credentials.expose(), &input).into();
+        let mut short = [0; SHORT];
+        let mut hash = match short.get_mut(..PREFIX + text.len()) {
+            Some(input) => {
+                let (start, rest) = input.split_at_mut(PREFIX);
+                start.copy_from_slice(&prefix);
+                rest.copy_from_slice(text);
+                hash(input)
+            }
+            None => hash(&[&prefix[..], text].concat()),
+        };
         if let Some(half) = hash.last_chunk_mut::<16>() {
             *half = (u128::from_ne_bytes(*half) ^ self.asking).to_ne_bytes();
         }
@@ -206,6 +213,9 @@ impl SessionKeyer {
 /// What a session is named by. Neither is the beginning of the other, so that no name is made in both ways.
 const NAMED_BY_SERVER: &[u8] = b"server's name\0";
 const NAMED_BY_CREDENTIAL: &[u8] = b"subject and credential\0";
+
+/// What is hashed without an allocation, in bytes.
+const SHORT: usize = 128;
 
 /// No kind of credential has it.
 const HANDLE_TAG: u8 = 0;

@@ -2,7 +2,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use proptest::{collection::vec, prelude::*};
 
-use super::{Fields, Lines};
+use super::{Fields, LineNumber, Lines};
 use crate::http1::{place_of, split};
 
 /// The fields of a head of these lines, line ends included.
@@ -74,7 +74,8 @@ fn a_map_becomes_fields_and_fields_a_map() {
 #[test]
 fn what_is_secret_is_marked_for_http2() {
     let mut fields = lines(&["Cookie: a=1 ;b=2\r\n", "Accept: *\r\n"]);
-    fields.cut(b"cookie", 4..8);
+    let (line, _) = fields.only_line(b"cookie").unwrap().unwrap();
+    fields.cut(line, 4..8);
     fields.append(b"set-cookie", b"SESSION=2");
     let map = HeaderMap::from(fields);
     assert_eq!(map["cookie"], "a=1", "without white space at the end");
@@ -133,14 +134,16 @@ proptest! {
         fields.append(b"own-before", b"1; 2");
         let mut said: Vec<_> = fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         let at = cut.0.index(said.len());
-        let name = said[at].0.clone();
-        let first = said.iter().position(|(found, _)| *found == name).unwrap();
-        let value = &mut said[first].1;
+        let line = LineNumber { number: at, of: said.len() };
+        let value = &mut said[at].1;
         let (one, other) = (cut.1.index(value.len() + 1), cut.2.index(value.len() + 1));
         let place = one.min(other)..one.max(other);
         value.drain(place.clone());
-        fields.cut(&name, place);
+        fields.cut(line, place);
+        prop_assert_eq!(fields.value_in(line, &said[at].0), Some(&said[at].1[..]));
+        prop_assert_eq!(fields.value_in(line, b"-other-"), None);
         fields.append(b"own-after", b"3");
+        prop_assert_eq!(fields.value_in(line, &said[at].0), None, "a line has come");
         said.push((b"own-after".to_vec(), b"3".to_vec()));
         let lines = said.iter().map(|(name, value)| [&name[..], b": ", value, b"\r\n"].concat());
         let mut out = Vec::new();

@@ -38,6 +38,7 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
     };
     let mut caching = Caching::default();
     let there = fields.marks();
+    let token = rules.token.map(bare);
     let mut doomed = Vec::new();
     fields.retain(|name, value| {
         caching.note(name);
@@ -45,7 +46,7 @@ pub fn strip_response(fields: &mut Fields, rules: &ResponseRules<'_>) {
             doomed.extend(named(value, there));
             return false;
         }
-        if !holds(value, rules) {
+        if !token.is_some_and(|token| holds(value, token)) {
             return may_pass(name, value, rules);
         }
         // Of what is said in several lines, the others mean something else without this one.
@@ -80,7 +81,10 @@ pub fn strip_response_trailers(trailers: &mut HeaderMap, rules: &ResponseRules<'
         .iter()
         .filter(|(name, value)| {
             let text = name.as_str().as_bytes();
-            is_hop_by_hop(text) || is_ours(text) || is_no_trailer(name) || holds(value.as_bytes(), rules)
+            is_hop_by_hop(text)
+                || is_ours(text)
+                || is_no_trailer(name)
+                || holds_token(value.as_bytes(), rules)
         })
         .map(|(name, _)| name.clone())
         .collect();
@@ -111,11 +115,18 @@ fn clears_site(name: &[u8], rules: &ResponseRules<'_>) -> bool {
 }
 
 /// Whether some text of an answer holds the token that its request was sent with.
-pub fn holds(text: &[u8], rules: &ResponseRules<'_>) -> bool {
-    let Some(token) = rules.token else { return false };
-    let token = token.as_bytes();
-    let token = token.strip_prefix(b"Bearer ").unwrap_or(token);
+pub fn holds_token(text: &[u8], rules: &ResponseRules<'_>) -> bool {
+    rules.token.is_some_and(|token| holds(text, bare(token)))
+}
+
+fn holds(text: &[u8], token: &[u8]) -> bool {
     text.len() >= token.len() && !token.is_empty() && memmem::find(text, token).is_some()
+}
+
+/// The token of an `Authorization` value.
+fn bare(token: &HeaderValue) -> &[u8] {
+    let token = token.as_bytes();
+    token.strip_prefix(b"Bearer ").unwrap_or(token)
 }
 
 /// Whether a browser would store or send this `Set-Cookie` as the cookie `name` (RFC 6265bis §5.6), or as one that an
