@@ -148,7 +148,7 @@ All requests are on their way before the authorization server, which takes half 
     ("memory", "Memory", memory, """
 Anonymous memory of the gateway, one token per session, before and after so many more sessions."""),
     ("instructions", "Instructions", instructions, """
-Instructions of one warm request by callgrind, the whole process counted. CI holds the difference under the ceiling
+Instructions of one warm request by callgrind, of the thread that serves it. CI holds the difference under the ceiling
 for the `debug` profile."""),
     ("rls", "Row-level security", rls, """
 100,000 rows of 1,000 organisations in PostgreSQL, through sqlx, one client over a Unix socket, client and server each on

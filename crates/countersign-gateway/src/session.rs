@@ -1,7 +1,8 @@
 //! Credential → session: the only stage that asks the authorization server.
 //!
-//! 1. An answer is fresh for `recheck`. From four fifths of it on, a request starts a refresh; past it, a request
-//!    waits. Nothing but a request that carries the credential refreshes a session.
+//! 1. An answer is fresh for `recheck`. From some time between three and four fifths of it on, another for each session
+//!    and each time, a request starts a refresh; past it, a request waits. Nothing but a request that carries the
+//!    credential refreshes a session.
 //! 2. "It says no" ends the session (401) and is remembered for two seconds. "It cannot be asked" and "it talks
 //!    nonsense" are outages (503): never remembered, and the session stays what it was.
 //! 3. There is one look-up for a session at a time; it survives the client that started it, and its failure is

@@ -26,6 +26,7 @@ pub(crate) fn settings(config: &Config) -> Vec<Item> {
     if config.claims.organisation.is_none() && !audiences(config).is_empty() {
         items.push(Item::new(Mark::Note, "claims.organisation is not set: tokens name no organisation"));
     }
+    items.extend(unbounded_roles(config));
     items.extend(open_routes(config));
     items.extend(long(config));
     for (audience, _) in &config.token.shared_secrets {
@@ -35,6 +36,17 @@ pub(crate) fn settings(config: &Config) -> Vec<Item> {
         items.push(Item::new(Mark::Warning, text));
     }
     items
+}
+
+/// Whose user trusts a client with little is not to trust it with everything.
+fn unbounded_roles(config: &Config) -> Option<Item> {
+    let are_unbounded =
+        config.session.bearer && config.claims.bounded_roles.is_empty() && !audiences(config).is_empty();
+    are_unbounded.then(|| {
+        let text = "session.bearer without `[[claims.role]]`: whatever scope a client was granted, its token carries every \
+                    role of its user";
+        Item::new(Mark::Warning, text)
+    })
 }
 
 /// The issuer of `countersign audit`, which makes good tokens for whom it likes.

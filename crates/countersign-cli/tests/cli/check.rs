@@ -230,6 +230,24 @@ fn files_of_the_command_line_are_checked() {
     }
 }
 
+#[test]
+fn bearer_tokens_whose_scope_bounds_no_role_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path(), 9);
+    let file = folder.path().join("gateway.toml");
+    let cookie = fs::read_to_string(&file).unwrap();
+    let bearer = cookie.replace("[session]\n", "[session]\nbearer = true\naccept_clients = [\"shop-web\"]\n");
+    let bounded = format!("{bearer}[[claims.role]]\nname = \"editor\"\nscope = \"orders:write\"\n");
+    for (config, is_warned_of) in [(cookie, false), (bearer, true), (bounded, false)] {
+        fs::write(&file, &config).unwrap();
+        let ran = countersign(folder.path(), &["check", "--config", "gateway.toml", "--offline"], "");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let flat = ran.output.split_whitespace().collect::<Vec<_>>().join(" ");
+        let warning = "session.bearer without `[[claims.role]]`: whatever scope a client was granted";
+        assert_eq!(flat.contains(warning), is_warned_of, "{config}\n{ran:?}");
+    }
+}
+
 /// Wherever it stands, as a setting of any section; in a comment it does no harm.
 #[test]
 fn the_issuer_of_the_audit_is_never_ready_for_production() {
