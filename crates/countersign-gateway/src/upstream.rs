@@ -2,6 +2,7 @@
 
 mod body;
 mod connect;
+mod cut;
 mod deadline;
 mod error;
 mod forwarded;
@@ -19,6 +20,7 @@ mod tunnel;
 
 pub use body::Body;
 pub use connect::NAMES_TTL;
+pub use cut::Cut;
 pub use deadline::Deadline;
 pub use error::{BodyError, Unreachable, UpstreamError};
 pub use forwarded::{Forwarded, Scheme, render};

@@ -37,9 +37,9 @@ impl Open<Arc<Connection>> {
 }
 
 impl Counted {
-    /// Passes on what is left of the request while nothing of the answer is read.
-    pub(super) fn send_request_on(&mut self, cx: &mut Context<'_>) {
-        self.outbound.send_request_on(cx);
+    /// To be polled while the client takes nothing of it. Ready when it may not go on.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.outbound.poll_unread(cx)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::{
     io::AsyncReadExt,
     net::TcpStream,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -16,7 +16,7 @@ use super::{
     http1, http2,
     io::Io,
     tls::Certificates,
-    watch::Late,
+    watch::{LAST_CHANCE, Late},
 };
 use crate::{config::resolved::Limits, observe::ConnectionEvent, upstream::Stream};
 
@@ -108,8 +108,13 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let tls = shared.certificates.is_some();
     let by = Instant::now() + limits.header_timeout;
-    let opening = open(socket, shared.certificates.as_deref());
-    let (stream, protocol, ahead) = match timeout_at(by, opening).await {
+    let opening = timeout_at(by, open(socket, shared.certificates.as_deref()));
+    let opened = tokio::select! {
+        biased;
+        opened = opening => opened,
+        () = last_chance(&shared.drain) => return,
+    };
+    let (stream, protocol, ahead) = match opened {
         Ok(Ok(Some(opened))) => opened,
         Ok(Ok(None)) => return,
         Ok(Err(error)) => {
@@ -133,6 +138,12 @@ pub(super) async fn serve<H: Handler>(
         // Apart: it is larger, and each connection would have room for it.
         Protocol::Http2 => Box::pin(http2::serve(io, scope)).await,
     }
+}
+
+/// Ends when a client that has sent nothing yet, or half a handshake, has had time to since the drain began.
+async fn last_chance(drain: &Drain) {
+    drain.wait().await;
+    sleep(LAST_CHANCE).await;
 }
 
 /// Finds out what the client speaks: by ALPN, or in clear by its first bytes. `None`: it left without one.

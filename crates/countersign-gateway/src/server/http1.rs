@@ -221,9 +221,16 @@ impl<'a, H: Handler> Serving<'a, H> {
         let handover = asks_to_leave.then(|| Upgrading::offer(&mut self.request.extensions));
         let answer = self.wait_for_answer(body).await?;
         let is_switch = answer.head.status == StatusCode::SWITCHING_PROTOCOLS;
-        // Nobody reads the rest of the body of a request that we have answered ourselves: it says so if it is the last.
-        let is_ours = !matches!(answer.body, Outbound::Upstream(_));
-        let at_next = !is_ours || body.is_none() || self.wire.lock().give_up_unasked_body();
+        // Nobody reads the rest of a request whose whole answer is here: it says so if it is the last.
+        let at_next = body.is_none()
+            || match &answer.body {
+                Outbound::Upstream(answer) if !answer.is_end_stream() => {
+                    !answer.has_come() || !self.wire.lock().is_body_open()
+                }
+                Outbound::Upstream(_) | Outbound::Empty | Outbound::Full(_) => {
+                    self.wire.lock().give_up_unasked_body()
+                }
+            };
         let asked = if at_next { asked } else { asked.and_close() };
         let keeps = self.send(answer, asked).await?;
         drop(open);
@@ -328,8 +335,7 @@ impl<'a, H: Handler> Serving<'a, H> {
             if !messages.out.is_empty() {
                 let Poll::Ready(written) = messages.poll_write(cx) else {
                     drop(messages);
-                    body.send_request_on(cx);
-                    return Poll::Pending;
+                    return body.poll_unread(cx).map(|()| Err(End::CutOff));
                 };
                 written.map_err(|_| End::Gone)?;
                 transfer.has_room = true;

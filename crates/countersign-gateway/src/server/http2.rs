@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use http_body::Body as _;
 use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -36,7 +37,7 @@ use super::{
 };
 use crate::{
     http::Parts,
-    upstream::{Deadline, Inbound},
+    upstream::{Cut, Deadline, Inbound},
 };
 
 /// Streams we had to reset for the client's errors.
@@ -115,7 +116,11 @@ async fn answer<H: Handler>(
     let deadline = Arc::new(Deadline::default());
     let (parts, incoming) = request.into_parts();
     let mut parts = Parts::from(parts);
-    let mut body = Inbound::over_http2(incoming, limits.body_bytes, limits.body_timeout, deadline);
+    let cut = Arc::new(Cut::default());
+    if !incoming.is_end_stream() {
+        turn.receive(&cut);
+    }
+    let mut body = Inbound::over_http2((incoming, cut), limits.body_bytes, limits.body_timeout, deadline);
     let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
     answer.map(|outbound| Pieces::new(open.answer(outbound), turn)).into()
 }

@@ -22,10 +22,11 @@ pub enum Outbound {
 }
 
 impl Outbound {
-    /// Passes on what is left of the request while nothing of the answer is read.
-    pub(super) fn send_request_on(&mut self, cx: &mut Context<'_>) {
-        if let Self::Upstream(body) = self {
-            body.send_request_on(cx);
+    /// To be polled while the client takes nothing of it. Ready when it may not go on.
+    pub(super) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Upstream(body) => body.poll_unread(cx),
+            Self::Empty | Self::Full(_) => Poll::Pending,
         }
     }
 }

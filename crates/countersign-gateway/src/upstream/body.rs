@@ -31,7 +31,8 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 /// 1. Reading it drives the upstream connection; at its end the connection goes back to its pool, and a body that
 ///    is dropped earlier closes it.
 /// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
-/// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`].
+/// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`], also while nothing
+///    of it is read ([`Self::poll_unread`]).
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body(State);
@@ -39,7 +40,7 @@ pub struct Body(State);
 /// As small as it can be: a body is moved with its answer.
 #[derive(Debug)]
 enum State {
-    /// Without terms, all of it has been read, and nothing is waited for.
+    /// Without terms, all of it has been read, its request has been sent, and nothing is waited for.
     Flowing(Source, Option<Box<Terms>>),
     /// Told at the next poll: the client first gets what came before.
     Failed(BodyError),
@@ -95,6 +96,14 @@ impl Source {
         match self {
             Self::Http1(client) => client.has_read_answer(),
             Self::Http2(_) => false,
+        }
+    }
+
+    /// Whether there is more of its request to be passed on, as far as is known here.
+    fn is_sending(&self) -> bool {
+        match self {
+            Self::Http1(client) => client.is_sending(),
+            Self::Http2(stream) => !stream.sending.is_body_over(),
         }
     }
 
@@ -161,13 +170,25 @@ impl Terms {
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let now = Instant::now();
         let silent = *self.waiting_since.get_or_insert(now) + self.timeout;
-        let last = silent.min(self.until);
-        if self.lease_is_over() {
-            return Poll::Ready(BodyError::Over);
+        ready!(self.poll_last(cx, now, silent.min(self.until)));
+        Poll::Ready(if now >= silent && now < self.until { BodyError::Timeout } else { BodyError::Over })
+    }
+
+    /// Ready when the answer may not go on, whatever comes of it.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_last(cx, Instant::now(), self.until)
+    }
+
+    /// Ready at that moment, and sooner if the lease is over by then.
+    fn poll_last(&mut self, cx: &mut Context<'_>, now: Instant, last: Instant) -> Poll<()> {
+        if now >= last || self.lease_is_over() {
+            return Poll::Ready(());
         }
         let look = if self.lease.is_some() { last.min(now + LOOK_EVERY) } else { last };
-        ready!(self.deadline.poll(cx, now, look));
-        Poll::Ready(if now >= self.until { BodyError::Over } else { BodyError::Timeout })
+        if self.deadline.poll(cx, now, look).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 }
 
@@ -197,7 +218,7 @@ impl Body {
             source.release();
             return Self::NONE;
         }
-        let terms = (!source.is_read()).then(|| Box::new(terms));
+        let terms = (!source.is_read() || source.is_sending()).then(|| Box::new(terms));
         Self(State::Flowing(source, terms))
     }
 
@@ -205,6 +226,15 @@ impl Body {
     #[must_use]
     pub const fn is_awaited(&self) -> bool {
         matches!(self.0, State::Flowing(_, Some(_)))
+    }
+
+    /// Whether all of it is here, and its request ends with it, sent or not.
+    pub(crate) fn has_come(&self) -> bool {
+        match &self.0 {
+            State::Flowing(source, _) => source.is_read(),
+            State::Failed(_) => false,
+            State::Over => true,
+        }
     }
 
     /// The stream ends at `until` at the latest.
@@ -228,12 +258,17 @@ impl Body {
         }
     }
 
-    /// Passes on what is left of the request while nothing of the answer is read: the client may take none of it before
-    /// all of its request was taken.
-    pub(crate) fn send_request_on(&mut self, cx: &mut Context<'_>) {
-        if let State::Flowing(Source::Http1(client), _) = &mut self.0 {
+    /// To be polled while nothing of the answer is read, because the client takes nothing: it may take none before all of
+    /// its request was taken, so what is left of that is passed on. Ready when both may not go on.
+    pub(crate) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let State::Flowing(source, Some(terms)) = &mut self.0 else { return Poll::Pending };
+        let over = terms.poll_over(cx);
+        if over.is_pending()
+            && let Source::Http1(client) = source
+        {
             client.send_on(cx);
         }
+        over
     }
 
     /// The connection is kept if the answer is at its end.

@@ -201,7 +201,7 @@ impl Client {
 
     /// Sends what is left of the request, as far as it goes.
     pub(super) fn send_on(&mut self, cx: &mut Context<'_>) {
-        if self.sending.is_some() || !self.out.is_empty() {
+        if self.is_sending() {
             match self.poll_send(cx) {
                 Poll::Ready(Err(stopped)) => {
                     self.stop_sending();
@@ -256,6 +256,11 @@ impl Client {
     /// Whether the rest of the answer has been read already, and has a length.
     pub(super) fn has_read_answer(&self) -> bool {
         self.reader.has_read_body()
+    }
+
+    /// Whether something of the request is not sent yet.
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.is_some() || !self.out.is_empty()
     }
 
     /// How much is to come, if that is known.

@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{BodyError, Deadline};
+use super::{BodyError, Cut, Deadline};
 use crate::{
     http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers},
     server::RequestBody,
@@ -32,7 +32,8 @@ const TRAILERS: RequestRules<'static> = RequestRules {
 /// 1. More than the limit of bytes: [`BodyError::TooLarge`], after at most the limit was passed on.
 /// 2. Nothing for the body time-out while the service waits for more: [`BodyError::Timeout`].
 /// 3. Trailers pass through the same rules as headers.
-/// 4. Over HTTP/2, a client that ends its stream without having ended the body: [`BodyError::Gone`].
+/// 4. Over HTTP/2, a client that ends its stream without having ended the body, and a stream that is over:
+///    [`BodyError::Gone`].
 #[derive(Debug)]
 pub struct Inbound {
     source: Source,
@@ -52,7 +53,7 @@ enum Source {
     /// Over HTTP/1.1. Who reads it knows whether it is whole.
     Http1(RequestBody),
     /// Over HTTP/2. It is whole by the end of its stream, or by trailers; a stream can also be reset without a fault.
-    Http2(Incoming),
+    Http2(Incoming, Arc<Cut>),
     /// It is over.
     None,
 }
@@ -61,7 +62,7 @@ impl Source {
     fn is_over(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_over(),
-            Self::Http2(incoming) => incoming.is_end_stream(),
+            Self::Http2(incoming, _) => incoming.is_end_stream(),
             Self::None => true,
         }
     }
@@ -69,8 +70,11 @@ impl Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
             Self::Http1(body) => body.poll_frame(cx),
-            Self::Http2(incoming) => {
-                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+            Self::Http2(_, cut) if cut.is_cut() => Poll::Ready(Some(Err(BodyError::Gone))),
+            Self::Http2(incoming, cut) => {
+                let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
+                    return cut.poll(cx).map(|()| Some(Err(BodyError::Gone)));
+                };
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
             }
             Self::None => Poll::Ready(None),
@@ -90,10 +94,15 @@ impl Inbound {
         Self::new(body.map_or(Source::None, Source::Http1), limit, timeout, deadline)
     }
 
-    /// The same, of an HTTP/2 stream.
+    /// The same, of an HTTP/2 stream that may be over before it.
     #[must_use]
-    pub fn over_http2(incoming: Incoming, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
-        Self::new(Source::Http2(incoming), limit, timeout, deadline)
+    pub fn over_http2(
+        (incoming, cut): (Incoming, Arc<Cut>),
+        limit: u64,
+        timeout: Duration,
+        deadline: Arc<Deadline>,
+    ) -> Self {
+        Self::new(Source::Http2(incoming, cut), limit, timeout, deadline)
     }
 
     fn new(source: Source, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
@@ -215,7 +224,7 @@ impl HttpBody for Inbound {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Http1(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Source::Http2(incoming) => incoming.size_hint(),
+            Source::Http2(incoming, _) => incoming.size_hint(),
             Source::None => SizeHint::with_exact(0),
         }
     }

@@ -7,6 +7,7 @@ mod log_out_tokens;
 mod replicas;
 mod retired_key;
 mod streams;
+mod unread;
 mod unwritten;
 mod used_tokens;
 

@@ -212,9 +212,10 @@ fn split(line: &[u8]) -> impl Iterator<Item = Result<&[u8], OpenQuote>> {
 
 /// Makes one field of several: some caches read only one.
 fn merge(fields: &mut Fields) {
-    let mut lines = fields.all(CACHE_CONTROL).filter(|line| !line.is_empty());
-    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
-    let all: Vec<_> = [first, second].into_iter().chain(lines).collect();
-    let merged = HeaderValue::from_bytes(&all.join(&b", "[..]));
+    if fields.only(CACHE_CONTROL).is_ok() {
+        return;
+    }
+    let said: Vec<_> = fields.all(CACHE_CONTROL).filter(|line| !line.is_empty()).collect();
+    let merged = HeaderValue::from_bytes(&said.join(&b", "[..]));
     fields.set(&header::CACHE_CONTROL, &merged.unwrap_or(NOT_STORED));
 }

@@ -389,6 +389,10 @@ fn an_answer_is_private_unless_the_service_says_so_itself() {
     assert_eq!(cached(&split, CacheRule::Private), [strict, "vary: Cookie"]);
     let several = [("cache-control", "private"), ("cache-control", "max-age=60")];
     assert_eq!(cached(&several, CacheRule::Private), ["cache-control: private, max-age=60", "vary: Cookie"]);
+    for with_empty in [["", "private"], ["private", ""]] {
+        let with_empty = with_empty.map(|said| ("cache-control", said));
+        assert_eq!(cached(&with_empty, CacheRule::Private), ["cache-control: private", "vary: Cookie"]);
+    }
     for said in ["a=\"b, private, c\", max-age=9", "a=\"\\\"\", max-age=9, b=\", private\""] {
         assert_eq!(
             cached(&[("cache-control", said)], CacheRule::Private),

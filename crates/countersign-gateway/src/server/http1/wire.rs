@@ -44,6 +44,8 @@ pub(super) struct Messages {
     waits: bool,
     /// The connection's task, while it waits for what whoever reads the body will meet first.
     watcher: Option<Waker>,
+    /// Whoever waits for more of the body: the connection's task, or another.
+    body_reader: Option<Waker>,
 }
 
 /// What the answer to a request depends on.
@@ -82,6 +84,7 @@ impl Wire {
             failed: None,
             waits: false,
             watcher: None,
+            body_reader: None,
         })))
     }
 
@@ -110,6 +113,7 @@ impl RequestBody {
             return Poll::Ready(Some(Err(BodyError::Gone)));
         }
         let frame = messages.poll_body(cx);
+        messages.note_reader(cx, frame.is_pending());
         if matches!(&frame, Poll::Ready(None | Some(Err(_)))) || !messages.is_body_open() {
             messages.tell_watcher(cx);
         }
@@ -219,6 +223,22 @@ impl Messages {
         }
     }
 
+    /// Who reads the body, while it waits for more.
+    fn note_reader(&mut self, cx: &Context<'_>, waits: bool) {
+        match &mut self.body_reader {
+            _ if !waits => self.body_reader = None,
+            Some(reader) => reader.clone_from(cx.waker()),
+            None => self.body_reader = Some(cx.waker().clone()),
+        }
+    }
+
+    /// No more of the body comes, and nothing else would say so.
+    fn tell_reader(&mut self) {
+        if let Some(reader) = self.body_reader.take() {
+            reader.wake();
+        }
+    }
+
     fn tell_watcher(&mut self, cx: &Context<'_>) {
         if let Some(watcher) = self.watcher.take()
             && !watcher.will_wake(cx.waker())
@@ -251,6 +271,7 @@ impl Messages {
     pub(super) fn give_up_body(&mut self) -> bool {
         self.number += 1;
         self.watcher = None;
+        self.tell_reader();
         let mut discarded = 0;
         while self.is_body_open() && discarded < DISCARDED_BYTES {
             match self.poll_body(&mut Context::from_waker(Waker::noop())) {
@@ -266,7 +287,8 @@ impl Messages {
         self.reader.has_begun_head()
     }
 
-    const fn is_body_open(&self) -> bool {
+    /// Whether more of the body is to come.
+    pub(super) const fn is_body_open(&self) -> bool {
         self.failed.is_none() && !self.reader.is_body_over()
     }
 
@@ -311,6 +333,7 @@ impl Messages {
     /// Closes the connection, whoever still holds a body of it.
     pub(super) fn close(&mut self) {
         self.io = None;
+        self.tell_reader();
     }
 
     /// The connection after it has left HTTP, with what was read from it.

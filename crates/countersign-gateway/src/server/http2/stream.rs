@@ -5,8 +5,10 @@
 //!
 //! 1. An answer notes in its connection's [`Turn`] whom it waits for. A worker has one thread: what was noted while a
 //!    stream was polled is about that stream.
-//! 2. Nor would the rest of its request be passed on, which may be what the client waits for: the task does that.
-//! 3. It is given out in pieces that fit one frame, so that a client that takes slowly takes one often enough.
+//! 2. Nor would the rest of its request be passed on, which may be what the client waits for: the task does that, as long
+//!    as the answer may go on.
+//! 3. Its request is over with it, whoever reads that: else the client would not even be told.
+//! 4. It is given out in pieces that fit one frame, so that a client that takes slowly takes one often enough.
 
 use std::{
     future::{Future, poll_fn},
@@ -23,16 +25,32 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{server::answer::Counted, upstream::BodyError};
+use crate::{
+    server::answer::Counted,
+    upstream::{BodyError, Cut},
+};
 
 /// The smallest that a frame may be limited to (RFC 9113 §4.2).
 const PIECE: usize = 16 * 1024;
 
-/// Whom the stream that is polled now waits for, and its answer, if that has just begun.
+/// Whom the stream that is polled now waits for, and its answer and the body of its request, if they have just begun.
 #[derive(Default)]
 pub(super) struct Turn {
     said: AtomicU8,
     begun: Mutex<Option<Answer>>,
+    received: Mutex<Option<Arc<Cut>>>,
+}
+
+/// The body of a stream's request, which ends with the stream.
+#[derive(Default)]
+struct Request(Option<Arc<Cut>>);
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(cut) = &self.0 {
+            cut.cut();
+        }
+    }
 }
 
 /// An answer that hyper asks for more, and the stream's task passes the request on for.
@@ -65,6 +83,15 @@ impl Turn {
     /// The answer that has begun while a stream was polled.
     fn take_begun(&self) -> Option<Answer> {
         self.begun().take()
+    }
+
+    /// The stream that is polled has a request with a body.
+    pub(super) fn receive(&self, cut: &Arc<Cut>) {
+        *self.received() = Some(Arc::clone(cut));
+    }
+
+    fn received(&self) -> MutexGuard<'_, Option<Arc<Cut>>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begun(&self) -> MutexGuard<'_, Option<Answer>> {
@@ -160,15 +187,22 @@ pub(super) async fn run<F: Future>(stream: F, turn: Arc<Turn>, bounds: Bounds) -
     let mut alarm = pin!(sleep_until(over));
     let mut untaken_since = None;
     let mut answer = None;
+    let mut request = Request::default();
     poll_fn(|cx| {
         turn.say(Turn::UNSAID);
         let is_over = stream.as_mut().poll(cx).is_ready();
+        if let Some(received) = turn.received().take() {
+            request.0 = Some(received);
+        }
         answer = turn.take_begun().or_else(|| answer.take());
         if is_over {
             return Poll::Ready(Ended::Complete);
         }
-        if let (Turn::UNSAID, Some(answer)) = (turn.said(), &answer) {
-            answer.lock().send_request_on(cx);
+        if turn.said() != Turn::SERVICE
+            && let Some(answer) = &answer
+            && answer.lock().poll_unread(cx).is_ready()
+        {
+            return Poll::Ready(Ended::Over);
         }
         let now = Instant::now();
         match turn.said() {

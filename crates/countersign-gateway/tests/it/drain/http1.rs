@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_gateway::config::resolved::Limits;
+use countersign_gateway::{config::resolved::Limits, server::Certificates};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -48,6 +48,31 @@ async fn an_open_answer_completes_and_says_close() {
     assert_eq!(body, b"ok");
     assert_eq!(rest(&mut client).await, b"");
     assert_eq!(soon(draining).await.unwrap().cut, 0);
+}
+
+/// It may have been opened for a request that nobody makes, as browsers do.
+#[tokio::test]
+async fn a_connection_on_which_nothing_came_ends_soon() {
+    let service = Recorder::answering(OK).await;
+    for (secure, first) in [(false, &b""[..]), (false, b"PRI"), (true, b""), (true, b"\x16\x03")] {
+        let mut plan = Plan::limits(|limits| {
+            (limits.header_timeout, limits.drain) = (Duration::from_secs(3600), Duration::from_secs(3600));
+        });
+        let folder = tempfile::tempdir().unwrap();
+        if secure {
+            let (files, _) = crate::server::tls::renew(folder.path());
+            plan.certificates = Some(Arc::new(Certificates::load(&files).unwrap()));
+        }
+        let gateway = plan.start(&[http1(service.address)]);
+        let mut client = gateway.connect().await;
+        client.write_all(first).await.unwrap();
+        while gateway.running().connections() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let drained = soon(gateway.drained()).await;
+        assert_eq!(drained.cut, 0, "{secure} {first:?}");
+        assert_eq!(rest(&mut client).await, b"");
+    }
 }
 
 /// Half of each answer has been sent when the drain begins.

@@ -219,6 +219,30 @@ async fn an_upload_goes_on_while_the_client_takes_nothing_of_the_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_ends_its_unfinished_request_says_that_it_is_the_last() {
+    for length in [0, 3] {
+        let service = Recorder::start(move |mut socket, _, _| async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            let answer =
+                format!("HTTP/1.1 413 Too Large\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length));
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            rest(&mut socket).await;
+        })
+        .await;
+        let gateway = Plan::default().start(&[http1(service.address)]);
+        let mut client = gateway.connect().await;
+        client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+        let (head, body) = soon(answer(&mut client)).await.unwrap();
+        assert!(head.starts_with("HTTP/1.1 413 ") && head.contains("\r\nconnection: close\r\n"), "{head}");
+        assert_eq!(body.len(), length);
+        assert_eq!(soon(rest(&mut client)).await, b"");
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_head_gets_an_answer() {
     let service = Recorder::answering(OK).await;
     let gateway = Plan::limits(|limits| limits.header_bytes = 2048).start(&[http1(service.address)]);
