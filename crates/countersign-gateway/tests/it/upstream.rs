@@ -1,6 +1,7 @@
 //! The way to the services, seen from recording services.
 
 mod early;
+mod forwarded;
 mod health;
 mod http2;
 mod once;

@@ -24,11 +24,11 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
 
 const NO_ERROR: u32 = 0;
-const REFUSED_STREAM: u32 = 7;
+pub(super) const REFUSED_STREAM: u32 = 7;
 
 /// What the service does with a request.
 #[derive(Debug, Clone, Copy)]
-enum Act {
+pub(super) enum Act {
     /// 204.
     Answer,
     /// RST_STREAM with this code.
@@ -41,6 +41,12 @@ enum Act {
     Cut(u32),
     /// The same, and then GOAWAY without an error and the end of the connection.
     CutByLeaving,
+    /// The end of the connection.
+    Close,
+    /// What is no HTTP/2.
+    Garbage,
+    /// Nothing, however long.
+    Hang,
     /// A whole answer without a length.
     Whole,
     /// A whole answer with trailers, and then RST_STREAM without an error.
@@ -48,46 +54,55 @@ enum Act {
 }
 
 /// A service that does with each request what is next in its list, and counts what it gets.
-struct Scripted {
-    address: SocketAddr,
+pub(super) struct Scripted {
+    pub(super) address: SocketAddr,
     requests: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
+    /// Bytes of bodies.
+    data: Arc<AtomicUsize>,
     _serving: JoinSet<()>,
 }
 
 impl Scripted {
-    async fn start(script: Vec<Act>) -> Self {
+    pub(super) async fn start(script: Vec<Act>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (requests, connections) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let data = Arc::<AtomicUsize>::default();
         let script = Arc::new(Mutex::new(script.into_iter()));
         let mut serving = JoinSet::new();
-        let (asked, opened) = (Arc::clone(&requests), Arc::clone(&connections));
+        let (asked, opened, read) = (Arc::clone(&requests), Arc::clone(&connections), Arc::clone(&data));
         serving.spawn(async move {
             let mut each = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 opened.fetch_add(1, Ordering::SeqCst);
                 let (asked, script) = (Arc::clone(&asked), Arc::clone(&script));
-                each.spawn(serve(socket, move || {
+                let next = move || {
                     asked.fetch_add(1, Ordering::SeqCst);
                     script.lock().unwrap().next().expect("a request too many")
-                }));
+                };
+                each.spawn(serve(socket, next, Arc::clone(&read)));
             }
         });
-        Self { address, requests, connections, _serving: serving }
+        Self { address, requests, connections, data, _serving: serving }
     }
 
     fn gateway(&self) -> Gateway {
         Plan::default().start(&[origin(UpstreamProtocol::Http2PriorKnowledge, self.address)])
     }
 
-    fn requests(&self) -> usize {
+    pub(super) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of bodies so far.
+    pub(super) fn data(&self) -> usize {
+        self.data.load(Ordering::SeqCst)
     }
 }
 
 /// One connection, until the gateway ends it.
-async fn serve(mut socket: TcpStream, next: impl Fn() -> Act) {
+async fn serve(mut socket: TcpStream, next: impl Fn() -> Act, data: Arc<AtomicUsize>) {
     let mut preface = [0; 24];
     socket.read_exact(&mut preface).await.unwrap();
     socket.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
@@ -109,6 +124,9 @@ async fn serve(mut socket: TcpStream, next: impl Fn() -> Act) {
                 Act::Answer => frame(HEADERS, END_HEADERS | END_STREAM, stream, &[0x89]),
                 Act::Reset(code) => frame(RST_STREAM, 0, stream, &code.to_be_bytes()),
                 Act::Leave(last) => leave(last),
+                Act::Close => return,
+                Act::Garbage => b"220 smtp.example ESMTP\r\n\r\n".to_vec(),
+                Act::Hang => continue,
                 Act::LeaveWithIt => {
                     socket.write_all(&leave(stream)).await.unwrap();
                     return;
@@ -128,6 +146,10 @@ async fn serve(mut socket: TcpStream, next: impl Fn() -> Act) {
                         .concat()
                 }
             },
+            DATA => {
+                data.fetch_add(payload.len(), Ordering::SeqCst);
+                continue;
+            }
             _ => continue,
         };
         // The gateway may have left.
