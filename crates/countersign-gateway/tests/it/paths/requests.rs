@@ -1,7 +1,8 @@
 //! G05, G17, G18: what is decided is what is sent, and what no route names is sent nowhere.
 
 use crate::{
-    proxy::house::House,
+    proxy::house::{House, who},
+    server::recorder::{OK, Recorder},
     wire::{ALICE, exchange, refused, statuses},
 };
 
@@ -141,4 +142,57 @@ async fn g18_what_no_route_names_is_refused_with_and_without_session() {
         }
     }
     assert_eq!((house.received().len(), house.server.arrived().len()), (0, 0));
+}
+
+/// A Java application writes `;jsessionid=…` into its links. Only the route that says so takes such paths, as they are.
+#[tokio::test]
+async fn a_path_that_is_not_canonical_goes_as_it_is_where_the_route_says_so() {
+    let service = Recorder::answering(OK).await;
+    let old = format!("[[route]]\npath = \"/\"\nupstream = \"http://{}\"\nlegacy = true\n", service.address);
+    let passes = [
+        "/x;jsessionid=1",
+        "/x;jsessionid=1?y=/orders/..;/",
+        "/a//b",
+        "//orders/7",
+        "/a/../orders/7",
+        "/a/..;/b",
+        "/%6frders/7",
+        "/orders%2f7",
+        "/a%5cb%00%zz",
+        "/a%252e",
+    ];
+    // Below a route that says nothing nothing changes, and our own paths are ours.
+    let refused_still = [
+        ("/orders/..;/", "path_not_canonical"),
+        ("/orders/../x", "path_not_canonical"),
+        ("/orders/;jsessionid=1", "path_not_canonical"),
+        ("/orders/7;jsessionid=1", "path_not_canonical"),
+        ("/orders//7", "path_not_canonical"),
+        ("/orders/%2e%2e/x", "path_not_canonical"),
+        ("/edit/..%2fx", "path_not_canonical"),
+        ("/public/..\\x", "path_not_canonical"),
+        ("/.countersign/..;/x", "no_route"),
+    ];
+    for (flag, status) in [("insecure_path = true\n", "200"), ("", "400")] {
+        let house = House::with("", &format!("{old}{flag}"), Recorder::answering(OK).await, who).await;
+        let before = service.record.requests().len();
+        for path in passes {
+            let answer = house.send(&format!("GET {path}"), &[ALICE]).await;
+            assert_eq!(statuses(&answer), [status], "{flag}{path}: {answer}");
+        }
+        for (path, code) in refused_still {
+            let answer = house.send(&format!("GET {path}"), &[ALICE]).await;
+            assert_eq!(refused(&answer), Some(code), "{flag}{path}: {answer}");
+        }
+        let received = service.record.requests();
+        let lines: Vec<_> = received[before..].iter().map(|(head, _)| head.lines().next().unwrap()).collect();
+        let expected =
+            if flag.is_empty() { vec![] } else { passes.map(|path| format!("GET {path} HTTP/1.1")).to_vec() };
+        assert_eq!(lines, expected, "{flag}");
+        assert!(
+            received[before..].iter().all(|(head, _)| !head.contains("Bearer")),
+            "the old application gets no token"
+        );
+        assert_eq!((house.received().len(), house.server.arrived().len()), (0, 0), "{flag}");
+    }
 }
