@@ -7,6 +7,7 @@ mod http2;
 mod once;
 mod refused;
 mod retry;
+mod slow_bodies;
 mod time_outs;
 mod tls;
 mod tunnels;
