@@ -223,7 +223,8 @@ impl Call<'_> {
         self.forward(parts, body, &passage).await
     }
 
-    /// The key set and the metadata, which stand before every route.
+    /// The key set and the metadata, which stand before every route. They have no decision's name: caches keep them, and
+    /// hand them to others.
     fn own_document(&self, parts: &Parts) -> Option<Response<Outbound>> {
         if !Metadata::may_be_at(parts.uri.path()) {
             return None;
