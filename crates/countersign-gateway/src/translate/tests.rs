@@ -70,6 +70,10 @@ impl Source for OldServer {
             let session = match credential.value.expose().as_str() {
                 "alice" => json!({ "sub": "alice", "roles": ["editor"], "username": "al" }),
                 "bob" => json!({ "sub": "bob", "roles": ["viewer"] }),
+                "burdened" => {
+                    let roles: Vec<_> = (0..256).map(|n| format!("a-role-with-a-long-name-{n}")).collect();
+                    json!({ "sub": "carol", "roles": roles })
+                }
                 "short" => json!({ "sub": "alice", "roles": ["editor"] }),
                 _ => return Ok(Verdict::No(None)),
             };
@@ -228,6 +232,19 @@ async fn a_token_ends_with_its_session_at_the_latest() {
     assert!(Arc::ptr_eq(&forward.set, &later.set));
     house.clock.advance(Duration::from_secs(75));
     assert_eq!(house.refused("/orders/", "short").await, Refusal::SessionEnded);
+}
+
+/// Nor is it kept: nothing of it could be handed out.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_too_large_is_not_handed_out() {
+    let house = house();
+    for _ in 0..3 {
+        assert_eq!(house.refused("/orders/", "burdened").await, Refusal::TokenTooLarge);
+        assert!(
+            matches!(house.warm("GET", "/orders/", "burdened"), Warm::Cold(ask) if ask.session.is_some())
+        );
+    }
+    assert_eq!(house.calls(), 1, "the session is known");
 }
 
 #[tokio::test(start_paused = true)]

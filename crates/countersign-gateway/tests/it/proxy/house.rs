@@ -3,7 +3,10 @@
 use std::{
     net::SocketAddr,
     num::NonZeroUsize,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use countersign_gateway::{
     admin::client::{Reply, call},
     clock::SystemClock,
     config::{Environment, FileContent, SystemEnvironment, resolved::Config},
-    entropy::SystemEntropy,
+    entropy::{Entropy, NoEntropy, SystemEntropy},
     gateway::{Gateway, ReadConfig, Surroundings},
 };
 use http::Method;
@@ -54,6 +57,23 @@ impl ReadConfig for Written {
     }
 }
 
+/// The machine's randomness, and how often it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Draws(AtomicUsize);
+
+impl Draws {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Entropy for Draws {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), NoEntropy> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        SystemEntropy.fill(buffer)
+    }
+}
+
 /// Everything that a test of the whole gateway needs. Stops when dropped.
 pub(crate) struct House {
     pub(crate) gateway: Option<Gateway>,
@@ -62,6 +82,7 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) state: tempfile::TempDir,
+    pub(crate) draws: Arc<Draws>,
     written: Arc<Written>,
 }
 
@@ -172,9 +193,10 @@ legacy = true
             service = service.address,
         );
         let written = Arc::new(Written(Mutex::new(text)));
-        let gateway = started(&written);
+        let draws = Arc::<Draws>::default();
+        let gateway = started(&written, &draws);
         let (address, admin) = (gateway.addresses()[0], gateway.admin_address());
-        Self { gateway: Some(gateway), server, service, address, admin, state, written }
+        Self { gateway: Some(gateway), server, service, address, admin, state, draws, written }
     }
 
     /// Writes something else in one place of the configuration, and has it read again.
@@ -208,7 +230,7 @@ legacy = true
 
     /// Starts it on the same folder, at other addresses.
     pub(crate) fn start(&mut self) {
-        let gateway = started(&self.written);
+        let gateway = started(&self.written, &self.draws);
         (self.address, self.admin) = (gateway.addresses()[0], gateway.admin_address());
         self.gateway = Some(gateway);
     }
@@ -260,11 +282,11 @@ legacy = true
     }
 }
 
-fn started(written: &Arc<Written>) -> Gateway {
+fn started(written: &Arc<Written>, draws: &Arc<Draws>) -> Gateway {
     let config = written.read().unwrap_or_else(|report| panic!("{report}"));
     let surroundings = Surroundings {
         clock: Arc::new(SystemClock::start()),
-        entropy: Arc::new(SystemEntropy),
+        entropy: Arc::clone(draws) as Arc<dyn Entropy>,
         listeners: Vec::new(),
         reload: Some(Arc::clone(written) as Arc<dyn ReadConfig>),
         signals: false,

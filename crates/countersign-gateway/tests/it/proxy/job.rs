@@ -1,7 +1,10 @@
 //! The job: a session goes in, the service gets a token.
 
 use super::house::{House, claims_in, who};
-use crate::server::recorder::{OK, Recorder};
+use crate::{
+    server::recorder::{OK, Recorder},
+    sources::fake::json,
+};
 
 const ALICE: &str = "Cookie: theme=dark; SESSION=alice-session";
 
@@ -146,4 +149,49 @@ async fn an_upgrade_with_a_body_is_refused() {
         assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 400"), "{body}");
     }
     assert_eq!(house.received(), Vec::<String>::new());
+}
+
+/// The token's name is one, and a warm request has its token already.
+#[tokio::test]
+async fn no_warm_request_asks_for_a_random_number() {
+    let house = House::new().await;
+    let cold = house.draws.count();
+    house.send("GET /orders/", &[ALICE]).await;
+    let warm = house.draws.count();
+    assert_eq!(warm, cold + 1, "a token was signed");
+    for _ in 0..100 {
+        for (path, headers) in
+            [("/orders/7", &[ALICE][..]), ("/edit/", &[ALICE]), ("/public/", &[]), ("/legacy/", &[ALICE])]
+        {
+            let answer = house.send(&format!("GET {path}"), headers).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+        }
+        for (path, headers) in [("/orders/", &[][..]), ("/nowhere/", &[ALICE]), ("/edit/..;/", &[ALICE])] {
+            let answer = house.send(&format!("GET {path}"), headers).await;
+            assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
+        }
+    }
+    assert_eq!(house.draws.count(), warm);
+}
+
+/// As many roles as a session may have, with long names, fit in no header.
+#[tokio::test]
+async fn a_session_whose_token_is_too_large_reaches_no_service() {
+    let roles = (0..256).map(|n| format!("\"a-role-with-a-long-name-{n}\"")).collect::<Vec<_>>().join(",");
+    let burdened = format!(
+        r#"{{"active":true,"sub":"alice","roles":[{roles}],"org":{{"id":"acme"}},"client_id":"shop"}}"#
+    );
+    let house = House::with("", "", Recorder::answering(OK).await, move |_| json(200, &burdened)).await;
+    for _ in 0..3 {
+        let answer = house.send("GET /orders/", &[ALICE]).await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(answer.contains("\r\ncountersign-refused: token_too_large\r\n"), "{answer}");
+        assert!(answer.contains("\r\ncountersign-forwarded: 0\r\n"), "{answer}");
+    }
+    assert_eq!((house.service.record.connections(), house.server.arrived().len()), (0, 1), "asked once");
+    house.send("GET /orders/", &["Cookie: SESSION=a; SESSION=b"]).await;
+    let audit = house.audit_holds("ambiguous_credential").await;
+    assert!(!audit.contains("token_signed"), "{audit}");
+    // Where no token goes, the session is as good as any.
+    assert!(house.send("GET /legacy/", &[ALICE]).await.starts_with("HTTP/1.1 200 "));
 }
