@@ -156,8 +156,8 @@ fn a_translation_allocates_at_most_twice_more_than_a_public_route() {
     println!("allocations of a warm request: public {public:.2}, translated {translated:.2}");
     assert!(translated <= public + 2.0, "public {public:.2}, translated {translated:.2}");
     // The whole way, parsing and both connections included: heads and bodies as long as they are, in place of buffers
-    // that every connection would keep. A higher number wants a reason.
-    assert!(public <= 7.0, "public {public:.2}");
+    // that every connection would keep. It is 6.00: one more on each request wants a reason.
+    assert!(public <= 6.5, "public {public:.2}");
     gateway.drain();
     gateway.wait().unwrap();
 }
