@@ -19,7 +19,7 @@ use super::{
     flight::Outcome,
     gate::Places,
     key::{SessionKey, SessionKeyer},
-    source::{Answer, Asking, Source, Verdict},
+    source::{Answer, Asking, Source, Touching, Verdict},
 };
 use crate::{
     clock::ManualClock,
@@ -34,6 +34,7 @@ use crate::{
 
 mod changed;
 mod defects;
+mod kept_alive;
 mod late;
 mod outage;
 mod revoked;
@@ -48,6 +49,8 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 #[derive(Debug)]
 struct Script {
     calls: AtomicUsize,
+    /// How often it was told that a session is in use.
+    told: AtomicUsize,
     takes: Duration,
     answers: Mutex<Vec<Result<Verdict, SourceError>>>,
 }
@@ -62,6 +65,11 @@ impl Source for Script {
             tokio::time::sleep(takes).await;
             answer
         })
+    }
+
+    fn keep_alive<'a>(&'a self, _: &'a OwnedCredential) -> Option<Touching<'a>> {
+        self.told.fetch_add(1, Ordering::SeqCst);
+        Some(Box::pin(async { Ok(()) }))
     }
 }
 
@@ -120,7 +128,12 @@ impl House {
             stale_if_error: None,
         };
         change(&mut rules);
-        let source = Arc::new(Script { calls: AtomicUsize::new(0), takes, answers: Mutex::new(answers) });
+        let source = Arc::new(Script {
+            calls: AtomicUsize::new(0),
+            told: AtomicUsize::new(0),
+            takes,
+            answers: Mutex::new(answers),
+        });
         let clock = Arc::new(ManualClock::at(1_000_000));
         let places = Places { all: n(256), per_client: n(32) };
         let sessions = Arc::new(Sessions::new(Parts {

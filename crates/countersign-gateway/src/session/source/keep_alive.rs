@@ -2,9 +2,9 @@
 //!
 //! A look-up by introspection does not count as use of the session, and most requests cause no look-up at all: a user who
 //! works only with new services is idle to the old server, and is logged out by its idle time-out. `keep_alive` names a page
-//! of it that is asked for with the cookie, as the browser would, after each recheck that a user's request caused: at most
-//! once in `recheck` for each session. What it answers does not matter, and an answer that does not come neither. Our own
-//! pages, and what else runs without the user, ask for nothing.
+//! of it that is asked for with the cookie, as the browser would, once after each recheck that a user's request caused: for
+//! each session once in three fifths of `recheck` at most. What it answers does not matter, and an answer that does not come
+//! neither. Our own pages, and what else runs without the user, ask for nothing.
 
 use bytes::Bytes;
 use countersign::Secret;
