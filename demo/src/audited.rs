@@ -1,6 +1,7 @@
-//! The two services without a gateway, trusting another issuer: what `countersign audit` is proved with.
+//! The two services by themselves, trusting any issuer: what `countersign audit` is proved with, and what tests put
+//! behind a gateway of their own.
 
-use std::io;
+use std::{io, time::Duration};
 
 use countersign::remote::RemoteKeys;
 use tempfile::TempDir;
@@ -16,6 +17,7 @@ use crate::{
 pub struct Services {
     orders: String,
     notes: String,
+    keys: RemoteKeys,
     _folder: TempDir,
     _servers: JoinSet<io::Result<()>>,
 }
@@ -34,7 +36,12 @@ impl Services {
         let mut servers = JoinSet::new();
         let orders = serve(&mut servers, orders).await?;
         let notes = serve(&mut servers, notes).await?;
-        Ok(Self { orders, notes, _folder: folder, _servers: servers })
+        Ok(Self { orders, notes, keys, _folder: folder, _servers: servers })
+    }
+
+    /// Waits until they have the issuer's keys; false if that takes longer.
+    pub async fn has_keys(&self, at_most: Duration) -> bool {
+        self.keys.ready(at_most).await
     }
 
     /// Where `orders` is.

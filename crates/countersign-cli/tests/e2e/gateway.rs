@@ -57,7 +57,8 @@ impl Setting {
         }
     }
 
-    /// The command with a configuration; `listen`, `admin_listen`, `state_dir` and `workers` are filled in.
+    /// The command with a configuration; `admin_listen`, `state_dir` and `workers` are filled in, and `listen` where the
+    /// configuration does not begin with it.
     pub(crate) fn command(&self, name: &str, config: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.arg(name).arg("--config").arg(self.write(config));
@@ -75,9 +76,9 @@ impl Setting {
         } else {
             config.replace("[session]\n", patient)
         };
-        let filled = format!(
-            "listen = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\nworkers = 2\n{config}"
-        );
+        let listen = if config.starts_with("listen = ") { "" } else { "listen = \"127.0.0.1:0\"\n" };
+        let filled =
+            format!("{listen}admin_listen = \"127.0.0.1:0\"\nstate_dir = {state:?}\nworkers = 2\n{config}");
         fs::write(&path, filled).unwrap();
         path
     }

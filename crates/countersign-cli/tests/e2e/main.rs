@@ -38,6 +38,8 @@ mod counterparts_themselves;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod demo_services;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod grpc;
