@@ -48,6 +48,9 @@ pub(crate) const TWICE: &[(&str, &str)] = &[
     ("untrusted", "aws-lc-rs is behind rustls-webpki"),
 ];
 
+/// Dependencies that no path in the package's source begins with: manifest, name, reason.
+pub(crate) const UNNAMED: &[(&str, &str, &str)] = &[];
+
 /// Licences that go with Apache-2.0 OR MIT.
 pub(crate) const LICENCES: &[&str] = &[
     "0BSD",

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod architecture;
 mod claims;
+mod dependencies;
 mod exceptions;
 mod fault;
 mod licence;
@@ -42,6 +43,7 @@ fn check() -> Result<(Vec<fault::Fault>, usize), Box<dyn std::error::Error>> {
     faults.extend(stages::faults(&tree));
     faults.extend(architecture::faults(&tree));
     faults.extend(claims::faults(&tree));
+    faults.extend(dependencies::faults(&tree));
     faults.extend(packages.faults(&tree));
     faults.extend(words::faults(&tree));
     faults.sort();

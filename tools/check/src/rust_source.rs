@@ -37,6 +37,18 @@ impl RustSource {
         Self { shipped: shipped.into_iter().collect(), code: code.into_iter().collect() }
     }
 
+    /// A file with its tests and its documentation comments as they are, other comments and the insides of literals
+    /// blanked out.
+    pub(crate) fn with_tests_and_documentation(text: &str) -> String {
+        let masked: String = mask(text).into_iter().collect();
+        let is_documentation = |line: &str| {
+            let line = line.trim_start();
+            line.starts_with("//!") || line.starts_with("///")
+        };
+        let lines = text.lines().zip(masked.lines());
+        lines.flat_map(|(line, masked)| [if is_documentation(line) { line } else { masked }, "\n"]).collect()
+    }
+
     /// Lines that hold anything but tests.
     pub(crate) fn shipped_lines(&self) -> usize {
         let text = self.shipped.trim_end();
