@@ -9,6 +9,7 @@
     reason = "a test that meets what it did not expect fails, helper functions included"
 )]
 
+mod activated;
 mod check;
 mod command;
 mod config;

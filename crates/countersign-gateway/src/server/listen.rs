@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::fd::AsRawFd as _,
 };
 
 use listenfd::ListenFd;
@@ -31,5 +32,24 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// When what was handed over is not a TCP listener.
 pub fn activated(handed: &mut ListenFd) -> io::Result<Vec<TcpListener>> {
-    (0..handed.len()).filter_map(|place| handed.take_tcp_listener(place).transpose()).collect()
+    let mut listeners = Vec::with_capacity(handed.len());
+    for place in 0..handed.len() {
+        let Some(listener) = handed.take_tcp_listener(place)? else { continue };
+        if !listens(&listener)? {
+            let what = format!("fd {} does not listen", listener.as_raw_fd());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Whether anybody can connect to it: a socket that is merely bound, or connected, has the same type. Only Linux, where
+/// there is systemd, is asked.
+fn listens(socket: &TcpListener) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    let listens = socket2::SockRef::from(socket).is_listener();
+    #[cfg(not(target_os = "linux"))]
+    let listens = socket.local_addr().map(|_| true);
+    listens
 }
