@@ -2,7 +2,6 @@
 
 mod body;
 mod connect;
-mod cut;
 mod deadline;
 mod error;
 mod forwarded;
@@ -12,6 +11,7 @@ mod http2;
 mod inbound;
 mod origin;
 mod pools;
+mod received;
 mod request;
 mod stream;
 mod target;
@@ -20,7 +20,6 @@ mod tunnel;
 
 pub use body::Body;
 pub use connect::NAMES_TTL;
-pub use cut::Cut;
 pub use deadline::Deadline;
 pub use error::{BodyError, Unreachable, UpstreamError};
 pub use forwarded::{Forwarded, Scheme, render};
@@ -28,6 +27,7 @@ pub use http1::{AnswerHead, AnswerReader};
 pub use inbound::Inbound;
 pub use origin::{CONNECTING, EJECT_FAILURES, EJECT_TIME, EJECT_WINDOW, IDLE_AGE};
 pub use pools::{PATIENCE, Pools};
+pub use received::Received;
 pub use request::UpstreamRequest;
 pub(crate) use stream::Stream;
 pub use target::{Registry, Target};

@@ -19,7 +19,6 @@ use std::{
     time::Duration,
 };
 
-use http_body::Body as _;
 use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -37,7 +36,7 @@ use super::{
 };
 use crate::{
     http::Parts,
-    upstream::{Cut, Deadline, Inbound},
+    upstream::{Deadline, Inbound, Received},
 };
 
 /// Streams we had to reset for the client's errors.
@@ -116,11 +115,11 @@ async fn answer<H: Handler>(
     let deadline = Arc::new(Deadline::default());
     let (parts, incoming) = request.into_parts();
     let mut parts = Parts::from(parts);
-    let cut = Arc::new(Cut::default());
-    if !incoming.is_end_stream() {
-        turn.receive(&cut);
+    let received = Arc::new(Received::new(incoming));
+    if !received.is_over() {
+        turn.receive(&received);
     }
-    let mut body = Inbound::over_http2((incoming, cut), limits.body_bytes, limits.body_timeout, deadline);
+    let mut body = Inbound::over_http2(received, limits.body_bytes, limits.body_timeout, deadline);
     let answer = shared.handler.handle(&mut parts, &mut body, connection, &shared.worker).await;
     answer.map(|outbound| Pieces::new(open.answer(outbound), turn)).into()
 }

@@ -215,7 +215,7 @@ const NAMED_BY_SERVER: &[u8] = b"server's name\0";
 const NAMED_BY_CREDENTIAL: &[u8] = b"subject and credential\0";
 
 /// What is hashed without an allocation, in bytes.
-const SHORT: usize = 128;
+const SHORT: usize = 256;
 
 /// No kind of credential has it.
 const HANDLE_TAG: u8 = 0;

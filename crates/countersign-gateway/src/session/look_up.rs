@@ -147,7 +147,8 @@ impl Sessions {
             if outcome.as_ref().is_ok_and(|entry| entry.outdated.is_some()) {
                 outcome = look_up(true).await;
             }
-            let is_in_use = is_known && cause == Cause::UserRequest && outcome.is_ok();
+            let is_good = outcome.as_ref().is_ok_and(|entry| !entry.recheck_failed);
+            let is_in_use = is_known && cause == Cause::UserRequest && is_good;
             takeoff.land(outcome);
             if is_in_use {
                 sessions.keep_alive(&credential, client).await;

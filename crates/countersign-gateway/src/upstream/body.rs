@@ -32,7 +32,7 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 ///    is dropped earlier closes it.
 /// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
 /// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`], also while nothing
-///    of it is read ([`Self::poll_unread`]).
+///    of it is read.
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body(State);
@@ -222,7 +222,7 @@ impl Body {
         Self(State::Flowing(source, terms))
     }
 
-    /// Whether there is more of it to come from the service.
+    /// Whether there is more to wait for: of it, or of its request.
     #[must_use]
     pub const fn is_awaited(&self) -> bool {
         matches!(self.0, State::Flowing(_, Some(_)))
@@ -262,6 +262,11 @@ impl Body {
     /// its request was taken, so what is left of that is passed on. Ready when both may not go on.
     pub(crate) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let State::Flowing(source, Some(terms)) = &mut self.0 else { return Poll::Pending };
+        // What is whole is not cut off. A request ends with its answer.
+        if source.is_over() {
+            self.finish();
+            return Poll::Pending;
+        }
         let over = terms.poll_over(cx);
         if over.is_pending()
             && let Source::Http1(client) = source

@@ -113,6 +113,7 @@ impl Client {
         waits: Waits,
     ) -> Result<Response<Incoming>, Failure> {
         let Waits { first_byte, now, last } = waits;
+        body.count(self);
         let sent = take(parts, (forwarded, authorization), body);
         let copy = copy(&sent);
         let mut answer = pin!(self.sender.try_send_request(sent));

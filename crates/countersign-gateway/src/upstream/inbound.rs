@@ -10,10 +10,9 @@ use std::{
 use bytes::Bytes;
 use http::HeaderName;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{BodyError, Cut, Deadline};
+use super::{BodyError, Deadline, Received, http2};
 use crate::{
     http::headers::{CredentialRule, RequestRules, UpgradeRule, strip_request_trailers},
     server::RequestBody,
@@ -45,6 +44,9 @@ pub struct Inbound {
     removed: Option<Arc<[HeaderName]>>,
     /// Its trailers have come.
     has_trailers: bool,
+    /// While the service does not take it over HTTP/2, its stream there stays open and counts, also when its answer is
+    /// over.
+    counted: Option<http2::Client>,
 }
 
 /// Where a body comes from.
@@ -53,7 +55,7 @@ enum Source {
     /// Over HTTP/1.1. Who reads it knows whether it is whole.
     Http1(RequestBody),
     /// Over HTTP/2. It is whole by the end of its stream, or by trailers; a stream can also be reset without a fault.
-    Http2(Incoming, Arc<Cut>),
+    Http2(Arc<Received>),
     /// It is over.
     None,
 }
@@ -62,7 +64,7 @@ impl Source {
     fn is_over(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_over(),
-            Self::Http2(incoming, _) => incoming.is_end_stream(),
+            Self::Http2(received) => received.is_over(),
             Self::None => true,
         }
     }
@@ -70,13 +72,7 @@ impl Source {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
             Self::Http1(body) => body.poll_frame(cx),
-            Self::Http2(_, cut) if cut.is_cut() => Poll::Ready(Some(Err(BodyError::Gone))),
-            Self::Http2(incoming, cut) => {
-                let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) else {
-                    return cut.poll(cx).map(|()| Some(Err(BodyError::Gone)));
-                };
-                Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::from_hyper(&error))))
-            }
+            Self::Http2(received) => received.poll_frame(cx),
             Self::None => Poll::Ready(None),
         }
     }
@@ -97,18 +93,27 @@ impl Inbound {
     /// The same, of an HTTP/2 stream that may be over before it.
     #[must_use]
     pub fn over_http2(
-        (incoming, cut): (Incoming, Arc<Cut>),
+        received: Arc<Received>,
         limit: u64,
         timeout: Duration,
         deadline: Arc<Deadline>,
     ) -> Self {
-        Self::new(Source::Http2(incoming, cut), limit, timeout, deadline)
+        Self::new(Source::Http2(received), limit, timeout, deadline)
     }
 
     fn new(source: Source, limit: u64, timeout: Duration, deadline: Arc<Deadline>) -> Self {
         deadline.begin_body(source.is_over());
         let left = if limit == 0 { u64::MAX } else { limit };
-        Self { source, left, timeout, waiting_since: None, deadline, removed: None, has_trailers: false }
+        Self {
+            source,
+            left,
+            timeout,
+            waiting_since: None,
+            deadline,
+            removed: None,
+            has_trailers: false,
+            counted: None,
+        }
     }
 
     /// The body of a request that never had one.
@@ -122,6 +127,7 @@ impl Inbound {
             deadline: Arc::default(),
             removed: None,
             has_trailers: false,
+            counted: None,
         }
     }
 
@@ -136,6 +142,7 @@ impl Inbound {
             deadline: Arc::clone(&self.deadline),
             removed: None,
             has_trailers: false,
+            counted: None,
         }
     }
 
@@ -157,6 +164,13 @@ impl Inbound {
 
     pub(super) const fn deadline(&self) -> &Arc<Deadline> {
         &self.deadline
+    }
+
+    /// Counts as a stream to a service as long as it is not passed on.
+    pub(super) fn count(&mut self, client: &http2::Client) {
+        if !self.is_end_stream() {
+            self.counted = Some(client.clone());
+        }
     }
 
     /// Gives the body a timer of its own, because another task is going to poll it.
@@ -224,7 +238,7 @@ impl HttpBody for Inbound {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Http1(body) => body.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Source::Http2(incoming, _) => incoming.size_hint(),
+            Source::Http2(received) => received.size_hint(),
             Source::None => SizeHint::with_exact(0),
         }
     }

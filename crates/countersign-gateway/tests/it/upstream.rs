@@ -1,6 +1,6 @@
 //! The way to the services, seen from recording services.
 
-mod early;
+pub(crate) mod early;
 mod forwarded;
 mod health;
 mod http2;

@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{
     server::answer::Counted,
-    upstream::{BodyError, Cut},
+    upstream::{BodyError, Received},
 };
 
 /// The smallest that a frame may be limited to (RFC 9113 §4.2).
@@ -38,17 +38,17 @@ const PIECE: usize = 16 * 1024;
 pub(super) struct Turn {
     said: AtomicU8,
     begun: Mutex<Option<Answer>>,
-    received: Mutex<Option<Arc<Cut>>>,
+    received: Mutex<Option<Arc<Received>>>,
 }
 
 /// The body of a stream's request, which ends with the stream.
 #[derive(Default)]
-struct Request(Option<Arc<Cut>>);
+struct Request(Option<Arc<Received>>);
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if let Some(cut) = &self.0 {
-            cut.cut();
+        if let Some(received) = &self.0 {
+            received.cut();
         }
     }
 }
@@ -86,11 +86,11 @@ impl Turn {
     }
 
     /// The stream that is polled has a request with a body.
-    pub(super) fn receive(&self, cut: &Arc<Cut>) {
-        *self.received() = Some(Arc::clone(cut));
+    pub(super) fn receive(&self, received: &Arc<Received>) {
+        *self.received() = Some(Arc::clone(received));
     }
 
-    fn received(&self) -> MutexGuard<'_, Option<Arc<Cut>>> {
+    fn received(&self) -> MutexGuard<'_, Option<Arc<Received>>> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -183,7 +183,7 @@ pub(super) enum Ended {
 pub(super) async fn run<F: Future>(stream: F, turn: Arc<Turn>, bounds: Bounds) -> Ended {
     let over = Instant::now() + bounds.whole;
     let mut stream = pin!(stream);
-    // Armed for the earliest moment that was ever waited for: a client that takes what there is costs no timer.
+    // Armed for the earliest moment that was ever waited for.
     let mut alarm = pin!(sleep_until(over));
     let mut untaken_since = None;
     let mut answer = None;

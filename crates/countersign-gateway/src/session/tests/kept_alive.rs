@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{CLIENT, House, live};
+use super::{CLIENT, House, down, live};
 use crate::{clock::Clock as _, session::cache::Freshness};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -56,6 +56,25 @@ async fn a_user_who_works_is_told_of_once_in_each_recheck() {
     assert!((20..=600 / EARLIEST).contains(&before), "{before} in 20 times `recheck`");
     let pauses: Vec<_> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(pauses.iter().all(|pause| (EARLIEST..=30).contains(pause)), "{pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_is_told_of_nobody() {
+    let house = House::with(vec![live("alice", "editor"), down()], SECOND / 10, |rules| {
+        rules.stale_if_error = Some(1000 * SECOND);
+    });
+    let house = Arc::new(house);
+    for _ in 0..100 {
+        house.work().await;
+    }
+    let (asked, told) = house.asked_and_told();
+    assert!(asked > 2, "{asked}");
+    assert_eq!(told, 0, "served from memory");
+    house.server(live("alice", "editor"));
+    for _ in 0..60 {
+        house.work().await;
+    }
+    assert!(house.asked_and_told().1 > 0, "there again");
 }
 
 #[tokio::test(start_paused = true)]

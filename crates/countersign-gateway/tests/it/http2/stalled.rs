@@ -8,13 +8,16 @@ use tokio::{
     time::Instant,
 };
 
-use super::frames::{DATA, END_STREAM, End, Field, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, field};
+use super::frames::{
+    ACK, DATA, END_STREAM, End, Field, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, field,
+};
 use crate::{
     proxy::house::{House, who},
     server::{
         harness::{Plan, http1, soon},
         recorder::Recorder,
     },
+    upstream::early,
 };
 
 fn get(path: &str) -> Vec<Field> {
@@ -94,6 +97,32 @@ async fn an_upload_goes_on_while_nothing_of_the_answer_is_taken() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     soon(all_read.recv()).await.unwrap();
+}
+
+/// A service that answers and takes no more of the request: what passes it on waits for a window that never opens.
+#[tokio::test]
+async fn a_request_ends_with_its_answer_although_its_service_takes_no_more_of_it() {
+    let (address, _service) = early::service(|_, mut body, mut respond| async move {
+        let mut taken = 0;
+        while taken < early::WINDOW {
+            taken += body.data().await.unwrap().unwrap().len();
+        }
+        respond.send_response(http::Response::new(()), true).unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let gateway = early::gateway(address);
+    let mut raw = Raw::open(gateway.address).await;
+    // The gateway's own window is the larger one as soon as that is acknowledged.
+    while raw.next().await.expect("settings").kind != SETTINGS {}
+    assert!(raw.frame(SETTINGS, ACK, 0, &[]).await);
+    let head = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/")];
+    raw.headers(1, 0, &head.map(|(name, value)| field(name, value))).await;
+    for _ in 0..8 {
+        assert!(raw.frame(DATA, 0, 1, &[b'U'; 10_000]).await);
+    }
+    assert_eq!(raw.end(1).await, End::Status(200));
+    assert_eq!(raw.end(1).await, End::Reset, "no more of it is wanted");
 }
 
 #[tokio::test]

@@ -33,10 +33,16 @@ async fn a_user_who_works_is_told_of_once_in_recheck_with_nothing_but_the_cookie
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert!(page.arrived().is_empty(), "whoever just came was seen by the old application");
     work(&house, 4).await;
-    // One may be under way.
+    // One may be under way. Nobody works meanwhile, so that it is the last.
+    let mut before = (0, 0);
     soon(async {
-        while page.arrived().len() + 1 < house.server.arrived().len() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        loop {
+            let counts = (page.arrived().len(), house.server.arrived().len());
+            if counts == before && counts.0 + 1 == counts.1 {
+                break;
+            }
+            before = counts;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
     })
     .await;

@@ -233,6 +233,7 @@ async fn an_upload_ends(client: Version, service: Version, cause: Cause) {
         assert!(since.elapsed() < PATIENCE, "{case}: the upload goes on");
         client.drip().await;
     }
+    assert!(seen.uploaded() > 0, "{case}: nothing was uploaded");
     assert!(cause == Cause::Revoked || begin.elapsed() >= LONGEST, "{case}: {:?}", begin.elapsed());
 }
 

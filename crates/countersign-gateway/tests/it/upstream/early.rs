@@ -15,10 +15,10 @@ use crate::server::harness::{Gateway, Plan, origin, soon};
 use countersign_gateway::config::resolved::UpstreamProtocol;
 
 /// What a stream may carry before its receiver says more.
-const WINDOW: usize = 65_535;
+pub(crate) const WINDOW: usize = 65_535;
 
 /// Runs `each` for every request, with its number from 0.
-async fn service<F, R>(each: F) -> (SocketAddr, JoinSet<()>)
+pub(crate) async fn service<F, R>(each: F) -> (SocketAddr, JoinSet<()>)
 where
     F: Fn(usize, RecvStream, SendResponse<Bytes>) -> R + Send + 'static,
     R: Future<Output = ()> + Send + 'static,
@@ -39,7 +39,7 @@ where
     (address, tasks)
 }
 
-fn gateway(address: SocketAddr) -> Gateway {
+pub(crate) fn gateway(address: SocketAddr) -> Gateway {
     let patient = Plan::limits(|limits| {
         limits.first_byte_timeout = Duration::from_secs(600);
         limits.body_timeout = Duration::from_secs(600);

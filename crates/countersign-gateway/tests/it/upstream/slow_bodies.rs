@@ -129,9 +129,9 @@ async fn p19_an_upload_that_drips_over_http2_ends() {
     }
 }
 
-/// An answer to what has not come yet does not make the rest of it endless.
+/// What has not come of a request whose answer is whole is not waited for.
 #[tokio::test]
-async fn p19_an_upload_that_drips_behind_its_answer_ends_too() {
+async fn p19_an_upload_that_drips_ends_with_its_answer() {
     for (framing, drop) in [LENGTH, CHUNKS] {
         for service in [Service::http1(OK).await, Service::http2(Act::Answer).await] {
             let gateway = service.gateway();
