@@ -132,16 +132,7 @@ fn variants(text: &str) -> Vec<(&str, usize)> {
 #[cfg(test)]
 mod tests {
     use super::{faults, named};
-    use crate::tree::{File, Tree};
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).to_owned(),
-            bytes: text.as_bytes().to_vec(),
-            text: Some((*text).to_owned()),
-        };
-        Tree { root: "/".into(), files: files.iter().map(file).collect() }
-    }
+    use crate::tree::Tree;
 
     #[test]
     fn names_are_those_of_the_last_cell_and_what_looks_like_one() {
@@ -161,7 +152,7 @@ mod tests {
             "fn refuse() { Refusal::Given }\n#[cfg(test)]\nmod tests { fn it_is_so() { Refusal::Taken } }\n";
         let model =
             "| wants | why | shown by |\n| a | b | `own`: `it_is_…`, `own::tests::…is_so`, `it_is_not` |\n";
-        let tree = tree(&[
+        let tree = Tree::of(&[
             ("docs/threat-model.md", model),
             ("crates/countersign-gateway/src/error/refusal.rs", refusals),
             ("crates/countersign-gateway/src/own.rs", code),

@@ -134,23 +134,14 @@ fn named(text: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::{Declared, declared, faults, named};
-    use crate::tree::{File, Tree};
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).to_owned(),
-            bytes: text.as_bytes().to_vec(),
-            text: Some((*text).to_owned()),
-        };
-        Tree { root: "/".into(), files: files.iter().map(file).collect() }
-    }
+    use crate::tree::Tree;
 
     #[test]
     fn what_nothing_names_is_a_fault() {
         let root = "[workspace.dependencies]\na-b = \"1\"\nc = \"1\"\nd = \"1\"\n";
         let of_package =
             "[dependencies]\na-b.workspace = true\n[dev-dependencies]\nc = { workspace = true }\n";
-        let found = faults(&tree(&[
+        let found = faults(&Tree::of(&[
             ("Cargo.toml", root),
             ("x/Cargo.toml", of_package),
             ("x/src/lib.rs", "use a_b::B;"),

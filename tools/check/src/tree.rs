@@ -83,3 +83,16 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     }
     Ok(String::from_utf8(output.stdout)?)
 }
+
+#[cfg(test)]
+impl Tree {
+    /// These files with these texts.
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let file = |(path, text): &(&str, &str)| File {
+            path: (*path).to_owned(),
+            bytes: text.as_bytes().to_vec(),
+            text: Some((*text).to_owned()),
+        };
+        Self { root: "/".into(), files: files.iter().map(file).collect() }
+    }
+}
