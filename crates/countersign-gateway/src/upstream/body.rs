@@ -32,7 +32,7 @@ const TRAILERS: ResponseRules<'static> = ResponseRules {
 ///    is dropped earlier closes it.
 /// 2. Nothing for the body time-out while the client waits for more: [`BodyError::Timeout`].
 /// 3. Longer than `max_stream`, or than [`Self::end_by`] or [`Self::hold`] say: [`BodyError::Over`], also while nothing
-///    of it is read.
+///    of it is read and its request goes on.
 /// 4. Trailers pass through the same rules as headers.
 #[derive(Debug)]
 pub struct Body(State);
@@ -259,12 +259,16 @@ impl Body {
     }
 
     /// To be polled while nothing of the answer is read, because the client takes nothing: it may take none before all of
-    /// its request was taken, so what is left of that is passed on. Ready when both may not go on.
+    /// its request was taken, so what is left of that is passed on. Ready when that may not go on.
     pub(crate) fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let State::Flowing(source, Some(terms)) = &mut self.0 else { return Poll::Pending };
         // What is whole is not cut off. A request ends with its answer.
         if source.is_over() {
             self.finish();
+            return Poll::Pending;
+        }
+        // Nothing moves, and the next piece that is read is looked at: the answer may be whole, unseen.
+        if !source.is_sending() {
             return Poll::Pending;
         }
         let over = terms.poll_over(cx);
