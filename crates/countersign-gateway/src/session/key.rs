@@ -167,6 +167,7 @@ impl SessionKeyer {
         // In one piece, on the stack where it is short: a hash of several pieces keeps a state of 2 KB.
         let mut short = [0; SHORT];
         let mut hash = match short.get_mut(..PREFIX + text.len()) {
+            // INVARIANT: `input` is as long as both together.
             Some(input) => {
                 let (start, rest) = input.split_at_mut(PREFIX);
                 start.copy_from_slice(&prefix);
