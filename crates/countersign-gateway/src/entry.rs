@@ -8,3 +8,4 @@ pub mod own;
 mod passage;
 pub mod proxy;
 pub mod refuse;
+mod under_way;

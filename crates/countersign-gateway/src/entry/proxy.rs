@@ -19,6 +19,7 @@ use super::{
     own::{self, SessionEndpoints},
     passage::Passage,
     refuse::{self, Reached},
+    under_way::UnderWay,
 };
 use crate::{
     clock::{Clock, Now},
@@ -185,7 +186,10 @@ impl Call<'_> {
         if let Some(endpoints) = &self.snapshot.browser
             && own::is_own(parts.uri.path())
         {
-            return Box::pin(self.own_endpoint(endpoints, parts)).await;
+            let under_way = UnderWay::of(self.observer.metrics());
+            let answer = Box::pin(self.own_endpoint(endpoints, parts)).await;
+            under_way.answered();
+            return answer;
         }
         if parts.method == Method::OPTIONS
             && let Some(answer) = self.route_preflight(parts)
@@ -220,7 +224,10 @@ impl Call<'_> {
             Decision::Pass(pass) => Passage::from(pass),
             Decision::Forward(forward) => Passage::from(forward),
         };
-        self.forward(parts, body, &passage).await
+        let under_way = UnderWay::of(self.observer.metrics());
+        let answer = self.forward(parts, body, &passage).await;
+        under_way.answered();
+        answer
     }
 
     /// The key set and the metadata, which stand before every route. They have no decision's name: caches keep them, and

@@ -107,6 +107,9 @@ impl Text<'_> {
         self.counters("refusals_total", "Requests that were turned away.", "code", |w| &w.refusals);
         self.head("requests_in_flight", "gauge", "Requests that are not answered yet.");
         self.line("requests_in_flight", "", self.metrics.requests_in_flight());
+        self.head("requests_given_up_total", "counter", "Requests whose client left before an answer.");
+        let given_up = self.metrics.workers.iter().map(|w| w.given_up.load(Relaxed)).sum();
+        self.line("requests_given_up_total", "", given_up);
         self.head("connections_open", "gauge", "Open connections from clients.");
         self.line("connections_open", "", self.metrics.open_connections());
         self.counters("connection_events_total", "What happened to connections.", "event", |w| {

@@ -52,6 +52,7 @@ pub struct WorkerMetrics {
     pub(super) reloads: Counters<ReloadOutcome>,
     pub(super) open_connections: AtomicU64,
     pub(super) store_failures: AtomicU64,
+    pub(super) given_up: AtomicU64,
     /// One for all workers of a gateway.
     outages: Arc<Outages>,
 }
@@ -77,6 +78,7 @@ impl Default for WorkerMetrics {
             reloads: Counters::default(),
             open_connections: AtomicU64::new(0),
             store_failures: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
             outages: Arc::default(),
         }
     }
@@ -91,6 +93,11 @@ impl WorkerMetrics {
     /// A request was answered: by the service, or by us.
     pub fn answered(&self, route: RouteLabel, status: StatusCode) {
         self.answers.add(route, StatusClass::from(status));
+    }
+
+    /// The client of a request left before it was answered.
+    pub fn given_up(&self) {
+        self.given_up.fetch_add(1, Relaxed);
     }
 
     /// Something happened to the breaker that is worth no observation.
@@ -129,10 +136,11 @@ impl WorkerMetrics {
         self.upstream.add(event, 1);
     }
 
-    /// Requests that have come in and were not answered yet, on all kinds of routes.
+    /// Requests that have come in, were not answered yet and are not given up, on all kinds of routes.
     #[must_use]
     pub fn requests_in_flight(&self) -> u64 {
-        self.requests.sum().saturating_sub(self.answers.sum())
+        let over = self.answers.sum().saturating_add(self.given_up.load(Relaxed));
+        self.requests.sum().saturating_sub(over)
     }
 
     /// Connections that are open.

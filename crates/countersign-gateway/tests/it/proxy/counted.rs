@@ -9,7 +9,9 @@ use tokio::{
 
 use super::house::{House, who};
 use crate::{
+    http2::frames::{END_STREAM, RST_STREAM, Raw, field},
     port::Port,
+    revocation::until,
     server::{
         harness::{exchange, soon},
         recorder::{OK, Recorder},
@@ -120,4 +122,59 @@ async fn the_audit_log_names_the_route_of_a_refusal_and_the_session_if_one_was_f
             line("csrf", "/orders/", false)
         ]
     );
+}
+
+/// Over HTTP/1.1 and HTTP/2, before a service that never answers.
+#[tokio::test]
+async fn a_request_whose_client_leaves_is_under_way_no_longer() {
+    let service = Recorder::start(|mut socket, _, record| async move {
+        record.take(&mut socket).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let house = House::with("", "", service, who).await;
+    let admin = house.admin;
+    for number in 1..=4 {
+        let arrived = house.received().len();
+        if number % 2 == 0 {
+            let mut client = Raw::open(house.address).await;
+            let head = [
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "shop.example"),
+                (":path", "/orders/"),
+                ("cookie", "SESSION=alice-session"),
+            ];
+            client.headers(1, END_STREAM, &head.map(|(name, value)| field(name, value))).await;
+            until(|| house.received().len() > arrived).await;
+            assert_eq!(metrics(admin).await["requests_in_flight"], "1");
+            // One resets its stream, the other closes its connection.
+            if number == 2 {
+                client.frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes()).await;
+                gone(admin, number).await;
+            }
+        } else {
+            let mut client = TcpStream::connect(house.address).await.unwrap();
+            let request = format!("GET /orders/ HTTP/1.1\r\nHost: shop.example\r\n{ALICE}\r\n\r\n");
+            client.write_all(request.as_bytes()).await.unwrap();
+            until(|| house.received().len() > arrived).await;
+            assert_eq!(metrics(admin).await["requests_in_flight"], "1");
+        }
+        gone(admin, number).await;
+    }
+}
+
+/// Waits until so many requests are given up and none is under way.
+async fn gone(admin: SocketAddr, expected: usize) {
+    soon(async {
+        loop {
+            let counted = metrics(admin).await;
+            let is_so = counted["requests_given_up_total"] == expected.to_string();
+            if is_so && counted["requests_in_flight"] == "0" {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
